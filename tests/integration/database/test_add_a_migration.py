@@ -125,9 +125,7 @@ async def test_database_one_migration_behind_is_refused_naming_both(database: Da
         await version.require_current(database.engine)
 
 
-async def test_database_one_migration_ahead_is_refused(
-    owner_url: str, database: Database, next_one: Path
-) -> None:
+async def test_database_one_migration_ahead_is_refused(owner_url: str, database: Database, next_one: Path) -> None:
     migrate.upgrade(owner_url, app_role="paimon_app")
     next_one.unlink()  # noqa: ASYNC240 — nothing else runs on this loop
     said = rf"at migration 0002_notices, which this version does not have \(its newest is {FIRST}\): run the version"

@@ -148,7 +148,11 @@ async def test_sales_and_waterfalls_belong_to_their_settlement(app_context: AppC
         (TradeTrigger.BUFFER_REFILL, None),
     }
     movements = moved(await transfers(app_context, since))
-    assert movements[TransferDirection.OUT, TransferPurpose.SALE] == movements[TransferDirection.IN, TransferPurpose.SALE] == len(found)
+    assert (
+        movements[TransferDirection.OUT, TransferPurpose.SALE]
+        == movements[TransferDirection.IN, TransferPurpose.SALE]
+        == len(found)
+    )
     assert movements[TransferDirection.OUT, TransferPurpose.REDEMPTION_PAYOUT] == 1
     assert sum(movements.values()) == 2 * len(found) + 1
     assert [each.level.value for each in await rows(app_context, LiquidityAlertRow)] == []

@@ -37,8 +37,8 @@ def emitter_of(event: FundEvent) -> ContractName:
     return emitters[0] if len(emitters) == 1 else ContractName.ASSET_CONTROLLER
 
 
-def told(*events: FundEvent, number: int = 1, other_contracts: Iterable[ContractName] = ()) -> ChainTransaction:
+def transaction(*events: FundEvent, number: int = 1, other_contracts: Iterable[ContractName] = ()) -> ChainTransaction:
     """One transaction with these events, in the block of this number."""
     logged = tuple(LoggedEvent(event, emitter_of(event), index) for index, event in enumerate(events))
-    emitting_contracts = frozenset({each.contract for each in logged} | set(other_contracts))
+    emitting_contracts = frozenset({logged.contract for logged in logged} | set(other_contracts))
     return ChainTransaction(stamp(number), Hash32(number.to_bytes(32)), logged, emitting_contracts)

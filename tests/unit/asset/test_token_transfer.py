@@ -12,13 +12,13 @@ from tests.support.factories.event_builders import (
     USDT,
     VAULT,
     amount,
-    told,
+    transaction,
     transfer_in,
     transfer_out,
 )
 from tests.support.factories.strategies import AMOUNTS, address, stamp
 
-from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose, TokenFlow
+from paimon.domain.asset.token_transfer import TokenFlow, TransferDirection, TransferPurpose
 from paimon.domain.events import (
     AssetRedeemed,
     ChainTransaction,
@@ -49,21 +49,21 @@ pytestmark = pytest.mark.unit
 INES = address(1)
 
 
-def begun() -> Projection:
+def projection_with_recipient() -> Projection:
     """Books that know the fee recipient."""
-    books = Projection()
-    books.fold(told(FeeRecipientUpdated(RECIPIENT)), TREASURY)
-    return books
+    projection = Projection()
+    projection.fold(transaction(FeeRecipientUpdated(RECIPIENT)), TREASURY)
+    return projection
 
 
-def purposes(*transactions: ChainTransaction, books: Projection | None = None) -> list[TransferPurpose]:
-    books = books or begun()
+def purposes(*transactions: ChainTransaction, projection: Projection | None = None) -> list[TransferPurpose]:
+    projection = projection or projection_with_recipient()
     for each in transactions:
-        assert not books.fold(each, TREASURY) or any(isinstance(log.event, RedemptionSettled) for log in each.events)
-    return [each.purpose for each in books.facts.transfers]
+        assert not projection.fold(each, TREASURY) or any(isinstance(log.event, RedemptionSettled) for log in each.events)
+    return [each.purpose for each in projection.facts.transfers]
 
 
-TOLD: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
+CASES: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
     ([transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4))], [TransferPurpose.DEPOSIT]),
     (
         [transfer_out(USDT, 4, INES), RedemptionSettled(1, INES, INES, amount(5), amount(1), amount(4), 0)],
@@ -111,21 +111,24 @@ TOLD: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
 ]
 
 
-@pytest.mark.parametrize(("events", "expected"), TOLD)
+@pytest.mark.parametrize(("events", "expected"), CASES)
 def test_transfer_takes_purpose_from_log_of_same_transaction(events: list[FundEvent], expected: list[TransferPurpose]) -> None:
-    assert purposes(told(*events)) == expected
+    assert purposes(transaction(*events)) == expected
 
 
 def test_transfer_ignores_logs_of_other_transactions() -> None:
     deposit = DepositProcessed(INES, INES, amount(5), amount(4))
-    assert purposes(told(transfer_in(USDT, 5, INES)), told(deposit, number=2)) == [TransferPurpose.UNEXPLAINED]
+    assert purposes(transaction(transfer_in(USDT, 5, INES)), transaction(deposit, number=2)) == [TransferPurpose.UNEXPLAINED]
 
 
 def test_otc_delivery_is_matched_by_token_of_order() -> None:
     created = OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)
     paid = (transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5)))
     delivered = (transfer_in(ASSET_TOKEN, 8), OrderDelivered(OTC, 1, amount(8)))
-    assert purposes(told(created, *paid), told(*delivered, number=2)) == [TransferPurpose.OTC_PAYMENT, TransferPurpose.OTC_DELIVERY]
+    assert purposes(transaction(created, *paid), transaction(*delivered, number=2)) == [
+        TransferPurpose.OTC_PAYMENT,
+        TransferPurpose.OTC_DELIVERY,
+    ]
 
 
 ACCRUED = (
@@ -135,82 +138,101 @@ ACCRUED = (
 
 
 def test_fee_collection_pays_recipient_exactly_what_is_owed() -> None:
-    books = begun()
-    assert purposes(told(*ACCRUED), told(transfer_out(USDT, 42, RECIPIENT), number=2), books=books) == [TransferPurpose.FEE_COLLECTION]
+    projection = projection_with_recipient()
+    assert purposes(transaction(*ACCRUED), transaction(transfer_out(USDT, 42, RECIPIENT), number=2), projection=projection) == [
+        TransferPurpose.FEE_COLLECTION
+    ]
     for kind, paid in ((FeeKind.MANAGEMENT, 30), (FeeKind.PERFORMANCE, 12)):
-        account = books.fees[kind]
+        account = projection.fees[kind]
         assert (account.accrued, account.released, account.paid, account.owed) == (paid, paid, paid, 0)
-    steps = [(each.kind, each.entry_type, each.amount) for each in books.facts.fee_entries if each.entry_type is FeeEntryType.PAID]
+    steps = [
+        (each.kind, each.entry_type, each.amount)
+        for each in projection.facts.fee_entries
+        if each.entry_type is FeeEntryType.PAID
+    ]
     assert steps == [(FeeKind.MANAGEMENT, FeeEntryType.PAID, 30), (FeeKind.PERFORMANCE, FeeEntryType.PAID, 12)]
 
 
 def test_accrual_counts_for_collection_only_when_logged_before_it() -> None:
-    assert purposes(told(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.FEE_COLLECTION]
-    assert purposes(told(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.UNEXPLAINED]
+    assert purposes(transaction(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.FEE_COLLECTION]
+    assert purposes(transaction(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.UNEXPLAINED]
 
 
 @pytest.mark.parametrize(
     "wrong", [transfer_out(USDT, 41, RECIPIENT), transfer_out(USDT, 42, MARKET), transfer_out(ASSET_TOKEN, 42, RECIPIENT)]
 )
 def test_other_payment_is_no_fee_collection(wrong: TokenTransfer) -> None:
-    books = begun()
-    assert purposes(told(*ACCRUED), told(wrong, number=2), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
-    assert books.fees[FeeKind.MANAGEMENT].owed == 30
+    projection = projection_with_recipient()
+    assert purposes(transaction(*ACCRUED), transaction(wrong, number=2), projection=projection) == [
+        TransferPurpose.EMERGENCY_WITHDRAWAL
+    ]
+    assert projection.fees[FeeKind.MANAGEMENT].owed == 30
 
 
 def test_redemption_paid_to_fee_recipient_is_no_fee_collection() -> None:
     settled = RedemptionSettled(1, RECIPIENT, RECIPIENT, amount(42), amount(0), amount(42), 0)
     withdrawn = RedemptionFeesWithdrawn(RECIPIENT, amount(42))
     found = purposes(
-        told(*ACCRUED),
-        told(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
-        told(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
+        transaction(*ACCRUED),
+        transaction(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
+        transaction(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
     )
     assert found == [TransferPurpose.REDEMPTION_PAYOUT, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL]
 
 
 def test_outgoing_transfer_without_log_of_paying_contracts_is_emergency_withdrawal() -> None:
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
+    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
         TransferPurpose.UNEXPLAINED
     ]
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(told(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [TransferPurpose.UNEXPLAINED]
+    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [
+        TransferPurpose.EMERGENCY_WITHDRAWAL
+    ]
+    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [
+        TransferPurpose.UNEXPLAINED
+    ]
 
 
 def test_transfer_of_zero_has_purpose_zero_value() -> None:
-    assert purposes(told(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [TransferPurpose.ZERO_VALUE, TransferPurpose.ZERO_VALUE]
+    assert purposes(transaction(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [
+        TransferPurpose.ZERO_VALUE,
+        TransferPurpose.ZERO_VALUE,
+    ]
 
 
 def test_transfer_from_vault_to_itself_changes_nothing() -> None:
-    books = begun()
-    assert purposes(told(TokenTransfer(USDT, VAULT, VAULT, amount(5))), books=books) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
-    assert books.token_flows[USDT] == TokenFlow(USDT)
-    assert books.facts.transfers[0].direction is TransferDirection.INTERNAL
+    projection = projection_with_recipient()
+    assert purposes(transaction(TokenTransfer(USDT, VAULT, VAULT, amount(5))), projection=projection) == [
+        TransferPurpose.EMERGENCY_WITHDRAWAL
+    ]
+    assert projection.token_flows[USDT] == TokenFlow(USDT)
+    assert projection.facts.transfers[0].direction is TransferDirection.INTERNAL
 
 
 @given(st.lists(st.tuples(st.booleans(), AMOUNTS), max_size=8))
 def test_token_flow_sums_transfers_or_rejects_them(moves: list[tuple[bool, RawAmount]]) -> None:
-    books = begun()
+    projection = projection_with_recipient()
     for number, (inward, value) in enumerate(moves):
-        books.fold(told(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY)
-    flow = books.token_flows.get(USDT, TokenFlow(USDT))
+        projection.fold(
+            transaction(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY
+        )
+    flow = projection.token_flows.get(USDT, TokenFlow(USDT))
     for direction, total in ((TransferDirection.IN, flow.received), (TransferDirection.OUT, flow.sent)):
-        assert total == sum(each.amount for each in books.facts.transfers if each.direction is direction) <= UINT256_MAX
+        assert total == sum(each.amount for each in projection.facts.transfers if each.direction is direction) <= UINT256_MAX
 
 
-def test_fee_total_beyond_uint256_is_rejected() -> None:
+def test_token_flow_beyond_uint256_is_rejected() -> None:
     with pytest.raises(InapplicableEvent):
         TokenFlow(USDT, received=RawAmount(UINT256_MAX)).after(TransferDirection.IN, amount(1))
 
 
 def test_facts_are_identified_by_position_of_their_log() -> None:
-    books = begun()
+    projection = projection_with_recipient()
     purposes(
-        told(Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9),
-        books=books,
+        transaction(Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9),
+        projection=projection,
     )
-    (movement,), (deposit,) = books.facts.transfers, books.facts.deposits
-    assert (movement.log_position.log_index, movement.source_log_index, deposit.log_position.log_index) == (1, 2, 2)
-    assert movement.log_position.at == stamp(9).timestamp
-    assert movement.log_position.block_number == 9
+    (transfer,), (deposit,) = projection.facts.transfers, projection.facts.deposits
+    assert (transfer.log_position.log_index, transfer.source_log_index, deposit.log_position.log_index) == (1, 2, 2)
+    assert transfer.log_position.at == stamp(9).timestamp
+    assert transfer.log_position.block_number == 9

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.event_builders import ASSET_TOKEN, USDT, VAULT, amount, told, transfer_in, transfer_out
+from tests.support.factories.event_builders import ASSET_TOKEN, USDT, VAULT, amount, transaction, transfer_in, transfer_out
 
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.trade import PurchaseRoute, Trade, TradeKind, TradeTrigger, extract_trades
@@ -41,7 +41,7 @@ def settled(request_id: int) -> RedemptionSettled:
 
 
 def of(*events: FundEvent) -> list[Trade]:
-    return extract_trades(told(*events), vault=VAULT)
+    return extract_trades(transaction(*events), vault=VAULT)
 
 
 def test_allocation_is_one_purchase() -> None:
@@ -57,7 +57,12 @@ def test_allocation_is_one_purchase() -> None:
 
 def test_purchase_logged_twice_is_one_purchase() -> None:
     (trade,) = of(transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), routed(5, 7), purchased(5, 7))
-    assert (trade.trigger, trade.route, trade.usdt_amount, trade.token_amount) == (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 5, 7)
+    assert (trade.trigger, trade.route, trade.usdt_amount, trade.token_amount) == (
+        TradeTrigger.PURCHASE,
+        PurchaseRoute.SWAP,
+        5,
+        7,
+    )
 
 
 @given(st.integers(1, 5))

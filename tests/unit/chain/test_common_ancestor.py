@@ -14,13 +14,13 @@ pytestmark = pytest.mark.unit
 
 def run(recorded: Sequence[int], *, changed_from: int) -> tuple[Fork, int]:
     """The search over these recorded blocks, of which those from a number on are not on the chain; and its probes."""
-    asking = search_ancestor(recorded[-1] if recorded else 0)
-    wanted, probes = next(asking), 0
+    search = search_ancestor(recorded[-1] if recorded else 0)
+    number, probes = next(search), 0
     while True:
         probes += 1
-        place = bisect_right(recorded, wanted)
+        index = bisect_right(recorded, number)
         try:
-            wanted = asking.send(AncestorProbe(recorded[place - 1], recorded[place - 1] < changed_from) if place else None)
+            number = search.send(AncestorProbe(recorded[index - 1], recorded[index - 1] < changed_from) if index else None)
         except StopIteration as found:
             return found.value, probes
 
@@ -30,8 +30,8 @@ recorded_blocks = st.sets(st.integers(1, 3_000), min_size=1, max_size=200).map(s
 
 @given(recorded_blocks, st.integers(0, 3_001))
 def test_search_finds_ancestor_and_first_changed_block(recorded: list[int], changed_from: int) -> None:
-    on_chain = [each for each in recorded if each < changed_from]
-    gone = [each for each in recorded if each >= changed_from]
+    on_chain = [block for block in recorded if block < changed_from]
+    gone = [block for block in recorded if block >= changed_from]
     if not on_chain:
         with pytest.raises(AncestorNotFound, match=f"oldest recorded block, {recorded[0]}, is not on the chain"):
             run(recorded, changed_from=changed_from)

@@ -25,7 +25,7 @@ SPLITTING = st.sampled_from([RpcErrorKind.RANGE_CAP, RpcErrorKind.TOO_MANY_RESUL
 DIAGNOSES = st.builds(Diagnosis, SPLITTING, st.none() | st.integers(1, 20_000))
 
 
-class BreakerLife(RuleBasedStateMachine):
+class BreakerMachine(RuleBasedStateMachine):
     """Against a model that only counts: failures in a row, and how often it had to rest without being well between."""
 
     @initialize()
@@ -33,7 +33,7 @@ class BreakerLife(RuleBasedStateMachine):
         self.breaker, self.now, self.failures, self.rested = CircuitBreaker(), 0.0, 0, 0
 
     @rule(seconds=st.floats(0, 200))
-    def durations_not_negative(self, seconds: float) -> None:
+    def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
     @rule(jitter=UNIT)
@@ -54,7 +54,7 @@ class BreakerLife(RuleBasedStateMachine):
 
     @precondition(lambda self: self.breaker.is_probe_due(self.now))
     @rule()
-    def is_tried(self) -> None:
+    def is_probed(self) -> None:
         self.breaker = self.breaker.begin_probe()
         assert not self.breaker.is_probe_due(self.now), "one question tries it, not all"
 
@@ -68,7 +68,7 @@ class BreakerLife(RuleBasedStateMachine):
             assert self.breaker.is_probe_due(self.now + 91)
 
 
-TestBreakerLife = BreakerLife.TestCase
+TestBreakerMachine = BreakerMachine.TestCase
 
 
 def test_breaker_survives_weeks_of_failures() -> None:
@@ -110,29 +110,29 @@ def test_concurrency_does_not_grow_when_unused() -> None:
 
 
 @given(st.integers(2, 100_000), DIAGNOSES)
-def test_range_split_always_narrows(asked: int, diagnosis: Diagnosis) -> None:
-    assert 1 <= narrower_range(asked, diagnosis) < asked
+def test_range_split_always_narrows(requested: int, diagnosis: Diagnosis) -> None:
+    assert 1 <= narrower_range(requested, diagnosis) < requested
 
 
 @given(st.integers(1, 20_000), st.lists(st.integers(1, 12_000), min_size=1, max_size=80))
-def test_range_size_never_exceeds_a_found_cap(cap: int, wanted: list[int]) -> None:
+def test_range_size_never_exceeds_a_found_cap(cap: int, ranges: list[int]) -> None:
     """Of a provider that names no number: every refusal halves, and no refusal comes twice for one size."""
     size, refused_at = RangeSize(), []
-    for blocks in wanted * 4:
-        asked = min(blocks, size.blocks)
-        if asked > cap:
-            refused_at.append(asked)
-            size = size.after_rejection(asked, Diagnosis(RpcErrorKind.RANGE_CAP))
+    for blocks in ranges * 4:
+        requested = min(blocks, size.blocks)
+        if requested > cap:
+            refused_at.append(requested)
+            size = size.after_rejection(requested, Diagnosis(RpcErrorKind.RANGE_CAP))
         else:
-            size = size.after_response(asked)
+            size = size.after_response(requested)
         assert 1 <= size.blocks <= size.blocks_max <= RANGE_BLOCKS_MAX
     assert refused_at == sorted(set(refused_at), reverse=True)
 
 
 @given(st.integers(2, 10_000), st.integers(1, 9_999))
-def test_range_size_takes_cap_that_provider_names(asked: int, cap: int) -> None:
-    size = RangeSize(blocks=asked).after_rejection(asked, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
-    assert size.blocks == size.blocks_max == (cap if cap < asked else asked // 2)
+def test_range_size_takes_cap_that_provider_names(requested: int, cap: int) -> None:
+    size = RangeSize(blocks=requested).after_rejection(requested, Diagnosis(RpcErrorKind.RANGE_CAP, cap))
+    assert size.blocks == size.blocks_max == (cap if cap < requested else requested // 2)
 
 
 def test_range_size_grows_back_after_too_many_results() -> None:
@@ -150,8 +150,8 @@ def test_range_size_ignores_responses_to_smaller_ranges() -> None:
 @given(st.lists(st.floats(0.001, 5), min_size=1, max_size=30), st.lists(UNIT, max_size=30))
 def test_latency_and_error_rate_stay_between_observed_values(seconds: list[float], jitters: list[float]) -> None:
     health = EndpointHealth()
-    for each in seconds:
-        health = health.after_response(each, 0.0, active_requests=1)
+    for latency in seconds:
+        health = health.after_response(latency, 0.0, active_requests=1)
     assert health.latency_seconds is not None
     assert min(seconds) - 1e-9 <= health.latency_seconds <= max(seconds) + 1e-9
     for jitter in jitters:

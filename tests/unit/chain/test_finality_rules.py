@@ -15,11 +15,11 @@ from paimon.domain.risk.risk_event import Severity
 pytestmark = pytest.mark.unit
 
 BSC, LOCAL = CHAIN_RULES[56], CHAIN_RULES[31337]
-MOST = FinalityLag(200, 120)
+LIMIT = FinalityLag(200, 120)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "own", "why"),
+    ("configured", "chain_rule", "expected"),
     [
         (BSC, BSC, None),
         (FinalityRule(FinalityTag.FINALIZED, turn_length=32), BSC, None),
@@ -36,10 +36,10 @@ MOST = FinalityLag(200, 120)
     ],
 )
 def test_rule_is_weaker_when_it_may_be_earlier_than_chains(
-    wanted: FinalityRule, own: FinalityRule, why: str | None
+    configured: FinalityRule, chain_rule: FinalityRule, expected: str | None
 ) -> None:
-    said = weaker_rule_reason(wanted, own)
-    assert said is None if why is None else said is not None and why in said
+    reason = weaker_rule_reason(configured, chain_rule)
+    assert reason is None if expected is None else reason is not None and expected in reason
 
 
 rules = st.builds(
@@ -47,7 +47,7 @@ rules = st.builds(
     st.sampled_from([None, *FinalityTag]),
     st.none() | st.integers(1, 1_000),
     st.none() | st.integers(1, 64),
-).filter(lambda each: each.tag is not FinalityTag.SAFE or each.turn_length is None)
+).filter(lambda rule: rule.tag is not FinalityTag.SAFE or rule.turn_length is None)
 
 
 def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None]) -> int | None:
@@ -67,7 +67,7 @@ def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None])
 
 @given(rules, st.sampled_from([BSC, LOCAL]), st.integers(0, 175), st.integers(0, 175), st.booleans())
 def test_rule_not_called_weaker_is_never_earlier_than_chains(
-    wanted: FinalityRule, own: FinalityRule, one: int, other: int, has_tags: bool
+    configured: FinalityRule, chain_rule: FinalityRule, one: int, other: int, has_tags: bool
 ) -> None:
     """On a node whose tag is less deep than the chain's turns, as it is while the chain works, or that has no tag."""
     head, (safe, finalized) = 10_000, sorted((one, other))
@@ -75,11 +75,11 @@ def test_rule_not_called_weaker_is_never_earlier_than_chains(
         FinalityTag.SAFE: head - safe if has_tags else None,
         FinalityTag.FINALIZED: head - finalized if has_tags else None,
     }
-    if (wanted.tag is None and wanted.depth is None and wanted.turn_length is None) or weaker_rule_reason(
-        wanted, own
+    if (configured.tag is None and configured.depth is None and configured.turn_length is None) or weaker_rule_reason(
+        configured, chain_rule
     ) is not None:
         return
-    theirs, ours = final_by(wanted, head, tags), final_by(own, head, tags)
+    theirs, ours = final_by(configured, head, tags), final_by(chain_rule, head, tags)
     assert theirs is None or (ours is not None and theirs <= ours)
 
 
@@ -90,7 +90,7 @@ def at(number: int, seconds: float) -> BlockStamp:
 def test_finality_lag_is_found_beyond_either_limit_and_critical_beyond_five() -> None:
     within = FinalityLag.between(at(100, 0), at(300, 120))
     assert within == FinalityLag(200, 120)
-    assert finality_lag_finding(within, MOST) is None
+    assert finality_lag_finding(within, LIMIT) is None
     for lag, severity in (
         (FinalityLag(201, 0), Severity.WARNING),
         (FinalityLag(0, 121), Severity.WARNING),
@@ -98,7 +98,7 @@ def test_finality_lag_is_found_beyond_either_limit_and_critical_beyond_five() ->
         (FinalityLag(1_001, 0), Severity.CRITICAL),
         (FinalityLag(0, 601), Severity.CRITICAL),
     ):
-        found = finality_lag_finding(lag, MOST)
+        found = finality_lag_finding(lag, LIMIT)
         assert found is not None
         assert found.severity is severity
         assert found.expected == "at most 200 blocks, 120 s"
@@ -109,12 +109,14 @@ def test_final_block_ahead_of_earlier_head_is_no_lag() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.booleans()), min_size=1, max_size=30), st.floats(1, 100))
-def test_finding_has_lasted_when_every_check_in_grace_period_found_it(looks: list[tuple[float, bool]], lasting: float) -> None:
-    beyond = finality_lag_finding(FinalityLag(1_000, 0), MOST)
+def test_finding_has_lasted_when_every_check_in_grace_period_found_it(
+    checks: list[tuple[float, bool]], grace_seconds: float
+) -> None:
+    beyond = finality_lag_finding(FinalityLag(1_000, 0), LIMIT)
     watch, clock, run_began = FindingWatch(), 0.0, None
-    for pause, is_beyond in looks:
+    for pause, is_beyond in checks:
         clock += pause
         watch = watch.after(beyond if is_beyond else None, at_seconds=clock)
         run_began = (clock if run_began is None else run_began) if is_beyond else None
-        expected = run_began is not None and clock - run_began >= lasting
-        assert watch.has_lasted(at_seconds=clock, grace_seconds=lasting) is expected
+        expected = run_began is not None and clock - run_began >= grace_seconds
+        assert watch.has_lasted(at_seconds=clock, grace_seconds=grace_seconds) is expected

@@ -17,15 +17,15 @@ seen_logs = st.builds(PendingLogKey, st.integers(1, 12), hashes, st.integers(0, 
 def test_pending_log_resolves_as_its_block_does(
     known: set[PendingLogKey], head: dict[int, Hash32], recorded_block: int, recorded: set[Hash32]
 ) -> None:
-    ended = resolve_pending(known, head, recorded_block=recorded_block, recorded=recorded)
+    resolved = resolve_pending(known, head, recorded_block=recorded_block, recorded=recorded)
     for log in known:
         if log.block_number <= recorded_block:
-            assert ended[log] is (PendingLogStatus.FINALIZED if log.block_hash in recorded else PendingLogStatus.ORPHANED)
+            assert resolved[log] is (PendingLogStatus.FINALIZED if log.block_hash in recorded else PendingLogStatus.ORPHANED)
         elif log.block_number in head and head[log.block_number] != log.block_hash:
-            assert ended[log] is PendingLogStatus.ORPHANED
+            assert resolved[log] is PendingLogStatus.ORPHANED
         else:
-            assert log not in ended, "nothing is known of its block that would end it"
-    assert ended.keys() <= known
+            assert log not in resolved, "nothing is known of its block that would end it"
+    assert resolved.keys() <= known
 
 
 @given(st.sets(seen_logs), st.integers(0, 13), st.sets(hashes))

@@ -26,8 +26,8 @@ def test_each_block_keeps_strongest_proof_in_fewest_ranges(given_proofs: list[Ra
         kept = raise_proof_level(kept, proof)
         for block in range(proof.first, proof.last + 1):
             strongest[block] = max(strongest.get(block, ProofLevel.NONE), proof.level, key=lambda level: level.rank)
-    assert {block: each.level for each in kept for block in range(each.first, each.last + 1)} == strongest
-    assert sum(each.last - each.first + 1 for each in kept) == len(strongest)
+    assert {block: proof.level for proof in kept for block in range(proof.first, proof.last + 1)} == strongest
+    assert sum(proof.last - proof.first + 1 for proof in kept) == len(strongest)
     for before, after in pairwise(kept):
         assert before.last < after.first
         assert before.last + 1 < after.first or before.level is not after.level

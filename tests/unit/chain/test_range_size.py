@@ -13,25 +13,25 @@ LOGS = st.integers(0, 10**7)
 
 
 @given(BLOCKS, LOGS, st.integers(1, 10_000), BLOCKS)
-def test_next_range_size_stays_within_bounds(blocks: int, logs: int, items_target: int, most: int) -> None:
-    step = next_range_size(blocks, logs, items_target=items_target, blocks_max=most)
-    assert 1 <= step <= min(most, max(blocks * RANGE_GROWTH_MAX, 1))
+def test_next_range_size_stays_within_bounds(blocks: int, logs: int, items_target: int, blocks_max: int) -> None:
+    size = next_range_size(blocks, logs, items_target=items_target, blocks_max=blocks_max)
+    assert 1 <= size <= min(blocks_max, max(blocks * RANGE_GROWTH_MAX, 1))
 
 
 @given(BLOCKS, st.integers(1, 10**7), st.integers(1, 10_000))
 def test_next_range_holds_no_more_than_target_at_same_density(blocks: int, logs: int, items_target: int) -> None:
-    step = next_range_size(blocks, logs, items_target=items_target, blocks_max=10**9)
-    assert step * logs <= max(items_target * blocks, logs)
+    size = next_range_size(blocks, logs, items_target=items_target, blocks_max=10**9)
+    assert size * logs <= max(items_target * blocks, logs)
 
 
 @given(BLOCKS, LOGS, st.integers(1, 1_000), st.integers(1, 10_000), BLOCKS)
-def test_more_logs_never_give_a_larger_range(blocks: int, logs: int, more: int, items_target: int, most: int) -> None:
-    step = next_range_size(blocks, logs + more, items_target=items_target, blocks_max=most)
-    assert step <= next_range_size(blocks, logs, items_target=items_target, blocks_max=most)
+def test_more_logs_never_give_a_larger_range(blocks: int, logs: int, more: int, items_target: int, blocks_max: int) -> None:
+    size = next_range_size(blocks, logs + more, items_target=items_target, blocks_max=blocks_max)
+    assert size <= next_range_size(blocks, logs, items_target=items_target, blocks_max=blocks_max)
 
 
 def test_range_size_grows_to_thousands_over_quiet_blocks() -> None:
-    step, steps = 16, 0
-    while step < 5_000:
-        step, steps = next_range_size(step, 0, items_target=5_000, blocks_max=5_000), steps + 1
+    size, steps = 16, 0
+    while size < 5_000:
+        size, steps = next_range_size(size, 0, items_target=5_000, blocks_max=5_000), steps + 1
     assert steps == 5

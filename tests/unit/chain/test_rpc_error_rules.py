@@ -22,10 +22,10 @@ CALL = "eth_call"
 SEND = "eth_sendRawTransaction"
 
 
-class Seen(NamedTuple):
+class Example(NamedTuple):
     """`source` is a public thread, `owner/repository#number`, or a file there."""
 
-    who: str
+    provider: str
     method: str
     code: int
     message: str
@@ -34,9 +34,9 @@ class Seen(NamedTuple):
     blocks: int | None = None
 
 
-SEEN = (
+EXAMPLES = (
     # geth, and with it BSC's node
-    Seen(
+    Example(
         "geth",
         CALL,
         3,
@@ -44,10 +44,10 @@ SEEN = (
         RpcErrorKind.CALLER_ERROR,
         "ethereum/go-ethereum rpc errors, code 3",
     ),
-    Seen(
+    Example(
         "geth", CALL, -32000, "execution reverted", RpcErrorKind.CALLER_ERROR, "erpc/erpc architecture/evm/error_normalizer.go"
     ),
-    Seen(
+    Example(
         "parity",
         CALL,
         -32015,
@@ -55,7 +55,7 @@ SEEN = (
         RpcErrorKind.CALLER_ERROR,
         "erpc/erpc architecture/evm/error_normalizer.go",
     ),
-    Seen(
+    Example(
         "geth",
         CALL,
         -32000,
@@ -63,7 +63,7 @@ SEEN = (
         RpcErrorKind.CALLER_ERROR,
         "anvil and geth, in our own tests",
     ),
-    Seen(
+    Example(
         "geth",
         "eth_getBlockByNumber",
         -32000,
@@ -71,10 +71,10 @@ SEEN = (
         RpcErrorKind.CALLER_ERROR,
         "bnb-chain/bsc eth/api_backend.go",
     ),
-    Seen("geth-bsc", CALL, -32000, "header not found", RpcErrorKind.LAGGING, "bnb-chain/bsc#1054"),
-    Seen("geth", CALL, -32000, "header for hash not found", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/api_backend.go"),
-    Seen("geth", GET_LOGS, -32000, "unknown block", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/filters/filter.go"),
-    Seen(
+    Example("geth-bsc", CALL, -32000, "header not found", RpcErrorKind.LAGGING, "bnb-chain/bsc#1054"),
+    Example("geth", CALL, -32000, "header for hash not found", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/api_backend.go"),
+    Example("geth", GET_LOGS, -32000, "unknown block", RpcErrorKind.LAGGING, "bnb-chain/bsc eth/filters/filter.go"),
+    Example(
         "geth",
         GET_LOGS,
         -32602,
@@ -82,8 +82,8 @@ SEEN = (
         RpcErrorKind.LAGGING,
         "ethereum/execution-apis tests/eth_getLogs/filter-error-future-block-range.io",
     ),
-    Seen("geth, reth", GET_LOGS, -32602, "invalid block range params", RpcErrorKind.LAGGING, "paradigmxyz/reth#26891"),
-    Seen(
+    Example("geth, reth", GET_LOGS, -32602, "invalid block range params", RpcErrorKind.LAGGING, "paradigmxyz/reth#26891"),
+    Example(
         "geth-bsc",
         CALL,
         -32000,
@@ -91,7 +91,7 @@ SEEN = (
         RpcErrorKind.STATE_PRUNED,
         "bnb-chain/bsc#78",
     ),
-    Seen(
+    Example(
         "geth-bsc",
         "debug_traceBlockByNumber",
         -32000,
@@ -99,7 +99,7 @@ SEEN = (
         RpcErrorKind.STATE_PRUNED,
         "bnb-chain/bsc#1880",
     ),
-    Seen(
+    Example(
         "geth",
         CALL,
         -32000,
@@ -107,7 +107,7 @@ SEEN = (
         RpcErrorKind.STATE_PRUNED,
         "ethereum/go-ethereum triedb/pathdb/reader.go",
     ),
-    Seen(
+    Example(
         "nethermind",
         CALL,
         -32002,
@@ -115,10 +115,10 @@ SEEN = (
         RpcErrorKind.STATE_PRUNED,
         "yearn/yearn-exporter yearn/utils.py",
     ),
-    Seen("geth", GET_LOGS, -32002, "request timed out", RpcErrorKind.LOGS_TIMEOUT, "ethereum/go-ethereum#27688"),
-    Seen("geth", CALL, -32002, "request timed out", RpcErrorKind.TIMEOUT, "ethereum/go-ethereum#27688"),
-    Seen("geth", CALL, -32600, "batch too large", RpcErrorKind.BATCH_CAP, "base/node#234"),
-    Seen(
+    Example("geth", GET_LOGS, -32002, "request timed out", RpcErrorKind.LOGS_TIMEOUT, "ethereum/go-ethereum#27688"),
+    Example("geth", CALL, -32002, "request timed out", RpcErrorKind.TIMEOUT, "ethereum/go-ethereum#27688"),
+    Example("geth", CALL, -32600, "batch too large", RpcErrorKind.BATCH_CAP, "base/node#234"),
+    Example(
         "geth",
         "eth_getFinalizedHeader",
         -32601,
@@ -126,7 +126,7 @@ SEEN = (
         RpcErrorKind.RESTRICTED,
         "chainstack/dev-portal#628 (code), geth rpc/errors.go (words)",
     ),
-    Seen(
+    Example(
         "geth-bsc",
         GET_LOGS,
         -32000,
@@ -136,12 +136,12 @@ SEEN = (
         5_000,
     ),
     # the public dataseeds and NodeReal
-    Seen("dataseed", GET_LOGS, -32005, "limit exceeded", RpcErrorKind.RESTRICTED, "bnb-chain/bsc#1215"),
-    Seen("dataseed", CALL, -32005, "limit exceeded", RpcErrorKind.RATE_LIMIT, "bnb-chain/docs-site#621"),
-    Seen(
+    Example("dataseed", GET_LOGS, -32005, "limit exceeded", RpcErrorKind.RESTRICTED, "bnb-chain/bsc#1215"),
+    Example("dataseed", CALL, -32005, "limit exceeded", RpcErrorKind.RATE_LIMIT, "bnb-chain/docs-site#621"),
+    Example(
         "nodereal", GET_LOGS, -32000, "exceed maximum block range: 50000", RpcErrorKind.RANGE_CAP, "latticexyz/mud#2078", 50_000
     ),
-    Seen(
+    Example(
         "nodereal",
         CALL,
         -32005,
@@ -150,7 +150,7 @@ SEEN = (
         "bnb-chain/bnb-chain.github.io#38",
     ),
     # Erigon
-    Seen(
+    Example(
         "erigon",
         GET_LOGS,
         -32000,
@@ -159,7 +159,7 @@ SEEN = (
         "erigontech/erigon#20784",
         1_000,
     ),
-    Seen(
+    Example(
         "erigon",
         GET_LOGS,
         -32000,
@@ -167,8 +167,8 @@ SEEN = (
         RpcErrorKind.TOO_MANY_RESULTS,
         "trezor/blockbook#1692",
     ),
-    Seen("besu", CALL, -32000, "Block not found", RpcErrorKind.LAGGING, "erigontech/erigon#12850"),
-    Seen(
+    Example("besu", CALL, -32000, "Block not found", RpcErrorKind.LAGGING, "erigontech/erigon#12850"),
+    Example(
         "erigon",
         CALL,
         -32000,
@@ -177,7 +177,7 @@ SEEN = (
         "erigontech/erigon HistoryReaderV3 (PrunedError)",
     ),
     # reth and anvil
-    Seen(
+    Example(
         "reth",
         GET_LOGS,
         -32602,
@@ -186,7 +186,7 @@ SEEN = (
         "paradigmxyz/reth#8558",
         100_000,
     ),
-    Seen(
+    Example(
         "reth",
         GET_LOGS,
         -32602,
@@ -195,7 +195,7 @@ SEEN = (
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         63,
     ),
-    Seen(
+    Example(
         "reth",
         "eth_getBalance",
         -32603,
@@ -203,7 +203,7 @@ SEEN = (
         RpcErrorKind.STATE_PRUNED,
         "paradigmxyz/reth#21122",
     ),
-    Seen(
+    Example(
         "anvil",
         CALL,
         -32602,
@@ -212,7 +212,7 @@ SEEN = (
         "blockscout/blockscout#11460",
     ),
     # Alchemy
-    Seen(
+    Example(
         "alchemy",
         GET_LOGS,
         -32600,
@@ -222,7 +222,7 @@ SEEN = (
         "BobTheBuidler/dank_mids#772",
         500,
     ),
-    Seen(
+    Example(
         "alchemy",
         GET_LOGS,
         -32602,
@@ -233,7 +233,7 @@ SEEN = (
         "ethereum/go-ethereum#25343",
         0x87FEA,
     ),
-    Seen(
+    Example(
         "alchemy",
         GET_LOGS,
         -32000,
@@ -243,7 +243,7 @@ SEEN = (
         "nimiq/wallet#275",
         648_001,
     ),
-    Seen(
+    Example(
         "alchemy",
         CALL,
         429,
@@ -252,7 +252,7 @@ SEEN = (
         RpcErrorKind.RATE_LIMIT,
         "gitcoinco/grants-stack-indexer#156",
     ),
-    Seen(
+    Example(
         "alchemy",
         CALL,
         -32000,
@@ -260,7 +260,7 @@ SEEN = (
         RpcErrorKind.RATE_LIMIT,
         "LimeChain/hashport-validator#473",
     ),
-    Seen(
+    Example(
         "alchemy",
         CALL,
         -32000,
@@ -269,7 +269,7 @@ SEEN = (
         "a16z/zkdocs#9",
     ),
     # QuickNode
-    Seen(
+    Example(
         "quicknode",
         GET_LOGS,
         -32614,
@@ -278,7 +278,7 @@ SEEN = (
         "eternalsafe/wallet#57",
         10_000,
     ),
-    Seen(
+    Example(
         "blockpi",
         GET_LOGS,
         -32602,
@@ -287,7 +287,7 @@ SEEN = (
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         1_024,
     ),
-    Seen(
+    Example(
         "quicknode",
         CALL,
         -32007,
@@ -295,12 +295,14 @@ SEEN = (
         RpcErrorKind.RATE_LIMIT,
         "foundry-rs/foundry#4894",
     ),
-    Seen("quicknode", CALL, -32012, "credits limited to 6000/sec", RpcErrorKind.RATE_LIMIT, "latticexyz/mud#1522"),
-    Seen("quicknode", "debug_traceCall", -32612, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
-    Seen("quicknode", "debug_traceCall", -32613, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
+    Example("quicknode", CALL, -32012, "credits limited to 6000/sec", RpcErrorKind.RATE_LIMIT, "latticexyz/mud#1522"),
+    Example("quicknode", "debug_traceCall", -32612, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
+    Example("quicknode", "debug_traceCall", -32613, "", RpcErrorKind.RESTRICTED, "erpc/erpc thirdparty/quicknode.go"),
     # Ankr
-    Seen("ankr", GET_LOGS, -32600, "block range is too wide", RpcErrorKind.RANGE_CAP, "ponder-sh/ponder getLogsRetryHelper.ts"),
-    Seen(
+    Example(
+        "ankr", GET_LOGS, -32600, "block range is too wide", RpcErrorKind.RANGE_CAP, "ponder-sh/ponder getLogsRetryHelper.ts"
+    ),
+    Example(
         "ankr",
         GET_LOGS,
         -32602,
@@ -309,7 +311,7 @@ SEEN = (
         "ponder-sh/ponder#1940",
         10_000,
     ),
-    Seen(
+    Example(
         "ankr",
         CALL,
         -32000,
@@ -318,7 +320,7 @@ SEEN = (
         "BitteProtocol/near-ca#173",
     ),
     # Chainstack
-    Seen(
+    Example(
         "chainstack",
         GET_LOGS,
         -32602,
@@ -326,7 +328,7 @@ SEEN = (
         RpcErrorKind.RANGE_CAP,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
-    Seen(
+    Example(
         "chainstack",
         GET_LOGS,
         -32000,
@@ -334,7 +336,7 @@ SEEN = (
         RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
-    Seen(
+    Example(
         "chainstack",
         CALL,
         -32005,
@@ -343,10 +345,10 @@ SEEN = (
         "BobTheBuidler/dank_mids (_CHAINSTACK_429_ERR_MSG)",
     ),
     # Infura and others that speak alike
-    Seen(
+    Example(
         "infura", GET_LOGS, -32602, "range 1000000 exceeds limit of 10000", RpcErrorKind.RANGE_CAP, "INFURA/infura#237", 10_000
     ),
-    Seen(
+    Example(
         "infura",
         GET_LOGS,
         -32005,
@@ -355,7 +357,7 @@ SEEN = (
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
         100,
     ),
-    Seen(
+    Example(
         "infura",
         CALL,
         -32005,
@@ -363,8 +365,8 @@ SEEN = (
         RpcErrorKind.RATE_LIMIT,
         "alloy-rs/alloy crates/json-rpc/src/response/error.rs",
     ),
-    Seen("tenderly", CALL, -32005, "rate limit exceeded", RpcErrorKind.RATE_LIMIT, "fluencelabs/dev-rewards#20"),
-    Seen(
+    Example("tenderly", CALL, -32005, "rate limit exceeded", RpcErrorKind.RATE_LIMIT, "fluencelabs/dev-rewards#20"),
+    Example(
         "1rpc",
         GET_LOGS,
         -32000,
@@ -372,10 +374,10 @@ SEEN = (
         RpcErrorKind.TOO_MANY_RESULTS,
         "ponder-sh/ponder packages/utils/src/getLogsRetryHelper.ts",
     ),
-    Seen(
+    Example(
         "nethermind-like", CALL, -32600, "Exceeded maximum batch size 100", RpcErrorKind.BATCH_CAP, "AcalaNetwork/bodhi.js#383"
     ),
-    Seen(
+    Example(
         "any",
         CALL,
         -32000,
@@ -384,7 +386,7 @@ SEEN = (
         "erpc/erpc architecture/evm/error_normalizer.go",
     ),
     # ours
-    Seen(
+    Example(
         "any",
         CALL,
         -32602,
@@ -392,21 +394,30 @@ SEEN = (
         RpcErrorKind.CALLER_ERROR,
         "geth, bad parameters",
     ),
-    Seen("any", CALL, -32000, "words nobody has seen before", RpcErrorKind.CALLER_ERROR, "what no row knows"),
-    Seen("any", GET_LOGS, -32000, "words nobody has seen before", RpcErrorKind.TOO_MANY_RESULTS, "what no row knows"),
-    Seen("geth", SEND, -32000, "account limit exceeded", RpcErrorKind.CALLER_ERROR, "domain/node_answer.py"),
-    Seen("geth", SEND, -32000, "nonce too low: next nonce 5, tx nonce 4", RpcErrorKind.CALLER_ERROR, "domain/node_answer.py"),
+    Example("any", CALL, -32000, "a message of no known node", RpcErrorKind.CALLER_ERROR, "matches no rule"),
+    Example("any", GET_LOGS, -32000, "a message of no known node", RpcErrorKind.TOO_MANY_RESULTS, "matches no rule"),
+    Example(
+        "geth", SEND, -32000, "account limit exceeded", RpcErrorKind.CALLER_ERROR, "domain/transaction/broadcast_result.py"
+    ),
+    Example(
+        "geth",
+        SEND,
+        -32000,
+        "nonce too low: next nonce 5, tx nonce 4",
+        RpcErrorKind.CALLER_ERROR,
+        "domain/transaction/broadcast_result.py",
+    ),
 )
 
 
-@pytest.mark.parametrize("seen", SEEN, ids=lambda seen: f"{seen.who}: {seen.message[:40]}")
-def test_provider_messages_are_classified(seen: Seen) -> None:
-    assert diagnose(seen.method, seen.code, seen.message) == Diagnosis(seen.kind, seen.blocks)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.provider}: {example.message[:40]}")
+def test_provider_messages_are_classified(example: Example) -> None:
+    assert diagnose(example.method, example.code, example.message) == Diagnosis(example.kind, example.blocks)
 
 
 def test_every_error_rule_has_an_example() -> None:
     """A row that no example comes to has no source, or can never match."""
-    assert set(ERROR_RULES) == {match_rule(seen.method, seen.code, seen.message) for seen in SEEN} - {None}
+    assert set(ERROR_RULES) == {match_rule(example.method, example.code, example.message) for example in EXAMPLES} - {None}
 
 
 @given(st.sampled_from([GET_LOGS, CALL]), st.integers(-40_000, 500), st.text(max_size=80))
@@ -415,7 +426,7 @@ def test_any_error_has_retry_action_and_positive_range(method: str, code: int, m
     assert found.blocks is None or (found.blocks >= 1 and found.retry_action is RetryAction.SPLIT_RANGE)
 
 
-@given(st.sampled_from(SEEN))
-def test_revert_is_caller_error_whatever_its_message(seen: Seen) -> None:
-    assert diagnose(CALL, 3, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL
-    assert diagnose(CALL, -32000, f"execution reverted: {seen.message}").retry_action is RetryAction.FAIL
+@given(st.sampled_from(EXAMPLES))
+def test_revert_is_caller_error_whatever_its_message(example: Example) -> None:
+    assert diagnose(CALL, 3, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL
+    assert diagnose(CALL, -32000, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL

@@ -35,20 +35,20 @@ from paimon.domain.vault.nav_inputs import (
 
 pytestmark = pytest.mark.unit
 
-PLACE = LogPosition(2, 0, Hash32(bytes(32)), NOON)
+POSITION = LogPosition(2, 0, Hash32(bytes(32)), NOON)
 SEEDS = st.integers(0, 2**32)
 MILLION = RawAmount(10**6 * WAD)
 
 
-def amounts(told: NavAttribution) -> dict[AttributionGroup, int]:
-    return {group: told.total(group) for group in AttributionGroup if told.in_group(group)}
+def amounts(attribution: NavAttribution) -> dict[AttributionGroup, int]:
+    return {group: attribution.total(group) for group in AttributionGroup if attribution.in_group(group)}
 
 
 # ------------------------------------------------------------------------------------------------- what always holds
 
-FLOWS = st.builds(
+TRANSFERS = st.builds(
     AssetTransfer,
-    st.just(PLACE),
+    st.just(POSITION),
     st.sampled_from([CASH, *map(token, range(1, 6))]),
     st.integers(-(10**27), 10**27),
     st.sampled_from(TransferPurpose),
@@ -56,24 +56,24 @@ FLOWS = st.builds(
     st.none() | st.integers(1, 4),
 )
 MONEY = st.integers(0, 10**27).map(RawAmount)
-HAPPENINGS = st.builds(
+INPUTS = st.builds(
     NavInputs,
-    st.lists(FLOWS, max_size=6).map(tuple),
-    st.lists(st.builds(DepositInput, st.just(PLACE), MONEY, MONEY), max_size=3).map(tuple),
-    st.lists(st.builds(RedemptionInput, st.just(PLACE), st.sampled_from(RedemptionTransition), MONEY, MONEY), max_size=4).map(
-        tuple
-    ),
-    st.lists(st.builds(FeeInput, st.just(PLACE), st.sampled_from(FeeInputKind), MONEY), max_size=4).map(tuple),
+    st.lists(TRANSFERS, max_size=6).map(tuple),
+    st.lists(st.builds(DepositInput, st.just(POSITION), MONEY, MONEY), max_size=3).map(tuple),
+    st.lists(
+        st.builds(RedemptionInput, st.just(POSITION), st.sampled_from(RedemptionTransition), MONEY, MONEY), max_size=4
+    ).map(tuple),
+    st.lists(st.builds(FeeInput, st.just(POSITION), st.sampled_from(FeeInputKind), MONEY), max_size=4).map(tuple),
 )
 
 
-@given(snapshots(), snapshots(), HAPPENINGS)
+@given(snapshots(), snapshots(), INPUTS)
 def test_components_add_up_for_any_inputs(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
     """Even between two funds that have nothing to do with each other, with flows that fit neither."""
-    told = attribute_nav_change(start, replace(end, asset=start.asset), nav_inputs)
-    assert sum(each.amount for each in told.components) == end.net_assets - start.net_assets
-    assert sum(each.per_share for each in told.components) == end.nav_per_share - start.nav_per_share
-    assert abs(told.total(AttributionGroup.ROUNDING)) <= told.division_count
+    attribution = attribute_nav_change(start, replace(end, asset=start.asset), nav_inputs)
+    assert sum(each.amount for each in attribution.components) == end.net_assets - start.net_assets
+    assert sum(each.per_share for each in attribution.components) == end.nav_per_share - start.nav_per_share
+    assert abs(attribution.total(AttributionGroup.ROUNDING)) <= attribution.division_count
 
 
 @given(SEEDS, st.integers(0, 40))
@@ -82,15 +82,15 @@ def test_nothing_is_unexplained_when_inputs_are_complete(seed: int, interval_cou
     start = history.now
     history.act(interval_count)
     nav_inputs = history.take_inputs()
-    told = attribute_nav_change(start, history.now, nav_inputs)
-    assert told.unexplained == ()
-    assert told.total(AttributionGroup.REDEMPTIONS) == sum(
+    attribution = attribute_nav_change(start, history.now, nav_inputs)
+    assert attribution.unexplained == ()
+    assert attribution.total(AttributionGroup.REDEMPTIONS) == sum(
         {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[each.transition]
         * each.gross_amount
         for each in nav_inputs.redemptions
     )
-    assert told.total(AttributionGroup.DEPOSITS) == sum(each.assets for each in nav_inputs.deposits)
-    assert told.total(AttributionGroup.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
+    assert attribution.total(AttributionGroup.DEPOSITS) == sum(each.assets for each in nav_inputs.deposits)
+    assert attribution.total(AttributionGroup.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
 
 
 @given(SEEDS, st.integers(1, 20), st.data())
@@ -101,17 +101,19 @@ def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_c
     history.act(interval_count)
     nav_inputs = history.take_inputs()
     cash = [
-        each for each in nav_inputs.asset_transfers if each.token == CASH and each.purpose is TransferPurpose.DEPOSIT and each.amount
+        each
+        for each in nav_inputs.asset_transfers
+        if each.token == CASH and each.purpose is TransferPurpose.DEPOSIT and each.amount
     ]
     if not cash:
         return
     hidden = data.draw(st.sampled_from(cash))
-    told = attribute_nav_change(
+    attribution = attribute_nav_change(
         start,
         history.now,
         replace(nav_inputs, asset_transfers=tuple(each for each in nav_inputs.asset_transfers if each is not hidden)),
     )
-    assert [(each.key, each.amount) for each in told.unexplained] == [
+    assert [(each.key, each.amount) for each in attribution.unexplained] == [
         (ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", CASH), hidden.amount)
     ]
 
@@ -119,14 +121,14 @@ def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_c
 @given(SEEDS, st.lists(st.integers(0, 8), min_size=2, max_size=6))
 def test_combined_attributions_equal_attribution_of_whole(seed: int, lengths: list[int]) -> None:
     history = History.of(seed)
-    first, told, everything = history.now, [], []
+    first, attribution, everything = history.now, [], []
     for length in lengths:
         start = history.now
         history.act(length)
         nav_inputs = history.take_inputs()
         everything.append(nav_inputs)
-        told.append(attribute_nav_change(start, history.now, nav_inputs))
-    joined = combine_attributions(told)
+        attribution.append(attribute_nav_change(start, history.now, nav_inputs))
+    joined = combine_attributions(attribution)
     whole = attribute_nav_change(first, history.now, _together(everything))
     assert (joined.change, joined.change_per_share) == (whole.change, whole.change_per_share)
     assert joined.interval_count == len(lengths)
@@ -138,12 +140,12 @@ def test_combined_attributions_equal_attribution_of_whole(seed: int, lengths: li
         AttributionGroup.UNEXPLAINED,
     ):
         assert joined.total(exact) == whole.total(exact)
-    assert combine_attributions([combine_attributions(told[:1]), combine_attributions(told[1:])]) == joined
+    assert combine_attributions([combine_attributions(attribution[:1]), combine_attributions(attribution[1:])]) == joined
 
 
-def _together(happenings: list[NavInputs]) -> NavInputs:
+def _together(inputs: list[NavInputs]) -> NavInputs:
     def all_of(name: str) -> tuple[Any, ...]:
-        return tuple(each for nav_inputs in happenings for each in getattr(nav_inputs, name))
+        return tuple(each for nav_inputs in inputs for each in getattr(nav_inputs, name))
 
     return NavInputs(all_of("asset_transfers"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
 
@@ -172,10 +174,10 @@ def test_attribution_refuses_components_that_do_not_add_up() -> None:
 def test_price_change_moves_held_value() -> None:
     start = snapshot(1, assets=(position(1),))
     end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
-    told = attribute_nav_change(start, end, NavInputs())
-    (part,) = told.components
-    assert (part.key, part.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
-    assert part.per_share == 5 * 10**15  # 50 000 for 10 million shares
+    attribution = attribute_nav_change(start, end, NavInputs())
+    (component,) = attribution.components
+    assert (component.key, component.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
+    assert component.per_share == 5 * 10**15  # 50 000 for 10 million shares
 
 
 def test_purchase_result_is_token_value_less_money_paid() -> None:
@@ -183,13 +185,13 @@ def test_purchase_result_is_token_value_less_money_paid() -> None:
     bought = 950_000 * 10**6
     end = snapshot(2, cash=RawAmount(start.cash - MILLION), assets=(position(1, balance=RawAmount(10**12 + bought)),))
     asset_transfers = (
-        AssetTransfer(PLACE, CASH, -MILLION, TransferPurpose.PURCHASE, asset=token(1)),
-        AssetTransfer(replace(PLACE, log_index=1), token(1), bought, TransferPurpose.PURCHASE),
+        AssetTransfer(POSITION, CASH, -MILLION, TransferPurpose.PURCHASE, asset=token(1)),
+        AssetTransfer(replace(POSITION, log_index=1), token(1), bought, TransferPurpose.PURCHASE),
     )
-    told = attribute_nav_change(start, end, NavInputs(asset_transfers))
-    (part,) = told.components
-    assert (part.key.group, part.amount) == (AttributionGroup.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
-    assert len(part.log_positions) == 2
+    attribution = attribute_nav_change(start, end, NavInputs(asset_transfers))
+    (component,) = attribution.components
+    assert (component.key.group, component.amount) == (AttributionGroup.TRADING, 950_000 * WAD * 105 // 100 - MILLION)
+    assert len(component.log_positions) == 2
 
 
 def test_order_money_is_in_transit_until_delivery() -> None:
@@ -197,11 +199,15 @@ def test_order_money_is_in_transit_until_delivery() -> None:
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     paid = replace(snapshot(2, cash=RawAmount(start.cash - MILLION)), assets=start.assets, in_transit=(order,))
     first = attribute_nav_change(
-        start, paid, NavInputs((AssetTransfer(PLACE, CASH, -MILLION, TransferPurpose.OTC_PAYMENT, asset=token(1), order_id=7),))
+        start,
+        paid,
+        NavInputs((AssetTransfer(POSITION, CASH, -MILLION, TransferPurpose.OTC_PAYMENT, asset=token(1), order_id=7),)),
     )
     assert amounts(first) == {AttributionGroup.OTC_IN_TRANSIT: -MILLION}
     here = replace(paid, at=snapshot(3).at, in_transit=(), assets=(position(1),))
-    second = attribute_nav_change(paid, here, NavInputs((AssetTransfer(PLACE, token(1), 10**12, TransferPurpose.OTC_DELIVERY, order_id=7),)))
+    second = attribute_nav_change(
+        paid, here, NavInputs((AssetTransfer(POSITION, token(1), 10**12, TransferPurpose.OTC_DELIVERY, order_id=7),))
+    )
     assert amounts(second) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: 50_000 * WAD}
     assert amounts(combine_attributions([first, second]))[AttributionGroup.OTC_IN_TRANSIT] == 0
 
@@ -209,8 +215,8 @@ def test_order_money_is_in_transit_until_delivery() -> None:
 def test_order_that_ends_without_tokens_is_a_loss() -> None:
     order = OrderInTransit(7, token(1), MILLION, RawAmount(10**12), token(9))
     start = snapshot(1, in_transit=(order,), assets=(position(1, balance=RawAmount(0)),))
-    told = attribute_nav_change(start, replace(start, in_transit=()), NavInputs())
-    assert amounts(told) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: -MILLION}
+    attribution = attribute_nav_change(start, replace(start, in_transit=()), NavInputs())
+    assert amounts(attribution) == {AttributionGroup.OTC_IN_TRANSIT: MILLION, AttributionGroup.TRADING: -MILLION}
 
 
 def test_deposit_below_nav_dilutes_by_its_step() -> None:
@@ -225,48 +231,56 @@ def test_deposit_below_nav_dilutes_by_its_step() -> None:
         cash=RawAmount(start.cash + 5 * MILLION),
         total_supply=RawAmount(start.total_supply + shares),
     )
-    told = attribute_nav_change(
+    attribution = attribute_nav_change(
         start,
         end,
         NavInputs(
-            (AssetTransfer(PLACE, CASH, 5 * MILLION, TransferPurpose.DEPOSIT),), (DepositInput(PLACE, RawAmount(5 * MILLION), shares),)
+            (AssetTransfer(POSITION, CASH, 5 * MILLION, TransferPurpose.DEPOSIT),),
+            (DepositInput(POSITION, RawAmount(5 * MILLION), shares),),
         ),
     )
-    (part,) = told.components
-    assert part.key.group is AttributionGroup.DEPOSITS
-    assert part.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
+    (component,) = attribution.components
+    assert component.key.group is AttributionGroup.DEPOSITS
+    assert component.per_share == end.nav_per_share - start.nav_per_share < -(5 * 10**16)
 
 
 def test_request_at_nav_changes_net_assets_but_not_nav() -> None:
     start = snapshot(1)
     end = snapshot(2, locked_shares=MILLION, redemption_liability=MILLION)
-    told = attribute_nav_change(
-        start, end, NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, MILLION, MILLION),))
+    attribution = attribute_nav_change(
+        start, end, NavInputs(redemptions=(RedemptionInput(POSITION, RedemptionTransition.REQUESTED, MILLION, MILLION),))
     )
-    (part,) = told.components
-    assert (part.amount, part.per_share) == (-MILLION, 0)
+    (component,) = attribution.components
+    assert (component.amount, component.per_share) == (-MILLION, 0)
 
 
 def test_collection_is_split_by_accruals() -> None:
     start = snapshot(1, fees=replace(snapshot().fees, accrued_management=RawAmount(30), accrued_performance=RawAmount(5)))
     end = snapshot(2, cash=RawAmount(start.cash - 100), fees=snapshot().fees)
-    flow = AssetTransfer(PLACE, CASH, -100, TransferPurpose.FEE_COLLECTION)
+    transfer = AssetTransfer(POSITION, CASH, -100, TransferPurpose.FEE_COLLECTION)
     accrued = (
-        FeeInput(PLACE, FeeInputKind.MANAGEMENT_ACCRUED, RawAmount(20)),
-        FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, RawAmount(45)),
+        FeeInput(POSITION, FeeInputKind.MANAGEMENT_ACCRUED, RawAmount(20)),
+        FeeInput(POSITION, FeeInputKind.PERFORMANCE_ACCRUED, RawAmount(45)),
     )
-    told = attribute_nav_change(start, end, NavInputs((flow,), fees=accrued))
-    assert {each.key.kind: each.amount for each in told.in_group(AttributionGroup.FEES)} == {"management": -50, "performance": -50}
-    unclear = attribute_nav_change(start, end, NavInputs((flow,)))
-    assert {each.key.kind: each.amount for each in unclear.in_group(AttributionGroup.FEES)} == {"management and performance": -100}
+    attribution = attribute_nav_change(start, end, NavInputs((transfer,), fees=accrued))
+    assert {each.key.kind: each.amount for each in attribution.in_group(AttributionGroup.FEES)} == {
+        "management": -50,
+        "performance": -50,
+    }
+    unclear = attribute_nav_change(start, end, NavInputs((transfer,)))
+    assert {each.key.kind: each.amount for each in unclear.in_group(AttributionGroup.FEES)} == {
+        "management and performance": -100
+    }
 
 
 def test_accrued_fee_changes_nothing() -> None:
     """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
     start = snapshot(1)
     end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
-    told = attribute_nav_change(start, end, NavInputs(fees=(FeeInput(PLACE, FeeInputKind.PERFORMANCE_ACCRUED, MILLION),)))
-    assert told.components == ()
+    attribution = attribute_nav_change(
+        start, end, NavInputs(fees=(FeeInput(POSITION, FeeInputKind.PERFORMANCE_ACCRUED, MILLION),))
+    )
+    assert attribution.components == ()
 
 
 def test_listing_brings_value_and_delisting_takes_it() -> None:
@@ -283,16 +297,16 @@ def test_listing_brings_value_and_delisting_takes_it() -> None:
 
 def test_shares_without_log_are_unexplained() -> None:
     end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
-    told = attribute_nav_change(snapshot(1), end, NavInputs())
-    assert [(each.key.kind, each.amount, each.per_share) for each in told.unexplained] == [("shares", 0, -WAD // 2)]
+    attribution = attribute_nav_change(snapshot(1), end, NavInputs())
+    assert [(each.key.kind, each.amount, each.per_share) for each in attribution.unexplained] == [("shares", 0, -WAD // 2)]
 
 
 def test_shortfall_is_a_component_of_its_own() -> None:
     liability = RawAmount(snapshot().cash + MILLION)
     end = snapshot(2, redemption_liability=liability)
-    told = attribute_nav_change(
+    attribution = attribute_nav_change(
         snapshot(1),
         end,
-        NavInputs(redemptions=(RedemptionInput(PLACE, RedemptionTransition.REQUESTED, liability, RawAmount(0)),)),
+        NavInputs(redemptions=(RedemptionInput(POSITION, RedemptionTransition.REQUESTED, liability, RawAmount(0)),)),
     )
-    assert amounts(told) == {AttributionGroup.REDEMPTIONS: -liability, AttributionGroup.SHORTFALL: MILLION}
+    assert amounts(attribution) == {AttributionGroup.REDEMPTIONS: -liability, AttributionGroup.SHORTFALL: MILLION}

@@ -13,7 +13,7 @@ from paimon.domain.risk.nav_publication import ValuationBasis, discrepancy_value
 pytestmark = pytest.mark.unit
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-WORTH = ValuationBasis(
+BASIS = ValuationBasis(
     net_assets=RawAmount(10_000_000 * WAD), nav_per_share=NavPerShare(2 * WAD), tokens={ADDRESS: (5 * WAD, 6)}
 )
 ONE_BP = Bps(1)
@@ -25,39 +25,39 @@ def differs(subject: str, by: int) -> Discrepancy:
 
 @pytest.mark.parametrize("subject", ["redemption liability", "request 7 grossAmount", "accrued management fees"])
 def test_amount_is_material_from_one_basis_point_of_net_assets(subject: str) -> None:
-    assert material_discrepancies([differs(subject, 1_000 * WAD - 1)], WORTH, threshold=ONE_BP) == []
-    assert len(material_discrepancies([differs(subject, 1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
-    assert len(material_discrepancies([differs(subject, -1_000 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(subject, 1_000 * WAD - 1)], BASIS, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(subject, 1_000 * WAD)], BASIS, threshold=ONE_BP)) == 1
+    assert len(material_discrepancies([differs(subject, -1_000 * WAD)], BASIS, threshold=ONE_BP)) == 1
 
 
 @pytest.mark.parametrize("subject", ["supply", "locked shares", f"shares of {ADDRESS}", "request 7 shares"])
 def test_shares_are_valued_at_nav(subject: str) -> None:
-    assert material_discrepancies([differs(subject, 499 * WAD)], WORTH, threshold=ONE_BP) == []
-    assert len(material_discrepancies([differs(subject, 500 * WAD)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(subject, 499 * WAD)], BASIS, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(subject, 500 * WAD)], BASIS, threshold=ONE_BP)) == 1
 
 
 def test_token_is_valued_at_price_and_material_without_one() -> None:
-    assert material_discrepancies([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], WORTH, threshold=ONE_BP) == []
-    assert len(material_discrepancies([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], WORTH, threshold=ONE_BP)) == 1
+    assert material_discrepancies([differs(f"vault's balance of {ADDRESS}", 199 * 10**6)], BASIS, threshold=ONE_BP) == []
+    assert len(material_discrepancies([differs(f"vault's balance of {ADDRESS}", 200 * 10**6)], BASIS, threshold=ONE_BP)) == 1
     unpriced = differs("vault's balance of 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC", 1)
-    assert material_discrepancies([unpriced], WORTH, threshold=ONE_BP) == [unpriced]
+    assert material_discrepancies([unpriced], BASIS, threshold=ONE_BP) == [unpriced]
 
 
 def test_valuation_basis_takes_prices_of_snapshot() -> None:
     taken = snapshot(assets=(position(1), position(2, price=None, balance=RawAmount(0))))
-    worth = ValuationBasis.of(taken)
-    assert (worth.net_assets, worth.nav_per_share) == (taken.net_assets, taken.nav_per_share)
-    assert worth.tokens == {checksum(token(1)): (105 * WAD // 100, 6), checksum(taken.asset): (1, 0)}
+    basis = ValuationBasis.of(taken)
+    assert (basis.net_assets, basis.nav_per_share) == (taken.net_assets, taken.nav_per_share)
+    assert basis.tokens == {checksum(token(1)): (105 * WAD // 100, 6), checksum(taken.asset): (1, 0)}
 
 
 def test_small_amounts_are_added_up() -> None:
     halves = [differs("redemption liability", 500 * WAD), differs("supply", 250 * WAD)]
-    assert material_discrepancies(halves[:1], WORTH, threshold=ONE_BP) == []
-    assert material_discrepancies(halves, WORTH, threshold=ONE_BP) == halves
+    assert material_discrepancies(halves[:1], BASIS, threshold=ONE_BP) == []
+    assert material_discrepancies(halves, BASIS, threshold=ONE_BP) == halves
 
 
 @pytest.mark.parametrize(
-    "difference",
+    "discrepancy",
     [
         Discrepancy("request 7 status", "APPROVED", "SETTLED"),
         Discrepancy("Vault paused", "False", "True"),
@@ -67,8 +67,8 @@ def test_small_amounts_are_added_up() -> None:
         Discrepancy("something nobody has named yet", "1", "2"),
     ],
 )
-def test_status_and_unknown_value_are_material(difference: Discrepancy) -> None:
-    assert material_discrepancies([difference], WORTH, threshold=Bps(10_000)) == [difference]
+def test_status_and_unknown_value_are_material(discrepancy: Discrepancy) -> None:
+    assert material_discrepancies([discrepancy], BASIS, threshold=Bps(10_000)) == [discrepancy]
 
 
 def test_withholding_reason_names_first_discrepancy_with_both_values() -> None:
@@ -77,6 +77,6 @@ def test_withholding_reason_names_first_discrepancy_with_both_values() -> None:
 
 
 @given(st.integers(0, 10**40), st.integers(0, 10**40))
-def test_discrepancy_value_does_not_depend_on_side(book: int, chain: int) -> None:
-    there, back = (Discrepancy("supply", str(a), str(b)) for a, b in ((book, chain), (chain, book)))
-    assert discrepancy_value(there, WORTH) == discrepancy_value(back, WORTH) == 2 * abs(book - chain)
+def test_discrepancy_value_does_not_depend_on_side(recorded: int, on_chain: int) -> None:
+    there, back = (Discrepancy("supply", str(a), str(b)) for a, b in ((recorded, on_chain), (on_chain, recorded)))
+    assert discrepancy_value(there, BASIS) == discrepancy_value(back, BASIS) == 2 * abs(recorded - on_chain)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, told
+from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, transaction
 from tests.support.factories.strategies import address, stamp
 from tests.support.factories.synthetic_catalogue import ADDRESSES, ASSET, OTC, TOKENS, TRACKED, Catalogue, EmittedLog
 
@@ -67,57 +67,61 @@ HISTORIES = st.builds(history, st.integers(0, 2**32), st.integers(0, 60))
 STATE_TABLES = ("assets", "orders", "token_flows")
 
 
-def fold(transactions: Iterable[ChainTransaction], books: Projection) -> None:
+def fold(transactions: Iterable[ChainTransaction], projection: Projection) -> None:
     for each in transactions:
-        assert books.fold(each, SYNTHETIC) == {}
+        assert projection.fold(each, SYNTHETIC) == {}
 
 
-def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], books: Projection) -> None:
+def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], projection: Projection) -> None:
     """As the listener does: a batch sees only the rows that `touched` names, and what it changed is written back."""
     needed = required_rows(logged.event for each in transactions for logged in each.events)
     part = Projection(
-        assets={key: value for key, value in books.assets.items() if key in needed.assets},
-        orders={key: value for key, value in books.orders.items() if key in needed.orders},
-        token_flows={key: value for key, value in books.token_flows.items() if key in needed.tokens},
-        fees=dict(books.fees) if needed.fees else {},
-        protocol_addresses=dict(books.protocol_addresses) if needed.fees else {},
+        assets={key: value for key, value in projection.assets.items() if key in needed.assets},
+        orders={key: value for key, value in projection.orders.items() if key in needed.orders},
+        token_flows={key: value for key, value in projection.token_flows.items() if key in needed.tokens},
+        fees=dict(projection.fees) if needed.fees else {},
+        protocol_addresses=dict(projection.protocol_addresses) if needed.fees else {},
     )
     fold(transactions, part)
     for name in (*STATE_TABLES, "tier_bands", "protocol_addresses", "fees", "roles", "flags"):
-        getattr(books, name).update(getattr(part, name))
+        getattr(projection, name).update(getattr(part, name))
     for field in fields(Facts):
-        getattr(books.facts, field.name).extend(getattr(part.facts, field.name))
+        getattr(projection.facts, field.name).extend(getattr(part.facts, field.name))
 
 
 @given(HISTORIES, st.data())
-def test_catalogue_projection_does_not_depend_on_batches(told: list[ChainTransaction], data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(told)), max_size=6)))
+def test_catalogue_projection_does_not_depend_on_batches(transaction: list[ChainTransaction], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(transaction)), max_size=6)))
     at_once, in_batches = Projection(), Projection()
-    fold(told, at_once)
-    for start, end in zip([0, *cuts], [*cuts, len(told)], strict=True):
-        fold_loading_only_what_is_touched(told[start:end], in_batches)
+    fold(transaction, at_once)
+    for start, end in zip([0, *cuts], [*cuts, len(transaction)], strict=True):
+        fold_loading_only_what_is_touched(transaction[start:end], in_batches)
     assert in_batches == at_once
 
 
 @given(HISTORIES)
-def test_every_transfer_is_recorded_once_and_sums_agree(told: list[ChainTransaction]) -> None:
-    books = Projection()
-    fold(told, books)
-    transfers = [each for transaction in told for each in transaction.events if each.contract is ContractName.TOKEN]
-    assert len(books.facts.transfers) == len(transfers)
-    for token, flow in books.token_flows.items():
-        moved = [each for each in books.facts.transfers if each.token == token]
+def test_every_transfer_is_recorded_once_and_sums_agree(transaction: list[ChainTransaction]) -> None:
+    projection = Projection()
+    fold(transaction, projection)
+    transfers = [each for transaction in transaction for each in transaction.events if each.contract is ContractName.TOKEN]
+    assert len(projection.facts.transfers) == len(transfers)
+    for token, flow in projection.token_flows.items():
+        moved = [each for each in projection.facts.transfers if each.token == token]
         assert flow.received == sum(each.amount for each in moved if each.direction is TransferDirection.IN)
         assert flow.sent == sum(each.amount for each in moved if each.direction is TransferDirection.OUT)
-    deposits = sum(each.amount for each in books.facts.transfers if each.purpose is TransferPurpose.DEPOSIT)
-    assert deposits == sum(each.assets for each in books.facts.deposits)
-    for trade in (each for each in books.facts.trades if each.has_effect):
-        source_log_index = [each for each in books.facts.transfers if each.source_log_index == trade.log_position.log_index]
+    deposits = sum(each.amount for each in projection.facts.transfers if each.purpose is TransferPurpose.DEPOSIT)
+    assert deposits == sum(each.assets for each in projection.facts.deposits)
+    for trade in (each for each in projection.facts.trades if each.has_effect):
+        source_log_index = [
+            each for each in projection.facts.transfers if each.source_log_index == trade.log_position.log_index
+        ]
         amounts = sorted(each.amount for each in source_log_index if each.log_position.tx_hash == trade.log_position.tx_hash)
         assert amounts == sorted([trade.usdt_amount, trade.token_amount])
-    for kind, account in books.fees.items():
+    for kind, account in projection.fees.items():
         for step, total in (("ACCRUED", account.accrued), ("PAID", account.paid)):
-            assert total == sum(each.amount for each in books.facts.fee_entries if (each.kind, each.entry_type) == (kind, step))
+            assert total == sum(
+                each.amount for each in projection.facts.fee_entries if (each.kind, each.entry_type) == (kind, step)
+            )
 
 
 ADDED = AssetAdded(ASSET_TOKEN, 2, 1_000)
@@ -199,10 +203,10 @@ def test_otc_order_follows_its_transitions_or_rejects_event(steps: list[str]) ->
 
 
 def test_orders_of_two_managers_are_numbered_separately() -> None:
-    books = Projection()
+    projection = Projection()
     for manager in (OTC, address(0xEE)):
-        books.fold(told(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
-    assert set(books.orders) == {(OTC, 1), (address(0xEE), 1)}
+        projection.fold(transaction(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
+    assert set(projection.orders) == {(OTC, 1), (address(0xEE), 1)}
 
 
 def announcements() -> Iterator[tuple[AssetAdded | OTCManagerUpdated, int]]:

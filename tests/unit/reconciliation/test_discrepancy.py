@@ -17,10 +17,12 @@ def test_side_never_differs_from_itself(side: dict[str, object]) -> None:
 
 
 @given(FIGURES, FIGURES)
-def test_discrepancies_do_not_depend_on_side(book: dict[str, object], chain: dict[str, object]) -> None:
-    there = find_discrepancies(book, chain)
-    back = find_discrepancies(chain, book)
-    assert [(each.subject, each.recorded_value, each.chain_value) for each in there] == [(each.subject, each.chain_value, each.recorded_value) for each in back]
+def test_discrepancies_do_not_depend_on_side(recorded: dict[str, object], on_chain: dict[str, object]) -> None:
+    there = find_discrepancies(recorded, on_chain)
+    back = find_discrepancies(on_chain, recorded)
+    assert [(each.subject, each.recorded_value, each.chain_value) for each in there] == [
+        (each.subject, each.chain_value, each.recorded_value) for each in back
+    ]
     assert [each.subject for each in there] == sorted({each.subject for each in there})
 
 

@@ -41,25 +41,25 @@ OTTO = User(address(7), UserRole.OPERATOR, "otto")
 STEPS = st.lists(st.sampled_from(["worse", "better", "clear_event", "taken", "given", "resolved"]), max_size=12)
 
 
-def found(
+def finding(
     severity: Severity = Severity.WARNING, kind: RiskKind = RiskKind.RECONCILIATION_BREAK, observed: str = "1"
 ) -> Finding:
     return Finding(kind, "supply", observed, "2", severity)
 
 
-def look(block: int) -> CheckStamp:
+def check(block: int) -> CheckStamp:
     return CheckStamp(EPOCH + timedelta(minutes=block), block)
 
 
 def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
-    now = look(block).at
+    now = check(block).at
     match name:
         case "worse":
-            return update_event(event, found(Severity.CRITICAL, observed=str(block)), look(block))
+            return update_event(event, finding(Severity.CRITICAL, observed=str(block)), check(block))
         case "better":
-            return update_event(event, found(Severity.WARNING, observed=str(block)), look(block))
+            return update_event(event, finding(Severity.WARNING, observed=str(block)), check(block))
         case "clear_event":
-            return clear_event(event, look(block))
+            return clear_event(event, check(block))
         case "taken":
             return acknowledge(event, OTTO, now=now)
         case "given":
@@ -70,7 +70,7 @@ def step(event: RiskEvent, name: str, block: int) -> RiskEvent:
 
 @given(STEPS, st.sampled_from(RiskKind), st.sampled_from(Severity))
 def test_risk_event_always_has_an_owner_and_ends_once(steps: list[str], kind: RiskKind, severity: Severity) -> None:
-    event = open_event(1, found(severity, kind), look(1))
+    event = open_event(1, finding(severity, kind), check(1))
     for block, name in enumerate(steps, start=2):
         before = event
         if before.status is RiskStatus.RESOLVED:
@@ -82,7 +82,7 @@ def test_risk_event_always_has_an_owner_and_ends_once(steps: list[str], kind: Ri
         except StillDetected:
             assert name == "resolved"
             assert before.finding.kind in RESOLVED_BY_CHECK
-        assert event.first_seen == look(1)
+        assert event.first_seen == check(1)
         assert event.last_seen.block >= before.last_seen.block
         assert (event.status is RiskStatus.RESOLVED) == (event.ended_at is not None)
         assert event.status is not RiskStatus.ACKNOWLEDGED or event.acknowledged is not None
@@ -90,9 +90,9 @@ def test_risk_event_always_has_an_owner_and_ends_once(steps: list[str], kind: Ri
 
 
 def test_event_found_again_takes_new_figures_and_keeps_owner() -> None:
-    taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=look(2).at, note="looking")
-    again = update_event(taken, found(observed="5"), look(3))
-    assert (again.finding.observed, again.last_seen, again.first_seen) == ("5", look(3), look(1))
+    taken = acknowledge(open_event(1, finding(), check(1)), OTTO, now=check(2).at, note="looking")
+    again = update_event(taken, finding(observed="5"), check(3))
+    assert (again.finding.observed, again.last_seen, again.first_seen) == ("5", check(3), check(1))
     assert (again.status, again.owner, again.note) == (RiskStatus.ACKNOWLEDGED, OTTO.address, "looking")
 
 
@@ -105,24 +105,26 @@ def test_event_found_again_takes_new_figures_and_keeps_owner() -> None:
     ],
 )
 def test_event_found_worse_reopens_and_escalates_role(owner: RiskOwner, then: RiskOwner) -> None:
-    taken = acknowledge(open_event(1, found(), look(1)), OTTO, now=EPOCH, owner=owner)
-    worse = update_event(taken, found(Severity.CRITICAL), look(2))
+    taken = acknowledge(open_event(1, finding(), check(1)), OTTO, now=EPOCH, owner=owner)
+    worse = update_event(taken, finding(Severity.CRITICAL), check(2))
     assert (worse.status, worse.owner) == (RiskStatus.OPEN, then)
-    assert update_event(acknowledge(worse, OTTO, now=EPOCH), found(Severity.WARNING), look(3)).status is RiskStatus.ACKNOWLEDGED
+    assert (
+        update_event(acknowledge(worse, OTTO, now=EPOCH), finding(Severity.WARNING), check(3)).status is RiskStatus.ACKNOWLEDGED
+    )
 
 
 def test_event_still_detected_cannot_be_resolved_by_a_person() -> None:
     with pytest.raises(StillDetected, match=r"supply: 1, not 2: found by the reconciliation at block 4.*paimon replay"):
-        resolve(open_event(1, found(), look(4)), OTTO, now=EPOCH)
-    fact = resolve(open_event(1, found(kind=RiskKind.NAV_UNEXPLAINED), look(4)), OTTO, now=look(9).at, note="a gift")
+        resolve(open_event(1, finding(), check(4)), OTTO, now=EPOCH)
+    fact = resolve(open_event(1, finding(kind=RiskKind.NAV_UNEXPLAINED), check(4)), OTTO, now=check(9).at, note="a gift")
     assert (fact.status, fact.resolved is not None, fact.note) == (RiskStatus.RESOLVED, True, "a gift")
-    assert fact.age(look(99).at) == timedelta(minutes=5)
+    assert fact.age(check(99).at) == timedelta(minutes=5)
 
 
 def test_discrepancy_is_critical_when_material_or_without_basis() -> None:
-    worth = ValuationBasis(RawAmount(10_000 * WAD), NavPerShare(WAD))
+    basis = ValuationBasis(RawAmount(10_000 * WAD), NavPerShare(WAD))
     status, small = Discrepancy("request 7 status", "APPROVED", "SETTLED"), Discrepancy("supply", "1", "2")
-    by_subject = {each.subject: each.severity for each in discrepancy_findings([status, small], worth, threshold=Bps(1))}
+    by_subject = {each.subject: each.severity for each in discrepancy_findings([status, small], basis, threshold=Bps(1))}
     assert by_subject == {"request 7 status": Severity.CRITICAL, "supply": Severity.WARNING}
     assert [each.severity for each in discrepancy_findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
 

@@ -207,9 +207,7 @@ def test_finality_rule_is_set_by_chain_id(environment: pytest.MonkeyPatch) -> No
         ({"DEPHT": "64"}, "no such setting"),
     ],
 )
-def test_unusable_finality_rule_is_refused_by_name(
-    environment: pytest.MonkeyPatch, values: dict[str, str], said: str
-) -> None:
+def test_unusable_finality_rule_is_refused_by_name(environment: pytest.MonkeyPatch, values: dict[str, str], said: str) -> None:
     for name, value in values.items():
         environment.setenv(f"PAIMON_CHAIN__FINALITY__1__{name}", value)
     lines = refusal()
