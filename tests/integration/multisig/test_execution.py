@@ -15,9 +15,11 @@ from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import signer_client
 
 from paimon.application.transactions.effect import read_effect
-from paimon.application.transactions.multisig.execute import execute_ready, proposal_number
+from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.propose import propose_rejection
 from paimon.domain.kernel.chain import Hash32, checksum, parse_address
+from paimon.domain.transaction.intent import Intent
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import Call, EffectStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.safe_transaction import SafeName, rejection_transaction
@@ -26,6 +28,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.infrastructure.database.rows.transaction import intent_of
 from paimon.settings import SendingSettings
 
 pytestmark = pytest.mark.integration
@@ -60,9 +63,10 @@ class Keeper:
     async def status(self, hash_: Hash32) -> ProposalStatus:
         return (await self.safe_harness.details(hash_)).summary.status
 
-    async def intents(self) -> list[IntentRow]:
+    async def intents(self) -> list[Intent]:
         async with self.safe_harness.context.database.read() as session:
-            return list(await session.scalars(select(IntentRow).order_by(IntentRow.created_at)))
+            rows = await session.scalars(select(IntentRow).order_by(IntentRow.created_at))
+            return [intent_of(row) for row in rows]
 
     async def outcomes(self) -> list[IntentStatus]:
         return [each.status for each in await self.intents()]
@@ -135,7 +139,7 @@ async def test_what_would_revert_inside_waits_and_keeps_the_nonce_until_it_is_re
     await keeper.step()
     (waiting,) = await keeper.sending.open(keeper.sending.keeper)
     assert (waiting.status, waiting.reason) == (IntentStatus.QUEUED, "GS013: the inner call fails")
-    assert (safe_harness.safes.safe_factory.read(warm, "nonce"), waiting.attempts) == (0, [])
+    assert (safe_harness.safes.safe_factory.read(warm, "nonce"), waiting.attempts) == (0, ())
     rejection = await propose_rejection(hash_, safe_harness.context, proposed_by=safe_harness.vera.address)
     await safe_harness.sign(rejection, 2, 3)
     await keeper.finish()
@@ -229,8 +233,8 @@ async def test_the_effect_is_read_from_the_safes_events_however_far_it_went_on(k
     await keeper.finish()
     await keeper.finish()
     intents = await keeper.intents()
-    assert [(each.request_id, each.status) for each in intents] == [
-        (proposal_number(hash_), IntentStatus.FINAL) for hash_ in hashes
+    assert [(each.subject, each.status) for each in intents] == [
+        (IntentSubject.safe_transaction(hash_), IntentStatus.FINAL) for hash_ in hashes
     ]
     at = await safe_harness.context.final_block()
     for intent in intents:

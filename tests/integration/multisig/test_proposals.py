@@ -64,7 +64,7 @@ async def test_one_key_stands_for_one_plan(safe_harness: SafeHarness) -> None:
 async def test_competing_is_asked_for_by_nonce(safe_harness: SafeHarness) -> None:
     one = await safe_harness.propose("one", safe_harness.allocate(1))
     other = await safe_harness.propose("other", safe_harness.allocate(2), at_nonce=0)
-    assert (await safe_harness.details(one)).summary.competing == [other]
+    assert (await safe_harness.details(one)).summary.competing == (other,)
     with pytest.raises(ProposalConflict, match="are open"):
         await safe_harness.propose("beyond", at_nonce=2)
     with pytest.raises(ProposalConflict, match="proposed at nonce 0 already"):
@@ -82,8 +82,8 @@ async def test_two_of_three_keys(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5))
     await safe_harness.sign(hash_, 2)
     state = (await safe_harness.details(hash_)).summary
-    assert (state.status, state.tally_signatures.valid_signers) == (ProposalStatus.COLLECTING, (wallet(owner(2)),))
-    assert set(state.tally_signatures.missing_signers) == {wallet(owner(1)), wallet(owner(3))}
+    assert (state.status, state.tally.valid_signers) == (ProposalStatus.COLLECTING, (wallet(owner(2)),))
+    assert set(state.tally.missing_signers) == {wallet(owner(1)), wallet(owner(3))}
     assert [each.description for each in state.calls] == ["AssetController.allocateToLayer(tier=1, amount=5)"]
     await safe_harness.sign(hash_, 1)
     assert await status(safe_harness, hash_) is ProposalStatus.READY
@@ -176,7 +176,7 @@ async def test_a_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
     assert await propose_rejection(hash_, safe_harness.context, proposed_by=safe_harness.vera.address) == rejection
     assert await safe_harness.transaction(rejection) == rejection_transaction(0, safe_harness.safes.warm)
     state = (await safe_harness.details(rejection)).summary
-    assert state.competing == [hash_]
+    assert state.competing == (hash_,)
     assert "rejects whatever else" in state.calls[0].description
     await safe_harness.sign(rejection, 1, 2)
     assert await safe_harness.execute_externally(rejection)
@@ -215,7 +215,7 @@ async def test_an_owner_replaced_after_signing_counts_no_more(safe_harness: Safe
     assert await status(safe_harness, plan) is ProposalStatus.READY
     assert await safe_harness.execute_externally(swap)
     state = (await safe_harness.details(plan)).summary
-    assert (state.status, state.tally_signatures.former_owners) == (ProposalStatus.COLLECTING, (leaving,))
+    assert (state.status, state.tally.former_owners) == (ProposalStatus.COLLECTING, (leaving,))
     newcomer = signature_by_key(owner(20), await safe_harness.transaction(plan), safe_harness.context.scope(warm))
     await safe_harness.submit(plan, newcomer)
     assert await status(safe_harness, plan) is ProposalStatus.READY

@@ -7,7 +7,7 @@ import pytest
 from tests.support.scenarios.plans import PlanHarness
 
 from paimon.application.common.idempotency import PayloadConflict
-from paimon.application.common.signed_action import NonceUsed, SignerMismatch
+from paimon.application.common.signed_action import NonceUsed, SignedAction, SignerMismatch
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.transactions.plans.calls import InvalidPlan, RequestedCall
 from paimon.application.transactions.plans.submit import PlanDrifted, submit_plan
@@ -18,6 +18,10 @@ from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import UserRole
 
 pytestmark = pytest.mark.integration
+
+
+def expired(signed: SignedAction) -> SignedAction:
+    return replace(signed, terms=replace(signed.terms, expires_at=signed.terms.expires_at.replace(year=2020)))
 
 
 async def test_the_same_key_is_the_same_plan_and_never_another(plan_harness: PlanHarness) -> None:
@@ -34,7 +38,7 @@ async def test_an_operators_signature_over_the_dry_run_hands_it_in(plan_harness:
     plan_request = plan_harness.plan_request(plan_harness.buy(9_000))
     consent = await plan_harness.sign(plan_request)
     plan = await submit_plan(plan_request, consent, plan_harness.context)
-    assert (plan.requested_by, plan.nonce) == (consent.user.address, consent.nonce)
+    assert (plan.requested_by, plan.nonce) == (consent.user.address, consent.signed.terms.nonce)
     assert (await submit_plan(plan_request, consent, plan_harness.context)).id == plan.id, "sent again after a lost answer"
 
 
@@ -53,7 +57,7 @@ async def test_what_was_not_signed_or_may_not_be_is_refused_and_nothing_is_writt
         await submit_plan(
             plan_request, await plan_harness.sign(plan_request, by="willa", role=UserRole.VIEWER), plan_harness.context
         )
-    late = replace(good, expires_at=good.expires_at.replace(year=2020))
+    late = replace(good, signed=expired(good.signed))
     with pytest.raises(InvalidExpiry):
         await submit_plan(plan_request, late, plan_harness.context)
     cold = plan_harness.plan_request(RequestedCall("Vault", "pause", {}))
@@ -69,7 +73,7 @@ async def test_what_has_changed_since_it_was_signed_must_be_signed_anew(plan_har
     consent = await plan_harness.sign(plan_request)
     for key in ("a", "b"):
         await plan_harness.submit(plan_harness.buy(9_000), key=key)
-    with pytest.raises(PlanDrifted, match="warm wallet would carry this out, not hot"):
+    with pytest.raises(PlanDrifted, match="warm wallet would carry out the plan now, not the hot"):
         await submit_plan(plan_request, consent, plan_harness.context)
     asset = plan_harness.fund.asset("oTBILL")
     sale = RequestedCall("AssetController", "redeemAsset", {"token": asset.address, "tokenAmount": str(10**asset.decimals)})
@@ -90,7 +94,7 @@ async def test_a_signature_counts_once(plan_harness: PlanHarness) -> None:
     consent = await plan_harness.sign(plan_request)
     await submit_plan(plan_request, consent, plan_harness.context)
     with pytest.raises(NonceUsed):
-        await submit_plan(other, await plan_harness.sign(other, nonce=consent.nonce), plan_harness.context)
+        await submit_plan(other, await plan_harness.sign(other, nonce=consent.signed.terms.nonce), plan_harness.context)
 
 
 BAD: list[tuple[RequestedCall, str, str]] = [

@@ -26,7 +26,7 @@ async def test_a_small_plan_is_the_hot_keys_and_takes_effect(plan_harness: PlanH
     before = tier2(plan_harness)
     shown = await plan_harness.preview(plan_harness.buy(4_000), plan_harness.buy(5_000))
     assert (shown.choice.wallet, shown.choice.rejected_wallets) == (PlanWallet.HOT, ())
-    assert all(each.passes for each in shown.simulated)
+    assert all(each.succeeds for each in shown.simulated)
     plan = await plan_harness.submit(plan_harness.buy(4_000), plan_harness.buy(5_000))
     assert (plan.wallet, plan.amount) == (PlanWallet.HOT, 9_000 * WAD)
     await plan_harness.sending.drive_until_idle(plan_harness.hot)
@@ -84,7 +84,7 @@ async def test_what_would_do_nothing_is_not_sent(plan_harness: PlanHarness) -> N
     with pytest.raises(PlanNotPossible, match="would succeed and do nothing"):
         await plan_harness.submit(plan_harness.buy(100))
     shown = await plan_harness.preview(plan_harness.buy(1_000), plan_harness.buy(100))
-    assert [each.passes for each in shown.simulated] == [True, False]
+    assert [each.succeeds for each in shown.simulated] == [True, False]
     await plan_harness.submit(plan_harness.buy(1_000), plan_harness.buy(100))
     await plan_harness.sending.drive(plan_harness.hot)
     await plan_harness.sending.drive(plan_harness.hot)

@@ -92,7 +92,9 @@ async def test_a_plan_the_application_wrongly_lets_through_is_refused_by_the_sig
 
 
 async def test_without_a_wallet_that_may_the_reasons_are_told(plan_harness: PlanHarness) -> None:
-    bare = replace(plan_harness, context=replace(plan_harness.context, safes=replace(plan_harness.context.safes, safes={})))
+    bare = replace(
+        plan_harness, context=replace(plan_harness.context, safe_context=replace(plan_harness.context.safe_context, safes={}))
+    )
     with pytest.raises(NoWalletEligible, match="warm: it is not configured; cold: it is not configured"):
         await bare.submit(plan_harness.buy(10_000))
     shown = await bare.preview(plan_harness.buy(10_000))

@@ -12,6 +12,7 @@ from paimon.application.transactions.driver.operator_actions import apply_action
 from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import OnChainStatus
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, IntentStatus
 from paimon.domain.transaction.operator_action import ActionStatus
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
@@ -54,11 +55,11 @@ async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(
     assert answer.json()["data"]["state"] == "asked"
     await harness.drive(harness.keeper)
     intent = await harness.intent(request_id)
-    assert (intent.status, intent.attempts) == (IntentStatus.CANCELLED, [])
+    assert (intent.status, intent.attempts) == (IntentStatus.CANCELLED, ())
     assert "I know why" in str(intent.reason)
     async with harness.database.write() as session:
-        with pytest.raises(RetriesExhausted, match="only a person tries again"):
-            await next_retry_key(session, IntentKind.SETTLE_REDEMPTION, request_id)
+        with pytest.raises(RetriesExhausted, match="only an operator retries it"):
+            await next_retry_key(session, IntentKind.SETTLE_REDEMPTION, IntentSubject.redemption(request_id))
     assert (await ask(api_client, path, "retry")).status_code == 202
     await harness.drive_until_idle(harness.keeper)
     assert harness.status(request_id) is OnChainStatus.SETTLED
@@ -78,7 +79,7 @@ async def test_cancelled_in_flight_a_self_send_takes_its_nonce(api_client: ApiCl
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
         attempts = (await harness.intent(request_id)).attempts
-        assert [each.cancels for each in attempts] == [False, True, True], "what replaces a self-send is one"
+        assert [each.is_cancellation for each in attempts] == [False, True, True], "what replaces a self-send is one"
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.CANCELLED
@@ -135,7 +136,7 @@ async def test_a_wish_outlives_whoever_should_have_done_it_and_is_done_once(
         for _ in range(3):
             await harness.drive(harness.keeper)
         first, second = (await harness.intent(request_id)).attempts
-        assert (first.nonce, first.cancels) == (second.nonce, second.cancels)
+        assert (first.nonce, first.is_cancellation) == (second.nonce, second.is_cancellation)
         assert second.max_fee_wei * 10 >= first.max_fee_wei * 11
         (done,) = await deeds(harness)
         assert done.status is ActionStatus.DONE
@@ -238,7 +239,7 @@ async def test_past_its_deadline_nothing_is_sent(harness: SendingHarness) -> Non
     await expire(harness)
     await harness.drive(harness.keeper)
     intent = await harness.intent(request_id)
-    assert (intent.status, intent.attempts) == (IntentStatus.EXPIRED, [])
+    assert (intent.status, intent.attempts) == (IntentStatus.EXPIRED, ())
     assert harness.nonce_on_chain(harness.keeper) == before
 
 
@@ -251,7 +252,7 @@ async def test_expired_in_flight_it_is_replaced_by_a_self_send(harness: SendingH
         await expire(harness)
         await harness.drive(harness.keeper)
         intent = await harness.intent(request_id)
-        assert (intent.status, [each.cancels for each in intent.attempts]) == (IntentStatus.SENDING, [False, True])
+        assert (intent.status, [each.is_cancellation for each in intent.attempts]) == (IntentStatus.SENDING, [False, True])
     await harness.drive_until_idle(harness.keeper)
     assert (await harness.intent(request_id)).status is IntentStatus.EXPIRED
     assert harness.status(request_id) is OnChainStatus.PENDING

@@ -13,14 +13,15 @@ from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_o
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.transactions.driver.prepare import prepare_next
-from paimon.application.transactions.intents import approve_call, queue_intent, register_wallet, settle_call
+from paimon.application.transactions.intents import approve_call, queue_intent, settle_call
 from paimon.application.transactions.queries import (
     list_wallets_with_work,
 )
-from paimon.application.transactions.store import lock_wallet
+from paimon.application.transactions.store import lock_wallet, register_wallet
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
+from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.domain.transaction.signing import GasFeeType
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -160,13 +161,13 @@ async def test_what_the_signer_refuses_waits_with_its_code(harness: SendingHarne
             kind=IntentKind.APPROVE_REDEMPTION,
             wallet=harness.approver,
             call=approve_call(harness.contracts, request_id),
-            request_id=request_id,
+            subject=IntentSubject.redemption(request_id),
         )
     await harness.drive(harness.approver)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.QUEUED
     assert "TOO_FEW_VOTES" in str(intent.reason)
-    assert intent.attempts == []
+    assert intent.attempts == ()
 
 
 async def test_without_the_node_everything_stays_as_it_is(harness: SendingHarness) -> None:
@@ -191,7 +192,7 @@ async def test_an_intent_for_a_request_that_does_not_exist_waits(
             call=Call(
                 harness.fund.addresses.redemption_manager, settle_call(harness.contracts, 99, RedemptionChannel.STANDARD).data
             ),
-            request_id=99,
+            subject=IntentSubject.redemption(99),
         )
     await harness.drive(harness.keeper)
     assert "RequestNotFound" in str((await harness.intent(99)).reason)

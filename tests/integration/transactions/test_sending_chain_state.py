@@ -31,7 +31,7 @@ async def test_what_someone_else_settled_is_not_sent(harness: SendingHarness) ->
     await harness.drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.SATISFIED_EXTERNALLY
-    assert intent.attempts == []
+    assert intent.attempts == ()
     assert "SETTLED" in str(intent.reason)
 
 

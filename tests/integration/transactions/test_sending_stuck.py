@@ -61,7 +61,7 @@ async def test_a_replacement_of_what_is_done_already_only_uses_up_the_nonce(harn
         harness.fund.mine(3)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
         newest = (await harness.intent(request_id)).attempts[-1]
-        assert newest.cancels
+        assert newest.is_cancellation
         assert newest.gas_limit == 21_000
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
@@ -117,6 +117,6 @@ async def test_a_wallet_that_cannot_pay_waits_visibly(harness: SendingHarness) -
     await harness.drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.QUEUED
-    assert intent.attempts == []
+    assert intent.attempts == ()
     harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(10**20))
     await harness.drive_until_idle(harness.keeper)

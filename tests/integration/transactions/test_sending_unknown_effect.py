@@ -9,11 +9,11 @@ from tests.support.scenarios.sending import SendingHarness, stopped_mining
 
 from paimon.domain.kernel.chain import ContractName, hex0x
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
+from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 pytestmark = pytest.mark.integration
 
@@ -61,7 +61,7 @@ async def drive_by(
         await harness.with_options(**options).with_rpc(rpc).drive(harness.keeper)
 
 
-def assert_untold(intent: IntentRow) -> None:
+def assert_untold(intent: Intent) -> None:
     assert UNTOLD in str(intent.reason)
     assert "missing trie node" in str(intent.reason)
     assert intent.next_check_at > intent.created_at
@@ -132,7 +132,7 @@ async def test_an_effect_that_is_not_told_before_sending_lets_the_next_one_go(ha
         first, second = await queued(harness)
         await drive_by(harness, of_request(harness, first))
         waits = await harness.intent(first)
-        assert (waits.status, waits.attempts) == (IntentStatus.QUEUED, [])
+        assert (waits.status, waits.attempts) == (IntentStatus.QUEUED, ())
         assert_untold(waits)
         assert (await harness.intent(second)).status is IntentStatus.SENDING
     await harness.drive_until_idle(harness.keeper)

@@ -1,6 +1,5 @@
 """Plans on a test's own services: the three wallets, what people hand in, and the workers that carry it out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -22,10 +21,12 @@ from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
 from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
+from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
+from paimon.infrastructure.database.rows.transaction import intent_of
 from paimon.settings import WalletLimitSettings
 
 LIMITS: Final = {
@@ -95,10 +96,10 @@ class PlanHarness:
         async with self.context.database.read() as session:
             return (await session.scalars(query)).one()
 
-    async def intents(self) -> Sequence[IntentRow]:
+    async def intents(self) -> list[Intent]:
         query = select(IntentRow).order_by(IntentRow.created_at)
         async with self.context.database.read() as session:
-            return (await session.scalars(query)).all()
+            return [intent_of(row) for row in await session.scalars(query)]
 
     async def execute(self) -> None:
         """What the worker does about the Safes, until nothing of the keeper's is open."""

@@ -156,14 +156,14 @@ class SendingHarness:
         await session.flush()
         session.add(
             ApprovalRecordRow(
-                nonce=decision.nonce,
+                nonce=decision.terms.nonce,
                 ticket_id=decision.ticket_id,
                 voter=parse_address(self.fund.accounts.address("vera")),
                 verdict=verdict,
                 reason=reason,
                 typed_data=vote.document,
                 signature=vote.signature,
-                expires_at=decision.expires_at,
+                expires_at=decision.terms.expires_at,
                 decided_at=now,
             )
         )

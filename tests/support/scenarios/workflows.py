@@ -25,6 +25,7 @@ from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
 from paimon.domain.risk.risk_event import EFFECT_UNKNOWN_AFTER
+from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.gateway.tasks.handlers import drive_wallet
@@ -32,7 +33,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon_devkit.stack.chain_rpc import ChainRpc
 
 _FAULT: Final = "it was said to be in trouble"
@@ -137,7 +138,7 @@ class Runner:
                 operator_action_row(kind, self.scenario.wallet, None if of_wallet else (await session.scalars(intents)).one())
             )
 
-    async def latest_attempt(self) -> AttemptRow:
+    async def latest_attempt(self) -> Attempt:
         async with self.app_context.database.read() as session:
             (intent,) = await list_open_intents(session, self.scenario.wallet)
             return intent.attempts[-1]
@@ -236,7 +237,7 @@ async def drained_before_broadcast(runner: Runner) -> None:
     """The wallet's money is gone between the signature and the broadcast, and comes back."""
     await runner.sweep()
     context = runner.app_context.new_sending_context()
-    assert isinstance(await prepare_next(context, runner.scenario.wallet), AttemptRow)
+    assert isinstance(await prepare_next(context, runner.scenario.wallet), Attempt)
     runner.chain("anvil_setBalance", checksum(runner.scenario.wallet), "0x1")
     await runner.drive()
     runner.chain("anvil_setBalance", checksum(runner.scenario.wallet), hex(10**20))

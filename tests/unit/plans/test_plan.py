@@ -1,7 +1,6 @@
 """A plan's key, its document, and how it stands by what carries it out."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 from eth_account import Account
@@ -11,13 +10,12 @@ from tests.support.factories.strategies import address
 
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
-from paimon.domain.kernel.units import UINT256_MAX, RawAmount
+from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
 from paimon.domain.transaction.plan import (
     PlanExecution,
     PlanStatus,
     PlanStep,
-    encode_plan_call_id,
     has_amount_drifted,
     plan_document,
     plan_payload_hash,
@@ -44,13 +42,6 @@ def test_a_key_stands_for_one_name_and_its_calls_in_order(
 ) -> None:
     same = (name, some) == (other_name, others)
     assert (plan_payload_hash(name, some) == plan_payload_hash(other_name, others)) == same
-
-
-@given(st.uuids(), st.integers(0, 255), st.uuids(), st.integers(0, 255))
-def test_every_call_of_every_plan_has_its_own_number(plan: UUID, call_index: int, other: UUID, elsewhere: int) -> None:
-    number = encode_plan_call_id(plan, call_index)
-    assert 0 <= number <= UINT256_MAX
-    assert (number == encode_plan_call_id(other, elsewhere)) == ((plan, call_index) == (other, elsewhere))
 
 
 @given(st.integers(0, 10**30), st.integers(0, 10**30))

@@ -100,7 +100,7 @@ def test_every_wallet_passed_over_has_all_its_reasons_and_only_true_ones(
         assert (RejectionKind.DAY in found) == (limit is not None and wallet.moved_in_24_hours + amount > limit.per_day)
         for reason in passed.reasons:
             if reason.kind in (RejectionKind.PLAN, RejectionKind.DAY):
-                assert reason.resulting_amount >= reason.allowed
+                assert reason.resulting_amount >= reason.limit
             assert reason.describe(18)
 
 
@@ -184,6 +184,6 @@ def test_amounts_are_shown_exactly(amount: int, decimals: int) -> None:
 
 def test_a_reason_reads_as_an_operator_says_it() -> None:
     reason = WalletRejectionReason(
-        RejectionKind.DAY, resulting_amount=RawAmount(620_000 * WAD + WAD // 2), allowed=RawAmount(500_000 * WAD)
+        RejectionKind.DAY, resulting_amount=RawAmount(620_000 * WAD + WAD // 2), limit=RawAmount(500_000 * WAD)
     )
     assert reason.describe(18) == "620 000.5 of 500 000 allowed in 24 hours"
