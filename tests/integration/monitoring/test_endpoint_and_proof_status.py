@@ -44,7 +44,7 @@ def terminal(app_context: AppContext) -> str:
         return status.output_text
 
 
-async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_key(
+async def test_endpoints_are_shown_as_the_listener_rates_them_without_keys(
     app_context: AppContext, api_client: ApiClient, eventually: Callable[..., Any]
 ) -> None:
     lease = await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=60)
@@ -87,7 +87,7 @@ async def test_each_endpoint_is_shown_as_the_listener_finds_it_and_without_its_k
     assert KEY not in said
 
 
-async def test_what_another_version_left_is_read_as_far_as_it_is_ours(app_context: AppContext) -> None:
+async def test_endpoint_states_are_stored_and_loaded(app_context: AppContext) -> None:
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state, replace(state, name="b:1", head=None)])
     assert await endpoints.load_endpoint_states(app_context.redis) == [state, replace(state, name="b:1", head=None)]
@@ -95,7 +95,7 @@ async def test_what_another_version_left_is_read_as_far_as_it_is_ours(app_contex
     assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "a listener that is gone says nothing any more"
 
 
-async def test_who_lied_is_shown_and_is_no_matter_of_today_after_a_day(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_endpoint_fault_degrades_health_for_a_day(api_client: ApiClient, app_context: AppContext) -> None:
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state])
     assert (await part(api_client, "endpoints"))["status"] == "ok"
@@ -124,7 +124,7 @@ async def later(database: Database, *, hours: int) -> None:
         )
 
 
-async def test_which_blocks_are_proven_how_and_which_are_not(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_proof_health_lists_proven_and_unproven_blocks(api_client: ApiClient, app_context: AppContext) -> None:
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         await add_block(session, 11, at=final.timestamp)

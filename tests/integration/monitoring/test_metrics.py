@@ -92,7 +92,7 @@ async def busy(app_context: AppContext) -> int:
     return block.number
 
 
-async def test_the_figures_are_those_of_the_house(app_context: AppContext, busy: int) -> None:
+async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, busy: int) -> None:
     port = free_port()
     async with serve_metrics("listener", "127.0.0.1", port, app_context.new_metrics_scraper().collect):
         found = await scraped(port)
@@ -125,7 +125,7 @@ async def test_the_figures_are_those_of_the_house(app_context: AppContext, busy:
     assert [name for name, labels in found if name == "paimon_build_info" and ("process", "listener") in labels]
 
 
-async def test_a_house_that_has_not_begun_is_measured_too(app_context: AppContext) -> None:
+async def test_metrics_work_before_the_first_block(app_context: AppContext) -> None:
     figures = await read_figures(app_context.database, timeout_seconds=2)
     assert (figures.recorded, figures.reconciliation, figures.depth, figures.wallets) == (None, None, 0, ())
     found = samples((await render_metrics(app_context.new_metrics_scraper().collect)).decode())
@@ -133,7 +133,7 @@ async def test_a_house_that_has_not_begun_is_measured_too(app_context: AppContex
     assert not [name for name, _ in found if name in ("paimon_listener_lag_seconds", "paimon_listener_processed_block")]
 
 
-async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more(
+async def test_scrape_is_bounded_when_the_database_hangs(
     app_context: AppContext, database: Database
 ) -> None:
     """Somebody holds the outbox locked; the node is another matter and is told all the same."""
@@ -148,13 +148,13 @@ async def test_a_database_or_node_that_hangs_costs_a_scrape_its_time_and_no_more
         assert (await session.execute(text(STILL_ASKING))).scalar_one() == 0, "the server ended it too"
 
 
-async def test_many_scrapes_at_once_look_once(app_context: AppContext) -> None:
+async def test_concurrent_scrapes_share_one_collection(app_context: AppContext) -> None:
     scraper = app_context.new_metrics_scraper()
     first, *others = await asyncio.gather(*(scraper.collect() for _ in range(20)))
     assert all(each is first for each in others)
 
 
-async def test_a_port_that_is_taken_stops_no_process(app_context: AppContext) -> None:
+async def test_taken_metrics_port_stops_no_process(app_context: AppContext) -> None:
     port = free_port()
     async with serve_metrics("listener", "127.0.0.1", port), serve_metrics("listener", "127.0.0.1", port):
         assert await scraped(port)
@@ -176,7 +176,7 @@ async def measured_api(settings: Settings, app_context: AppContext, fund: TestFu
 
 
 @pytest.mark.usefixtures("busy")
-async def test_every_alert_and_panel_asks_for_what_there_is(
+async def test_alerts_and_panels_read_existing_metrics(
     settings: Settings, app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     """Of the very text a server would scrape, after each thing that is counted has happened once."""

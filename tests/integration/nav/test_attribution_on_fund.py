@@ -52,7 +52,7 @@ def lines(told: NavAttribution) -> dict[AttributionGroup, int]:
     }
 
 
-async def test_a_deposit_dilutes_while_shares_are_locked(
+async def test_deposit_dilutes_nav_per_share_while_shares_are_locked(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 1: it mints at net assets ÷ the whole supply."""
@@ -68,7 +68,7 @@ async def test_a_deposit_dilutes_while_shares_are_locked(
     assert {each.tx_hash for each in part.log_positions} != set()
 
 
-async def test_requests_and_their_ends(app_context: AppContext, fund: TestFund) -> None:
+async def test_redemptions_are_attributed_at_request_return_and_settlement(app_context: AppContext, fund: TestFund) -> None:
     first = await snapshot_now(app_context, fund)
     paid, cancelled = fund.request("ines", 50_000), fund.request("ilja", 20_000)
     asked = await snapshot_now(app_context, fund)
@@ -86,7 +86,7 @@ async def test_requests_and_their_ends(app_context: AppContext, fund: TestFund) 
     assert closing.unexplained == ()
 
 
-async def test_a_cached_value_hides_a_price_from_the_contract_and_not_from_the_explanation(
+async def test_price_is_attributed_although_the_contract_cached_its_value(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 3: when the contract's figure catches up after five minutes, nothing moves here any more."""
@@ -104,7 +104,7 @@ async def test_a_cached_value_hides_a_price_from_the_contract_and_not_from_the_e
     assert (await told_between(app_context, moved, caught_up)).components == ()
 
 
-async def test_success_without_effect_moves_nothing_and_is_no_line(
+async def test_call_without_effect_has_no_component(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 7: a purchase below the minimum, a waterfall of nothing, and a buffer that needs nothing."""
@@ -120,7 +120,7 @@ async def test_success_without_effect_moves_nothing_and_is_no_line(
     assert [(each.block_number, each.has_effect, each.usdt_amount) for each in trades] == [(below_minimum, False, 0)]
 
 
-async def test_an_order_on_its_way_is_no_loss(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
+async def test_otc_order_in_transit_is_no_loss(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     """Deployed behaviour 5."""
     before = await snapshot_now(app_context, fund)
     order_id = activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
@@ -140,7 +140,7 @@ async def test_an_order_on_its_way_is_no_loss(app_context: AppContext, fund: Tes
     assert trade.key.token == parse_address(activity.asset("RWAP").address)
 
 
-async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(
+async def test_fee_changes_nav_when_it_is_collected(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 4: buying L3 with the mark where it was makes a fee pending at once."""
@@ -163,7 +163,7 @@ async def test_a_fee_is_felt_when_it_is_collected_and_pending_before(
     assert told.unexplained == ()
 
 
-async def test_prices_yield_trades_fees_and_withdrawals_each_in_their_line(
+async def test_each_cause_of_a_change_has_its_own_component(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
@@ -203,7 +203,7 @@ async def test_prices_yield_trades_fees_and_withdrawals_each_in_their_line(
     assert after.has_stale_cache
 
 
-async def test_tokens_that_come_from_nowhere_are_unexplained_and_a_missing_transfer_alarms(
+async def test_unknown_tokens_and_missing_transfers_are_unexplained(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
@@ -224,7 +224,7 @@ async def explained(api_client: ApiClient, query: dict[str, Any]) -> httpx.Respo
     return await api_client.get("/fund/nav/explain", **query)
 
 
-async def test_the_waterfall_over_rest(
+async def test_attribution_over_rest_sums_to_the_change(
     api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
@@ -232,7 +232,7 @@ async def test_the_waterfall_over_rest(
     fund.request("ines", 10_000)
     after = await snapshot_now(app_context, fund)
     answer = await explained(api_client, {"from": before.at.number, "to": after.at.number})
-    require_example(answer, "nav_explain")
+    require_example(answer, "nav_attribution")
     data = answer.json()["data"]
     assert sum(int(each["amount"]) for each in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
     assert sum(int(each["perShare"]) for each in data["lines"]) == int(data["changePerShare"])
@@ -243,7 +243,7 @@ async def test_the_waterfall_over_rest(
     assert data["fromFirstSnapshot"] is False
 
 
-async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
+async def test_attribution_names_the_error_for_each_invalid_range(
     api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     first = (await snapshot_now(app_context, fund)).at
@@ -273,7 +273,7 @@ async def test_ends_that_explain_nothing_are_refused_in_words_of_their_own(
     assert f"; the first is of block {first.number}, " in too_early.json()["error"]["message"]
 
 
-async def test_from_the_funds_first_day_on_is_from_its_first_snapshot_and_says_so(
+async def test_attribution_from_the_first_day_starts_at_the_first_snapshot(
     api_client: ApiClient, app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     first = (await snapshot_now(app_context, fund)).at
@@ -306,7 +306,7 @@ async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_
         yield opened
 
 
-async def test_every_interval_of_a_simulated_market_is_explained(market_house: AppContext, market_fund: TestFund) -> None:
+async def test_every_interval_of_a_simulated_market_is_explained_completely(market_house: AppContext, market_fund: TestFund) -> None:
     await record_all(market_house, market_fund)
     stamps = await blocks_with_logs(market_house)
     snapshots = [await read_snapshot(market_house.contracts, at=each) for each in stamps]

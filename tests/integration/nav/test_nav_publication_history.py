@@ -52,7 +52,7 @@ async def spoilt_books(app_context: AppContext, by: int) -> AsyncIterator[None]:
     await add(-by)
 
 
-async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(app_context: AppContext, fund: TestFund) -> None:
+async def test_nav_point_waits_for_a_clean_reconciliation_at_or_after_its_block(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
     assert await points(app_context) == {}
@@ -64,7 +64,7 @@ async def test_a_point_waits_for_a_clean_comparison_at_or_after_its_block(app_co
     assert later.at.number not in await points(app_context)
 
 
-async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
+async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     first = await snapshot_now(app_context, fund)
@@ -87,14 +87,14 @@ async def test_a_material_difference_withholds_nav_and_its_repair_releases_it(
     assert (data["points"][-1]["blockNumber"], data["withheld"]) == (second.at.number, None)
 
 
-async def test_a_difference_below_a_basis_point_withholds_nothing(app_context: AppContext, fund: TestFund) -> None:
+async def test_nav_is_published_when_a_break_is_below_one_basis_point(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
     async with spoilt_books(app_context, 1_000 * WAD):  # of 24 million, and once more in the supply
         await reconcile_and_publish(app_context)
     assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
 
 
-async def test_history_has_the_last_point_of_each_bucket(
+async def test_history_shows_the_last_point_of_each_bucket(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     activity, taken = FundActivity(fund), []
@@ -138,7 +138,7 @@ async def test_history_has_the_last_point_of_each_bucket(
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(
+async def test_history_names_the_invalid_field(
     api_client: ApiClient, query: dict[str, Any], field: str
 ) -> None:
     answer = await api_client.get("/fund/nav/history", **query)
@@ -146,7 +146,7 @@ async def test_a_wrong_question_is_answered_by_the_field_that_is_wrong(
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
 
 
-async def test_before_anything_was_published_history_is_empty_and_there_is_nothing_to_explain(api_client: ApiClient) -> None:
+async def test_history_is_empty_before_the_first_publication(api_client: ApiClient) -> None:
     answer = await api_client.get("/fund/nav/history")
     assert answer.json()["data"] == {"interval": "daily", "points": [], "withheld": None}
     for query in ({"from": 1}, {"startDate": "2026-01-01"}):
@@ -154,7 +154,7 @@ async def test_before_anything_was_published_history_is_empty_and_there_is_nothi
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
-async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
+async def test_history_is_refused_when_it_exceeds_one_answer(
     app_context: AppContext, fund: TestFund, settings: Settings
 ) -> None:
     activity = FundActivity(fund)
@@ -173,7 +173,7 @@ async def test_a_history_longer_than_one_answer_is_refused_with_what_would_do(
         assert (await api_client.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
 
 
-async def test_who_watches_hears_of_nav_when_it_changes_and_of_the_overview_each_time(
+async def test_nav_is_published_live_only_when_it_changes(
     app_context: AppContext, fund: TestFund
 ) -> None:
     heard: list[tuple[str, str]] = []

@@ -48,7 +48,7 @@ async def snapshot(app_context: AppContext, fund: TestFund) -> dict[str, Any]:
     return shown
 
 
-async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(app_context: AppContext, fund: TestFund) -> None:
+async def test_overview_equals_the_contracts_when_nothing_is_cached(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     fund.mine(1)
     shown = await snapshot(app_context, fund)
@@ -66,7 +66,7 @@ async def test_our_figures_are_those_of_the_contracts_when_nothing_is_cached(app
     assert shown["aum"] == display(int(str(shown["totalAssets"])), 18)
 
 
-async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(app_context: AppContext, fund: TestFund) -> None:
+async def test_overview_shows_the_cached_contract_value_beside_the_fresh_one(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 3: for five minutes after `refreshCache` the contract keeps its figure, whatever prices do."""
     before = await snapshot(app_context, fund)
     fund.send("ines", "AssetController", "refreshCache")
@@ -79,7 +79,7 @@ async def test_a_value_the_contract_cached_is_shown_beside_the_fresh_one(app_con
     assert int(str(after["sharePrice"])) > int(str(before["sharePrice"]))
 
 
-async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(app_context: AppContext, fund: TestFund) -> None:
+async def test_snapshot_is_dated_by_its_recorded_block(app_context: AppContext, fund: TestFund) -> None:
     await record_all(app_context, fund)
     at = await take(app_context)
     fund.send("ada", "Vault", "setEmergencyMode", True)
@@ -93,12 +93,12 @@ async def test_a_snapshot_is_dated_by_the_recorded_block_it_was_read_at(app_cont
         assert await session.scalar(select(func.count()).select_from(ObservationRow)) == 1
 
 
-async def test_nothing_recorded_nothing_shown(app_context: AppContext) -> None:
+async def test_overview_is_absent_when_nothing_is_recorded(app_context: AppContext) -> None:
     assert await take(app_context) is None
     assert await FundDocuments(app_context.database, app_context.redis).read_overview() is None
 
 
-async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_database(
+async def test_overview_is_served_from_the_cache_else_from_the_database(
     app_context: AppContext, fund: TestFund
 ) -> None:
     shown = await snapshot(app_context, fund)
@@ -112,7 +112,7 @@ async def test_what_the_cache_holds_is_served_and_what_it_lost_comes_from_the_da
     assert 0 < await app_context.redis.ttl("paimon:overview") <= 60
 
 
-async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the_same(
+async def test_snapshots_and_overview_work_without_redis(
     app_context: AppContext, fund: TestFund, no_redis: Redis
 ) -> None:
     await record_all(app_context, fund)
@@ -123,7 +123,7 @@ async def test_without_redis_the_database_serves_and_snapshots_are_taken_all_the
     assert orjson.loads(encoded)["block"]["number"] == at.number
 
 
-async def test_a_snapshot_is_announced_to_those_who_watch(app_context: AppContext, fund: TestFund) -> None:
+async def test_snapshot_is_published_live(app_context: AppContext, fund: TestFund) -> None:
     await record_all(app_context, fund)
     subscribed = asyncio.Event()
 
@@ -151,11 +151,11 @@ async def test_a_snapshot_is_announced_to_those_who_watch(app_context: AppContex
         (5, 0, "5"),
     ],
 )
-def test_an_amount_is_shown_exactly(amount: int, decimals: int, text: str) -> None:
+def test_display_shows_an_amount_exactly(amount: int, decimals: int, text: str) -> None:
     assert display(amount, decimals) == text
 
 
-async def test_the_overview_as_of_a_block_is_that_of_the_snapshot_kept_before_it(
+async def test_overview_as_of_a_block_is_the_last_kept_snapshot(
     api_client: ApiClient, app_context: AppContext, fund: TestFund
 ) -> None:
     first = await snapshot(app_context, fund)

@@ -41,7 +41,7 @@ async def stored(app_context: AppContext, kind: str) -> list[FundSnapshot]:
         return [from_stored_json(data) for data in await session.scalars(query)]
 
 
-async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
+async def test_snapshot_equals_the_contracts_at_its_block(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     activity.set_price("RWAC", 13 * WAD // 10)
@@ -66,7 +66,7 @@ async def test_a_snapshot_is_what_the_contracts_say_at_its_block(
     assert taken.assets[0].terms.adapter != bytes(20)
 
 
-async def test_a_snapshot_is_stored_whole_and_in_columns(app_context: AppContext, fund: TestFund) -> None:
+async def test_snapshot_is_stored_as_observation_and_in_columns(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
     assert await stored(app_context, KEPT_KIND) == [taken]
     async with app_context.database.read() as session:
@@ -76,7 +76,7 @@ async def test_a_snapshot_is_stored_whole_and_in_columns(app_context: AppContext
     assert {each.token: each.value for each in assets} == {each.token: each.value for each in taken.assets}
 
 
-async def test_what_the_cache_still_says_stands_beside_what_the_fund_is_worth(
+async def test_overview_shows_the_stale_contract_value_beside_ours(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     """Deployed behaviour 3: after `refreshCache` the contract's own figures miss a price move for five minutes."""
@@ -92,7 +92,7 @@ async def test_what_the_cache_still_says_stands_beside_what_the_fund_is_worth(
     assert int(overview["totalAssets"]) - int(overview["contract"]["totalAssets"]) == after.net_assets - before.net_assets
 
 
-async def test_an_otc_order_is_in_transit_from_payment_to_delivery(
+async def test_otc_order_is_in_transit_from_payment_to_delivery(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
@@ -107,7 +107,7 @@ async def test_an_otc_order_is_in_transit_from_payment_to_delivery(
     assert delivered.net_assets == before.net_assets
 
 
-async def test_an_asset_off_the_list_counts_nothing_and_one_without_price_and_balance_does_no_harm(
+async def test_unlisted_or_unpriced_asset_counts_zero(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     before = await snapshot_now(app_context, fund)
@@ -130,7 +130,7 @@ async def test_an_asset_off_the_list_counts_nothing_and_one_without_price_and_ba
     assert (unpriced.price, unpriced.priced_at, unpriced.value) == (None, None, 0)
 
 
-async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(
+async def test_snapshot_fails_when_the_fund_cannot_be_valued(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     activity.controller(ADMIN, "addAssetSimple", fund.deployment.usdt, 2, 0)  # no oracle prices it, and the vault holds some
@@ -139,7 +139,7 @@ async def test_a_fund_that_cannot_value_itself_is_not_guessed_at(
         await read_snapshot(app_context.contracts, at=await app_context.chain.final_block(app_context.rpc))
 
 
-async def test_roles_are_those_held_at_the_block(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
+async def test_snapshot_has_the_roles_held_at_its_block(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     vip = OnChainRole.VIP_APPROVER_ROLE.id
     willa = RoleAssignment(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.accounts.address("willa")))
     fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.accounts.address("willa"))
@@ -156,7 +156,7 @@ async def test_roles_are_those_held_at_the_block(app_context: AppContext, fund: 
     )
 
 
-async def test_the_clock_keeps_only_what_is_new(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
+async def test_scheduled_snapshot_is_kept_only_when_something_changed(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     async def minute() -> None:
         fund.wait_until_final()
         await record_all(app_context, fund)
@@ -181,7 +181,7 @@ async def test_the_clock_keeps_only_what_is_new(app_context: AppContext, fund: T
     assert latest["block"]["number"] == (await stored(app_context, KEPT_KIND))[-1].at.number
 
 
-async def test_a_burst_of_events_gives_one_snapshot_and_none_goes_without(
+async def test_burst_of_events_gives_one_snapshot_after_the_pause(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     slow = app_context.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})

@@ -104,7 +104,7 @@ async def misread(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("misread")
-async def test_what_a_mended_abi_reads_is_applied_in_its_place_and_makes_due_once_what_was_never_due(
+async def test_released_log_is_applied_in_its_place_and_queues_its_messages_once(
     database: Database,
 ) -> None:
     assert await statuses(database) == [QUARANTINED, QUARANTINED, APPLIED]
@@ -131,7 +131,7 @@ async def test_what_a_mended_abi_reads_is_applied_in_its_place_and_makes_due_onc
 
 
 @pytest.mark.usefixtures("misread")
-async def test_any_replay_takes_up_what_waits(database: Database) -> None:
+async def test_any_replay_applies_requested_decisions(database: Database) -> None:
     await ask(database, SKIP, 1, 0)
     await ask(database, SKIP, 1, 1)
     assert await differing(database) > 0, "a mended ABI reads it otherwise, and what only waits does not count yet"
@@ -141,7 +141,7 @@ async def test_any_replay_takes_up_what_waits(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("misread")
-async def test_what_was_skipped_stays_so_in_every_replay_though_it_could_be_read_until_it_is_released(
+async def test_skipped_log_stays_skipped_until_it_is_released(
     database: Database,
 ) -> None:
     await ask(database, SKIP, 1, 0)
@@ -159,7 +159,7 @@ async def test_what_was_skipped_stays_so_in_every_replay_though_it_could_be_read
     assert await differing(database) == 0
 
 
-async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Database) -> None:
+async def test_released_log_stays_quarantined_with_its_new_reason(database: Database) -> None:
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, requested(1, channel=3), moved(7))
     await ask(database, RELEASE, 1, 0)
@@ -174,7 +174,7 @@ async def test_what_still_does_not_apply_stays_with_the_new_reason(database: Dat
     assert await differing(database) == 0
 
 
-async def test_the_fold_goes_on_without_what_is_skipped_as_if_it_had_never_been(database: Database) -> None:
+async def test_fold_ignores_a_skipped_log(database: Database) -> None:
     """Ivan's shares come from nowhere we know; what he does with them later cannot be applied either."""
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, minted(100), encode_log(VAULT, "Transfer", IVAN, INES, 7))
@@ -186,7 +186,7 @@ async def test_the_fold_goes_on_without_what_is_skipped_as_if_it_had_never_been(
 
 
 @pytest.mark.usefixtures("misread")
-async def test_two_operators_at_once_decide_one_thing_and_two_workers_carry_it_out_once(database: Database) -> None:
+async def test_concurrent_decisions_about_one_log_are_applied_once(database: Database) -> None:
     before = len(await due(database))
     answers = await asyncio.gather(ask(database, RELEASE, 1, 0), ask(database, SKIP, 1, 0, VIKTOR), return_exceptions=True)
     (refused,) = (each for each in answers if isinstance(each, BaseException))
@@ -214,7 +214,7 @@ OVERTAKING = (
 
 @pytest.mark.usefixtures("misread")
 @pytest.mark.parametrize("work", [replay, check_replay], ids=["replay", "check"])
-async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
+async def test_rebuild_is_discarded_when_a_decision_was_applied_meanwhile(
     database: Database, owner_url: str, work: Callable[..., Any]
 ) -> None:
     """While it folds, another replay carries a decision out."""
@@ -232,7 +232,7 @@ async def test_a_rebuild_that_did_not_know_of_a_decision_is_thrown_away(
         assert await session.get(RedemptionRequestRow, 2) is None
 
 
-async def test_who_may_and_what_there_is(database: Database) -> None:
+async def test_decision_is_refused_without_permission_log_or_quarantine(database: Database) -> None:
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, moved(7))
     await record_block(database, 2, minted(100))

@@ -52,7 +52,7 @@ async def due(database: Database) -> list[tuple[str, str, list[str]]]:
 APPLIED, UNKNOWN, QUARANTINED = LogStatus.APPLIED, LogStatus.UNKNOWN, LogStatus.QUARANTINED
 
 
-async def test_a_log_that_cannot_be_applied_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
+async def test_inapplicable_log_is_quarantined_with_its_reason_and_others_applied(database: Database) -> None:
     await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), transfer(IVAN, INES, 7), transfer(INES, IVAN, 30))
     kept = await statuses(database)
@@ -62,7 +62,7 @@ async def test_a_log_that_cannot_be_applied_is_kept_with_its_reason_and_the_rest
     assert await shares(database) == {INES: 70, IVAN: 30}
 
 
-async def test_an_undecodable_log_is_kept_with_its_reason_and_the_rest_is_applied(database: Database) -> None:
+async def test_undecodable_log_is_quarantined_with_its_reason_and_others_applied(database: Database) -> None:
     _, topics, data = mint(INES, 1)
     await insert_cursor(database)
     await record_block(
@@ -81,7 +81,7 @@ async def test_an_undecodable_log_is_kept_with_its_reason_and_the_rest_is_applie
     assert await shares(database) == {INES: 1, IVAN: 5}
 
 
-async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobody(database: Database) -> None:
+async def test_unknown_event_is_recorded_and_queues_nothing(database: Database) -> None:
     await insert_cursor(database)
     await record_block(database, 1, (MANAGER, (b"\xab" * 32, b"\x01" * 32), b"\x05" * 32), (VAULT, (), b"anonymous"))
     assert await statuses(database) == [(None, UNKNOWN, None), (None, UNKNOWN, None)]
@@ -92,7 +92,7 @@ async def test_an_event_our_abi_does_not_have_is_kept_as_unknown_and_moves_nobod
     assert (second.topics, second.data) == ([], b"anonymous")
 
 
-async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_blocks_go_on(database: Database) -> None:
+async def test_dependent_log_is_quarantined_too_and_later_blocks_are_recorded(database: Database) -> None:
     settled = encode_log(MANAGER, "RedemptionSettled", 1, INES, INES, 10, 0, 10, 0)
     await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), request(1, channel=3))
@@ -106,7 +106,7 @@ async def test_what_depends_on_a_quarantined_log_is_quarantined_too_and_later_bl
         assert await session.scalar(select(CursorRow.number)) == 2
 
 
-async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database) -> None:
+async def test_quarantined_log_queues_only_a_reconciliation(database: Database) -> None:
     await insert_cursor(database)
     await record_block(database, 1, request(1, settles_at=2**255), request(2), request(2))
     assert [status for _, status, _ in await statuses(database)] == [QUARANTINED, APPLIED, QUARANTINED]
@@ -117,7 +117,7 @@ async def test_a_quarantined_log_makes_only_a_comparison_due(database: Database)
     ]
 
 
-async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(database: Database) -> None:
+async def test_text_with_a_nul_byte_is_recorded(database: Database) -> None:
     """Solidity's strings are bytes: an approver can write a NUL into a reason, PostgreSQL has none in its text."""
     rejected = encode_log(MANAGER, "RedemptionRejected", 1, IVAN, "no\x00thanks")
     await insert_cursor(database)
@@ -132,7 +132,7 @@ async def test_a_text_that_the_database_cannot_hold_does_not_stop_the_listener(d
     assert b"no\x00thanks" in log.data
 
 
-async def test_a_text_that_is_no_text_is_quarantined(database: Database) -> None:
+async def test_text_with_invalid_utf8_is_quarantined(database: Database) -> None:
     contract, topics, data = encode_log(MANAGER, "RedemptionRejected", 1, IVAN, "no way!")
     await insert_cursor(database)
     await record_block(database, 1, request(1, approval=True))

@@ -1,4 +1,4 @@
-"""Recorded final blocks that are not on the chain any more: the halt, the look, the recovery, and the books after it."""
+"""Recorded final blocks that are not on the chain any more: the halt, the plan, the recovery, and the records after it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -54,8 +54,8 @@ LARGE: Final = 120_000
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What was recorded before the chain changed: the last block it kept, and the first it did not."""
+class FinalityViolation:
+    """What was recorded before the chain changed: the last block it kept, the cursor, and a request of each side."""
 
     kept: int
     cursor: int
@@ -90,7 +90,7 @@ async def is_halted(app_context: AppContext) -> bool:
         return await find_halt(session) is not None
 
 
-async def stands_at_or_above(app_context: AppContext, number: int) -> bool:
+async def cursor_is_at_or_above(app_context: AppContext, number: int) -> bool:
     async with app_context.database.read() as session:
         return bool((await session.execute(select(CursorRow.number >= number))).scalar())
 
@@ -105,10 +105,10 @@ async def open_ticket(app_context: AppContext, request_id: int) -> None:
 
 
 @pytest.fixture
-async def trouble(app_context: AppContext, fund: TestFund) -> Trouble:
-    """A chain that gave up final blocks: a large request, its ticket, a snapshot and its published NAV are of none any more.
+async def violation(app_context: AppContext, fund: TestFund) -> FinalityViolation:
+    """Replace final blocks that were recorded: a large request, its ticket, a snapshot and its published NAV are orphaned.
 
-    What came in their place has as many blocks, and a request of the same number that is another's.
+    The blocks in their place are as many, and have a request of the same number by another owner.
     """
     kept_request = fund.request("ines", 10_000)
     fund.wait_until_final()
@@ -118,31 +118,21 @@ async def trouble(app_context: AppContext, fund: TestFund) -> Trouble:
     fund.wait_until_final()
     await record_final(app_context)
     await open_ticket(app_context, lost_request)
-    assert (
-        await take_snapshot(
-            app_context.database,
-            app_context.contracts,
-            FundDocuments(app_context.database, app_context.redis),
-            material_threshold=MATERIAL_THRESHOLD,
-            keep=True,
-        )
-        is not None
+    documents = FundDocuments(app_context.database, app_context.redis)
+    taken = await take_snapshot(
+        app_context.database, app_context.contracts, documents, material_threshold=MATERIAL_THRESHOLD, keep=True
     )
-    await reconcile_and_publish(
-        app_context.database,
-        app_context.contracts,
-        FundDocuments(app_context.database, app_context.redis),
-        material_threshold=MATERIAL_THRESHOLD,
-    )
+    assert taken is not None
+    await reconcile_and_publish(app_context.database, app_context.contracts, documents, material_threshold=MATERIAL_THRESHOLD)
     async with app_context.database.write() as session:
         at = (await session.scalars(select(CursorRow))).one()
         cursor = at.number
-        rows_of_ours: tuple[tuple[type[Base], dict[str, Any]], ...] = (
+        sent_transaction: tuple[tuple[type[Base], dict[str, Any]], ...] = (
             (WalletRow, {}),
-            (IntentRow, {"idempotency_key": "approve-it", "request_id": lost_request}),
-            (AttemptRow, {"status": "final", "block_number": cursor, "block_hash": at.hash}),
+            (IntentRow, {"idempotency_key": "approve-it", "subject_id": str(lost_request)}),
+            (AttemptRow, {"status": "FINAL", "block_number": cursor, "block_hash": at.hash}),
         )
-        for table, columns in rows_of_ours:
+        for table, columns in sent_transaction:
             await insert_row(session, table, **columns)
         await session.execute(update(OutboxMessageRow).values(done_at=func.now()))
     assert cursor > kept
@@ -150,12 +140,12 @@ async def trouble(app_context: AppContext, fund: TestFund) -> Trouble:
         fund.node.rpc.call("anvil_rollback", head - kept)
     assert fund.request("isla", 7_000) == lost_request
     fund.mine(cursor - kept + 4)
-    return Trouble(kept, cursor, kept_request, lost_request)
+    return FinalityViolation(kept, cursor, kept_request, lost_request)
 
 
 @pytest.fixture
 async def other_rpc(fund: TestFund) -> AsyncIterator[Rpc]:
-    """The same chain under another name: as a second provider would serve it."""
+    """The fund's chain under another host name, as a second provider would serve it."""
     async with Rpc(other_url(fund), timeout_seconds=5, attempts_max=2) as rpc:
         yield rpc
 
@@ -176,11 +166,11 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
+async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
     app_context: AppContext,
     fund: TestFund,
     api_client: ApiClient,
-    trouble: Trouble,
+    violation: FinalityViolation,
     owner: AsyncEngine,
     owner_url: str,
     eventually: Callable[..., Any],
@@ -190,8 +180,8 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
     async with following(app_context) as task:  # as after a restart
         await eventually(lambda: lease_epoch_is(app_context, 2))
         health = (await api_client.get("/system/health", by=None)).json()["data"]
-        (listener,) = [each for each in health["parts"] if each["name"] == "listener"]
-        assert listener["status"] == "down"
+        (listener,) = [component for component in health["components"] if component["name"] == "listener"]
+        assert listener["status"] == "DOWN"
         assert listener["summary"].startswith("HALTED: block")
         with CliRunner() as cli:
             settings = environment_of(app_context.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
@@ -201,41 +191,41 @@ async def test_the_books_go_back_to_the_common_ancestor_follow_on_and_are_right(
                 assert await asyncio.to_thread(program.wait) == code, program.output_text
                 return program.output_text
 
-            assert "only on the word of two nodes" in await recovery(code=2)
+            assert "only when two nodes agree" in await recovery(code=2)
             settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"
-            assert "no usable answer" in (said := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
-            assert "(--endpoint)" in said
+            assert "no usable answer" in (output := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
+            assert "(--endpoint)" in output
             second = ("--endpoint", other_url(fund))
-            looked = await recovery(*second, code=1)
-            assert f"to recover: paimon recover --to {trouble.kept} " in looked
+            plan = await recovery(*second, code=1)
+            assert f"to recover: paimon recover --to {violation.kept} " in plan
             assert not task.done()
-            assert await recorded_block(app_context, trouble.cursor), "looking changes nothing"
-            done = await recovery(*second, "--to", str(trouble.kept), code=0)
-            assert f"recorded up to block {trouble.kept} " in done
+            assert await recorded_block(app_context, violation.cursor), "a plan changes nothing"
+            done = await recovery(*second, "--to", str(violation.kept), code=0)
+            assert f"recorded up to block {violation.kept} " in done
             await recovery(*second, code=0)
-        await eventually(lambda: stands_at_or_above(app_context, trouble.cursor + 2))
+        await eventually(lambda: cursor_is_at_or_above(app_context, violation.cursor + 2))
     assert not await is_halted(app_context)
     checked = await check_replay(owner, app_context.contracts)
     assert checked.comparison.examples == ()
-    compared = await reconcile(app_context.database, app_context.contracts)
-    assert compared.discrepancies == ()
+    reconciliation = await reconcile(app_context.database, app_context.contracts)
+    assert reconciliation.discrepancies == ()
     async with app_context.database.read() as session:
         requests = {row.request_id: row.shares for row in await session.scalars(select(RedemptionRequestRow))}
         events = {row.subject.split(",")[0]: row for row in await session.scalars(select(RiskEventRow))}
         points = [row.status for row in await session.scalars(select(NavPointRow))]
         checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
         ticket = (await session.scalars(select(ApprovalTicketRow))).one()
-    assert requests == {trouble.kept_request: 10_000 * WAD, trouble.lost_request: 7_000 * WAD}
+    assert requests == {violation.kept_request: 10_000 * WAD, violation.lost_request: 7_000 * WAD}
     assert events["recorded chain"].status is RiskStatus.RESOLVED
     orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
     assert orphaned == {
-        f"NAV of block {trouble.cursor}",
+        f"NAV of block {violation.cursor}",
         f"ticket {ticket.id}",
         "intent approve-it",
         f"transaction 0x{'01' * 32} of approve-it",
-        "reactions",
+        "messages",
     }
-    assert all(events[name].status is RiskStatus.OPEN for name in orphaned), "a person is to look at each"
+    assert all(events[name].status is RiskStatus.OPEN for name in orphaned), "an operator must check each"
     assert all(name in done for name in orphaned)
     assert points == [NavStatus.ORPHANED]
     assert checks == [True, False]
@@ -264,55 +254,55 @@ async def rows(app_context: AppContext, *, above: int) -> dict[str, int]:
         }
 
 
-async def test_the_plan_names_what_would_go_and_the_deed_takes_exactly_that(
-    app_context: AppContext, trouble: Trouble, node_quorum: NodeQuorum, owner: AsyncEngine
+async def test_recovery_removes_exactly_the_rows_that_the_plan_names(
+    app_context: AppContext, violation: FinalityViolation, node_quorum: NodeQuorum, owner: AsyncEngine
 ) -> None:
     async with app_context.database.read() as session:
         plan = await plan_recovery(session, node_quorum)
-    assert plan.fork.cursor.number == trouble.cursor
-    assert plan.fork.ancestor.number == trouble.kept
+    assert plan.fork.cursor.number == violation.cursor
+    assert plan.fork.ancestor.number == violation.kept
     assert plan.fork.changed is not None
-    assert plan.fork.changed.recorded.number == trouble.kept + 1
-    shown = {name.removeprefix("derived."): count for name, count in plan.rows.items()}
-    there = await rows(app_context, above=trouble.kept)
-    held = await try_acquire(app_context.database, LISTENER, "the one that follows", ttl_seconds=60)
+    assert plan.fork.changed.recorded.number == violation.kept + 1
+    planned = {name.removeprefix("derived."): count for name, count in plan.rows.items()}
+    rows_before = await rows(app_context, above=violation.kept)
+    held = await try_acquire(app_context.database, LISTENER, "another listener", ttl_seconds=60)
     assert held is not None
-    assert shown.items() >= there.items()
-    assert all(there.values())
-    with pytest.raises(AncestorChanged, match=f"not block {trouble.kept - 1}: look again"):
-        await recover(owner, app_context.contracts, node_quorum, to=trouble.kept - 1, lease=LISTENER, owner="tests")
-    assert await rows(app_context, above=trouble.kept) == there
-    done = await recover(owner, app_context.contracts, node_quorum, to=trouble.kept, lease=LISTENER, owner="tests")
+    assert planned.items() >= rows_before.items()
+    assert all(rows_before.values())
+    with pytest.raises(AncestorChanged, match=f"not block {violation.kept - 1}: run `paimon recover` again"):
+        await recover(owner, app_context.contracts, node_quorum, to=violation.kept - 1, lease=LISTENER, owner="tests")
+    assert await rows(app_context, above=violation.kept) == rows_before
+    done = await recover(owner, app_context.contracts, node_quorum, to=violation.kept, lease=LISTENER, owner="tests")
     assert done.plan.rows == plan.rows
-    assert not any((await rows(app_context, above=trouble.kept)).values())
+    assert not any((await rows(app_context, above=violation.kept)).values())
     async with app_context.database.write() as session:
         assert await lock_recorded_block(session, plan.fork.ancestor)
-        assert not await lock_recorded_block(session, plan.fork.cursor), "what was read there before comes too late"
+        assert not await lock_recorded_block(session, plan.fork.cursor), "an observation of a removed block is dropped"
     with pytest.raises(LeaseLost):
         await renew(app_context.database, held, ttl_seconds=60)
     async with app_context.database.read() as session:
-        assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (trouble.kept, held.epoch + 1)
+        assert (await session.execute(select(CursorRow.number, CursorRow.epoch))).one() == (violation.kept, held.epoch + 1)
     assert (await check_replay(owner, app_context.contracts)).comparison.examples == ()
 
 
-async def test_nodes_that_disagree_or_lag_or_serve_another_chain_move_nothing(
-    app_context: AppContext, fund: TestFund, trouble: Trouble, node_quorum: NodeQuorum
+async def test_recovery_is_refused_when_nodes_disagree_or_lag(
+    app_context: AppContext, fund: TestFund, violation: FinalityViolation, node_quorum: NodeQuorum
 ) -> None:
     with pytest.raises(QuorumTooSmall, match="--endpoint"):
         await NodeQuorum.connect([app_context.rpc, app_context.rpc], app_context.chain, chain_id=31337)
-    there = await rows(app_context, above=trouble.kept)
+    rows_before = await rows(app_context, above=violation.kept)
     methods = {"eth_chainId": hex(31337), "eth_blockNumber": hex(fund.node.rpc.head().number)}
     async with stub_node(**methods) as node, Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
         wrong = await NodeQuorum.connect([app_context.rpc, rpc], app_context.chain, chain_id=31337)
-        for answer, refusal, words in (
-            (another_fork(fund, from_block=trouble.kept), NodesDisagree, "while nodes disagree"),
-            (ending_at(fund, trouble.kept), NodeBehind, f"block {trouble.kept + 1} is not final on"),
+        for answer, expected_error, message in (
+            (another_fork(fund, from_block=violation.kept), NodesDisagree, "while nodes disagree"),
+            (ending_at(fund, violation.kept), NodeBehind, f"block {violation.kept + 1} is not final on"),
         ):
             serve(node, answer, head=fund.node.rpc.head().number)
             async with app_context.database.read() as session:
-                with pytest.raises(refusal, match=words):
+                with pytest.raises(expected_error, match=message):
                     await plan_recovery(session, wrong)
-    assert await rows(app_context, above=trouble.kept) == there
+    assert await rows(app_context, above=violation.kept) == rows_before
 
 
 Answer = Callable[[int], dict[str, Any] | None]
@@ -342,10 +332,10 @@ def serve(node: StubNode, answer: Answer, *, head: int) -> None:
     node.methods["eth_getBlockByNumber"] = by_tag
 
 
-async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
+async def test_recovery_ends_a_halt_when_two_nodes_have_the_recorded_blocks(
     app_context: AppContext, fund: TestFund, node_quorum: NodeQuorum, owner: AsyncEngine
 ) -> None:
-    """The first node was wrong for a while: nothing is given up, and nothing is rebuilt."""
+    """The first node was wrong for a while: nothing is removed, and nothing is rebuilt."""
     fund.wait_until_final()
     await record_final(app_context)
     async with app_context.database.read() as session:
@@ -356,9 +346,9 @@ async def test_a_halt_on_one_nodes_word_ends_when_two_have_what_is_recorded(
     await halt(app_context.database, FinalBlockChanged(at, Hash32(b"\xee" * 32)), lease)
     fund.mine(5)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(2):  # the node says nothing wrong now, and yet
+        async with asyncio.timeout(2):  # the node answers correctly now, and the halt stays
             await listener_of(app_context).follow(lease)
-    assert await recorded_block(app_context, at.number), "only a person ends a halt"
+    assert await recorded_block(app_context, at.number), "only an operator ends a halt"
     async with app_context.database.read() as session:
         plan = await plan_recovery(session, node_quorum)
     assert plan.fork.changed is None

@@ -48,7 +48,7 @@ async def audited(app_context: AppContext, proof: RangeProof) -> AuditResult:
     return result
 
 
-async def test_books_that_are_the_chains_have_the_strongest_proof_afterwards(
+async def test_audit_without_differences_raises_the_proof_to_receipts(
     app_context: AppContext, owner_url: str, recorded: RangeProof
 ) -> None:
     execute(owner_url, "UPDATE derived.range_proofs SET level = 'chained'")
@@ -79,7 +79,7 @@ async def test_books_that_are_the_chains_have_the_strongest_proof_afterwards(
         ),
     ],
 )
-async def test_a_log_or_block_that_is_not_the_chains_is_named_and_its_blocks_stay_as_weakly_proven(
+async def test_audit_names_differing_logs_and_keeps_their_proof_level(
     app_context: AppContext, owner_url: str, recorded: RangeProof, change: str, words: str
 ) -> None:
     execute(owner_url, "UPDATE derived.range_proofs SET level = 'chained'")
@@ -92,7 +92,7 @@ async def test_a_log_or_block_that_is_not_the_chains_is_named_and_its_blocks_sta
     assert subscribed.weakest.level is ProofLevel.CHAINED
 
 
-async def test_an_endpoint_with_wrong_receipts_audits_nothing(
+async def test_audit_fails_on_invalid_receipts(
     app_context: AppContext, fund: TestFund, recorded: RangeProof
 ) -> None:
     async with byzantine_node(fund.node.http_url) as node:
@@ -102,7 +102,7 @@ async def test_an_endpoint_with_wrong_receipts_audits_nothing(
                 await audit_chain(app_context.database, rpc, recorded.first, recorded.last, progress=lambda *_: None)
 
 
-def test_the_command_says_what_it_found_and_ends_with_it(
+def test_audit_command_reports_differences_by_exit_code(
     cli: CliRunner, settings: Settings, fund: TestFund, owner_url: str, recorded: RangeProof
 ) -> None:
     env = environment_of(settings)

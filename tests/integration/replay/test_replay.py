@@ -66,7 +66,7 @@ async def recorded(database: Database, owner_url: str, contracts: FundContracts)
     return at_block
 
 
-async def test_what_the_chain_told_rebuilds_to_the_same_books(
+async def test_replay_of_real_contract_events_gives_the_same_tables(
     app_context: AppContext, fund: TestFund, owner: AsyncEngine
 ) -> None:
     """Every kind of redemption on the real contracts, recorded by the real listener."""
@@ -95,7 +95,7 @@ def test_every_derived_table_is_an_input_or_a_projection() -> None:
     assert declared == {table.fullname for table in metadata.tables.values() if table.schema == "derived"}
 
 
-def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
+def test_projection_has_no_column_that_logs_do_not_determine() -> None:
     """No sequence, no clock: such a column would differ in every rebuild."""
     for model in PROJECTIONS:
         for column in table_of(model).columns:
@@ -104,7 +104,7 @@ def test_a_projection_holds_nothing_that_the_logs_do_not_say() -> None:
             assert column.primary_key is False or column.autoincrement is not True, column
 
 
-async def test_a_rebuild_equals_what_the_listener_wrote(
+async def test_rebuild_equals_the_listeners_tables(
     owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     checked = await check_replay(owner, contracts)
@@ -115,7 +115,7 @@ async def test_a_rebuild_equals_what_the_listener_wrote(
 
 
 @pytest.mark.parametrize("page_logs", [7, 250])
-async def test_a_rebuilt_prefix_equals_what_the_live_tables_were_at_that_block(
+async def test_rebuild_up_to_a_block_equals_the_tables_at_that_block(
     owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows], page_logs: int
 ) -> None:
     for at, books in recorded.items():
@@ -158,7 +158,7 @@ def _another_value(table: str, column: str) -> str:
     raise AssertionError(f"no corruption for {table}.{column} of type {kind}")
 
 
-async def test_any_one_column_of_any_one_row_that_is_wrong_is_found_and_named_and_put_right(
+async def test_any_wrong_column_is_named_by_check_and_corrected_by_replay(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     right, due = recorded[max(recorded)], outbox_rows(owner_url)
@@ -197,7 +197,7 @@ def _drop_checks(owner_url: str, table: str) -> None:
             execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
 
 
-async def test_of_every_table_a_missing_row_and_one_too_many_are_found_and_put_right(
+async def test_missing_and_extra_rows_are_named_and_corrected_in_every_table(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     for table in PROJECTED:
@@ -228,7 +228,7 @@ def _insert_another(table: str) -> str:
 
 
 @pytest.mark.parametrize("column", ["address", "topics", "data", "tx_hash", "tx_index"])
-async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wrong(
+async def test_check_names_rows_that_do_not_follow_from_a_changed_log(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows], column: str
 ) -> None:
     """A replay reads the logs' bytes and cannot know others: it names the rows that no longer follow from them."""
@@ -239,7 +239,7 @@ async def test_a_log_that_is_not_what_was_recorded_is_found_by_what_it_leaves_wr
     assert (await check_replay(owner, contracts)).comparison.rows_differing > 0
 
 
-async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_one_fills_them(
+async def test_replay_refills_tables_of_an_older_version(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     due = outbox_rows(owner_url)
@@ -256,7 +256,7 @@ async def test_tables_that_a_former_version_filled_otherwise_come_out_as_this_on
     assert (await check_replay(owner, contracts)).comparison.rows_differing == 0
 
 
-async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
+async def test_check_counts_all_differences_and_shows_some(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
@@ -265,12 +265,12 @@ async def test_only_some_of_many_differences_are_shown_but_all_are_counted(
     assert [each.column for each in found.examples] == ["shares"] * 3
 
 
-async def test_books_not_begun_are_said_to_be_so(owner: AsyncEngine, contracts: FundContracts) -> None:
+async def test_check_fails_when_nothing_is_recorded(owner: AsyncEngine, contracts: FundContracts) -> None:
     with pytest.raises(NothingRecorded):
         await check_replay(owner, contracts)
 
 
-async def test_logs_of_another_fund_are_refused(
+async def test_replay_refuses_logs_of_another_fund(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     elsewhere = parse_address("0x" + "ab" * 20)
@@ -280,7 +280,7 @@ async def test_logs_of_another_fund_are_refused(
     assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
-async def test_a_cursor_that_stays_locked_ends_the_replay_and_leaves_all_as_it_was(
+async def test_replay_changes_nothing_when_the_cursor_stays_locked(
     owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
     execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
@@ -294,7 +294,7 @@ async def test_a_cursor_that_stays_locked_ends_the_replay_and_leaves_all_as_it_w
     assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
-async def test_a_role_without_temporary_tables_is_told_which_grant_it_lacks(
+async def test_replay_names_the_missing_grant_for_temporary_tables(
     postgres: EmbeddedPostgres, database_name: str, app_url: str, contracts: FundContracts
 ) -> None:
     execute(postgres.admin_dsn, f"REVOKE TEMPORARY ON DATABASE {database_name} FROM PUBLIC")

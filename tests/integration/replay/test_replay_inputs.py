@@ -65,7 +65,7 @@ async def named(owner: AsyncEngine, app_context: AppContext) -> set[tuple[str, s
         ("observations", "block_timestamp", LATER, SECOND),
     ],
 )
-async def test_a_place_that_was_changed_is_named(
+async def test_check_names_a_changed_input(
     app_context: AppContext,
     owner: AsyncEngine,
     owner_url: str,
@@ -86,7 +86,7 @@ async def test_a_place_that_was_changed_is_named(
     assert wanted <= found
 
 
-async def test_a_block_that_is_missing_is_named_by_the_one_after_it(
+async def test_check_names_the_block_after_a_missing_one(
     app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
 ) -> None:
     empty = (
@@ -101,7 +101,7 @@ def columns() -> list[tuple[str, str]]:
     return [(table, column.name) for table in tables for column in metadata.tables[f"derived.{table}"].columns]
 
 
-async def test_any_column_of_the_time_series_that_is_not_its_snapshots_is_named(
+async def test_check_names_any_changed_column_of_the_time_series(
     app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
 ) -> None:
     for table, column in columns():
@@ -130,7 +130,7 @@ def _another(kind: Any) -> str:
             return "coalesce({0}, 0) + 1"
 
 
-async def test_what_retention_took_is_no_difference(
+async def test_check_accepts_rows_removed_by_retention(
     app_context: AppContext, owner: AsyncEngine, owner_url: str, snapshots: None
 ) -> None:
     execute(

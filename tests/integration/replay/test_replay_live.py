@@ -62,7 +62,7 @@ def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
     return sums
 
 
-async def test_replays_beside_a_listener_and_readers_lose_nothing_and_show_no_reader_half_a_book(
+async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(
     database: Database, owner_url: str
 ) -> None:
     """Each reader asks several questions of one snapshot; whatever a swap does meanwhile, the answers fit its cursor."""
@@ -144,7 +144,7 @@ def answer(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_the_command_checks_puts_right_and_says_so(owner_url: str, environment: dict[str, str]) -> None:
+def test_replay_command_checks_and_corrects_tables(owner_url: str, environment: dict[str, str]) -> None:
     write_logs(libpq(owner_url), 500)
     code, out, _ = answer(paimon("replay", environment=environment))
     assert code == 0
@@ -161,7 +161,7 @@ def test_the_command_checks_puts_right_and_says_so(owner_url: str, environment: 
     assert "rows that differ: 0" in out
 
 
-def test_the_command_refuses_in_words(owner_url: str, environment: dict[str, str]) -> None:
+def test_replay_command_explains_its_refusals(owner_url: str, environment: dict[str, str]) -> None:
     code, _, err = answer(paimon("replay", environment=environment))
     assert (code, "the listener has recorded nothing yet" in err) == (2, True)
     without_owner = {name: value for name, value in environment.items() if not name.endswith("OWNER_URL")}
@@ -174,7 +174,7 @@ def test_the_command_refuses_in_words(owner_url: str, environment: dict[str, str
 
 
 @pytest.mark.fault
-async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_nothing_behind(
+async def test_killed_replay_changes_nothing_and_leaves_nothing_behind(
     database: Database, owner_url: str, environment: dict[str, str], eventually: Callable[..., Awaitable[object]]
 ) -> None:
     write_logs(libpq(owner_url), 3_000)
@@ -203,7 +203,7 @@ async def test_a_replay_killed_at_any_moment_leaves_the_books_as_they_were_and_n
     assert projection_rows(owner_url) == right != unfilled
 
 
-def test_memory_does_not_grow_with_the_history(owner_url: str) -> None:
+def test_replay_memory_does_not_grow_with_the_history(owner_url: str) -> None:
     """One page of logs against three: what a page takes is given back."""
     peaks_kib = []
     for count in (10_000, 30_000):

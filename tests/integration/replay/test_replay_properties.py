@@ -62,7 +62,7 @@ def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> TableRows:
     return projection_rows(owner_url)
 
 
-def test_any_split_into_ranges_records_the_same_tables(owner_url: str, app_url: str) -> None:
+def test_recorded_tables_are_equal_for_any_split_into_ranges(owner_url: str, app_url: str) -> None:
     at_once = recorded_in(owner_url, app_url, [])
     assert all(at_once[name] for name in PROJECTED), "a table without rows proves nothing"
 
@@ -107,7 +107,7 @@ async def recorded(market_house: AppContext, owner_url: str) -> dict[int, TableR
     return {cursor.number: projection_rows(owner_url) async for cursor in record_ranges(market_house)}
 
 
-def test_any_pages_fold_a_markets_logs_to_what_the_listener_wrote_at_each_block(
+def test_rebuild_by_any_pages_equals_the_listeners_tables_at_each_block(
     market_house: AppContext, market_settings: Settings, owner_url: str, recorded: dict[int, TableRows]
 ) -> None:
     blocks = sorted(recorded)

@@ -81,7 +81,7 @@ async def differing(app_context: AppContext, fund: TestFund) -> Reconciliation:
     return await compare(app_context)
 
 
-async def test_a_difference_opens_one_event_and_is_told_once(app_context: AppContext, differing: Reconciliation) -> None:
+async def test_break_opens_one_event_and_alerts_once(app_context: AppContext, differing: Reconciliation) -> None:
     opened = await rows(app_context)
     assert {each.subject for each in opened} == {each.subject for each in differing.discrepancies}
     assert len(opened) == 2
@@ -97,7 +97,7 @@ async def test_a_difference_opens_one_event_and_is_told_once(app_context: AppCon
     assert await react(app_context, RISK_EVENT) == []
 
 
-async def test_the_same_difference_seen_again_is_brought_up_to_date(
+async def test_break_found_again_updates_its_event(
     app_context: AppContext, fund: TestFund, differing: Reconciliation
 ) -> None:
     fund.send("ada", "Vault", "updateNav")
@@ -109,7 +109,7 @@ async def test_the_same_difference_seen_again_is_brought_up_to_date(
         assert int(row.observed) - int(row.expected) == 10_001 * WAD
 
 
-async def test_the_first_clean_comparison_resolves_it_and_a_return_is_a_new_event(
+async def test_clean_reconciliation_resolves_breaks_and_a_return_opens_new_events(
     app_context: AppContext, differing: Reconciliation
 ) -> None:
     await spoil(app_context, -10_000 * WAD)
@@ -124,7 +124,7 @@ async def test_the_first_clean_comparison_resolves_it_and_a_return_is_a_new_even
     assert [each.status for each in await rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
 
 
-async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one_goes_on_withholding_nav(
+async def test_grown_break_reopens_and_withholds_nav_although_acknowledged(
     app_context: AppContext, fund: TestFund
 ) -> None:
     taken = await snapshot_now(app_context, fund)
@@ -152,7 +152,7 @@ async def test_small_ones_warn_their_growth_reopens_them_and_an_acknowledged_one
     assert points == {taken.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
 
 
-async def test_a_comparison_that_was_overtaken_changes_no_event(app_context: AppContext, differing: Reconciliation) -> None:
+async def test_overtaken_reconciliation_changes_no_event(app_context: AppContext, differing: Reconciliation) -> None:
     before = [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)]
     async with app_context.database.write() as session:
         later = {"block_number": differing.at.number + 5, "block_hash": differing.at.hash}
@@ -163,7 +163,7 @@ async def test_a_comparison_that_was_overtaken_changes_no_event(app_context: App
     assert [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)] == before
 
 
-async def test_two_comparisons_at_once_open_each_event_once(app_context: AppContext, fund: TestFund) -> None:
+async def test_concurrent_reconciliations_open_each_event_once(app_context: AppContext, fund: TestFund) -> None:
     await snapshot_now(app_context, fund)
     await spoil(app_context, 10_000 * WAD)
     await asyncio.gather(*(compare(app_context) for _ in range(4)))
@@ -172,7 +172,7 @@ async def test_two_comparisons_at_once_open_each_event_once(app_context: AppCont
     )
 
 
-async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_other(
+async def test_reconciliation_and_acknowledgement_do_not_block_each_other(
     app_context: AppContext, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
 ) -> None:
     """Whoever has the row goes on, and the comparison waits for them: what they said is not lost."""
@@ -192,7 +192,7 @@ async def test_a_comparison_and_somebody_who_takes_an_event_do_not_block_each_ot
     assert (taken.status, taken.owner, taken.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
 
 
-async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(app_context: AppContext, fund: TestFund) -> None:
+async def test_many_breaks_are_all_recorded_and_the_most_severe_alerted(app_context: AppContext, fund: TestFund) -> None:
     await snapshot_now(app_context, fund)
     async with app_context.database.write() as session:
         await session.execute(
@@ -206,7 +206,7 @@ async def test_a_flood_is_kept_whole_but_only_its_worst_are_told(app_context: Ap
     assert len(await reactions(app_context, RISK_EVENT)) == 50
 
 
-async def test_an_oddity_has_the_books_compared_once(app_context: AppContext, fund: TestFund) -> None:
+async def test_reconciliation_runs_once_for_a_burst_of_events(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
 
     async def checks() -> int:
@@ -225,7 +225,7 @@ async def test_an_oddity_has_the_books_compared_once(app_context: AppContext, fu
     assert await checks() == 1
 
 
-async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_books_compared(
+async def test_unexplained_nav_change_opens_an_event_and_queues_a_reconciliation(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     await snapshot_now(app_context, fund)
@@ -247,7 +247,7 @@ async def test_a_change_of_nav_that_nothing_tells_of_is_an_event_and_has_the_boo
     assert len(await rows(app_context)) == 1
 
 
-async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_context: AppContext, fund: TestFund) -> None:
+async def test_unknown_enum_number_is_a_break(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     await record_all(app_context, fund)
     contracts = app_context.contracts
@@ -256,7 +256,7 @@ async def test_a_number_of_a_later_contract_is_a_difference_and_not_the_end(app_
     assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown)", "7 (unknown)")
 
 
-async def test_over_rest(api_client: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
+async def test_risk_events_over_rest(api_client: ApiClient, app_context: AppContext, differing: Reconciliation) -> None:
     answer = await api_client.get("/risk/events", status="OPEN", severity="CRITICAL", kind="RECONCILIATION_BREAK")
     require_example(answer, "risk_events")
     listed = answer.json()["data"]
@@ -299,7 +299,7 @@ async def test_over_rest(api_client: ApiClient, app_context: AppContext, differi
         ("0/resolve", {"note": "x"}, "otto", 400),
     ],
 )
-async def test_who_and_what_is_refused(
+async def test_risk_event_requests_are_refused(
     api_client: ApiClient,
     app_context: AppContext,
     differing: Reconciliation,

@@ -17,19 +17,19 @@ pytestmark = pytest.mark.integration
 
 
 async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
-    answer = await api_client.get("/transactions", **params)
+    answer = await api_client.get("/chain/transactions", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
+async def test_transaction_shows_its_logs_and_purposes(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     activity = FundActivity(fund)
     activity.buy("MMFA", 10_000)
     request_id = fund.request("ines", 10_000)
     await record_all(app_context, fund)
-    answer = await api_client.get("/transactions", pageSize=2)
-    require_example(answer, "transactions")
+    answer = await api_client.get("/chain/transactions", pageSize=2)
+    require_example(answer, "chain_transactions")
     requested, bought = answer.json()["data"]["items"]
     assert {"PurchaseRouted", "AssetPurchased"} <= {*bought["events"]}
     purposes = [each["purpose"] for each in bought["logs"] if each["contract"] == "ERC20"]
@@ -40,7 +40,7 @@ async def test_each_transaction_tells_what_it_did(app_context: AppContext, fund:
     assert requested["logCount"] == len(requested["logs"])
 
 
-async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
+async def test_transactions_contain_every_recorded_log_once(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await record_all(app_context, fund)
     found: list[dict[str, Any]] = []
     page = 1
@@ -57,7 +57,7 @@ async def test_every_recorded_log_is_in_the_list_once(app_context: AppContext, f
     assert sum(each["logCount"] for each in found) == logs
 
 
-async def test_the_list_is_narrowed_by_contract_event_day_and_block(
+async def test_transactions_are_filtered_by_contract_event_day_and_block(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     await record_all(app_context, fund)
@@ -93,7 +93,7 @@ async def test_the_list_is_narrowed_by_contract_event_day_and_block(
         ({"format": "xml"}, "format"),
     ],
 )
-async def test_a_wrong_question_names_its_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
-    answer = await api_client.get("/transactions", **query)
+async def test_transactions_name_the_invalid_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
+    answer = await api_client.get("/chain/transactions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]

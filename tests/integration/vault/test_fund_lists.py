@@ -37,7 +37,7 @@ async def refusal(api_client: ApiClient, path: str, **params: Any) -> tuple[int,
     return answer.status_code, error["code"], error["message"]
 
 
-async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
+async def test_tiers_add_up_to_gross_assets_within_their_bands(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.request("ines", 10_000)
@@ -57,7 +57,7 @@ async def test_the_tiers_add_up_to_gross_assets_and_stand_in_their_bands(
     assert (await data_of(api_client, "/fund/liquidity/layers"))["layers"][0]["withinLimits"] is False
 
 
-async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
+async def test_assets_show_price_age_value_and_orders_in_transit(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     activity.pay_otc_order("RWAP", 100_000, 100 * 10**6)
@@ -86,7 +86,7 @@ async def test_assets_show_price_age_and_worth_and_what_is_on_its_way(
         assert (await data_of(api_client, "/fund/assets", page=page, pageSize=3))["items"] == []
 
 
-async def test_fees_are_told_from_accrual_to_payment(
+async def test_fees_are_shown_from_accrual_to_payment(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.warp(30 * DAY)
@@ -109,7 +109,7 @@ async def test_fees_are_told_from_accrual_to_payment(
     assert [each["purpose"] for each in told["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
 
 
-async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
+async def test_lists_as_of_a_block_are_those_of_that_time(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     said: dict[int, list[dict[str, Any]]] = {}
@@ -131,7 +131,7 @@ async def test_as_of_a_block_the_answer_is_what_it_was_at_that_block(
     assert [await data_of(api_client, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
 
 
-async def test_a_block_that_is_not_recorded_is_refused_with_those_that_are(
+async def test_unrecorded_block_is_refused_with_the_recorded_range(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     for path in [*LISTS, "/holders", "/transactions"]:

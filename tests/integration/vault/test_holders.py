@@ -31,7 +31,7 @@ def activity(fund: TestFund) -> FundActivity:
 
 
 async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
-    answer = await api_client.get("/holders", **params)
+    answer = await api_client.get("/fund/holders", **params)
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
@@ -42,7 +42,7 @@ def by_name(api_client: ApiClient, data: dict[str, Any], name: str) -> dict[str,
     return next(each for each in data["items"] if each["holder"] == wanted)
 
 
-async def test_the_register_says_what_the_contracts_say(
+async def test_holders_equal_the_contracts(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     fund.request("ines", 50_000)
@@ -50,7 +50,7 @@ async def test_the_register_says_what_the_contracts_say(
     fund.request("ivan", 20_000)
     fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: nobody can redeem them
     taken = await snapshot_now(app_context, fund)
-    answer = await api_client.get("/holders")
+    answer = await api_client.get("/fund/holders")
     require_example(answer, "holders")
     data = answer.json()["data"]
     assert (data["asOf"]["number"], data["valuation"]["block"]["number"]) == (taken.at.number, taken.at.number)
@@ -70,7 +70,7 @@ async def test_the_register_says_what_the_contracts_say(
     assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
 
 
-async def test_what_is_called_redeemable_is_what_the_contract_takes(
+async def test_redeemable_shares_are_what_the_contract_accepts(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
     """Deployed behaviour 9: after redeeming half, one more share reverts."""
@@ -84,7 +84,7 @@ async def test_what_is_called_redeemable_is_what_the_contract_takes(
         fund.send("ines", "RedemptionManager", "requestRedemption", left + 1, fund.accounts.address("ines"))
 
 
-async def test_at_any_block_the_register_is_what_it_was_then(
+async def test_holders_as_of_a_block_are_those_of_that_time(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
     """Deposits, requests and all their ends: what is said live at a block is said of it ever after."""
@@ -112,7 +112,7 @@ async def test_at_any_block_the_register_is_what_it_was_then(
     assert (between["asOf"]["number"], between["valuation"]["block"]["number"]) == (first + 1, first)
 
 
-async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
+async def test_holders_are_filtered_and_paged(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await record_all(app_context, fund)
     everyone = await data_of(api_client)
     assert everyone["valuation"] is None
@@ -129,7 +129,7 @@ async def test_one_holder_alone_and_pages(app_context: AppContext, fund: TestFun
         assert (past["items"], past["pagination"]["total"]) == ([], total)
 
 
-async def test_any_prefix_of_a_long_history_is_found_again(database: Database, owner_url: str) -> None:
+async def test_holders_are_exact_at_any_block_of_a_long_history(database: Database, owner_url: str) -> None:
     """Live after each range of thousands of logs, quarantined ones among them; then of each range's last block."""
     write_cursor(owner_url.replace("+psycopg", ""), 0)
     names, abis = TRACKED.names(), {name: load_abi(name.value) for name in ContractName}

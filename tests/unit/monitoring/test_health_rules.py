@@ -12,7 +12,7 @@ conditions = st.lists(st.sampled_from(HealthStatus))
 
 
 @given(conditions)
-def test_the_worst_is_one_of_them_and_none_is_worse(given_conditions: list[HealthStatus]) -> None:
+def test_worst_status_is_the_worst_given_one(given_conditions: list[HealthStatus]) -> None:
     ranks = list(HealthStatus)
     found = worst_status(*given_conditions)
     assert found is HealthStatus.OK or found in given_conditions
@@ -20,11 +20,11 @@ def test_the_worst_is_one_of_them_and_none_is_worse(given_conditions: list[Healt
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0, "ok"), (60, "ok"), (60.5, "degraded"), (300, "degraded"), (301, "down")])
-def test_a_limit_is_still_within(value: float, expected: str) -> None:
+def test_value_at_a_limit_is_within_it(value: float, expected: str) -> None:
     assert status_by_limits(value, warning=60, critical=300) == expected
 
 
-def test_the_house_is_down_only_when_nothing_can_be_served() -> None:
+def test_system_is_down_only_when_a_required_component_is() -> None:
     def components(**named: HealthStatus) -> list[ComponentHealth]:
         return [ComponentHealth(name, status, "") for name, status in named.items()]
 

@@ -31,7 +31,7 @@ URL = f"postgresql://app:{SECRET}@db.example:5432/paimon"
         "client_secret",
     ],
 )
-def test_a_field_named_like_a_secret_is_blanked(field: str) -> None:
+def test_field_named_like_a_secret_is_blanked(field: str) -> None:
     assert hide_secrets(None, "info", {"event": "x", field: SECRET})[field] == "***"
 
 
@@ -49,12 +49,12 @@ def test_a_field_named_like_a_secret_is_blanked(field: str) -> None:
         RuntimeError(f"no route to {URL}"),
     ],
 )
-def test_a_password_is_hidden_wherever_it_stands_in_a_field(value: object) -> None:
+def test_password_is_hidden_anywhere_in_a_field(value: object) -> None:
     assert SECRET not in str(hide_secrets(None, "info", {"event": "x", "about": value}))
 
 
 @given(st.dictionaries(st.sampled_from(["event", "block", "tx", "reason"]), st.one_of(st.integers(), st.text(), st.booleans())))
-def test_what_is_no_secret_is_written_as_it_is(event: dict[str, object]) -> None:
+def test_field_without_a_secret_is_unchanged(event: dict[str, object]) -> None:
     kept = {key: value for key, value in event.items() if "://" not in str(value)}
     assert hide_secrets(None, "info", dict(kept)) == kept
 
@@ -80,7 +80,7 @@ def output_of(form: str) -> str:
     return ran.stderr
 
 
-def test_a_process_writes_one_json_object_a_line_and_no_secret() -> None:
+def test_process_writes_json_lines_without_secrets() -> None:
     lines = [json.loads(line) for line in output_of("json").splitlines()]
     assert [line["event"] for line in lines[:2]] == ["noun.past_tense", "noun.failed"]
     assert lines[0]["url"] == "postgresql://app:***@db.example:5432/paimon"
@@ -92,7 +92,7 @@ def test_a_process_writes_one_json_object_a_line_and_no_secret() -> None:
     assert SECRET not in json.dumps(lines)
 
 
-def test_lines_for_people_hide_the_same() -> None:
+def test_text_lines_hide_secrets() -> None:
     written = output_of("text")
     assert "noun.failed" in written
     assert "\x1b" not in written, "no colours where nobody looks on"
@@ -108,5 +108,5 @@ def test_lines_for_people_hide_the_same() -> None:
         ("wss://KEY@node.example:443/ws/KEY#KEY", "node.example:443"),
     ],
 )
-def test_an_endpoint_is_named_without_its_key(url: str, name: str) -> None:
+def test_endpoint_name_has_no_key(url: str, name: str) -> None:
     assert endpoint_name(url) == name

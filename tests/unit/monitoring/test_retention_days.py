@@ -14,7 +14,7 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 @given(MOMENTS, st.integers(1, 5_000), st.integers(-14, 14))
-def test_a_series_begins_at_a_utc_midnight_and_has_its_days_and_what_today_has_so_far(
+def test_retention_starts_at_a_utc_midnight(
     now: datetime, days: int, hours: int
 ) -> None:
     begins = retention_start(now.astimezone(timezone(timedelta(hours=hours))), days=days)

@@ -20,7 +20,7 @@ VERDICTS = st.lists(st.tuples(KEYS, st.sampled_from(LOG_DECISIONS)), max_size=12
 
 
 @given(VERDICTS)
-def test_of_several_decisions_about_a_log_the_last_counts(decisions: list[tuple[LogKey, OperatorDecisionKind]]) -> None:
+def test_last_decision_about_a_log_counts(decisions: list[tuple[LogKey, OperatorDecisionKind]]) -> None:
     skipped = skipped_logs(decisions)
     for key in {key for key, _ in decisions}:
         about_it = [kind for each, kind in decisions if each == key]
@@ -29,7 +29,7 @@ def test_of_several_decisions_about_a_log_the_last_counts(decisions: list[tuple[
 
 
 @given(VERDICTS, KEYS)
-def test_what_is_skipped_can_be_released_and_then_skipped_again(
+def test_skipped_log_can_be_released(
     decisions: list[tuple[LogKey, OperatorDecisionKind]], key: LogKey
 ) -> None:
     skipped = skipped_logs([*decisions, (key, OperatorDecisionKind.SKIP_LOG)])
@@ -48,12 +48,12 @@ def test_what_is_skipped_can_be_released_and_then_skipped_again(
         (OperatorDecisionKind.SKIP_LOG, False, False, False),
     ],
 )
-def test_what_makes_sense_for_a_log(kind: OperatorDecisionKind, quarantined: bool, skipped: bool, possible: bool) -> None:
+def test_log_decision_is_possible_by_status(kind: OperatorDecisionKind, quarantined: bool, skipped: bool, possible: bool) -> None:
     assert (log_decision_rejection(kind, is_quarantined=quarantined, is_skipped=skipped) is None) is possible
 
 
 @pytest.mark.parametrize(
     ("is_dead_lettered", "done", "possible"), [(True, False, True), (False, False, False), (False, True, False)]
 )
-def test_only_a_reaction_that_was_given_up_is_replayed(is_dead_lettered: bool, done: bool, possible: bool) -> None:
+def test_only_dead_lettered_message_can_be_replayed(is_dead_lettered: bool, done: bool, possible: bool) -> None:
     assert (message_replay_rejection(is_dead_lettered=is_dead_lettered, is_done=done) is None) is possible

@@ -16,12 +16,12 @@ ROWS = st.fixed_dictionaries({"holder": ADDRESSES}, optional=dict.fromkeys(("sha
 
 
 @given(ROWS)
-def test_equal_rows_do_not_differ(row: dict[str, Any]) -> None:
+def test_equal_rows_have_no_difference(row: dict[str, Any]) -> None:
     assert compare_rows("holdings", ["holder"], row, dict(row)) == []
 
 
 @given(ROWS, st.data())
-def test_every_changed_column_is_named_and_no_other(row: dict[str, Any], data: st.DataObject) -> None:
+def test_difference_names_exactly_the_changed_columns(row: dict[str, Any], data: st.DataObject) -> None:
     changed = data.draw(st.sets(st.sampled_from([name for name in row if name != "holder"] or ["holder"])))
     rebuilt = {name: object() if name in changed else value for name, value in row.items()}
     found = compare_rows("holdings", ["holder"], row, rebuilt)
@@ -30,7 +30,7 @@ def test_every_changed_column_is_named_and_no_other(row: dict[str, Any], data: s
 
 
 @given(ROWS)
-def test_a_row_of_one_side_only_is_one_difference(row: dict[str, Any]) -> None:
+def test_row_on_one_side_is_one_difference(row: dict[str, Any]) -> None:
     (gone,) = compare_rows("holdings", ["holder"], None, row)
     (extra,) = compare_rows("holdings", ["holder"], row, None)
     assert (gone.column, gone.live) == (extra.column, extra.rebuilt) == ("row", "(absent)")
@@ -38,7 +38,7 @@ def test_a_row_of_one_side_only_is_one_difference(row: dict[str, Any]) -> None:
     assert gone.key == extra.key
 
 
-def test_a_difference_reads_like_a_sentence_an_operator_can_act_on() -> None:
+def test_difference_text_names_row_column_and_values() -> None:
     live, rebuilt = {"holder": bytes(19) + b"\x01", "shares": 5}, {"holder": bytes(19) + b"\x01", "shares": 6}
     (found,) = compare_rows("holdings", ["holder"], live, rebuilt)
     assert str(found) == "holdings holder=0x0000000000000000000000000000000000000001, shares: live 5, rebuilt 6"
