@@ -1,4 +1,4 @@
-"""Wrong values and wrong states that the tables refuse by themselves, whoever writes them."""
+"""Tests of table constraints: each refuses the wrong values and states it names, whoever writes them."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -53,7 +53,7 @@ pytestmark = pytest.mark.integration
 
 OTHER = Hash32(b"\x02" * 32)
 InvalidRow = tuple[type[Base], dict[str, Any], str]
-"""A table, the columns that make its valid row wrong, and the constraint that must say so."""
+"""A table, the columns that make its valid row invalid, and the constraint that must refuse it."""
 
 MALFORMED_SUBJECTS = [
     {"subject_id": malformed} for malformed in ("", "-1", "01", str(UINT256_MAX + 1), f"0x{'0' * 64}", f"{UUID(int=2)}:0")
@@ -279,7 +279,7 @@ def named(wrong: InvalidRow) -> str:
 
 @pytest.fixture(scope="module")
 async def tables(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """One database for all of this module: every row put into it is rolled back."""
+    """Create one database for this module; every inserted row is rolled back."""
     name = "paimon_constraints"
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER paimon_owner")
@@ -291,8 +291,8 @@ async def tables(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def signature_rejection_reason(session: WriteSession, table: type[Base], columns: dict[str, Any]) -> str | None:
-    """The name of the constraint that refuses this row."""
+async def refusing_constraint(session: WriteSession, table: type[Base], columns: dict[str, Any]) -> str | None:
+    """Return the name of the constraint that refuses this row."""
     with pytest.raises(IntegrityError) as refusal:
         async with session.begin_nested():
             await insert_row(session, table, **columns)
@@ -302,7 +302,7 @@ async def signature_rejection_reason(session: WriteSession, table: type[Base], c
 
 @pytest.mark.parametrize("table", VALID, ids=lambda table: table.__tablename__)
 async def test_valid_row_is_accepted(tables: Database, table: type[Base]) -> None:
-    """Without this, a row that is wrong for another reason would pass all tests below."""
+    """Otherwise a row that is invalid for another reason would pass all tests below."""
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
         await insert_row(session, table)
@@ -313,7 +313,7 @@ async def test_invalid_row_is_refused_by_named_constraint(tables: Database, wron
     table, columns, constraint = wrong
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
-        assert await signature_rejection_reason(session, table, columns) == constraint
+        assert await refusing_constraint(session, table, columns) == constraint
 
 
 @pytest.mark.parametrize("twice", DUPLICATES, ids=named)
@@ -322,7 +322,7 @@ async def test_duplicate_row_is_refused_by_named_constraint(tables: Database, tw
     async with rolled_back(tables) as session:
         await insert_dependencies(session, table)
         await insert_row(session, table)
-        assert await signature_rejection_reason(session, table, columns) == constraint
+        assert await refusing_constraint(session, table, columns) == constraint
 
 
 @pytest.mark.parametrize("status", ["MINED", "FINAL"])
@@ -332,7 +332,7 @@ async def test_nonce_has_at_most_one_mined_attempt(tables: Database, status: str
         await insert_row(session, AttemptRow, status=status, **IN_A_BLOCK)
         await insert_row(session, AttemptRow, hash=OTHER, status="REPLACED")
         another = {"hash": Hash32(b"\x03" * 32), "status": "MINED", **IN_A_BLOCK}
-        assert await signature_rejection_reason(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
+        assert await refusing_constraint(session, AttemptRow, another) == "uq_transaction_attempts_mined_nonce"
         await insert_row(session, AttemptRow, **another | {"nonce": 1})
 
 
@@ -341,7 +341,7 @@ async def test_log_is_recorded_once_for_any_block_number(tables: Database) -> No
         await insert_dependencies(session, RawLogRow)
         await insert_row(session, RawLogRow)
         await insert_row(session, BlockRow, number=2, hash=OTHER)
-        assert await signature_rejection_reason(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
+        assert await refusing_constraint(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
 async def test_vault_has_one_asset(tables: Database) -> None:
@@ -349,7 +349,7 @@ async def test_vault_has_one_asset(tables: Database) -> None:
     async with rolled_back(tables) as session:
         await insert_row(session, TrackedContractRow, **asset)
         another = asset | {"address": address(2)}
-        assert await signature_rejection_reason(session, TrackedContractRow, another) == "uq_tracked_contracts_asset"
+        assert await refusing_constraint(session, TrackedContractRow, another) == "uq_tracked_contracts_asset"
 
 
 @pytest.mark.parametrize(("shared", "constraint"), plan_rows.DUPLICATE_PAIRS)
@@ -358,7 +358,7 @@ async def test_signature_and_proposal_belong_to_one_plan(tables: Database, share
         await insert_dependencies(session, PlanRow)
         await insert_row(session, PlanRow, **shared)
         another = {"id": UUID(int=9), "idempotency_key": "another"}
-        assert await signature_rejection_reason(session, PlanRow, shared | another) == constraint
+        assert await refusing_constraint(session, PlanRow, shared | another) == constraint
 
 
 REFERENCES: list[InvalidRow] = [
@@ -372,7 +372,7 @@ REFERENCES: list[InvalidRow] = [
 async def test_row_with_missing_reference_is_refused(tables: Database, reference: InvalidRow) -> None:
     table, columns, constraint = reference
     async with rolled_back(tables) as session:
-        assert await signature_rejection_reason(session, table, columns) == constraint
+        assert await refusing_constraint(session, table, columns) == constraint
 
 
 async def test_intent_and_attempt_require_their_references(tables: Database) -> None:
@@ -380,16 +380,16 @@ async def test_intent_and_attempt_require_their_references(tables: Database) -> 
         await insert_row(session, WalletRow)
         about_nothing = {"ticket_id": "TKT-9"}
         named_ticket = "fk_transaction_intents_ticket_id_approval_tickets"
-        assert await signature_rejection_reason(session, IntentRow, about_nothing) == named_ticket
+        assert await refusing_constraint(session, IntentRow, about_nothing) == named_ticket
         named_intent = "fk_transaction_attempts_intent_id_transaction_intents"
-        assert await signature_rejection_reason(session, AttemptRow, {}) == named_intent
+        assert await refusing_constraint(session, AttemptRow, {}) == named_intent
         await insert_row(session, IntentRow)
         named_wallet = "fk_transaction_attempts_wallet_wallets"
-        assert await signature_rejection_reason(session, AttemptRow, {"wallet": address(9)}) == named_wallet
+        assert await refusing_constraint(session, AttemptRow, {"wallet": address(9)}) == named_wallet
 
 
 def test_every_constraint_is_tested() -> None:
-    """A table that is not in `VALID` has tests of its own, beside what it is for."""
+    """A table that is not in `VALID` has its own tests, beside its feature."""
     tables = [table.__table__ for table in VALID]
     declared = {
         str(constraint.name)
@@ -416,4 +416,4 @@ async def test_amount_is_read_back_exactly_as_int(tables: Database) -> None:
         await session.flush()
         row = (await session.execute(select(ShareBalanceRow.shares, ShareBalanceRow.locked_shares))).one()
     assert tuple(row) == (UINT256_MAX, UINT256_MAX - 1)
-    assert all(type(each) is int for each in row)
+    assert all(type(amount) is int for amount in row)

@@ -1,4 +1,4 @@
-"""The whole event catalogue, from what people do on the real contracts to the derived tables."""
+"""Tests of the whole event catalogue, from actions on the real contracts to the derived tables."""
 
 from collections import Counter
 from typing import Any
@@ -54,7 +54,7 @@ async def transfers(app_context: AppContext, since: int) -> list[TokenTransferRo
 
 
 def moved(found: list[TokenTransferRow]) -> Counter[tuple[TransferDirection, TransferPurpose]]:
-    return Counter((each.direction, each.purpose) for each in found)
+    return Counter((transfer.direction, transfer.purpose) for transfer in found)
 
 
 def deposit(fund: TestFund, name: str, usdt: int) -> int:
@@ -72,8 +72,8 @@ def order(fund: TestFund, symbol: str, usdt: int, tokens: int) -> int:
 async def test_every_transfer_of_the_deployment_has_a_purpose(app_context: AppContext, fund: TestFund) -> None:
     await record_all(app_context, fund)
     tracked = {row.address: row for row in await rows(app_context, TrackedContractRow)}
-    tokens = {parse_address(each.address) for each in fund.deployment.assets}
-    assert {each for each, row in tracked.items() if row.contract is ContractName.TOKEN} == tokens | {
+    tokens = {parse_address(asset.address) for asset in fund.deployment.assets}
+    assert {token for token, row in tracked.items() if row.contract is ContractName.TOKEN} == tokens | {
         parse_address(fund.deployment.usdt)
     }
     assert parse_address(fund.deployment.otc_manager) in tracked
@@ -88,7 +88,7 @@ async def test_every_transfer_of_the_deployment_has_a_purpose(app_context: AppCo
         (TransferDirection.IN, TransferPurpose.PURCHASE): 8,
     }
     trades = await rows(app_context, TradeRow)
-    assert [(each.kind, each.trigger, each.has_effect) for each in trades] == [
+    assert [(trade.kind, trade.trigger, trade.has_effect) for trade in trades] == [
         (TradeKind.PURCHASE, TradeTrigger.PURCHASE, True)
     ] * 8
     assert len(await rows(app_context, DepositRow)) == 5
@@ -105,8 +105,8 @@ async def test_every_transfer_of_the_deployment_has_a_purpose(app_context: AppCo
     quarantined = await rows(app_context, RawLogRow, RawLogRow.status == LogStatus.QUARANTINED)
     assert quarantined == []
     logs, transactions = await rows(app_context, RawLogRow), await rows(app_context, ChainTransactionRow)
-    assert sum(each.logs for each in transactions) == len(logs)
-    assert len(transactions) == len({each.tx_hash for each in logs})
+    assert sum(transaction.logs for transaction in transactions) == len(logs)
+    assert len(transactions) == len({log.tx_hash for log in logs})
 
 
 async def test_purchase_is_counted_once_by_any_function(app_context: AppContext, fund: TestFund) -> None:
@@ -116,7 +116,7 @@ async def test_purchase_is_counted_once_by_any_function(app_context: AppContext,
     fund.send("hot", AC, "allocateToLayer", 1, 20_000 * WAD)
     await record_all(app_context, fund)
     found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
-    assert [(each.trigger, each.route, each.usdt_amount // WAD, each.has_effect) for each in found] == [
+    assert [(trade.trigger, trade.route, trade.usdt_amount // WAD, trade.has_effect) for trade in found] == [
         (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 10_000, True),
         (TradeTrigger.PURCHASE, None, 0, False),
         (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
@@ -139,8 +139,8 @@ async def test_sales_and_waterfalls_belong_to_their_settlement(app_context: AppC
     fund.send("hot", AC, "rebalanceBuffer")
     await record_all(app_context, fund)
     found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
-    assert {each.kind for each in found} == {TradeKind.SALE}
-    by_way = {(each.trigger, each.request_id) for each in found}
+    assert {trade.kind for trade in found} == {TradeKind.SALE}
+    by_way = {(trade.trigger, trade.request_id) for trade in found}
     assert by_way == {
         (TradeTrigger.WATERFALL, request),
         (TradeTrigger.REDEMPTION, None),
@@ -155,7 +155,7 @@ async def test_sales_and_waterfalls_belong_to_their_settlement(app_context: AppC
     )
     assert movements[TransferDirection.OUT, TransferPurpose.REDEMPTION_PAYOUT] == 1
     assert sum(movements.values()) == 2 * len(found) + 1
-    assert [each.level.value for each in await rows(app_context, LiquidityAlertRow)] == []
+    assert [alert.level.value for alert in await rows(app_context, LiquidityAlertRow)] == []
 
 
 async def test_otc_order_is_in_transit_until_delivery(app_context: AppContext, fund: TestFund) -> None:
@@ -171,7 +171,7 @@ async def test_otc_order_is_in_transit_until_delivery(app_context: AppContext, f
     fund.send("hot", AC, "confirmOTCDelivery", orders[0], 39_000 * unit)
     await record_all(app_context, fund)
     found = await rows(app_context, OtcOrderRow)
-    assert [(each.order_id, each.status, each.actual_tokens) for each in found] == [
+    assert [(order.order_id, order.status, order.actual_tokens) for order in found] == [
         (orders[0], OrderStatus.DELIVERED, 39_000 * unit),
         (orders[1], OrderStatus.PAID, None),
         (orders[2], OrderStatus.CANCELLED, None),
@@ -183,7 +183,7 @@ async def test_otc_order_is_in_transit_until_delivery(app_context: AppContext, f
 
 
 async def test_fee_entries_follow_accrual_collection_and_withdrawal(app_context: AppContext, fund: TestFund) -> None:
-    """Deployed behaviour 6: a collection is told by a Transfer alone."""
+    """Deployed behaviour 6: only a Transfer shows a collection."""
     request = fund.request("ines", 10_000)
     since = fund.node.rpc.head().number
     fund.warp(30 * DAY)
@@ -202,7 +202,7 @@ async def test_fee_entries_follow_accrual_collection_and_withdrawal(app_context:
     kept = accounts[FeeKind.REDEMPTION]
     assert (kept.accrued, kept.released, kept.paid) == (withdrawable, withdrawable // 2, withdrawable // 2)
     entries = await rows(app_context, FeeEntryRow)
-    assert Counter((each.kind, each.entry_type) for each in entries) == {
+    assert Counter((entry.kind, entry.entry_type) for entry in entries) == {
         (FeeKind.MANAGEMENT, FeeEntryType.ACCRUED): 2,
         (FeeKind.MANAGEMENT, FeeEntryType.PAID): 1,
         (FeeKind.PERFORMANCE, FeeEntryType.ACCRUED): 1,
@@ -220,7 +220,7 @@ async def test_fee_entries_follow_accrual_collection_and_withdrawal(app_context:
 
 
 async def test_transfer_without_log_is_kept_as_unexplained(app_context: AppContext, fund: TestFund) -> None:
-    """Deployed behaviour 6: an emergency withdrawal leaves nothing but the token's Transfer. So does a gift."""
+    """Deployed behaviour 6: an emergency withdrawal and a gift leave only the token's Transfer."""
     usdt, vault, ada = fund.deployment.usdt, fund.deployment.vault, fund.accounts.address("ada")
     since = fund.send("ada", "Vault", "emergencyWithdraw", usdt, ada, 7 * WAD)
     fund.send("ada", "Vault", "emergencyWithdraw", fund.asset("MMFB").address, ada, 5)
@@ -228,7 +228,7 @@ async def test_transfer_without_log_is_kept_as_unexplained(app_context: AppConte
     fund.send_to("ines", "TestToken", usdt, "transfer", vault, 3 * WAD)
     await record_all(app_context, fund)
     found = await transfers(app_context, since)
-    assert [(each.direction, each.purpose, each.amount) for each in found] == [
+    assert [(transfer.direction, transfer.purpose, transfer.amount) for transfer in found] == [
         (TransferDirection.OUT, TransferPurpose.EMERGENCY_WITHDRAWAL, 7 * WAD),
         (TransferDirection.OUT, TransferPurpose.EMERGENCY_WITHDRAWAL, 5),
         (TransferDirection.INTERNAL, TransferPurpose.EMERGENCY_WITHDRAWAL, WAD),
@@ -260,14 +260,14 @@ async def test_yield_assets_tiers_and_roles_are_projected(app_context: AppContex
     (band,) = await rows(app_context, TierConfigRow)
     assert (band.tier, band.target_bps, band.min_bps, band.max_bps) == (Tier.L2, 3_100, 2_000, 4_000)
     changes = await rows(app_context, RoleChangeRow, RoleChangeRow.block_number > since)
-    assert [(each.granted, each.account, each.sender) for each in changes] == [
+    assert [(change.granted, change.account, change.sender) for change in changes] == [
         (granted, parse_address(fund.accounts.address("otto")), parse_address(fund.accounts.address("ada")))
         for granted in (True, False)
     ]
 
 
 async def test_token_is_tracked_from_the_block_of_its_event(app_context: AppContext, fund: TestFund) -> None:
-    """Whether that block is alone in its range or has later ones beside it, and after a restart."""
+    """The block may be alone in its range or have later ones beside it, and the listener may restart."""
     await record_all(app_context, fund)
     with fund.chain() as chain:
         admin = fund.accounts.account("ada")
@@ -283,6 +283,6 @@ async def test_token_is_tracked_from_the_block_of_its_event(app_context: AppCont
     fund.send_to("ada", "TestToken", new, "mint", fund.deployment.vault, 33)
     await record_all(app_context, fund)
     found = await rows(app_context, TokenTransferRow, TokenTransferRow.token == parse_address(new))
-    assert [each.amount for each in found] == [22, 33]
+    assert [transfer.amount for transfer in found] == [22, 33]
     (flow,) = await rows(app_context, TokenFlowRow, TokenFlowRow.token == parse_address(new))
     assert (flow.received, flow.sent) == (55, 0)

@@ -1,4 +1,4 @@
-"""One valid row of each table of the event catalogue, and the wrong ones that its constraints must refuse."""
+"""One valid row of each table of the event catalogue, and the invalid rows that its constraints must refuse."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Logs as our contracts would emit them, recorded without a chain."""
+"""Logs encoded as the fund's contracts emit them, recorded without a chain."""
 
 import json
 from collections.abc import Mapping
@@ -34,53 +34,53 @@ _ABIS: Final[dict[ContractName, ContractAbi]] = {name: load_abi(name.value) for 
 Abis = Mapping[ContractName, ContractAbi]
 
 EncodedLog = tuple[ContractName, tuple[bytes, ...], bytes]
-"""A contract, the topics and the data of one log."""
+"""The contract, the topics and the data of one log."""
 
 
 def encode_log(contract: ContractName, event: str, *args: Any) -> EncodedLog:
-    """The log of an event with these arguments, in the ABI's order."""
-    (entry,) = [each for each in _ABIS[contract].events_by_topic.values() if each.name == event]
+    """Encode the log of an event with these arguments, in the ABI's order."""
+    (entry,) = [candidate for candidate in _ABIS[contract].events_by_topic.values() if candidate.name == event]
     given = list(zip(entry.inputs, args, strict=True))
-    topics = (entry.topic, *(encode([each.type], [value]) for each, value in given if each.indexed))
-    unindexed = [(each.type, value) for each, value in given if not each.indexed]
+    topics = (entry.topic, *(encode([argument.type], [value]) for argument, value in given if argument.indexed))
+    unindexed = [(argument.type, value) for argument, value in given if not argument.indexed]
     return contract, topics, encode([kind for kind, _ in unindexed], [value for _, value in unindexed])
 
 
 async def insert_cursor(database: Database) -> None:
-    """Books that stand at block 0, under epoch 1."""
+    """Set the cursor to block 0, under epoch 1."""
     async with database.write() as session:
         values = {"hash": stamp(0).hash, "timestamp": stamp(0).timestamp}
         await session.execute(text("INSERT INTO derived.cursor VALUES (1, 0, :hash, :timestamp, 1)"), values)
 
 
 async def insert_cursor_and_tracked(database: Database) -> None:
-    """The same with what is followed written down, as a replay needs it."""
+    """Set the cursor to block 0 and insert the tracked contracts, as a replay needs them."""
     await insert_cursor(database)
     async with database.write() as session:
         await add_tracked_contracts(session, TRACKED.contracts.values())
 
 
 def offline_contracts() -> FundContracts:
-    """The contracts whose logs these are; their node is never asked."""
+    """Return the contracts that emit these logs; no request goes to their node."""
     return FundContracts(Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1), FUND)
 
 
 def abi_with_wrong_event(contract: ContractName, event: str) -> Abis:
-    """Our ABIs with one argument of the event indexed that is not: none of its logs decodes."""
+    """Change one argument of the event to indexed in the ABI, so that none of its logs decodes."""
     entries = json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{contract.value}.json").read_text())
-    (entry,) = (each for each in entries if each.get("name") == event)
+    (entry,) = (candidate for candidate in entries if candidate.get("name") == event)
     entry["inputs"][-1]["indexed"] = True
     return _ABIS | {contract: ContractAbi(entries)}
 
 
 async def record_block(database: Database, number: int, *logs: EncodedLog, abis: Abis | None = None) -> list[DecodedLog]:
-    """The block after `number - 1` with these logs, recorded as the listener does it."""
+    """Record the block after `number - 1` with these logs, as the listener does."""
     block = stamp(number)
     seen = [
         ChainLog(block, index, Hash32(number.to_bytes(16) + index.to_bytes(16)), index, _ADDRESS_OF[contract], topics, data)
         for index, (contract, topics, data) in enumerate(logs)
     ]
-    decoded = [decode_log(each, TRACKED.names(), abis or _ABIS) for each in seen]
+    decoded = [decode_log(log, TRACKED.names(), abis or _ABIS) for log in seen]
     fetched = BlockRange((bare_header(number),), tuple(seen))
     await record(database, fetched, decoded, tracked=TRACKED, epoch=1)
     return decoded

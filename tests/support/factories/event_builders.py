@@ -1,4 +1,4 @@
-"""Transactions as values: what contracts told, for tests of the folds."""
+"""Transactions as values, for tests of the projection."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -32,13 +32,13 @@ def transfer_out(token: Address, number: int, receiver: Address = MARKET) -> Tok
 
 
 def emitter_of(event: FundEvent) -> ContractName:
-    """The one contract that logs this event; the asset controller where several do."""
+    """Return the contract that logs this event; the asset controller where several do."""
     emitters = type(event).emitters
     return emitters[0] if len(emitters) == 1 else ContractName.ASSET_CONTROLLER
 
 
-def transaction(*events: FundEvent, number: int = 1, other_contracts: Iterable[ContractName] = ()) -> ChainTransaction:
-    """One transaction with these events, in the block of this number."""
+def chain_transaction(*events: FundEvent, number: int = 1, other_contracts: Iterable[ContractName] = ()) -> ChainTransaction:
+    """Build one transaction with these events, in the block of this number."""
     logged = tuple(LoggedEvent(event, emitter_of(event), index) for index, event in enumerate(events))
     emitting_contracts = frozenset({logged.contract for logged in logged} | set(other_contracts))
     return ChainTransaction(stamp(number), Hash32(number.to_bytes(32)), logged, emitting_contracts)

@@ -1,7 +1,7 @@
-"""Random histories of the fund as its contracts would tell them: every event can follow what came before it.
+"""Random histories of the fund's events: every event can follow the events before it.
 
-The drawing keeps balances and open requests of its own, so that a history is valid by construction and its sums are known
-without the code under test.
+The generator keeps balances and open requests of its own. A history is therefore valid by construction, and its sums are
+known without the code under test.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class _Request:
 
 @dataclass(slots=True)
 class EventHistory:
-    """What has happened so far, and what that left behind."""
+    """The events so far, and the state that they leave."""
 
     events: list[HistoryEvent] = field(default_factory=list)
     balances: dict[Address, int] = field(default_factory=dict)
@@ -116,8 +116,8 @@ def _request(history: EventHistory, draw: st.DrawFn) -> None:
     history.emit(MANAGER, event, in_new_block=False)
 
 
-def _pick(history: EventHistory, draw: st.DrawFn, wanted: Callable[[_Request], bool]) -> tuple[int, _Request] | None:
-    ids = [request_id for request_id, request in history.open.items() if wanted(request)]
+def _pick(history: EventHistory, draw: st.DrawFn, matches: Callable[[_Request], bool]) -> tuple[int, _Request] | None:
+    ids = [request_id for request_id, request in history.open.items() if matches(request)]
     if not ids:
         return None
     request_id = draw(st.sampled_from(ids))

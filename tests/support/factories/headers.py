@@ -1,4 +1,4 @@
-"""Headers of the chain that tests count up, where nothing is proven from them."""
+"""Block headers for tests that prove nothing from them."""
 
 from tests.support.factories.strategies import stamp
 
@@ -7,5 +7,5 @@ from paimon.domain.kernel.chain import Hash32
 
 
 def bare_header(number: int) -> Header:
-    """A block that says nothing of its logs."""
+    """Build a header with an empty bloom."""
     return Header(stamp(number), stamp(max(number - 1, 0)).hash, logs_bloom=0, receipts_root=Hash32(bytes(32)), transactions=())

@@ -1,6 +1,6 @@
-"""A fund's history without a chain: every step changes the snapshot as the contracts would, and tells what happened.
+"""Histories of a fund without a chain: each step changes the snapshot as the contracts would, and records the inputs.
 
-Written apart from the explanation it is to test: it knows what each event does to balances, not what NAV makes of it.
+It is written independently of the attribution under test: it knows what each event does to balances, not to NAV.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ CASH: Final = token(0xA5)
 
 @dataclass
 class History:
-    """The fund as it is now, and what happened since the last `cut`."""
+    """The fund's present snapshot, and the inputs since the last `take_inputs`."""
 
     random: Random
     now: FundSnapshot
@@ -61,7 +61,7 @@ class History:
             self.random.choice(_STEPS)(self)
 
     def take_inputs(self) -> NavInputs:
-        """What happened since the last cut; the block moves on."""
+        """Return the inputs since the last call and move to the next block."""
         nav_inputs = NavInputs(tuple(self.asset_transfers), tuple(self.deposits), tuple(self.redemptions), tuple(self.fees))
         self.asset_transfers, self.deposits, self.redemptions, self.fees = [], [], [], []
         self.now = replace(self.now, at=stamp(self.now.at.number + 1))
@@ -84,7 +84,7 @@ class History:
         self.asset_transfers.append(AssetTransfer(self.place(), asset.token, amount, purpose, **more))
 
     def set(self, asset: AssetPosition) -> None:
-        self.change(assets=tuple(asset if each.token == asset.token else each for each in self.now.assets))
+        self.change(assets=tuple(asset if held.token == asset.token else held for held in self.now.assets))
 
     def random_amount(self, limit: int) -> int:
         return self.random.randrange(limit + 1)

@@ -1,4 +1,4 @@
-"""One valid row of each table of plans, and the wrong ones that its constraints must refuse."""
+"""One valid row of each table of plans, and the invalid rows that its constraints must refuse."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -90,4 +90,4 @@ DUPLICATE_PAIRS: Final[list[tuple[dict[str, Any], str]]] = [
     (SIGNED, "uq_plans_nonce"),
     (PROPOSED, "uq_plans_proposal"),
 ]
-"""What two plans may not share, each of them valid by itself."""
+"""Columns that two plans may not share, although each plan is valid by itself."""

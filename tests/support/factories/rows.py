@@ -1,4 +1,4 @@
-"""One valid row of each table, so that a test changes only the column it is about."""
+"""One valid row of each table, so that a test changes only the column under test."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -246,18 +246,18 @@ DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     **multisig_rows.DEPENDENCIES,
     **plan_rows.DEPENDENCIES,
 }
-"""What a table's row refers to."""
+"""The tables that a table's row refers to."""
 
 
 def plain_sql(value: Any) -> Any:
-    """As the driver takes it, past the models' own types: what a table refuses must not depend on them."""
+    """Convert a value for the driver, past the models' types: what a table refuses must not depend on them."""
     if isinstance(value, StrEnum):
         return value.value
     return Jsonb(value) if isinstance(value, dict) or value == [] else value
 
 
 async def insert_row(session: WriteSession, table: type[Base], **changes: Any) -> None:
-    """A valid row with these columns changed."""
+    """Insert a valid row with these columns changed."""
     row = VALID[table] | changes
     columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
     statement = text(f"INSERT INTO {table.__table__} ({columns}) VALUES ({values})")
@@ -270,7 +270,7 @@ async def insert_dependencies(session: WriteSession, table: type[Base]) -> None:
 
 
 class _RolledBack(Exception):
-    """Rolls back what a test has put into the shared tables."""
+    """Rolls back the rows that a test inserted into the shared tables."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Years of the time series made up: what a kept snapshot and a batch of the listener would have left."""
+"""Synthetic time series over years: the rows of kept snapshots and of the listener's batches."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def kept_snapshots(until: datetime, *, days: int, seed: int) -> list[FundSnapshot]:
-    """One to three a day at any time of it, oldest first, of a fund whose cash goes up and down."""
+    """Build one to three snapshots a day at random times, oldest first, of a fund whose cash varies."""
     rng, cash = random.Random(seed), 10**7 * WAD
     first = datetime.combine(until.date() - timedelta(days=days), datetime.min.time(), UTC)
     times = sorted(
@@ -47,12 +47,12 @@ def kept_snapshots(until: datetime, *, days: int, seed: int) -> list[FundSnapsho
 
 
 async def insert_snapshots(session: WriteSession, taken: Sequence[FundSnapshot]) -> None:
-    await upsert(session, DailySnapshotRow, [fund_row(each) for each in taken])
-    await upsert(session, AssetHoldingSnapshotRow, [row for each in taken for row in asset_rows(each)])
+    await upsert(session, DailySnapshotRow, [fund_row(snapshot) for snapshot in taken])
+    await upsert(session, AssetHoldingSnapshotRow, [row for snapshot in taken for row in asset_rows(snapshot)])
 
 
 def snapshot_observation(taken: FundSnapshot) -> ObservationRow:
-    """What a kept snapshot's rows follow from."""
+    """Build the observation that a kept snapshot's rows derive from."""
     return ObservationRow(
         kind="fund_snapshot",
         subject="fund",
@@ -64,7 +64,7 @@ def snapshot_observation(taken: FundSnapshot) -> ObservationRow:
 
 
 def insert_reconciliation(session: WriteSession, last: FundSnapshot) -> None:
-    """A clean one of the books at this snapshot's block, and the snapshot's evidence."""
+    """Insert a reconciliation without discrepancies at this snapshot's block, with the snapshot's observation."""
     session.add(snapshot_observation(last))
     session.add(ReconciliationRow(block_number=last.at.number, block_hash=last.at.hash, figures_compared=1, discrepancies=[]))
 
@@ -77,12 +77,12 @@ _BUCKET_OF: Final = {
 
 
 def last_of_each(taken: Iterable[FundSnapshot], interval: Interval) -> list[FundSnapshot]:
-    """What a history of this interval shows, found by looking at every snapshot."""
-    return list({_BUCKET_OF[interval](each.at.timestamp): each for each in taken}.values())
+    """Return what a history of this interval shows, found by a scan of every snapshot."""
+    return list({_BUCKET_OF[interval](snapshot.at.timestamp): snapshot for snapshot in taken}.values())
 
 
 def batches(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
-    """The listener's rows at random times, so that they come in no order."""
+    """Build the listener's rows at random times, so that they come in no order."""
     rng = random.Random(seed)
     rows = []
     for number in range(count):
@@ -106,7 +106,7 @@ def batches(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
 
 
 def hours_of(rows: Iterable[Row]) -> dict[datetime, Row]:
-    """The hourly sums, added up one row at a time."""
+    """Sum the rows by hour, one row at a time."""
     hours: dict[datetime, Row] = {}
     for row in rows:
         hour = row["time"].replace(minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""Snapshots without a chain: a plain one to change, and any that the contracts could give."""
+"""Snapshots without a chain: a plain one to change, and a strategy of all that the contracts could return."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def token(number: int) -> Address:
 
 
 def position(number: int, **changes: Any) -> AssetPosition:
-    """A million whole tokens of 6 decimals at 1.05."""
+    """Build a position of a million whole tokens with 6 decimals at 1.05."""
     plain = AssetPosition(
         token(number), Tier.L2, 6, True, TERMS, RawAmount(10**12), RawAmount(105 * WAD // 100), NOON - timedelta(minutes=5)
     )
@@ -47,7 +47,7 @@ def position(number: int, **changes: Any) -> AssetPosition:
 
 
 def snapshot(number: int = 1, **changes: Any) -> FundSnapshot:
-    """Ten million in cash, ten million shares."""
+    """Build a snapshot with ten million in cash and ten million shares."""
     cash = changes.get("cash", 10**7 * WAD)
     plain = FundSnapshot(
         at=stamp(number),
@@ -98,7 +98,7 @@ ROLES: Final = st.builds(
 
 @st.composite
 def positions(draw: st.DrawFn, number: int) -> AssetPosition:
-    """An asset; one without a price is one the vault does not hold."""
+    """Draw an asset; an asset without a price has a zero balance."""
     price = draw(st.none() | PRICES)
     return AssetPosition(
         token(number),

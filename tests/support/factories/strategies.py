@@ -1,4 +1,4 @@
-"""Values of the domain as hypothesis draws them, and blocks that tests count up."""
+"""Strategies of domain values, and numbered blocks."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ STAMPS: Final = st.builds(BlockStamp, st.integers(0, 2**63 - 1), st.binary(min_s
 
 
 def stamp(number: int) -> BlockStamp:
-    """The block of this number on an invented chain with a block a second."""
+    """Return the block of this number on a synthetic chain with one block a second."""
     return BlockStamp(number, Hash32(number.to_bytes(32, "big")), EPOCH + timedelta(seconds=number))
 
 

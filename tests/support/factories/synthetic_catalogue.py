@@ -1,4 +1,4 @@
-"""Whole transactions of the event catalogue for the synthetic fund: money, assets, trades, OTC orders, fees, alerts."""
+"""Transactions of the event catalogue for a synthetic fund: money, assets, trades, OTC orders, fees and alerts."""
 
 import random
 from collections.abc import Iterator
@@ -30,12 +30,12 @@ TRACKED: Final = TrackedContracts.of(
 VAULT, MANAGER, CONTROLLER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER
 
 EmittedLog = tuple[Address, tuple[bytes, ...], bytes]
-"""Who logged it, the topics and the data."""
+"""The emitter, the topics and the data."""
 
 
 @cache
 def _event(contract: ContractName, name: str) -> AbiEntry:
-    return next(each for each in load_abi(contract.value).events_by_topic.values() if each.name == name)
+    return next(entry for entry in load_abi(contract.value).events_by_topic.values() if entry.name == name)
 
 
 def _word(value: int | bytes) -> bytes:
@@ -43,9 +43,9 @@ def _word(value: int | bytes) -> bytes:
 
 
 def emitted_log(where: Address, name: str, *args: int | bytes) -> EmittedLog:
-    """The log of an event all of whose arguments are a word each."""
+    """Encode the log of an event whose arguments are one word each."""
     event = _event(TRACKED.names()[where], name)
-    words = [(each.indexed, _word(value)) for each, value in zip(event.inputs, args, strict=True)]
+    words = [(argument.indexed, _word(value)) for argument, value in zip(event.inputs, args, strict=True)]
     topics = (event.topic, *(word for indexed, word in words if indexed))
     return where, topics, b"".join(word for indexed, word in words if not indexed)
 
@@ -60,9 +60,9 @@ def transfer_out(token: Address, amount: int, receiver: Address = MARKET) -> Emi
 
 @dataclass(slots=True)
 class Catalogue:
-    """Tells transactions of every kind in turn; its own sums make each valid.
+    """Emits transactions of every kind in turn; its own sums make each valid.
 
-    One tier and one kind of fee never appear, so that a key can be made wrong without meeting another row.
+    One tier and one kind of fee never appear, so that a test can change a key without meeting another row.
     """
 
     rng: random.Random
@@ -73,7 +73,7 @@ class Catalogue:
     transactions: list[list[EmittedLog]] = field(default_factory=list)
 
     def deployment_logs(self) -> Iterator[list[EmittedLog]]:
-        """Who works for the fund, its assets and tiers: what a deployment tells."""
+        """Yield the logs of a deployment: protocol addresses, assets and tiers."""
         controller = ADDRESSES.asset_controller
         for number, name in enumerate(("FeeRecipientUpdated", "OracleAdapterUpdated", "SwapHelperUpdated")):
             yield [emitted_log(controller, name, bytes(20), address(0xE0 + number) if number else RECIPIENT)]

@@ -1,7 +1,7 @@
-"""Any number of recorded logs without a chain: written by COPY as a listener would have recorded them, but undecoded.
+"""Any number of recorded logs without a chain, written by COPY as the listener records them, but undecoded.
 
-What they say is valid by construction and the same for the same `count`: holders minted to, transfers among them,
-requests on every path, roles, a pause now and then, now and then a log that means nothing or cannot be, and the rest of the
+They are valid by construction and the same for the same `count`: shares minted to holders, transfers between them,
+requests on every path, roles, sometimes a pause, sometimes a log that cannot be decoded or applied, and the rest of the
 event catalogue in whole transactions.
 """
 
@@ -32,11 +32,11 @@ class _Fund:
     open: list[tuple[int, Address]] = field(default_factory=list)
 
     def transactions(self) -> Iterator[list[EmittedLog]]:
-        """One transaction after the other."""
+        """Yield one transaction after the other."""
         catalogue = Catalogue(self.rng)
         yield from catalogue.deployment_logs()
         while True:
-            yield from ([each] for each in self._shares())
+            yield from ([log] for log in self._shares())
             if self.rng.random() < 0.3:
                 yield catalogue.next()
 
@@ -83,12 +83,12 @@ class _Fund:
 
 
 def chain_logs(count: int) -> Iterator[ChainLog]:
-    """The first `count` logs, in order; always the same."""
+    """Yield the first `count` logs in order; they are always the same."""
     return islice(_generate_logs(), count)
 
 
 def _generate_logs() -> Iterator[ChainLog]:
-    """A block is full with its fifth log, but a transaction is not cut for that."""
+    """Fill each block with five logs, but never split a transaction."""
     number, log_index, tx_index = 1, 0, 0
     for index, transaction in enumerate(_Fund(random.Random(7)).transactions()):
         for where, topics, data in transaction:
@@ -107,29 +107,29 @@ __all__ = ["ADDRESSES", "TRACKED", "chain_logs", "header", "ranges", "write_curs
 
 
 def ranges(count: int, *, blocks_each: int) -> Iterator[BlockRange]:
-    """The same logs as a listener would fetch them, after block 0."""
+    """Yield the logs as the listener would fetch them, after block 0."""
     blocks = groupby(chain_logs(count), key=lambda log: log.block.number)
     while several := list(islice(((number, tuple(logs)) for number, logs in blocks), blocks_each)):
         yield BlockRange(tuple(header(number) for number, _ in several), tuple(log for _, logs in several for log in logs))
 
 
 def write_cursor(dsn: str, number: int) -> None:
-    """The books at block `number`, under epoch 0."""
+    """Insert the cursor at block `number`, under epoch 0, and the tracked contracts."""
     at = stamp(number)
     with psycopg.connect(dsn) as connection:
         connection.execute(
             "INSERT INTO derived.cursor (id, number, hash, timestamp, epoch) VALUES (1, %s, %s, %s, 0)",
             (at.number, at.hash, at.timestamp),
         )
-        for each in TRACKED.contracts.values():
+        for tracked in TRACKED.contracts.values():
             connection.execute(
                 "INSERT INTO derived.tracked_contracts (address, contract, origin, since_block) VALUES (%s, %s, %s, %s)",
-                (each.address, each.contract.value, each.origin.value, each.since_block),
+                (tracked.address, tracked.contract.value, tracked.origin.value, tracked.since_block),
             )
 
 
 def write_logs(dsn: str, count: int) -> None:
-    """`count` logs with their blocks, and the cursor at the last of them."""
+    """Insert `count` logs with their blocks, and the cursor at the last one."""
     names = TRACKED.names()
     columns = "block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics, data, status"
     last = 0
@@ -138,9 +138,11 @@ def write_logs(dsn: str, count: int) -> None:
             with cursor.copy(
                 "COPY derived.blocks (number, hash, parent_hash, timestamp, previous_kept_number) FROM STDIN"
             ) as copy:
-                for each in fetched.headers:
-                    number = each.stamp.number
-                    copy.write_row((number, each.stamp.hash, each.parent_hash, each.stamp.timestamp, number - 1))
+                for header_row in fetched.headers:
+                    number = header_row.stamp.number
+                    copy.write_row(
+                        (number, header_row.stamp.hash, header_row.parent_hash, header_row.stamp.timestamp, number - 1)
+                    )
             with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
                 for log in fetched.logs:
                     place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)

@@ -1,4 +1,4 @@
-"""What each movement of money was for: told by a log of its transaction, or recognised without one."""
+"""Tests of transfer purposes: named by a log of the same transaction, or recognised without one."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from tests.support.factories.event_builders import (
     USDT,
     VAULT,
     amount,
-    transaction,
+    chain_transaction,
     transfer_in,
     transfer_out,
 )
@@ -50,17 +50,19 @@ INES = address(1)
 
 
 def projection_with_recipient() -> Projection:
-    """Books that know the fee recipient."""
+    """Build a projection that knows the fee recipient."""
     projection = Projection()
-    projection.fold(transaction(FeeRecipientUpdated(RECIPIENT)), TREASURY)
+    projection.fold(chain_transaction(FeeRecipientUpdated(RECIPIENT)), TREASURY)
     return projection
 
 
 def purposes(*transactions: ChainTransaction, projection: Projection | None = None) -> list[TransferPurpose]:
     projection = projection or projection_with_recipient()
-    for each in transactions:
-        assert not projection.fold(each, TREASURY) or any(isinstance(log.event, RedemptionSettled) for log in each.events)
-    return [each.purpose for each in projection.facts.transfers]
+    for transaction in transactions:
+        assert not projection.fold(transaction, TREASURY) or any(
+            isinstance(log.event, RedemptionSettled) for log in transaction.events
+        )
+    return [transfer.purpose for transfer in projection.facts.transfers]
 
 
 CASES: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
@@ -113,19 +115,21 @@ CASES: list[tuple[list[FundEvent], list[TransferPurpose]]] = [
 
 @pytest.mark.parametrize(("events", "expected"), CASES)
 def test_transfer_takes_purpose_from_log_of_same_transaction(events: list[FundEvent], expected: list[TransferPurpose]) -> None:
-    assert purposes(transaction(*events)) == expected
+    assert purposes(chain_transaction(*events)) == expected
 
 
 def test_transfer_ignores_logs_of_other_transactions() -> None:
     deposit = DepositProcessed(INES, INES, amount(5), amount(4))
-    assert purposes(transaction(transfer_in(USDT, 5, INES)), transaction(deposit, number=2)) == [TransferPurpose.UNEXPLAINED]
+    assert purposes(chain_transaction(transfer_in(USDT, 5, INES)), chain_transaction(deposit, number=2)) == [
+        TransferPurpose.UNEXPLAINED
+    ]
 
 
 def test_otc_delivery_is_matched_by_token_of_order() -> None:
     created = OrderCreated(OTC, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)
     paid = (transfer_out(USDT, 5), OrderPaid(OTC, 1, amount(5)))
     delivered = (transfer_in(ASSET_TOKEN, 8), OrderDelivered(OTC, 1, amount(8)))
-    assert purposes(transaction(created, *paid), transaction(*delivered, number=2)) == [
+    assert purposes(chain_transaction(created, *paid), chain_transaction(*delivered, number=2)) == [
         TransferPurpose.OTC_PAYMENT,
         TransferPurpose.OTC_DELIVERY,
     ]
@@ -139,23 +143,27 @@ ACCRUED = (
 
 def test_fee_collection_pays_recipient_exactly_what_is_owed() -> None:
     projection = projection_with_recipient()
-    assert purposes(transaction(*ACCRUED), transaction(transfer_out(USDT, 42, RECIPIENT), number=2), projection=projection) == [
-        TransferPurpose.FEE_COLLECTION
-    ]
+    assert purposes(
+        chain_transaction(*ACCRUED), chain_transaction(transfer_out(USDT, 42, RECIPIENT), number=2), projection=projection
+    ) == [TransferPurpose.FEE_COLLECTION]
     for kind, paid in ((FeeKind.MANAGEMENT, 30), (FeeKind.PERFORMANCE, 12)):
         account = projection.fees[kind]
         assert (account.accrued, account.released, account.paid, account.owed) == (paid, paid, paid, 0)
     steps = [
-        (each.kind, each.entry_type, each.amount)
-        for each in projection.facts.fee_entries
-        if each.entry_type is FeeEntryType.PAID
+        (entry.kind, entry.entry_type, entry.amount)
+        for entry in projection.facts.fee_entries
+        if entry.entry_type is FeeEntryType.PAID
     ]
     assert steps == [(FeeKind.MANAGEMENT, FeeEntryType.PAID, 30), (FeeKind.PERFORMANCE, FeeEntryType.PAID, 12)]
 
 
 def test_accrual_counts_for_collection_only_when_logged_before_it() -> None:
-    assert purposes(transaction(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.FEE_COLLECTION]
-    assert purposes(transaction(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [TransferPurpose.UNEXPLAINED]
+    assert purposes(chain_transaction(*ACCRUED, transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [
+        TransferPurpose.FEE_COLLECTION
+    ]
+    assert purposes(chain_transaction(ACCRUED[0], transfer_out(USDT, 42, RECIPIENT), ACCRUED[1])) == [
+        TransferPurpose.UNEXPLAINED
+    ]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +171,7 @@ def test_accrual_counts_for_collection_only_when_logged_before_it() -> None:
 )
 def test_other_payment_is_no_fee_collection(wrong: TokenTransfer) -> None:
     projection = projection_with_recipient()
-    assert purposes(transaction(*ACCRUED), transaction(wrong, number=2), projection=projection) == [
+    assert purposes(chain_transaction(*ACCRUED), chain_transaction(wrong, number=2), projection=projection) == [
         TransferPurpose.EMERGENCY_WITHDRAWAL
     ]
     assert projection.fees[FeeKind.MANAGEMENT].owed == 30
@@ -173,28 +181,28 @@ def test_redemption_paid_to_fee_recipient_is_no_fee_collection() -> None:
     settled = RedemptionSettled(1, RECIPIENT, RECIPIENT, amount(42), amount(0), amount(42), 0)
     withdrawn = RedemptionFeesWithdrawn(RECIPIENT, amount(42))
     found = purposes(
-        transaction(*ACCRUED),
-        transaction(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
-        transaction(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
+        chain_transaction(*ACCRUED),
+        chain_transaction(transfer_out(USDT, 42, RECIPIENT), settled, number=2),
+        chain_transaction(transfer_out(USDT, 42, RECIPIENT), withdrawn, number=3),
     )
     assert found == [TransferPurpose.REDEMPTION_PAYOUT, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL]
 
 
 def test_outgoing_transfer_without_log_of_paying_contracts_is_emergency_withdrawal() -> None:
-    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
-    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
+    assert purposes(chain_transaction(transfer_out(ASSET_TOKEN, 5))) == [TransferPurpose.EMERGENCY_WITHDRAWAL]
+    assert purposes(chain_transaction(transfer_out(ASSET_TOKEN, 5), Paused(INES), other_contracts=[ContractName.VAULT])) == [
         TransferPurpose.UNEXPLAINED
     ]
-    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [
+    assert purposes(chain_transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.VAULT])) == [
         TransferPurpose.EMERGENCY_WITHDRAWAL
     ]
-    assert purposes(transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [
+    assert purposes(chain_transaction(transfer_out(ASSET_TOKEN, 5), other_contracts=[ContractName.OTC_MANAGER])) == [
         TransferPurpose.UNEXPLAINED
     ]
 
 
 def test_transfer_of_zero_has_purpose_zero_value() -> None:
-    assert purposes(transaction(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [
+    assert purposes(chain_transaction(transfer_out(USDT, 0), transfer_in(USDT, 0))) == [
         TransferPurpose.ZERO_VALUE,
         TransferPurpose.ZERO_VALUE,
     ]
@@ -202,7 +210,7 @@ def test_transfer_of_zero_has_purpose_zero_value() -> None:
 
 def test_transfer_from_vault_to_itself_changes_nothing() -> None:
     projection = projection_with_recipient()
-    assert purposes(transaction(TokenTransfer(USDT, VAULT, VAULT, amount(5))), projection=projection) == [
+    assert purposes(chain_transaction(TokenTransfer(USDT, VAULT, VAULT, amount(5))), projection=projection) == [
         TransferPurpose.EMERGENCY_WITHDRAWAL
     ]
     assert projection.token_flows[USDT] == TokenFlow(USDT)
@@ -214,11 +222,15 @@ def test_token_flow_sums_transfers_or_rejects_them(moves: list[tuple[bool, RawAm
     projection = projection_with_recipient()
     for number, (inward, value) in enumerate(moves):
         projection.fold(
-            transaction(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY
+            chain_transaction(transfer_in(USDT, value) if inward else transfer_out(USDT, value), number=number + 1), TREASURY
         )
     flow = projection.token_flows.get(USDT, TokenFlow(USDT))
     for direction, total in ((TransferDirection.IN, flow.received), (TransferDirection.OUT, flow.sent)):
-        assert total == sum(each.amount for each in projection.facts.transfers if each.direction is direction) <= UINT256_MAX
+        assert (
+            total
+            == sum(transfer.amount for transfer in projection.facts.transfers if transfer.direction is direction)
+            <= UINT256_MAX
+        )
 
 
 def test_token_flow_beyond_uint256_is_rejected() -> None:
@@ -229,7 +241,9 @@ def test_token_flow_beyond_uint256_is_rejected() -> None:
 def test_facts_are_identified_by_position_of_their_log() -> None:
     projection = projection_with_recipient()
     purposes(
-        transaction(Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9),
+        chain_transaction(
+            Paused(INES), transfer_in(USDT, 5, INES), DepositProcessed(INES, INES, amount(5), amount(4)), number=9
+        ),
         projection=projection,
     )
     (transfer,), (deposit,) = projection.facts.transfers, projection.facts.deposits

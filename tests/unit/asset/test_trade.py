@@ -1,9 +1,17 @@
-"""Purchases and sales are counted once, whichever logs tell of them."""
+"""Tests that purchases and sales are counted once, however many logs describe them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.event_builders import ASSET_TOKEN, USDT, VAULT, amount, transaction, transfer_in, transfer_out
+from tests.support.factories.event_builders import (
+    ASSET_TOKEN,
+    USDT,
+    VAULT,
+    amount,
+    chain_transaction,
+    transfer_in,
+    transfer_out,
+)
 
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.trade import PurchaseRoute, Trade, TradeKind, TradeTrigger, extract_trades
@@ -41,7 +49,7 @@ def settled(request_id: int) -> RedemptionSettled:
 
 
 def of(*events: FundEvent) -> list[Trade]:
-    return extract_trades(transaction(*events), vault=VAULT)
+    return extract_trades(chain_transaction(*events), vault=VAULT)
 
 
 def test_allocation_is_one_purchase() -> None:
@@ -68,9 +76,9 @@ def test_purchase_logged_twice_is_one_purchase() -> None:
 @given(st.integers(1, 5))
 def test_equal_purchases_in_one_transaction_are_all_counted(count: int) -> None:
     found = of(*[routed(5, 7), purchased(5, 7)] * count)
-    assert [each.trigger for each in found] == [TradeTrigger.PURCHASE] * count
+    assert [trade.trigger for trade in found] == [TradeTrigger.PURCHASE] * count
     found = of(*[routed(5, 7)] * count, purchased(5, 7))
-    assert sorted(each.trigger for each in found) == [TradeTrigger.ALLOCATION] * (count - 1) + [TradeTrigger.PURCHASE]
+    assert sorted(trade.trigger for trade in found) == [TradeTrigger.ALLOCATION] * (count - 1) + [TradeTrigger.PURCHASE]
 
 
 def test_purchase_logged_only_at_its_end_is_one_purchase() -> None:
@@ -81,7 +89,7 @@ def test_purchase_logged_only_at_its_end_is_one_purchase() -> None:
 def test_purchase_of_nothing_is_kept_without_effect() -> None:
     (trade,) = of(purchased(0, 0))
     assert not trade.has_effect
-    assert all(each.has_effect for each in of(routed(5, 0), routed(0, 5)))
+    assert all(trade.has_effect for trade in of(routed(5, 0), routed(0, 5)))
 
 
 def test_trade_is_kept_when_its_numbers_are_unknown() -> None:
@@ -91,8 +99,8 @@ def test_trade_is_kept_when_its_numbers_are_unknown() -> None:
 
 def test_waterfall_belongs_to_settlement_that_follows() -> None:
     found = of(liquidated(1, 1), liquidated(2, 2), settled(8), liquidated(3, 3), settled(9), liquidated(4, 4))
-    assert [each.request_id for each in found] == [8, 8, 9, None]
-    assert {each.trigger for each in found} == {TradeTrigger.WATERFALL}
+    assert [trade.request_id for trade in found] == [8, 8, 9, None]
+    assert {trade.trigger for trade in found} == {TradeTrigger.WATERFALL}
 
 
 def test_buffer_refill_is_recognised_by_its_last_log() -> None:

@@ -1,4 +1,4 @@
-"""Whatever is kept of the headers and wherever the chain changed, the search finds exactly that place, in few steps."""
+"""Tests that the search finds the fork in few probes, whichever headers are kept and wherever the chain changed."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 def run(recorded: Sequence[int], *, changed_from: int) -> tuple[Fork, int]:
-    """The search over these recorded blocks, of which those from a number on are not on the chain; and its probes."""
+    """Run the search over recorded blocks that left the chain from `changed_from` on; count the probes."""
     search = search_ancestor(recorded[-1] if recorded else 0)
     number, probes = next(search), 0
     while True:

@@ -1,4 +1,4 @@
-"""An endpoint's breaker, its concurrency and its range size, whatever answers come in whatever order."""
+"""Tests of an endpoint's breaker, concurrency and range size for any sequence of responses."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ DIAGNOSES = st.builds(Diagnosis, SPLITTING, st.none() | st.integers(1, 20_000))
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """Against a model that only counts: failures in a row, and how often it had to rest without being well between."""
+    """Compare the breaker with a model that counts failures in a row and openings since the last success."""
 
     @initialize()
     def start(self) -> None:
@@ -116,7 +116,7 @@ def test_range_split_always_narrows(requested: int, diagnosis: Diagnosis) -> Non
 
 @given(st.integers(1, 20_000), st.lists(st.integers(1, 12_000), min_size=1, max_size=80))
 def test_range_size_never_exceeds_a_found_cap(cap: int, ranges: list[int]) -> None:
-    """Of a provider that names no number: every refusal halves, and no refusal comes twice for one size."""
+    """The provider names no number: every rejection halves the size, and no size is rejected twice."""
     size, refused_at = RangeSize(), []
     for blocks in ranges * 4:
         requested = min(blocks, size.blocks)

@@ -1,4 +1,4 @@
-"""Which rules are looser than a chain's own, and when a lag of finality is told."""
+"""Tests of weaker finality rules, and of the finding of a finality lag."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ rules = st.builds(
 
 
 def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None]) -> int | None:
-    """The rule said once more in the plainest way; None where the node cannot answer it."""
+    """Apply the rule in the plainest way; None where the node cannot answer it."""
     found: list[int] = []
     if rule.turn_length is not None:
         tagged = tags[FinalityTag.FINALIZED]
@@ -69,7 +69,7 @@ def final_by(rule: FinalityRule, head: int, tags: dict[FinalityTag, int | None])
 def test_rule_not_called_weaker_is_never_earlier_than_chains(
     configured: FinalityRule, chain_rule: FinalityRule, one: int, other: int, has_tags: bool
 ) -> None:
-    """On a node whose tag is less deep than the chain's turns, as it is while the chain works, or that has no tag."""
+    """The node's tag is less deep than the chain's turns, as on a working chain, or the node has no tag."""
     head, (safe, finalized) = 10_000, sorted((one, other))
     tags = {
         FinalityTag.SAFE: head - safe if has_tags else None,

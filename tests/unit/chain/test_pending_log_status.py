@@ -1,4 +1,4 @@
-"""What becomes of a log that is not final is decided by its block alone."""
+"""Tests that only a pending log's block decides how the log is resolved."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Proofs of ranges, added in any order, say of each block the strongest that was said of it, in as few ranges as can be."""
+"""Tests that proofs added in any order keep each block's strongest proof in as few ranges as possible."""
 
 from itertools import pairwise
 

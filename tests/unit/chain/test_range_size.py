@@ -1,4 +1,4 @@
-"""Steps through the past are as long as the logs in them allow."""
+"""Tests that the size of block ranges follows the density of logs."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What nodes and providers really say, each with where it was seen, and what it means for whoever asked."""
+"""Messages that nodes and providers really send, each with its source and its meaning."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ SEND = "eth_sendRawTransaction"
 
 
 class Example(NamedTuple):
-    """`source` is a public thread, `owner/repository#number`, or a file there."""
+    """One message; `source` is a public thread, `owner/repository#number`, or a file there."""
 
     provider: str
     method: str
@@ -416,7 +416,7 @@ def test_provider_messages_are_classified(example: Example) -> None:
 
 
 def test_every_error_rule_has_an_example() -> None:
-    """A row that no example comes to has no source, or can never match."""
+    """A rule without an example has no source, or can never match."""
     assert set(ERROR_RULES) == {match_rule(example.method, example.code, example.message) for example in EXAMPLES} - {None}
 
 

@@ -1,4 +1,4 @@
-"""Addresses, roles and blocks as people and programs name them."""
+"""Tests of the text forms of addresses, roles and blocks."""
 
 import pytest
 from eth_utils.crypto import keccak

@@ -1,4 +1,4 @@
-"""The change of NAV, taken apart: exactly, whatever happened, and with nothing left when everything is told."""
+"""Tests of NAV attribution: exact for any inputs, and without unexplained components when the inputs are complete."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -69,10 +69,10 @@ INPUTS = st.builds(
 
 @given(snapshots(), snapshots(), INPUTS)
 def test_components_add_up_for_any_inputs(start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
-    """Even between two funds that have nothing to do with each other, with flows that fit neither."""
+    """The components add up even between two unrelated funds, with transfers that fit neither."""
     attribution = attribute_nav_change(start, replace(end, asset=start.asset), nav_inputs)
-    assert sum(each.amount for each in attribution.components) == end.net_assets - start.net_assets
-    assert sum(each.per_share for each in attribution.components) == end.nav_per_share - start.nav_per_share
+    assert sum(component.amount for component in attribution.components) == end.net_assets - start.net_assets
+    assert sum(component.per_share for component in attribution.components) == end.nav_per_share - start.nav_per_share
     assert abs(attribution.total(AttributionGroup.ROUNDING)) <= attribution.division_count
 
 
@@ -85,25 +85,27 @@ def test_nothing_is_unexplained_when_inputs_are_complete(seed: int, interval_cou
     attribution = attribute_nav_change(start, history.now, nav_inputs)
     assert attribution.unexplained == ()
     assert attribution.total(AttributionGroup.REDEMPTIONS) == sum(
-        {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[each.transition]
-        * each.gross_amount
-        for each in nav_inputs.redemptions
+        {RedemptionTransition.REQUESTED: -1, RedemptionTransition.RETURNED: 1, RedemptionTransition.SETTLED: 0}[
+            redemption.transition
+        ]
+        * redemption.gross_amount
+        for redemption in nav_inputs.redemptions
     )
-    assert attribution.total(AttributionGroup.DEPOSITS) == sum(each.assets for each in nav_inputs.deposits)
+    assert attribution.total(AttributionGroup.DEPOSITS) == sum(deposit.assets for deposit in nav_inputs.deposits)
     assert attribution.total(AttributionGroup.OTC_IN_TRANSIT) == start.in_transit_total - history.now.in_transit_total
 
 
 @given(SEEDS, st.integers(1, 20), st.data())
 def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_count: int, data: st.DataObject) -> None:
-    """A Transfer nobody tells of is missed by its exact worth, in the token it was made in."""
+    """A Transfer without a log is missed by its exact value, in its token."""
     history = History.of(seed)
     start = history.now
     history.act(interval_count)
     nav_inputs = history.take_inputs()
     cash = [
-        each
-        for each in nav_inputs.asset_transfers
-        if each.token == CASH and each.purpose is TransferPurpose.DEPOSIT and each.amount
+        transfer
+        for transfer in nav_inputs.asset_transfers
+        if transfer.token == CASH and transfer.purpose is TransferPurpose.DEPOSIT and transfer.amount
     ]
     if not cash:
         return
@@ -111,9 +113,11 @@ def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_c
     attribution = attribute_nav_change(
         start,
         history.now,
-        replace(nav_inputs, asset_transfers=tuple(each for each in nav_inputs.asset_transfers if each is not hidden)),
+        replace(
+            nav_inputs, asset_transfers=tuple(transfer for transfer in nav_inputs.asset_transfers if transfer is not hidden)
+        ),
     )
-    assert [(each.key, each.amount) for each in attribution.unexplained] == [
+    assert [(component.key, component.amount) for component in attribution.unexplained] == [
         (ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", CASH), hidden.amount)
     ]
 
@@ -145,13 +149,13 @@ def test_combined_attributions_equal_attribution_of_whole(seed: int, lengths: li
 
 def _together(inputs: list[NavInputs]) -> NavInputs:
     def all_of(name: str) -> tuple[Any, ...]:
-        return tuple(each for nav_inputs in inputs for each in getattr(nav_inputs, name))
+        return tuple(item for nav_inputs in inputs for item in getattr(nav_inputs, name))
 
     return NavInputs(all_of("asset_transfers"), all_of("deposits"), all_of("redemptions"), all_of("fees"))
 
 
 def test_attributions_that_do_not_follow_are_not_combined() -> None:
-    one, other = (attribute_nav_change(snapshot(each), snapshot(each + 1), NavInputs()) for each in (1, 5))
+    one, other = (attribute_nav_change(snapshot(number), snapshot(number + 1), NavInputs()) for number in (1, 5))
     with pytest.raises(ValueError, match="cannot be followed"):
         combine_attributions([one, other])
 
@@ -220,7 +224,7 @@ def test_order_that_ends_without_tokens_is_a_loss() -> None:
 
 
 def test_deposit_below_nav_dilutes_by_its_step() -> None:
-    """Deployed behaviour 1, in its measure: 5 M come in while 1.35 M of 10 M are locked."""
+    """Deployed behaviour 1, in its measured size: 5 M come in while 1.35 M of 10 M are locked."""
     locked = RawAmount(1_350_000 * WAD)
     start = snapshot(1, locked_shares=locked, redemption_liability=locked)
     price = Fraction(start.net_assets, start.total_supply)
@@ -263,18 +267,18 @@ def test_collection_is_split_by_accruals() -> None:
         FeeInput(POSITION, FeeInputKind.PERFORMANCE_ACCRUED, RawAmount(45)),
     )
     attribution = attribute_nav_change(start, end, NavInputs((transfer,), fees=accrued))
-    assert {each.key.kind: each.amount for each in attribution.in_group(AttributionGroup.FEES)} == {
+    assert {component.key.kind: component.amount for component in attribution.in_group(AttributionGroup.FEES)} == {
         "management": -50,
         "performance": -50,
     }
     unclear = attribute_nav_change(start, end, NavInputs((transfer,)))
-    assert {each.key.kind: each.amount for each in unclear.in_group(AttributionGroup.FEES)} == {
+    assert {component.key.kind: component.amount for component in unclear.in_group(AttributionGroup.FEES)} == {
         "management and performance": -100
     }
 
 
 def test_accrued_fee_changes_nothing() -> None:
-    """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV feels it when it is collected."""
+    """Deployed behaviour 4: a purchase of L3 can accrue a fee at once; NAV falls when the fee is collected."""
     start = snapshot(1)
     end = snapshot(2, fees=replace(start.fees, accrued_performance=MILLION))
     attribution = attribute_nav_change(
@@ -298,7 +302,9 @@ def test_listing_brings_value_and_delisting_takes_it() -> None:
 def test_shares_without_log_are_unexplained() -> None:
     end = snapshot(2, total_supply=RawAmount(2 * snapshot().total_supply))
     attribution = attribute_nav_change(snapshot(1), end, NavInputs())
-    assert [(each.key.kind, each.amount, each.per_share) for each in attribution.unexplained] == [("shares", 0, -WAD // 2)]
+    assert [(component.key.kind, component.amount, component.per_share) for component in attribution.unexplained] == [
+        ("shares", 0, -WAD // 2)
+    ]
 
 
 def test_shortfall_is_a_component_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""When a difference withholds NAV."""
+"""Tests of the discrepancies that withhold NAV."""
 
 import pytest
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_small_amounts_are_added_up() -> None:
         Discrepancy("request count", "7", "8"),
         Discrepancy(f"shares of {ADDRESS}", "(absent)", "1"),
         Discrepancy("request 7 settlementTime", "1", "2"),
-        Discrepancy("something nobody has named yet", "1", "2"),
+        Discrepancy("an unknown subject", "1", "2"),
     ],
 )
 def test_status_and_unknown_value_are_material(discrepancy: Discrepancy) -> None:

@@ -1,4 +1,4 @@
-"""The fold of the whole catalogue: the same whatever the batches, and what a contract could not do changes nothing."""
+"""Tests of the projection of the whole catalogue: batches make no difference, and impossible events change nothing."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, transaction
+from tests.support.factories.event_builders import ASSET_TOKEN, MARKET, TREASURY, amount, chain_transaction
 from tests.support.factories.strategies import address, stamp
 from tests.support.factories.synthetic_catalogue import ADDRESSES, ASSET, OTC, TOKENS, TRACKED, Catalogue, EmittedLog
 
@@ -45,22 +45,22 @@ SYNTHETIC = Treasury(ADDRESSES.vault, ASSET)
 ABIS = {name: load_abi(name.value) for name in ContractName}
 
 
-def decoded(emitted_log: Sequence[EmittedLog], number: int) -> ChainTransaction:
+def decoded(emitted_logs: Sequence[EmittedLog], number: int) -> ChainTransaction:
     names, tx_hash = TRACKED.names(), Hash32(number.to_bytes(32))
     logs = [
         decode_log(ChainLog(stamp(number), index, tx_hash, 0, where, topics, data), names, ABIS)
-        for index, (where, topics, data) in enumerate(emitted_log)
+        for index, (where, topics, data) in enumerate(emitted_logs)
     ]
-    assert [each.reason for each in logs if each.reason] == []
-    events = tuple(LoggedEvent(each.event, each.contract, each.log.log_index) for each in logs if each.event)
-    return ChainTransaction(stamp(number), tx_hash, events, frozenset(each.contract for each in logs))
+    assert [log.reason for log in logs if log.reason] == []
+    events = tuple(LoggedEvent(log.event, log.contract, log.log.log_index) for log in logs if log.event)
+    return ChainTransaction(stamp(number), tx_hash, events, frozenset(log.contract for log in logs))
 
 
 def history(seed: int, length: int) -> list[ChainTransaction]:
     """A deployment, then transactions of every kind in turn."""
     catalogue = Catalogue(random.Random(seed))
-    emitted_log = [*catalogue.deployment_logs(), *(catalogue.next() for _ in range(length))]
-    return [decoded(each, number) for number, each in enumerate(emitted_log, start=1)]
+    emitted_logs = [*catalogue.deployment_logs(), *(catalogue.next() for _ in range(length))]
+    return [decoded(item, number) for number, item in enumerate(emitted_logs, start=1)]
 
 
 HISTORIES = st.builds(history, st.integers(0, 2**32), st.integers(0, 60))
@@ -68,59 +68,63 @@ STATE_TABLES = ("assets", "orders", "token_flows")
 
 
 def fold(transactions: Iterable[ChainTransaction], projection: Projection) -> None:
-    for each in transactions:
-        assert projection.fold(each, SYNTHETIC) == {}
+    for transaction in transactions:
+        assert projection.fold(transaction, SYNTHETIC) == {}
 
 
-def fold_loading_only_what_is_touched(transactions: list[ChainTransaction], projection: Projection) -> None:
-    """As the listener does: a batch sees only the rows that `touched` names, and what it changed is written back."""
-    needed = required_rows(logged.event for each in transactions for logged in each.events)
-    part = Projection(
+def fold_with_required_rows_only(transactions: list[ChainTransaction], projection: Projection) -> None:
+    """Fold as the listener does: a batch loads only the rows that `required_rows` names, and writes back what changed."""
+    needed = required_rows(logged.event for transaction in transactions for logged in transaction.events)
+    loaded = Projection(
         assets={key: value for key, value in projection.assets.items() if key in needed.assets},
         orders={key: value for key, value in projection.orders.items() if key in needed.orders},
         token_flows={key: value for key, value in projection.token_flows.items() if key in needed.tokens},
         fees=dict(projection.fees) if needed.fees else {},
         protocol_addresses=dict(projection.protocol_addresses) if needed.fees else {},
     )
-    fold(transactions, part)
+    fold(transactions, loaded)
     for name in (*STATE_TABLES, "tier_bands", "protocol_addresses", "fees", "roles", "flags"):
-        getattr(projection, name).update(getattr(part, name))
+        getattr(projection, name).update(getattr(loaded, name))
     for field in fields(Facts):
-        getattr(projection.facts, field.name).extend(getattr(part.facts, field.name))
+        getattr(projection.facts, field.name).extend(getattr(loaded.facts, field.name))
 
 
 @given(HISTORIES, st.data())
-def test_catalogue_projection_does_not_depend_on_batches(transaction: list[ChainTransaction], data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(transaction)), max_size=6)))
+def test_catalogue_projection_does_not_depend_on_batches(transactions: list[ChainTransaction], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(transactions)), max_size=6)))
     at_once, in_batches = Projection(), Projection()
-    fold(transaction, at_once)
-    for start, end in zip([0, *cuts], [*cuts, len(transaction)], strict=True):
-        fold_loading_only_what_is_touched(transaction[start:end], in_batches)
+    fold(transactions, at_once)
+    for start, end in zip([0, *cuts], [*cuts, len(transactions)], strict=True):
+        fold_with_required_rows_only(transactions[start:end], in_batches)
     assert in_batches == at_once
 
 
 @given(HISTORIES)
-def test_every_transfer_is_recorded_once_and_sums_agree(transaction: list[ChainTransaction]) -> None:
+def test_every_transfer_is_recorded_once_and_sums_agree(transactions: list[ChainTransaction]) -> None:
     projection = Projection()
-    fold(transaction, projection)
-    transfers = [each for transaction in transaction for each in transaction.events if each.contract is ContractName.TOKEN]
+    fold(transactions, projection)
+    transfers = [
+        logged for transaction in transactions for logged in transaction.events if logged.contract is ContractName.TOKEN
+    ]
     assert len(projection.facts.transfers) == len(transfers)
     for token, flow in projection.token_flows.items():
-        moved = [each for each in projection.facts.transfers if each.token == token]
-        assert flow.received == sum(each.amount for each in moved if each.direction is TransferDirection.IN)
-        assert flow.sent == sum(each.amount for each in moved if each.direction is TransferDirection.OUT)
-    deposits = sum(each.amount for each in projection.facts.transfers if each.purpose is TransferPurpose.DEPOSIT)
-    assert deposits == sum(each.assets for each in projection.facts.deposits)
-    for trade in (each for each in projection.facts.trades if each.has_effect):
-        source_log_index = [
-            each for each in projection.facts.transfers if each.source_log_index == trade.log_position.log_index
+        moved = [transfer for transfer in projection.facts.transfers if transfer.token == token]
+        assert flow.received == sum(transfer.amount for transfer in moved if transfer.direction is TransferDirection.IN)
+        assert flow.sent == sum(transfer.amount for transfer in moved if transfer.direction is TransferDirection.OUT)
+    deposits = sum(transfer.amount for transfer in projection.facts.transfers if transfer.purpose is TransferPurpose.DEPOSIT)
+    assert deposits == sum(deposit.assets for deposit in projection.facts.deposits)
+    for trade in (trade for trade in projection.facts.trades if trade.has_effect):
+        of_trade = [
+            transfer for transfer in projection.facts.transfers if transfer.source_log_index == trade.log_position.log_index
         ]
-        amounts = sorted(each.amount for each in source_log_index if each.log_position.tx_hash == trade.log_position.tx_hash)
+        amounts = sorted(
+            transfer.amount for transfer in of_trade if transfer.log_position.tx_hash == trade.log_position.tx_hash
+        )
         assert amounts == sorted([trade.usdt_amount, trade.token_amount])
     for kind, account in projection.fees.items():
-        for step, total in (("ACCRUED", account.accrued), ("PAID", account.paid)):
+        for entry_type, total in (("ACCRUED", account.accrued), ("PAID", account.paid)):
             assert total == sum(
-                each.amount for each in projection.facts.fee_entries if (each.kind, each.entry_type) == (kind, step)
+                entry.amount for entry in projection.facts.fee_entries if (entry.kind, entry.entry_type) == (kind, entry_type)
             )
 
 
@@ -205,7 +209,7 @@ def test_otc_order_follows_its_transitions_or_rejects_event(steps: list[str]) ->
 def test_orders_of_two_managers_are_numbered_separately() -> None:
     projection = Projection()
     for manager in (OTC, address(0xEE)):
-        projection.fold(transaction(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
+        projection.fold(chain_transaction(OrderCreated(manager, 1, ASSET_TOKEN, amount(5), amount(9), MARKET)), TREASURY)
     assert set(projection.orders) == {(OTC, 1), (address(0xEE), 1)}
 
 
@@ -218,7 +222,9 @@ def announcements() -> Iterator[tuple[AssetAdded | OTCManagerUpdated, int]]:
 
 
 def test_only_untracked_contracts_are_discovered_from_their_first_block() -> None:
-    tracked = TrackedContracts.of(each for each in TRACKED.contracts.values() if each.address != ASSET_TOKEN)
+    tracked = TrackedContracts.of(
+        tracked_contract for tracked_contract in TRACKED.contracts.values() if tracked_contract.address != ASSET_TOKEN
+    )
     found = tracked.discovered(announcements())
     assert found == [
         TrackedContract(ASSET_TOKEN, ContractName.TOKEN, ContractOrigin.EVENT, 8),

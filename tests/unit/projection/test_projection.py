@@ -1,4 +1,4 @@
-"""The fold of events into books: the same whatever the batches, complete in its sums, untouched by what cannot be."""
+"""Tests of the projection of events: batches make no difference, sums are complete, and impossible events change nothing."""
 
 from copy import deepcopy
 
@@ -28,25 +28,25 @@ from paimon.domain.redemption.request import RedemptionStatus
 pytestmark = pytest.mark.unit
 
 
-def fold(events: list[HistoryEvent], books: Projection) -> None:
-    for each in events:
-        books.apply(each.event, contract=each.contract, at=each.at)
+def fold(events: list[HistoryEvent], projection: Projection) -> None:
+    for item in events:
+        projection.apply(item.event, contract=item.contract, at=item.at)
 
 
-def fold_loading_only_what_is_touched(events: list[HistoryEvent], books: Projection) -> None:
-    """As the listener does: a batch sees only the rows that `touched` names, and what it changed is written back."""
-    needed = required_rows(each.event for each in events)
-    part = Projection(
-        redemptions={key: value for key, value in books.redemptions.items() if key in needed.requests},
-        holdings={key: value for key, value in books.holdings.items() if key in needed.holders},
+def fold_with_required_rows_only(events: list[HistoryEvent], projection: Projection) -> None:
+    """Fold as the listener does: a batch loads only the rows that `required_rows` names, and writes back what changed."""
+    needed = required_rows(item.event for item in events)
+    loaded = Projection(
+        redemptions={key: value for key, value in projection.redemptions.items() if key in needed.requests},
+        holdings={key: value for key, value in projection.holdings.items() if key in needed.holders},
     )
-    fold(events, part)
-    books.redemptions |= part.redemptions
-    books.holdings |= part.holdings
-    books.roles |= part.roles
-    books.flags |= part.flags
-    books.updated_blocks |= part.updated_blocks
-    books.changed_holders |= part.changed_holders
+    fold(events, loaded)
+    projection.redemptions |= loaded.redemptions
+    projection.holdings |= loaded.holdings
+    projection.roles |= loaded.roles
+    projection.flags |= loaded.flags
+    projection.updated_blocks |= loaded.updated_blocks
+    projection.changed_holders |= loaded.changed_holders
 
 
 @given(histories(), st.data())
@@ -55,31 +55,31 @@ def test_projection_does_not_depend_on_batches(history: EventHistory, data: st.D
     at_once, in_batches = Projection(), Projection()
     fold(history.events, at_once)
     for start, end in zip([0, *cuts], [*cuts, len(history.events)], strict=True):
-        fold_loading_only_what_is_touched(history.events[start:end], in_batches)
+        fold_with_required_rows_only(history.events[start:end], in_batches)
     assert in_batches == at_once
 
 
 @given(histories())
 def test_sum_of_shares_is_minted_less_burned(history: EventHistory) -> None:
-    books = Projection()
-    fold(history.events, books)
-    assert sum(each.shares for each in books.holdings.values()) == history.minted - history.burned
+    projection = Projection()
+    fold(history.events, projection)
+    assert sum(holding.shares for holding in projection.holdings.values()) == history.minted - history.burned
     for holder, shares in history.balances.items():
-        assert books.holdings[holder].shares == shares
+        assert projection.holdings[holder].shares == shares
 
 
 @given(histories())
 def test_vault_holds_exactly_shares_locked_by_open_requests(history: EventHistory) -> None:
-    books = Projection()
-    fold(history.events, books)
-    locked = sum(each.shares for each in books.redemptions.values() if each.is_open)
-    assert locked == sum(each.locked_shares for each in books.holdings.values())
-    assert locked == sum(each.shares for each in books.holdings.values() if each.holder == VAULT)
-    assert set(history.open) == {each.request_id for each in books.redemptions.values() if each.is_open}
+    projection = Projection()
+    fold(history.events, projection)
+    locked = sum(redemption.shares for redemption in projection.redemptions.values() if redemption.is_open)
+    assert locked == sum(holding.locked_shares for holding in projection.holdings.values())
+    assert locked == sum(holding.shares for holding in projection.holdings.values() if holding.holder == VAULT)
+    assert set(history.open) == {redemption.request_id for redemption in projection.redemptions.values() if redemption.is_open}
 
 
 def impossible_after(history: EventHistory) -> list[FundEvent]:
-    """Events that no contract could emit at the end of this history."""
+    """Build events that no contract could emit at the end of this history."""
     unknown, amount = history.requests + 1, RawAmount(1)
     everything = RawAmount(history.minted + 1)
     events: list[FundEvent] = [
@@ -100,29 +100,29 @@ def impossible_after(history: EventHistory) -> list[FundEvent]:
 
 @given(histories(steps_max=12), st.data())
 def test_inapplicable_event_leaves_projection_unchanged(history: EventHistory, data: st.DataObject) -> None:
-    books = Projection()
-    fold(history.events, books)
-    before = deepcopy(books)
+    projection = Projection()
+    fold(history.events, projection)
+    before = deepcopy(projection)
     event = data.draw(st.sampled_from(impossible_after(history)))
     with pytest.raises(InapplicableEvent):
-        books.apply(event, contract=ContractName.VAULT, at=stamp(10_000))
-    assert books == before
+        projection.apply(event, contract=ContractName.VAULT, at=stamp(10_000))
+    assert projection == before
 
 
 def test_transfer_to_oneself_leaves_balance_unchanged() -> None:
-    books = Projection()
-    fold([HistoryEvent(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], books)
-    fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], books)
-    assert books.holdings[HOLDERS[0]].shares == 5
+    projection = Projection()
+    fold([HistoryEvent(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], projection)
+    fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], projection)
+    assert projection.holdings[HOLDERS[0]].shares == 5
     with pytest.raises(InapplicableEvent):
-        fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], books)
+        fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], projection)
 
 
 def test_request_and_flag_are_dated_by_their_own_event() -> None:
-    books = Projection()
+    projection = Projection()
     request = RedemptionRequested(1, address(1), address(1), RawAmount(1), RawAmount(1), RawAmount(0), 0, False, 1, 0)
-    fold([HistoryEvent(request, ContractName.REDEMPTION_MANAGER, stamp(4))], books)
-    fold([HistoryEvent(Paused(address(1)), ContractName.VAULT, stamp(6))], books)
-    assert books.updated_blocks == {1: 4}
-    assert books.flags[ContractName.VAULT, ContractFlag.PAUSED].since_block == 6
-    assert books.redemptions[1].status is RedemptionStatus.PENDING
+    fold([HistoryEvent(request, ContractName.REDEMPTION_MANAGER, stamp(4))], projection)
+    fold([HistoryEvent(Paused(address(1)), ContractName.VAULT, stamp(6))], projection)
+    assert projection.updated_blocks == {1: 4}
+    assert projection.flags[ContractName.VAULT, ContractFlag.PAUSED].since_block == 6
+    assert projection.redemptions[1].status is RedemptionStatus.PENDING

@@ -1,4 +1,4 @@
-"""The comparison of two sides of the books: it misses nothing and invents nothing."""
+"""Tests that the comparison of two sides misses no discrepancy and invents none."""
 
 import pytest
 from hypothesis import given
@@ -20,10 +20,10 @@ def test_side_never_differs_from_itself(side: dict[str, object]) -> None:
 def test_discrepancies_do_not_depend_on_side(recorded: dict[str, object], on_chain: dict[str, object]) -> None:
     there = find_discrepancies(recorded, on_chain)
     back = find_discrepancies(on_chain, recorded)
-    assert [(each.subject, each.recorded_value, each.chain_value) for each in there] == [
-        (each.subject, each.chain_value, each.recorded_value) for each in back
+    assert [(discrepancy.subject, discrepancy.recorded_value, discrepancy.chain_value) for discrepancy in there] == [
+        (discrepancy.subject, discrepancy.chain_value, discrepancy.recorded_value) for discrepancy in back
     ]
-    assert [each.subject for each in there] == sorted({each.subject for each in there})
+    assert [discrepancy.subject for discrepancy in there] == sorted({discrepancy.subject for discrepancy in there})
 
 
 @given(FIGURES.filter(bool), st.data())

@@ -1,4 +1,4 @@
-"""One request's life: which event may follow which, and when it may be settled."""
+"""Tests of one redemption request: which event may follow which, and when the request may be settled."""
 
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -64,7 +64,7 @@ SHOWN_ON_CHAIN = {"PENDING": 0, "PENDING_APPROVAL": 1, "APPROVED": 2, "SETTLED":
 
 
 class OneRequest(RuleBasedStateMachine):
-    """Any events in any order, against the table."""
+    """Apply any events in any order and compare with the transition table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,10 +91,17 @@ class OneRequest(RuleBasedStateMachine):
         assert self.request is not None
         match event:
             case RedemptionRequested():
-                told = (event.owner, event.receiver, event.shares, event.locked_amount, event.estimated_fee, event.window_id)
+                event_values = (
+                    event.owner,
+                    event.receiver,
+                    event.shares,
+                    event.locked_amount,
+                    event.estimated_fee,
+                    event.window_id,
+                )
                 request = self.request
                 kept = (request.owner, request.receiver, request.shares, request.gross_amount)
-                assert (*kept, request.estimated_fee, request.window_id) == told
+                assert (*kept, request.estimated_fee, request.window_id) == event_values
                 assert request.requested_at == stamp(self.block).timestamp
             case RedemptionApproved():
                 assert self.request.settlement_at == at_chain_time(event.settlement_time)
@@ -104,8 +111,8 @@ class OneRequest(RuleBasedStateMachine):
                 assert (self.request.settled_fee, self.request.settled_net_amount) == (event.fee, event.net_amount)
         if before is not None:
             may_change = {"status", "settlement_at", "settled_fee", "settled_net_amount", "rejection_reason", "closed_at"}
-            for each in fields(Redemption):
-                assert each.name in may_change or getattr(before, each.name) == getattr(self.request, each.name)
+            for column in fields(Redemption):
+                assert column.name in may_change or getattr(before, column.name) == getattr(self.request, column.name)
 
     @invariant()
     def it_is_where_the_table_says(self) -> None:
@@ -125,7 +132,7 @@ class OneRequest(RuleBasedStateMachine):
 
 
 TestOneRequest = OneRequest.TestCase
-TestOneRequest.settings = settings(max_examples=60, stateful_step_count=8)  # a life has four steps at most
+TestOneRequest.settings = settings(max_examples=60, stateful_step_count=8)  # a request has at most four events
 
 
 def a_request(

@@ -1,4 +1,4 @@
-"""The life of a risk event: what finding it again, people and a clean look make of it."""
+"""Tests of risk events: found again, acknowledged, assigned, cleared and resolved."""
 
 from datetime import timedelta
 
@@ -124,9 +124,11 @@ def test_event_still_detected_cannot_be_resolved_by_a_person() -> None:
 def test_discrepancy_is_critical_when_material_or_without_basis() -> None:
     basis = ValuationBasis(RawAmount(10_000 * WAD), NavPerShare(WAD))
     status, small = Discrepancy("request 7 status", "APPROVED", "SETTLED"), Discrepancy("supply", "1", "2")
-    by_subject = {each.subject: each.severity for each in discrepancy_findings([status, small], basis, threshold=Bps(1))}
+    by_subject = {
+        finding.subject: finding.severity for finding in discrepancy_findings([status, small], basis, threshold=Bps(1))
+    }
     assert by_subject == {"request 7 status": Severity.CRITICAL, "supply": Severity.WARNING}
-    assert [each.severity for each in discrepancy_findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
+    assert [finding.severity for finding in discrepancy_findings([small], None, threshold=Bps(1))] == [Severity.CRITICAL]
 
 
 def test_owner_is_a_role_or_an_address() -> None:

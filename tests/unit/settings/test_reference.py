@@ -1,4 +1,4 @@
-"""The reference page and the example file say what the settings are."""
+"""Tests that the reference page and the example file match the settings."""
 
 import re
 

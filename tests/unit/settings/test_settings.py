@@ -1,4 +1,4 @@
-"""Settings from the environment and a file: complete or refused with one line a variable, and no secret shown."""
+"""Tests of settings: complete, or refused with one line for each variable, and no secret shown."""
 
 from pathlib import Path
 
@@ -30,14 +30,14 @@ COMPLETE = {
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A complete environment, to be spoilt."""
+    """Set a complete environment, for a test to change."""
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
 
 def refusal(env_file: Path | None = None) -> list[str]:
-    """The lines about single variables."""
+    """Return the lines about single variables."""
     with pytest.raises(SettingsError) as refused:
         load_settings(env_file)
     assert SECRET not in str(refused.value)
@@ -158,7 +158,7 @@ def test_extra_endpoints_are_read_with_their_uses(environment: pytest.MonkeyPatc
         "PAIMON_CHAIN__EXTRA_RPC_URLS", f" https://a.example/{SECRET}  read,archive=https://b.example/?key={SECRET}= "
     )
     endpoints = load_settings().chain.endpoints
-    assert [(each.host, sorted(each.uses)) for each in endpoints] == [
+    assert [(endpoint.host, sorted(endpoint.uses)) for endpoint in endpoints] == [
         ("node.example", ["read"]),
         ("a.example", ["read", "write"]),
         ("b.example", ["archive", "read"]),
@@ -193,7 +193,7 @@ def test_unusable_endpoints_are_refused_without_showing_keys(
 def test_finality_rule_is_set_by_chain_id(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAIMON_CHAIN__FINALITY__56__DEPTH", "400")
     environment.setenv("PAIMON_CHAIN__FINALITY__8453__TAG", "finalized")
-    rules = {chain: each.rule for chain, each in load_settings().chain.finality.items()}
+    rules = {chain: finality.rule for chain, finality in load_settings().chain.finality.items()}
     assert rules == {56: FinalityRule(depth=400), 8453: FinalityRule(FinalityTag.FINALIZED)}
 
 

@@ -1,4 +1,4 @@
-"""What a snapshot says of the fund, which ones are kept, and that storing one loses nothing."""
+"""Tests of fund snapshots: their figures, which are kept, and that storing one loses nothing."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ ONE_BP = Bps(1)
 @given(snapshots())
 def test_gross_assets_are_cash_and_every_listed_asset_once(taken: FundSnapshot) -> None:
     assert sum(taken.tier_value(tier) for tier in Tier) == taken.vault.gross_assets
-    assert taken.vault.gross_assets == taken.cash + sum(each.value for each in taken.assets if each.is_listed)
+    assert taken.vault.gross_assets == taken.cash + sum(position.value for position in taken.assets if position.is_listed)
 
 
 @given(snapshots())

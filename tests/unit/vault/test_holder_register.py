@@ -1,4 +1,4 @@
-"""The register of holders: parts that never add up to more than the whole, and shares that can really be redeemed."""
+"""Tests of the holder register: fractions never exceed the whole, and redeemable shares are really redeemable."""
 
 from datetime import UTC, datetime
 
@@ -23,10 +23,10 @@ def holder(shares: RawAmount, locked: RawAmount) -> RegisteredHolder:
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=20))
 def test_fractions_of_holders_add_up_except_for_rounding(total_shares: list[tuple[RawAmount, RawAmount]]) -> None:
     everyone = [holder(shares, locked) for shares, locked in total_shares]
-    supply = RawAmount(sum(each.total_shares for each in everyone))
+    supply = RawAmount(sum(holder.total_shares for holder in everyone))
     if supply == 0:
         return
-    parts = sum(each.fraction_of(supply) for each in everyone)
+    parts = sum(holder.fraction_of(supply) for holder in everyone)
     assert WAD - len(everyone) < parts <= WAD
 
 
@@ -35,11 +35,11 @@ def test_values_of_holders_add_up_to_net_assets_except_for_rounding(
     total_shares: list[tuple[RawAmount, RawAmount]], net_assets: int
 ) -> None:
     everyone = [holder(shares, locked) for shares, locked in total_shares]
-    effective = sum(each.shares for each in everyone)
+    effective = sum(holder.shares for holder in everyone)
     if effective == 0:
         return
     nav = NavPerShare(divide(net_assets * WAD, effective, rounding=Rounding.DOWN))
-    value_at = sum(each.value_at(nav) for each in everyone)
+    value_at = sum(holder.value_at(nav) for holder in everyone)
     assert net_assets - effective // WAD - 1 - len(everyone) <= value_at <= net_assets
 
 

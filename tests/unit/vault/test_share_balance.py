@@ -1,4 +1,4 @@
-"""Whose shares move with an event, and that nobody's ever fall below zero."""
+"""Tests that each event changes the right balances, and that no balance falls below zero."""
 
 import pytest
 from hypothesis import given

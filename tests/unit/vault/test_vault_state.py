@@ -1,4 +1,4 @@
-"""What the fund is worth at one block, from its fresh parts."""
+"""Tests of the fund's value at one block, from its fresh parts."""
 
 from dataclasses import replace
 from fractions import Fraction
