@@ -114,7 +114,7 @@ def when_asked(method: str, do: Callable[[], None]) -> Callable[[list[Call]], Aw
     return before_answer
 
 
-async def test_a_killed_listener_is_followed_by_the_one_that_stood_by(pair: Pair, owner: AsyncEngine) -> None:
+async def test_standby_takes_over_when_the_listener_is_killed(pair: Pair, owner: AsyncEngine) -> None:
     first = await pair.happen()
     one = await pair.start(0, wait_for_output="listener.started")
     await pair.recorded_block(first)
@@ -130,7 +130,7 @@ async def test_a_killed_listener_is_followed_by_the_one_that_stood_by(pair: Pair
     await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
-async def test_a_listener_that_was_frozen_and_wakes_up_too_late_writes_nothing(pair: Pair, owner: AsyncEngine) -> None:
+async def test_frozen_listener_that_wakes_too_late_writes_nothing(pair: Pair, owner: AsyncEngine) -> None:
     first = await pair.happen()
     one = await pair.start(0, wait_for_output="listener.started")
     await pair.recorded_block(first)
@@ -164,7 +164,7 @@ async def nobody_writes(owner_url: str, table: str) -> AsyncIterator[Callable[[]
         yield someone_waits
 
 
-async def test_a_listener_frozen_in_the_middle_of_its_transaction_does_not_hold_up_the_next_one(
+async def test_listener_frozen_in_its_transaction_does_not_block_its_successor(
     pair: Pair, owner: AsyncEngine, owner_url: str
 ) -> None:
     """It keeps the cursor's row, and in the middle of a COPY no timeout of the server ends it: its successor does."""
@@ -187,7 +187,7 @@ async def test_a_listener_frozen_in_the_middle_of_its_transaction_does_not_hold_
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + OFTEN_KILLED))
-async def test_a_listener_killed_again_and_again_has_recorded_everything_once(
+async def test_listener_killed_repeatedly_records_everything_once(
     pair: Pair, owner: AsyncEngine, seed: int
 ) -> None:
     """Each by SIGKILL, at a drawn question to its node or a drawn moment after it, in changing weather."""
@@ -215,7 +215,7 @@ def _kill(program: CliProcess) -> None:
         os.kill(program.pid, signal.SIGKILL)
 
 
-async def test_a_killed_scheduler_is_followed_by_the_one_that_stood_by(
+async def test_standby_takes_over_when_the_scheduler_is_killed(
     deep_chain: DeepChain, settings: Settings, cli: CliRunner, eventually: Callable[..., Any]
 ) -> None:
     await deep_chain.finalize_all()

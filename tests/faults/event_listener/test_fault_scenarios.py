@@ -76,7 +76,7 @@ async def fault_scenario(
 
 @pytest.mark.parametrize("seeds", seed_groups(SEED, SCENARIOS, size=SCENARIOS_PER_TEST), ids=group_name)
 @pytest.mark.timeout(900)
-async def test_after_every_ordeal_the_books_are_the_chains_each_event_in_them_once(
+async def test_recorded_state_equals_the_chain_after_every_fault_scenario(
     seeds: range,
     fault_scenario: tuple[FaultScenario, AppContext],
     owner: AsyncEngine,
@@ -118,7 +118,7 @@ def describe(counted: Counter[str]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counted.most_common())
 
 
-async def test_what_is_not_final_is_not_recorded_so_that_a_reorganisation_changes_nothing(
+async def test_reorganisation_of_blocks_that_are_not_final_changes_nothing(
     fault_scenario: tuple[FaultScenario, AppContext], owner: AsyncEngine
 ) -> None:
     scenario, auditor = fault_scenario

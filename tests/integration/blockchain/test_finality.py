@@ -58,7 +58,7 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
         yield opened
 
 
-async def test_the_finalized_tag_is_believed_where_the_node_has_it(node: StubNode, rpc: Rpc) -> None:
+async def test_bsc_finality_uses_the_finalized_tag(node: StubNode, rpc: Rpc) -> None:
     node.methods["eth_getBlockByNumber"] = by_number(finalized=HEAD - 2)
     assert await BSC.final_block(rpc) == stamp(HEAD - 2)
     assert await TagFinality().final_block(rpc) == stamp(HEAD - 2)
@@ -66,7 +66,7 @@ async def test_the_finalized_tag_is_believed_where_the_node_has_it(node: StubNod
 
 # A node that does not know the tag, knows no final block yet, or has not come further than genesis.
 @pytest.mark.parametrize("finalized", [refuse, None, 0])
-async def test_without_the_tag_bscs_own_method_is_asked(node: StubNode, rpc: Rpc, finalized: Any) -> None:
+async def test_bsc_finality_uses_its_own_method_without_the_tag(node: StubNode, rpc: Rpc, finalized: Any) -> None:
     node.methods |= {
         "eth_getBlockByNumber": by_number(finalized=finalized),
         "eth_getFinalizedHeader": lambda params: block(HEAD - 3) if params == [-2] else None,
@@ -75,17 +75,17 @@ async def test_without_the_tag_bscs_own_method_is_asked(node: StubNode, rpc: Rpc
 
 
 @pytest.mark.parametrize("own_method", [refuse, lambda _params: None, lambda _params: block(0)])
-async def test_without_either_a_block_is_final_eleven_turns_below_the_head(node: StubNode, rpc: Rpc, own_method: Any) -> None:
+async def test_bsc_finality_is_eleven_turns_below_the_head_without_either(node: StubNode, rpc: Rpc, own_method: Any) -> None:
     node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_getFinalizedHeader": own_method}
     assert await BSC.final_block(rpc) == stamp(HEAD - 11 * 16)
 
 
-async def test_on_a_chain_younger_than_that_only_genesis_is_final(node: StubNode, rpc: Rpc) -> None:
+async def test_bsc_finality_is_genesis_on_a_young_chain(node: StubNode, rpc: Rpc) -> None:
     node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_blockNumber": hex(50)}
     assert await BSC.final_block(rpc) == stamp(0)
 
 
-async def test_each_step_down_is_later_and_never_looser(node: StubNode, rpc: Rpc) -> None:
+async def test_bsc_finality_fallbacks_are_never_weaker(node: StubNode, rpc: Rpc) -> None:
     seen = []
     for methods in (
         {"eth_getBlockByNumber": by_number(finalized=HEAD - 2)},
@@ -98,14 +98,14 @@ async def test_each_step_down_is_later_and_never_looser(node: StubNode, rpc: Rpc
 
 
 @pytest.mark.parametrize("rule", [TagFinality(), BSC])
-async def test_a_block_the_node_does_not_have_is_an_error_to_wait_for(node: StubNode, rpc: Rpc, rule: Any) -> None:
+async def test_get_block_raises_when_the_node_lacks_the_block(node: StubNode, rpc: Rpc, rule: Any) -> None:
     """As behind a balancer that answers the head from one node and the block from another that lags."""
     node.methods["eth_getBlockByNumber"] = None
     with pytest.raises(RpcError, match="the node has no block"):
         await rule.final_block(rpc)
 
 
-def test_every_chain_served_has_a_rule_and_no_other_is_guessed() -> None:
+def test_chain_adapter_raises_for_a_chain_without_a_rule() -> None:
     assert isinstance(chain_adapter(56), BscFinality)
     assert isinstance(chain_adapter(97), BscFinality)
     assert isinstance(chain_adapter(31337), TagFinality)
@@ -115,7 +115,7 @@ def test_every_chain_served_has_a_rule_and_no_other_is_guessed() -> None:
         chain_adapter(1, {56: FinalitySettings(depth=400)})
 
 
-async def test_a_configured_rule_serves_another_chain_and_makes_a_known_one_stricter(node: StubNode, rpc: Rpc) -> None:
+async def test_configured_rule_adds_a_chain_or_makes_it_stricter(node: StubNode, rpc: Rpc) -> None:
     node.methods["eth_getBlockByNumber"] = by_number(finalized=HEAD - 2)
     for rules, final in (
         (FinalitySettings(depth=64), HEAD - 64),
@@ -131,13 +131,13 @@ async def test_a_configured_rule_serves_another_chain_and_makes_a_known_one_stri
     assert await longer.final_block(rpc) == stamp(HEAD - 11 * 32)
 
 
-def test_a_looser_rule_takes_an_explicit_word() -> None:
+def test_weaker_rule_needs_an_explicit_setting() -> None:
     with pytest.raises(WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ACCEPT_LOOSER=true"):
         chain_adapter(56, {56: FinalitySettings(turn_length=8)})
     assert chain_adapter(56, {56: FinalitySettings(turn_length=8, allow_weaker_rule=True)}) == BscFinality(8)
 
 
-async def test_a_node_of_another_chain_is_refused_with_both_ids(rpc: Rpc) -> None:
+async def test_node_of_another_chain_is_rejected_with_both_ids(rpc: Rpc) -> None:
     await require_chain(rpc, 56)
     with pytest.raises(ChainMismatch, match=r"serves chain 56, but PAIMON_CHAIN__CHAIN_ID is 97"):
         await require_chain(rpc, 97)

@@ -12,7 +12,7 @@ from tests.support.factories.strategies import address
 from paimon.application.event_listener.fetch.block_range import BlockRange, InconsistentResponse, fetch_range
 from paimon.application.event_listener.fetch.log_filter import LogQuery
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
-from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc import pool as pool_module
 from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
@@ -26,8 +26,8 @@ BLOCKS_WITH_LOGS = (2, 3, 17, 17, 17, 18, 40, 41, 60)
 
 @pytest.fixture(autouse=True)
 def _untended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 3_600)
+    monkeypatch.setattr(pool_module, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 3_600)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("provider", NAMED)
-async def test_a_cap_that_is_named_is_learnt_at_the_first_refusal(nodes: list[StubNode], provider: str) -> None:
+async def test_named_range_cap_is_learned_at_the_first_rejection(nodes: list[StubNode], provider: str) -> None:
     limit(nodes[0], blocks_at_most(25, *NAMED[provider]))
     async with pool(nodes[0]) as rpc:
         assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
@@ -114,7 +114,7 @@ async def test_a_cap_that_is_named_is_learnt_at_the_first_refusal(nodes: list[St
 
 
 @pytest.mark.parametrize("words", ["block range is too wide", "Block range limit exceeded. See more details at https://…"])
-async def test_a_cap_that_is_not_named_is_found_by_halving_and_never_asked_above_again(
+async def test_unnamed_range_cap_is_found_by_halving_and_kept(
     nodes: list[StubNode], words: str
 ) -> None:
     limit(nodes[0], blocks_at_most(25, -32602, words))
@@ -124,7 +124,7 @@ async def test_a_cap_that_is_not_named_is_found_by_halving_and_never_asked_above
     assert ranges_asked(nodes[0]) == [60, 30, *[15] * 4 * 3]
 
 
-async def test_too_many_results_are_split_and_the_size_grows_back(nodes: list[StubNode]) -> None:
+async def test_range_with_too_many_results_is_split_and_grows_back(nodes: list[StubNode]) -> None:
     limit(nodes[0], logs_at_most(3, -32005, "query returned more than 3 results"))
     async with pool(nodes[0]) as rpc:
         assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
@@ -135,7 +135,7 @@ async def test_too_many_results_are_split_and_the_size_grows_back(nodes: list[St
         assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
 
 
-async def test_a_single_block_with_too_many_is_the_nodes_error_unless_another_gives_them(nodes: list[StubNode]) -> None:
+async def test_single_block_with_too_many_logs_raises_unless_another_endpoint_answers(nodes: list[StubNode]) -> None:
     narrow, wide = nodes[:2]
     limit(narrow, logs_at_most(2, -32000, "query returns too many logs, narrow your filter: 2"))
     async with pool(narrow) as rpc:
@@ -145,7 +145,7 @@ async def test_a_single_block_with_too_many_is_the_nodes_error_unless_another_gi
         assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
 
 
-async def test_each_endpoint_has_its_own_cap_and_whoever_answers_nothing_is_lost(nodes: list[StubNode]) -> None:
+async def test_endpoints_have_their_own_range_caps_and_no_log_is_lost(nodes: list[StubNode]) -> None:
     for node, cap in zip(nodes, (7, 25, 1_000), strict=True):
         limit(node, blocks_at_most(cap, -32614, "eth_getLogs is limited to a {cap} range"))
     async with pool(*nodes, attempts_max=3) as rpc:
@@ -159,7 +159,7 @@ async def test_each_endpoint_has_its_own_cap_and_whoever_answers_nothing_is_lost
     assert refused[2] == 0
 
 
-async def test_the_logs_of_a_node_that_has_not_the_last_block_are_not_believed(chain: StubChain, nodes: list[StubNode]) -> None:
+async def test_logs_of_a_node_without_the_last_block_are_rejected(chain: StubChain, nodes: list[StubNode]) -> None:
     """It leaves out what it has yet to see, without a word: here all headers come from before it fell back."""
     node, headers = nodes[0], chain.headers
     given = node.methods["eth_getBlockByNumber"]
@@ -177,7 +177,7 @@ async def test_the_logs_of_a_node_that_has_not_the_last_block_are_not_believed(c
             await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)])
 
 
-async def test_where_one_node_has_fallen_back_another_gives_the_logs(chain: StubChain, nodes: list[StubNode]) -> None:
+async def test_another_endpoint_serves_the_logs_when_one_lags(chain: StubChain, nodes: list[StubNode]) -> None:
     behind, well = nodes[:2]
     behind.methods["eth_getLogs"] = []
     behind.methods["eth_getBlockByNumber"] = lambda params: chain.headers.get(n) if (n := int(params[0], 16)) < LAST else None

@@ -21,7 +21,7 @@ from tests.support.chain.stub_node import (
     stub_node,
 )
 
-from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc import pool as pool_module
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(pool_module, "_BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ MISBEHAVIOURS: dict[str, tuple[Disturbance, str]] = {
 
 
 @pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
-async def test_a_misbehaving_node_is_asked_again_and_then_believed(node: StubNode, misbehaviour: str) -> None:
+async def test_rpc_retries_a_failing_node(node: StubNode, misbehaviour: str) -> None:
     node.disturbances = [MISBEHAVIOURS[misbehaviour][0]] * 2
     async with client(node.url) as rpc:
         assert await rpc.call("eth_chainId", []) == "0x38"
@@ -74,7 +74,7 @@ async def test_a_misbehaving_node_is_asked_again_and_then_believed(node: StubNod
 
 
 @pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
-async def test_patience_is_bounded_and_the_reason_is_told_without_the_key(node: StubNode, misbehaviour: str) -> None:
+async def test_rpc_retries_are_bounded_and_the_error_hides_the_key(node: StubNode, misbehaviour: str) -> None:
     disturbance, words = MISBEHAVIOURS[misbehaviour]
     node.disturbances = [disturbance] * 10
     async with client(node.url) as rpc:
@@ -86,7 +86,7 @@ async def test_patience_is_bounded_and_the_reason_is_told_without_the_key(node: 
     assert KEY not in str(logged)
 
 
-async def test_silence_is_waited_for_no_longer_than_asked(node: StubNode) -> None:
+async def test_rpc_times_out_when_the_node_is_silent(node: StubNode) -> None:
     node.disturbances = [no_answer, no_answer]
     async with client(node.url, attempts_max=2, timeout_seconds=0.1) as rpc:
         with pytest.raises(RpcUnavailable, match="TimeoutError") as failed:
@@ -94,7 +94,7 @@ async def test_silence_is_waited_for_no_longer_than_asked(node: StubNode) -> Non
     assert KEY not in shown(failed.value)
 
 
-async def test_one_call_may_have_less_patience_than_the_others(node: StubNode) -> None:
+async def test_rpc_call_may_have_fewer_tries(node: StubNode) -> None:
     node.disturbances = [replying_with(500)]
     async with client(node.url) as rpc:
         with pytest.raises(RpcUnavailable):
@@ -103,7 +103,7 @@ async def test_one_call_may_have_less_patience_than_the_others(node: StubNode) -
 
 
 @pytest.mark.parametrize("url", [f"http://127.0.0.1:1/{KEY}", f"http://user:{KEY}@127.0.0.1:1/", f"http://bad host/{KEY}"])
-async def test_an_address_where_nobody_answers_is_named_without_the_key(url: str) -> None:
+async def test_unreachable_address_error_hides_the_key(url: str) -> None:
     async with client(url, attempts_max=2) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.call("eth_chainId", [])
@@ -111,14 +111,14 @@ async def test_an_address_where_nobody_answers_is_named_without_the_key(url: str
     assert KEY not in shown(failed.value)
 
 
-async def test_what_is_no_http_server_is_told_without_the_key() -> None:
+async def test_non_http_server_error_hides_the_key() -> None:
     async with non_http_server() as url, client(url, attempts_max=2) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.call("eth_chainId", [])
     assert KEY not in shown(failed.value)
 
 
-async def test_the_key_is_carried_to_no_other_address(node: StubNode) -> None:
+async def test_rpc_follows_no_redirect_with_the_key(node: StubNode) -> None:
     async def redirect(_request: Any, _answers: Any) -> Any:
         return web.Response(status=307, headers={"Location": node.url})
 
@@ -130,7 +130,7 @@ async def test_the_key_is_carried_to_no_other_address(node: StubNode) -> None:
     assert KEY not in shown(failed.value)
 
 
-async def test_a_batch_is_answered_in_the_order_it_was_asked_whatever_order_the_node_takes(node: StubNode) -> None:
+async def test_batch_results_are_in_request_order(node: StubNode) -> None:
     node.disturbances = [answering(lambda answers: answers[::-1])]
     async with client(node.url) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(7)]) == list(range(7))
@@ -147,7 +147,7 @@ async def test_a_batch_is_answered_in_the_order_it_was_asked_whatever_order_the_
         lambda answers: [*answers[:-1], None],
     ],
 )
-async def test_a_batch_that_is_answered_in_part_is_asked_again_whole(node: StubNode, spoil: Any) -> None:
+async def test_batch_is_repeated_whole_when_answered_in_part(node: StubNode, spoil: Any) -> None:
     node.disturbances = [answering(spoil)]
     async with client(node.url) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
@@ -155,7 +155,7 @@ async def test_a_batch_that_is_answered_in_part_is_asked_again_whole(node: StubN
 
 
 @pytest.mark.parametrize("shape", ["an_object", "a_list_with_the_first_id"])  # the second is geth's
-async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones_from_then_on(node: StubNode, shape: str) -> None:
+async def test_batch_size_is_reduced_when_the_node_rejects_it(node: StubNode, shape: str) -> None:
     async def refuse_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
         refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
         if len(answers) <= 2:
@@ -170,7 +170,7 @@ async def test_a_batch_that_is_too_large_is_sent_in_smaller_ones_from_then_on(no
         assert node.requests == 8
 
 
-async def test_a_refusal_of_the_whole_batch_is_the_nodes_error(node: StubNode) -> None:
+async def test_rejection_of_the_whole_batch_raises_rpc_error(node: StubNode) -> None:
     refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
     node.disturbances = [answering(lambda _answers: refusal)]
     async with client(node.url) as rpc:
@@ -179,7 +179,7 @@ async def test_a_refusal_of_the_whole_batch_is_the_nodes_error(node: StubNode) -
     assert node.requests == 1
 
 
-async def test_an_error_answer_is_the_nodes_word_and_not_asked_again(node: StubNode) -> None:
+async def test_error_answer_raises_without_a_retry(node: StubNode) -> None:
     def refuse(_params: list[Any]) -> Any:
         raise NodeError(-32000, "header not found")
 
@@ -203,7 +203,7 @@ async def test_an_error_answer_is_the_nodes_word_and_not_asked_again(node: StubN
         (3, "execution reverted", {"data": ["0x00"]}, True, None),
     ],
 )
-async def test_reverts_are_told_from_other_errors(
+async def test_reverts_are_distinguished_from_other_errors(
     node: StubNode, code: int, message: str, data: Any, is_revert: bool, revert_data: bytes | None
 ) -> None:
     def refuse(_params: list[Any]) -> Any:
@@ -226,13 +226,13 @@ async def test_reverts_are_told_from_other_errors(
         ({}, "neither result nor error"),
     ],
 )
-async def test_an_answer_that_bends_the_protocol_is_an_error_in_words(node: StubNode, answer: Any, words: str) -> None:
+async def test_answer_that_violates_the_protocol_raises_a_readable_error(node: StubNode, answer: Any, words: str) -> None:
     node.disturbances = [answering(lambda answers: {"jsonrpc": "2.0", "id": answers[0]["id"], **answer})]
     async with client(node.url) as rpc:
         with pytest.raises(RpcError, match=words):
             await rpc.call("eth_chainId", [])
 
 
-async def test_a_client_that_is_not_open_says_so(node: StubNode) -> None:
+async def test_rpc_raises_when_used_outside_its_context(node: StubNode) -> None:
     with pytest.raises(RuntimeError, match="outside its `async with` block"):
         await client(node.url).call("eth_chainId", [])

@@ -13,7 +13,7 @@ from tests.support.chain.stub_node import KEY, NodeError, StubNode, replying_wit
 from paimon.domain.chain import endpoint_health
 from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
 from paimon.infrastructure.blockchain.finality import ChainMismatch, require_chain
-from paimon.infrastructure.blockchain.rpc import pool as rpc_module
+from paimon.infrastructure.blockchain.rpc import pool as pool_module
 from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl, endpoint_name
 from paimon.infrastructure.blockchain.rpc.errors import BlockNotReached, RpcError, RpcUnavailable, StatePruned
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -28,8 +28,8 @@ NOBODY = f"http://127.0.0.1:1/{KEY}"
 @pytest.fixture(autouse=True)
 def _untended(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses, and nobody is looked at but by a test's own questions."""
-    monkeypatch.setattr(rpc_module, "_BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 3_600)
+    monkeypatch.setattr(pool_module, "_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 3_600)
 
 
 @pytest.fixture
@@ -75,18 +75,18 @@ def breaker_of(rpc: Rpc, node: StubNode) -> BreakerStatus:
 
 
 @pytest.mark.parametrize("disturbance", [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset])
-async def test_who_fails_is_stood_in_for_within_the_same_call_and_at_once(
+async def test_another_endpoint_answers_at_once_when_one_fails(
     first: StubNode, second: StubNode, disturbance: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name_of in ("_BACKOFF_SECONDS", "_BACKOFF_SECONDS_MAX"):
-        monkeypatch.setattr(rpc_module, name_of, 1e9)  # a pause would outlast the test
+        monkeypatch.setattr(pool_module, name_of, 1e9)  # a pause would outlast the test
     first.disturbances = [disturbance]
     async with asyncio.timeout(60), pool(first, second) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
     assert (received(first), received(second)) == (3, 3)  # the whole batch of each, never a part
 
 
-async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries(first: StubNode, second: StubNode) -> None:
+async def test_all_endpoints_are_retried_within_the_bounded_tries(first: StubNode, second: StubNode) -> None:
     first.disturbances, second.disturbances = [replying_with(502)] * 2, [replying_with(502)]
     async with pool(first, second) as rpc:
         assert await rpc.call("eth_echo", [1]) == 1
@@ -94,7 +94,7 @@ async def test_once_all_have_failed_all_are_asked_again_within_the_bounded_tries
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> None:
+async def test_every_call_succeeds_while_one_endpoint_is_healthy(seed: int) -> None:
     """Whichever that is, whoever rests, and whatever the others do."""
     rng = random.Random(seed)
     faults = [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset]
@@ -108,7 +108,7 @@ async def test_as_long_as_one_is_well_every_question_is_answered(seed: int) -> N
                 node.disturbances.clear()
 
 
-async def test_when_nobody_answers_each_is_named_with_its_reason_and_without_its_key(first: StubNode) -> None:
+async def test_error_names_each_endpoint_with_its_reason_and_no_key(first: StubNode) -> None:
     first.disturbances = [replying_with(503)] * 10
     async with pool(first, NOBODY) as rpc:
         with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 4 tries") as failed:
@@ -131,7 +131,7 @@ async def test_no_message_shows_a_key_that_the_node_repeats(first: StubNode) -> 
     ("code", "message"),
     [(3, "execution reverted: header not found"), (-32000, "execution reverted"), (-32602, "invalid argument 0")],
 )
-async def test_an_error_of_the_callers_own_is_asked_of_nobody_else(
+async def test_request_error_is_not_retried_on_another_endpoint(
     first: StubNode, second: StubNode, code: int, message: str
 ) -> None:
     first.methods["eth_call"] = failing(code, message)
@@ -150,7 +150,7 @@ async def test_an_error_of_the_callers_own_is_asked_of_nobody_else(
         (-32601, "no such method"),
     ],
 )
-async def test_what_one_node_lacks_or_refuses_another_is_asked_for(
+async def test_another_endpoint_is_asked_when_one_lacks_or_refuses(
     first: StubNode, second: StubNode, code: int, message: str
 ) -> None:
     first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(code, message), []
@@ -162,7 +162,7 @@ async def test_what_one_node_lacks_or_refuses_another_is_asked_for(
     assert received(first, "eth_getLogs") + received(second, "eth_getLogs") <= 4
 
 
-async def test_a_method_that_a_node_refused_is_not_asked_of_it_while_another_has_it(first: StubNode, second: StubNode) -> None:
+async def test_endpoint_that_refused_a_method_ranks_behind_others_for_it(first: StubNode, second: StubNode) -> None:
     first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(-32005, "limit exceeded"), []
     async with pool(first, second) as rpc:
         await make_dear(rpc, second)
@@ -192,7 +192,7 @@ async def make_dear(rpc: Rpc, node: StubNode) -> None:
     node.received.clear()
 
 
-async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) -> None:
+async def test_endpoint_is_suspended_after_three_failures(first: StubNode, second: StubNode) -> None:
     async with pool(first, second) as rpc:
         await make_dear(rpc, second)
         await bring_down(rpc, first)
@@ -201,11 +201,11 @@ async def test_who_fails_three_times_rests(first: StubNode, second: StubNode) ->
     assert (received(first), received(second)) == (3, 5)
 
 
-async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_for_it(
+async def test_suspended_endpoint_is_probed_and_returns_in_the_background(
     first: StubNode, second: StubNode, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 0.01)
-    monkeypatch.setattr(endpoint_health, "_REST_SECONDS", 0.01)
+    monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 0.01)
+    monkeypatch.setattr(endpoint_health, "_OPEN_SECONDS", 0.01)
     first.disturbances = [replying_with(500)] * 10_000
     async with pool(first, second) as rpc:
 
@@ -223,7 +223,7 @@ async def test_who_rests_is_looked_at_and_comes_back_without_a_caller_waiting_fo
     assert received(first) == 1
 
 
-async def test_who_rests_is_asked_all_the_same_when_nobody_else_is_left(first: StubNode) -> None:
+async def test_suspended_endpoint_is_asked_when_no_other_is_left(first: StubNode) -> None:
     async with pool(first, NOBODY) as rpc:
         await bring_down(rpc, first)
         assert await rpc.call("eth_echo", [1]) == 1
@@ -231,7 +231,7 @@ async def test_who_rests_is_asked_all_the_same_when_nobody_else_is_left(first: S
 
 
 @pytest.mark.parametrize("is_http", [True, False])
-async def test_who_has_too_much_to_do_is_asked_less_at_a_time(first: StubNode, second: StubNode, is_http: bool) -> None:
+async def test_overloaded_endpoint_gets_fewer_concurrent_requests(first: StubNode, second: StubNode, is_http: bool) -> None:
     if is_http:
         first.disturbances = [replying_with(429)]
     else:
@@ -244,7 +244,7 @@ async def test_who_has_too_much_to_do_is_asked_less_at_a_time(first: StubNode, s
     assert after[name(second)] == before[name(second)]
 
 
-async def test_a_rate_limit_is_waited_out_where_there_is_nobody_else_and_told_when_it_lasts(first: StubNode) -> None:
+async def test_rate_limit_of_the_only_endpoint_is_waited_out_within_the_tries(first: StubNode) -> None:
     first.methods["eth_call"] = failing(429, "Your app has exceeded its compute units per second capacity")
     async with pool(first, attempts_max=3) as rpc:
         with pytest.raises(RpcError, match="compute units"):
@@ -252,7 +252,7 @@ async def test_a_rate_limit_is_waited_out_where_there_is_nobody_else_and_told_wh
     assert received(first, "eth_call") == 3
 
 
-async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNode, second: StubNode) -> None:
+async def test_endpoint_is_not_asked_above_its_known_head(first: StubNode, second: StubNode) -> None:
     first.methods["eth_blockNumber"] = hex(10)
     async with pool(first, second) as rpc:
         for _ in range(3):
@@ -267,14 +267,14 @@ async def test_nobody_is_asked_above_the_head_it_is_known_to_have(first: StubNod
     assert (received(first), received(second)) == (1, 3)
 
 
-async def test_as_long_as_a_node_is_away_nobody_says_that_the_chain_is_too_short(first: StubNode) -> None:
+async def test_chain_is_not_reported_too_short_while_an_endpoint_is_down(first: StubNode) -> None:
     async with pool(first, NOBODY) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.at_height(25).call("eth_echo", [1])
     assert not isinstance(failed.value, BlockNotReached)
 
 
-async def test_a_block_shown_is_a_head_known(first: StubNode) -> None:
+async def test_returned_block_raises_the_known_head(first: StubNode) -> None:
     first.methods |= {"eth_getBlockByNumber": {"number": hex(50)}, "eth_blockNumber": hex(20)}
     async with pool(first) as rpc:
         await rpc.call("eth_getBlockByNumber", ["finalized", False])
@@ -283,7 +283,7 @@ async def test_a_block_shown_is_a_head_known(first: StubNode) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, failing(-32000, "header not found")])
-async def test_a_node_that_turns_out_to_lag_is_not_believed_and_another_is_asked(
+async def test_another_endpoint_is_asked_when_a_node_turns_out_to_lag(
     first: StubNode, second: StubNode, answer: Any
 ) -> None:
     """As behind a load balancer: it said 20, but the block is not there."""
@@ -295,7 +295,7 @@ async def test_a_node_that_turns_out_to_lag_is_not_believed_and_another_is_asked
         assert {each.name: each.head for each in rpc.endpoints()} == {name(first): 19, name(second): 20}
 
 
-async def test_broadcasts_go_to_those_for_writing_and_nothing_else_does() -> None:
+async def test_only_broadcasts_go_to_write_endpoints() -> None:
     async with node_at(20) as reader, node_at(20) as writer, node_at(20) as other_writer:
         for node in (reader, writer, other_writer):
             node.methods["eth_sendRawTransaction"] = "0x01"
@@ -308,7 +308,7 @@ async def test_broadcasts_go_to_those_for_writing_and_nothing_else_does() -> Non
         assert [each.requests for each in (reader, writer, other_writer)] == [1, 1, 1]
 
 
-async def test_state_that_full_nodes_forget_is_read_from_an_archive() -> None:
+async def test_old_state_is_read_from_an_archive_endpoint() -> None:
     async with (
         node_at(1_000) as full,
         node_at(1_000) as archive,
@@ -326,7 +326,7 @@ PRUNED = ("missing trie node dd8f96 (path )", "state 0xdd8f96 is not available",
 
 
 @pytest.mark.parametrize("words", PRUNED)
-async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_is_none_it_says_to_add_one(words: str) -> None:
+async def test_pruned_state_is_read_from_an_archive_or_raises_state_pruned(words: str) -> None:
     async with node_at(1_000) as full, node_at(1_000) as archive:
         full.methods["eth_call"] = failing(-32000, words)
         archive.methods["eth_call"] = "0x01"
@@ -341,7 +341,7 @@ async def test_state_that_is_pruned_here_is_asked_of_an_archive_and_where_there_
             assert isinstance(placed, StatePruned)
 
 
-async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNode) -> None:
+async def test_lagging_node_is_not_reported_as_pruned(first: StubNode) -> None:
     first.methods["eth_call"] = failing(-32000, "header not found")
     async with pool(first) as rpc:
         with pytest.raises(RpcError, match="header not found") as found:
@@ -349,7 +349,7 @@ async def test_a_node_that_has_not_come_so_far_has_pruned_nothing(first: StubNod
         assert not isinstance(found.value, StatePruned)
 
 
-async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_asked(first: StubNode, second: StubNode) -> None:
+async def test_endpoint_of_another_chain_is_never_asked(first: StubNode, second: StubNode) -> None:
     second.methods["eth_chainId"] = hex(97)
     async with pool(first, second, chain_id=56) as rpc:
         with pytest.raises(ChainMismatch) as refused:
@@ -362,7 +362,7 @@ async def test_an_endpoint_of_another_chain_is_refused_by_its_host_and_never_ask
     assert (received(first), received(second)) == (5, 0)
 
 
-async def test_one_of_several_may_be_down_at_the_start_and_is_asked_nothing_before_it_said_its_chain(
+async def test_endpoint_down_at_the_start_is_asked_only_after_reporting_its_chain(
     first: StubNode, second: StubNode
 ) -> None:
     second.disturbances = [replying_with(502)]
@@ -375,7 +375,7 @@ async def test_one_of_several_may_be_down_at_the_start_and_is_asked_nothing_befo
     assert received(second) == 0
 
 
-async def test_at_the_start_somebody_must_answer() -> None:
+async def test_chain_ids_raise_when_no_endpoint_answers() -> None:
     async with pool(NOBODY, NOBODY.replace(":1/", ":2/"), chain_id=56) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await require_chain(rpc, 56)
@@ -384,7 +384,7 @@ async def test_at_the_start_somebody_must_answer() -> None:
     assert KEY not in str(failed.value)
 
 
-async def test_a_second_opinion_comes_from_another(first: StubNode, second: StubNode) -> None:
+async def test_excluding_view_asks_another_endpoint(first: StubNode, second: StubNode) -> None:
     first.methods["eth_who"], second.methods["eth_who"] = "first", "second"
     async with pool(first, second) as rpc:
         one = await rpc.at_height(20).preferred()
@@ -398,7 +398,7 @@ async def test_a_second_opinion_comes_from_another(first: StubNode, second: Stub
         assert alone.excluding(name(first)) is None
 
 
-async def test_a_view_asks_only_those_it_names_even_when_they_fail(first: StubNode, second: StubNode) -> None:
+async def test_view_asks_only_its_named_endpoints_even_when_they_fail(first: StubNode, second: StubNode) -> None:
     first.disturbances = [replying_with(500)] * 9
     async with pool(first, second) as rpc:
         with pytest.raises(RpcUnavailable, match=f"node {name(first)} gave"):
@@ -406,11 +406,11 @@ async def test_a_view_asks_only_those_it_names_even_when_they_fail(first: StubNo
     assert second.requests == 0
 
 
-async def test_heads_are_kept_fresh_without_questions(
+async def test_heads_are_refreshed_without_requests(
     first: StubNode, second: StubNode, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Awaitable[None]]
 ) -> None:
-    monkeypatch.setattr(rpc_module, "_TEND_SECONDS", 0.01)
-    monkeypatch.setattr(rpc_module, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 0.01)
+    monkeypatch.setattr(pool_module, "_PROBE_AFTER_SECONDS", 0.0)
     async with pool(first, second) as rpc:
 
         async def at(head: int) -> bool:

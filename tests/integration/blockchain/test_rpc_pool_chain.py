@@ -24,7 +24,7 @@ def with_endpoints(settings: Settings, first: str, more: str, **options: Any) ->
     return settings.model_copy(update={"chain": settings.chain.model_copy(update=urls | options)})
 
 
-async def test_a_house_whose_first_endpoint_is_dead_starts_reads_and_tells_how_each_stands(
+async def test_system_starts_and_reads_when_its_first_endpoint_is_down(
     settings: Settings, fund: TestFund
 ) -> None:
     async with open_app_context(with_endpoints(settings, DEAD, fund.rpc_url), process="test") as app_context:
@@ -42,7 +42,7 @@ async def test_a_house_whose_first_endpoint_is_dead_starts_reads_and_tells_how_e
     assert KEY not in repr([dead, well])
 
 
-async def test_a_house_with_one_endpoint_of_another_chain_does_not_start(settings: Settings, fund: TestFund) -> None:
+async def test_system_does_not_start_with_an_endpoint_of_another_chain(settings: Settings, fund: TestFund) -> None:
     async with (
         stub_node(eth_chainId="0x1", eth_blockNumber="0x1") as foreign,
         open_app_context(with_endpoints(settings, fund.rpc_url, foreign.url), process="test") as app_context,
@@ -52,7 +52,7 @@ async def test_a_house_with_one_endpoint_of_another_chain_does_not_start(setting
     assert KEY not in str(refused.value)
 
 
-async def test_two_endpoints_of_one_chain_give_the_same_range(settings: Settings, fund: TestFund) -> None:
+async def test_two_endpoints_of_one_chain_return_the_same_range(settings: Settings, fund: TestFund) -> None:
     other = fund.rpc_url.replace("127.0.0.1", "localhost")
     async with open_app_context(with_endpoints(settings, fund.rpc_url, other), process="test") as app_context:
         final = await app_context.chain.final_block(app_context.rpc)

@@ -60,7 +60,7 @@ async def kept(database: Database) -> list[tuple[int, int]]:
         return [(number, before) for number, before in rows]
 
 
-async def test_of_the_past_blocks_with_logs_and_ends_of_stretches_are_kept_each_naming_the_one_before(
+async def test_catch_up_keeps_blocks_with_logs_and_segment_ends_chained(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, **FAR):
@@ -71,7 +71,7 @@ async def test_of_the_past_blocks_with_logs_and_ends_of_stretches_are_kept_each_
     assert [before for _, before in blocks] == [0, *numbers[:-1]]
 
 
-async def test_blocks_near_the_head_are_all_kept(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
+async def test_listener_keeps_every_block_near_the_head(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
     async with following(node, database, **(FAR | {"strict_proof_blocks": 20})):
         await eventually(lambda: at(database, HEAD))
     numbers = [number for number, _ in await kept(database)]
@@ -83,7 +83,7 @@ async def at(database: Database, number: int) -> bool:
     return (await recorded(database))[0] == number
 
 
-async def test_answers_that_come_in_another_order_are_recorded_in_the_chains(
+async def test_catch_up_records_segments_in_chain_order_when_answers_arrive_unordered(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     turn = 0
@@ -103,7 +103,7 @@ async def test_answers_that_come_in_another_order_are_recorded_in_the_chains(
     assert (await recorded(database))[2] == len(WITH_LOGS)
 
 
-async def test_no_more_is_under_way_than_allowed(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
+async def test_catch_up_never_exceeds_its_concurrency(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
     under_way, most = 0, 0
 
     async def counted(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
@@ -120,7 +120,7 @@ async def test_no_more_is_under_way_than_allowed(node: StubNode, database: Datab
     assert most == FAR["catch_up_concurrency"]
 
 
-async def test_what_came_before_a_failure_stands_and_the_rest_is_asked_for_again(
+async def test_catch_up_keeps_recorded_segments_after_a_failure_and_refetches_the_rest(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     truth = chain.headers[77]
@@ -139,7 +139,7 @@ async def beyond(database: Database, number: int) -> bool:
     return ((await recorded(database))[0] or 0) > number
 
 
-async def test_a_log_of_a_block_outside_the_stretch_is_no_answer(
+async def test_catch_up_rejects_a_log_of_a_block_outside_the_segment(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     chain.head = 60
@@ -156,7 +156,7 @@ async def test_a_log_of_a_block_outside_the_stretch_is_no_answer(
     assert (await recorded(database))[2] == len(WITH_LOGS)
 
 
-async def test_a_final_block_that_changed_is_noticed_from_far_behind_too(
+async def test_catch_up_halts_when_the_recorded_final_block_changed(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     chain.head = 40
@@ -196,7 +196,7 @@ async def lived(app_context: AppContext, final: BlockStamp, **options: Any) -> t
     return cursor, tracked
 
 
-async def test_a_fund_caught_up_with_has_the_books_of_one_followed_block_by_block(
+async def test_catch_up_records_the_same_state_as_following_block_by_block(
     app_context: AppContext, fund: TestFund, owner_url: str
 ) -> None:
     """Its assets' tokens and its OTC manager are announced on the way, in stretches that are fetched ahead."""
@@ -215,7 +215,7 @@ async def test_a_fund_caught_up_with_has_the_books_of_one_followed_block_by_bloc
     assert len(books[0][1].contracts) > 4
 
 
-async def test_headers_of_old_quiet_blocks_are_forgotten_and_a_lost_one_is_still_missed(
+async def test_old_headers_without_logs_are_pruned_and_a_lost_one_is_noticed(
     node: StubNode,
     database: Database,
     owner_url: str,

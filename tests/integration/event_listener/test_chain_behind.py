@@ -85,7 +85,7 @@ async def opened(app_context: AppContext) -> RiskEvent | None:
         return await find_chain_behind(session)
 
 
-async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_when_it_is_there_again(
+async def test_listener_waits_and_reports_when_the_chain_is_behind_the_cursor(
     app_context: AppContext, fund: TestFund, node: ByzantineNode, api_client: ApiClient, eventually: Callable[..., Any]
 ) -> None:
     fund.mine(6)
@@ -128,7 +128,7 @@ async def test_a_chain_that_became_shorter_is_waited_for_and_seen_and_followed_w
     assert (row.kind, row.status) == (RiskKind.CHAIN_BEHIND, RiskStatus.RESOLVED)
 
 
-async def test_it_is_waited_for_from_the_start_too_and_a_later_holder_ends_what_was_left_open(
+async def test_next_lease_holder_resolves_the_chain_behind_event_left_open(
     app_context: AppContext, fund: TestFund, node: ByzantineNode, eventually: Callable[..., Any]
 ) -> None:
     fund.mine(6)
@@ -152,7 +152,7 @@ async def test_it_is_waited_for_from_the_start_too_and_a_later_holder_ends_what_
         await eventually(over)
 
 
-async def test_a_node_that_only_calls_less_final_opens_nothing(
+async def test_no_event_opens_when_only_the_nodes_finality_is_behind(
     app_context: AppContext, fund: TestFund, node: ByzantineNode, eventually: Callable[..., Any]
 ) -> None:
     """Nodes differ by a block or two in that, all day long."""

@@ -45,7 +45,7 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
         yield opened
 
 
-async def test_a_consistent_answer_is_a_chained_range_with_its_logs_in_chain_order(chain: StubChain, rpc: Rpc) -> None:
+async def test_fetch_range_returns_chained_headers_and_ordered_logs(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.reverse()
     found = await fetch_range(rpc, 2, 9, [LogQuery(TRACKED, 2, 9)])
     assert [header.stamp for header in found.headers] == [chain.stamp(number) for number in range(2, 10)]
@@ -86,14 +86,14 @@ LIES: dict[str, Callable[[StubChain], object]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_answers_that_do_not_fit_together_are_no_range(chain: StubChain, rpc: Rpc, lie: str) -> None:
+async def test_fetch_range_rejects_inconsistent_answers(chain: StubChain, rpc: Rpc, lie: str) -> None:
     LIES[lie](chain)
     with pytest.raises(InconsistentResponse):
         await fetch_range(rpc, 2, 9, [LogQuery(TRACKED, 2, 9)])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(1, 8))
-def test_a_range_falls_into_pieces_between_blocks_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
+def test_block_range_splits_between_blocks_and_loses_nothing(logs_of_blocks: list[int], logs_max: int) -> None:
     headers = tuple(bare_header(number) for number in range(len(logs_of_blocks)))
     logs = tuple(
         ChainLog(stamp(number), index, Hash32(bytes(32)), 0, FUND.vault, (), b"")

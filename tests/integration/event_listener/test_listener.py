@@ -72,7 +72,7 @@ async def caught_up(app_context: AppContext, fund: TestFund, eventually: Callabl
     await eventually(reached)
 
 
-async def test_a_request_is_recorded_projected_and_its_reaction_is_due(
+async def test_listener_records_and_projects_a_request_and_queues_its_message(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     request_id = fund.request("ines", 120_000)
@@ -89,7 +89,7 @@ async def test_a_request_is_recorded_projected_and_its_reaction_is_due(
         assert "RedemptionRequested" in due[0].payload["events"]
 
 
-async def test_the_books_equal_the_chain_after_every_kind_of_redemption(
+async def test_recorded_state_equals_the_chain_after_every_kind_of_redemption(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     small, large, rejected = fund.request("ines", 10_000), fund.request("ivan", 120_000), fund.request("isla", 150_000)
@@ -123,7 +123,7 @@ async def test_the_books_equal_the_chain_after_every_kind_of_redemption(
     }
 
 
-async def test_a_wrong_figure_in_the_books_is_found_and_named(
+async def test_reconciliation_names_a_wrong_recorded_figure(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     request_id = fund.request("ines", 10_000)
@@ -143,7 +143,7 @@ async def two_blocks(app_context: AppContext, cursor: BlockStamp) -> BlockRange:
     )
 
 
-async def test_a_writer_of_an_older_epoch_writes_nothing(app_context: AppContext, fund: TestFund) -> None:
+async def test_writer_of_an_older_epoch_writes_nothing(app_context: AppContext, fund: TestFund) -> None:
     old = HeldLease("listener", "the one that slept", 1)
     await taken_by(app_context, old)
     new = HeldLease("listener", "its successor", 2)
@@ -160,7 +160,7 @@ async def test_a_writer_of_an_older_epoch_writes_nothing(app_context: AppContext
         assert await session.scalar(select(func.count()).select_from(BlockRow)) == 2
 
 
-async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(app_context: AppContext, fund: TestFund) -> None:
+async def test_range_is_recorded_once_when_writers_share_an_epoch(app_context: AppContext, fund: TestFund) -> None:
     cursor = await taken_by(app_context, HeldLease("listener", "both", 1))
     fund.wait_until_final()
     fetched = await two_blocks(app_context, cursor)
@@ -170,7 +170,7 @@ async def test_a_range_is_recorded_once_even_when_two_writers_share_an_epoch(app
     assert sorted(type(each).__name__ for each in results) == ["CursorMoved"] * 3 + ["list"]
 
 
-async def test_a_changed_final_block_stops_the_listener(
+async def test_listener_halts_when_a_final_block_changed(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with following(app_context):
@@ -196,7 +196,7 @@ async def halted(app_context: AppContext) -> bool:
         return await find_halt(session) is not None
 
 
-async def test_a_standby_takes_over_from_a_dead_listener(
+async def test_standby_takes_over_from_a_dead_listener(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     assert await try_acquire(app_context.database, "listener", "killed", ttl_seconds=1) is not None  # and never renewed
@@ -206,7 +206,7 @@ async def test_a_standby_takes_over_from_a_dead_listener(
         assert await session.scalar(select(CursorRow.epoch)) == 2
 
 
-async def test_each_batch_leaves_what_it_took_and_how_far_behind_it_was(app_context: AppContext, fund: TestFund) -> None:
+async def test_each_batch_logs_its_durations_and_lag(app_context: AppContext, fund: TestFund) -> None:
     fund.mine(20)
     fund.wait_until_final()
     listener = replace(listener_of(app_context), options=app_context.settings.chain.model_copy(update={"batch_blocks_max": 7}))

@@ -85,7 +85,7 @@ LIES: dict[str, Callable[[StubChain], object]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_when_it_comes(
+async def test_listener_records_nothing_of_an_inconsistent_answer_and_recovers(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any], lie: str
 ) -> None:
     LIES[lie](chain)
@@ -99,7 +99,7 @@ async def test_nothing_of_an_inconsistent_answer_is_recorded_and_the_truth_is_wh
         await eventually(recorded_block(database, HEAD, HEAD, 1))
 
 
-async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
+async def test_listener_waits_for_a_node_behind_the_vaults_deployment(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     asset, node.methods["eth_call"] = node.methods["eth_call"], "0x"
@@ -111,7 +111,7 @@ async def test_a_node_that_has_not_come_to_the_vaults_deployment_is_waited_for(
         await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
-async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
+async def test_listener_waits_for_a_node_that_is_down_at_the_start(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     there = node.methods.pop("eth_getBlockByNumber")
@@ -124,7 +124,7 @@ async def test_a_node_that_is_away_when_the_lease_comes_is_waited_for(
         await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
-async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
+async def test_batch_exceeds_its_log_limit_only_for_a_single_block(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
@@ -137,7 +137,7 @@ async def test_a_batch_holds_no_more_logs_than_allowed_unless_one_block_does(
     assert [each for each in batches if each[2] > 1] == [(5, 5, 2)]  # which holds two all by itself
 
 
-async def test_dense_blocks_that_were_cut_off_once_are_not_asked_for_again_and_again(
+async def test_listener_requests_smaller_ranges_after_dense_blocks(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
@@ -152,7 +152,7 @@ async def test_dense_blocks_that_were_cut_off_once_are_not_asked_for_again_and_a
     assert max(later) <= HEAD // 2
 
 
-async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_where_the_other_came(
+async def test_holder_that_wakes_too_late_stands_by_and_continues_at_the_cursor(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     """Its cursor was taken while it slept: its next batch is refused, which may not end the process."""
@@ -166,7 +166,7 @@ async def test_a_holder_that_wakes_up_too_late_stands_by_and_then_goes_on_from_w
         assert not task.done()
 
 
-async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
+async def test_listener_retries_when_the_final_header_is_unreadable(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     chain.head = 6
@@ -184,7 +184,7 @@ async def test_a_final_header_that_does_not_read_is_no_answer_and_no_end(
         await eventually(recorded_block(database, HEAD, HEAD, 4))
 
 
-async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_listener(
+async def test_listener_halts_when_a_recorded_block_changes_while_following(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     chain.head = 6
@@ -202,7 +202,7 @@ async def test_a_recorded_block_that_changes_while_it_is_followed_stops_the_list
         assert await recorded(database) == (6, 6, 3)
 
 
-async def test_books_do_not_begin_behind_a_block_whose_header_is_not_its_hash(
+async def test_cursor_is_not_created_at_a_block_with_a_wrong_hash(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     """Or they could never go on: no block follows that one."""

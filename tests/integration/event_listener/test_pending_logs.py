@@ -103,7 +103,7 @@ def events(rows: list[PendingLogRow]) -> list[str | None]:
     return [row.event for row in rows]
 
 
-async def test_an_event_is_seen_at_once_and_leaves_when_the_books_have_it(
+async def test_pending_log_is_listed_at_once_and_finalized_when_recorded(
     app_context: AppContext,
     fund: TestFund,
     lease: HeldLease,
@@ -145,7 +145,7 @@ async def _equal(one: object, other: object) -> bool:
     return one == other
 
 
-async def test_an_event_whose_block_is_reorganised_away_is_withdrawn(
+async def test_pending_log_is_orphaned_when_its_block_is_reorganised(
     app_context: AppContext, fund: TestFund, lease: HeldLease, heard: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
     watch = watch_of(app_context)
@@ -167,7 +167,7 @@ async def test_an_event_whose_block_is_reorganised_away_is_withdrawn(
     await eventually(lambda: _equal(heard(), wanted))
 
 
-async def test_a_successor_goes_on_with_the_list_and_the_one_before_writes_nothing(
+async def test_next_lease_holder_continues_the_pending_list_and_the_previous_writes_nothing(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
     watch = watch_of(app_context)
@@ -188,7 +188,7 @@ async def test_a_successor_goes_on_with_the_list_and_the_one_before_writes_nothi
     assert events(after) == events(seen) * 2
 
 
-async def test_the_list_is_bounded_and_takes_the_rest_when_there_is_room(
+async def test_pending_list_is_bounded_and_takes_the_rest_when_possible(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
     watch = watch_of(app_context)
@@ -201,7 +201,7 @@ async def test_the_list_is_bounded_and_takes_the_rest_when_there_is_room(
     assert events(await listed(app_context)) == ["Transfer", "SharesLocked", REQUEST]
 
 
-async def test_a_watch_that_fails_is_counted_and_recording_goes_on(
+async def test_head_monitor_failure_is_counted_and_recording_continues(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
@@ -228,7 +228,7 @@ async def test_a_watch_that_fails_is_counted_and_recording_goes_on(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_lag_of_finality_opens_one_event_when_it_lasts_and_ends_it_by_itself(
+async def test_lasting_finality_lag_opens_one_event_and_resolves_it(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
     def watch(lasting: float, chain: Any) -> HeadMonitor:
@@ -259,7 +259,7 @@ async def lags(app_context: AppContext) -> list[RiskEventRow]:
         return list(await session.scalars(select(RiskEventRow).where(RiskEventRow.kind == RiskKind.FINALITY_LAG)))
 
 
-async def test_an_answer_without_the_logs_withdraws_nothing(database: Database, redis_url: str) -> None:
+async def test_pending_log_stays_when_an_answer_omits_it(database: Database, redis_url: str) -> None:
     """As nodes give near the head: only another block in its block's place ends a log."""
     fund = FundAddresses(address(1), address(2), address(3))
     chain = StubChain(head=8)

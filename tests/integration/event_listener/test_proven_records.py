@@ -78,7 +78,7 @@ def leaving_out(topic: str) -> Callable[[list[Any], Any], Any]:
     return lambda _params, logs: [each for each in logs if each["topics"][0] != topic]
 
 
-async def test_a_log_that_the_node_leaves_out_is_in_the_books_all_the_same(
+async def test_log_that_the_node_omits_is_recorded_from_receipts(
     app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     request_id = fund.request("ines", 120_000)
@@ -97,7 +97,7 @@ async def test_a_log_that_the_node_leaves_out_is_in_the_books_all_the_same(
         assert await session.scalar(text("SELECT request_id FROM derived.redemption_requests")) == request_id
 
 
-async def test_what_an_omitted_log_announces_is_followed_and_its_own_logs_are_there(
+async def test_contract_named_by_an_omitted_log_is_tracked_with_its_logs(
     app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     """The assets of the fund came by `AssetAdded`; their Transfers are asked for only once that is known."""
@@ -110,7 +110,7 @@ async def test_what_an_omitted_log_announces_is_followed_and_its_own_logs_are_th
     assert {each.kind for each in (await subscribed(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
 
 
-async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
+async def test_nothing_is_recorded_while_headers_or_receipts_are_wrong(
     app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     fund.request("ines", 10_000)
@@ -137,7 +137,7 @@ async def test_nothing_is_recorded_while_header_or_receipts_are_not_the_chains(
     assert found.reconciled_block is not None
 
 
-async def test_all_live_ranges_are_one_proof_by_receipts_and_no_range_asks_for_more_than_allowed(
+async def test_live_ranges_merge_into_one_receipt_proof_within_the_receipt_limit(
     app_context: AppContext, fund: TestFund
 ) -> None:
     fund.request("ines", 10_000)
@@ -154,7 +154,7 @@ async def test_all_live_ranges_are_one_proof_by_receipts_and_no_range_asks_for_m
 FAR_BEHIND: dict[str, Any] = {"strict_proof_blocks": 10, "catch_up_blocks_max": 20}
 
 
-async def test_stretches_of_one_endpoint_are_told_as_the_weakest(app_context: AppContext, fund: TestFund) -> None:
+async def test_segments_of_a_single_endpoint_are_reported_as_weakest(app_context: AppContext, fund: TestFund) -> None:
     fund.mine(30)
     fund.wait_until_final()
     await record_all(listener_of(app_context, **FAR_BEHIND))
@@ -165,7 +165,7 @@ async def test_stretches_of_one_endpoint_are_told_as_the_weakest(app_context: Ap
     assert weak.newest.level is ProofLevel.RECEIPTS
 
 
-async def test_stretches_are_proven_by_a_second_endpoint_where_there_is_one(
+async def test_segments_are_proven_by_a_second_endpoint(
     settings: Settings, node: ByzantineNode, fund: TestFund
 ) -> None:
     fund.mine(30)
@@ -184,7 +184,7 @@ async def test_stretches_are_proven_by_a_second_endpoint_where_there_is_one(
         assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
 
 
-async def test_after_a_long_way_the_books_are_compared_with_the_state_at_its_end(
+async def test_reconciliation_is_queued_after_a_catch_up(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     fund.mine(30)
@@ -212,7 +212,7 @@ async def proofs(database: Database) -> list[tuple[int, int, ProofLevel]]:
         return [(each.first_block, each.last_block, each.level) for each in rows]
 
 
-async def test_neighbours_of_one_level_are_one_row_and_a_stronger_proof_later_splits_and_merges_them(
+async def test_proof_rows_merge_by_level_and_a_stronger_proof_splits_them(
     database: Database,
 ) -> None:
     weak, strong = ProofLevel.CHAINED, ProofLevel.RECEIPTS
@@ -229,7 +229,7 @@ async def test_neighbours_of_one_level_are_one_row_and_a_stronger_proof_later_sp
     assert await proofs(database) == [(1, 41, strong)]
 
 
-async def test_lies_are_counted_by_endpoint_and_kind(database: Database) -> None:
+async def test_endpoint_faults_are_counted_by_endpoint_and_kind(database: Database) -> None:
     for block in (5, 7):
         async with database.write() as session:
             await record_endpoint_faults(

@@ -90,7 +90,7 @@ def received(node: StubNode, method: str) -> list[int]:
     return [int(params[0], 16) for name, params in node.received if name == method]
 
 
-async def test_receipts_are_asked_only_of_blocks_whose_bloom_does_not_exclude_all_that_is_followed(
+async def test_receipts_are_requested_only_for_blocks_whose_bloom_may_match(
     node: StubNode, rpc: Rpc
 ) -> None:
     proof = await proven(rpc)
@@ -105,7 +105,7 @@ async def test_receipts_are_asked_only_of_blocks_whose_bloom_does_not_exclude_al
     ]
 
 
-async def test_a_bloom_with_bits_of_others_costs_a_question_and_changes_nothing(
+async def test_bloom_false_positive_costs_one_request_and_changes_nothing(
     chain: StubChain, node: StubNode, rpc: Rpc
 ) -> None:
     chain.emit(10, address(0x77), [TOPIC])  # sets no bit of ours but the topic's
@@ -116,7 +116,7 @@ async def test_a_bloom_with_bits_of_others_costs_a_question_and_changes_nothing(
     assert proof.faults == ()
 
 
-async def test_logs_of_tokens_that_are_not_the_vaults_are_nobodys(chain: StubChain, rpc: Rpc) -> None:
+async def test_token_transfers_of_others_are_not_recorded(chain: StubChain, rpc: Rpc) -> None:
     for topics in ([TRANSFER, OTHER, OTHER], [keccak256(b"Approval(address,address,uint256)"), PARTY, OTHER], [TRANSFER], []):
         chain.emit(9, TOKEN, topics)
     proof = await proven(rpc)
@@ -153,7 +153,7 @@ LIES: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] 
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_what_a_node_left_out_invented_or_changed_is_found_and_the_proven_logs_are_taken(
+async def test_proof_finds_omitted_forged_and_changed_logs(
     chain: StubChain, rpc: Rpc, lie: str
 ) -> None:
     truth = (await proven(rpc)).fetched.logs
@@ -179,14 +179,14 @@ WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_RECEIPTS)
-async def test_receipts_that_are_not_the_headers_prove_nothing(chain: StubChain, rpc: Rpc, wrong: str) -> None:
+async def test_receipts_with_a_wrong_root_are_rejected(chain: StubChain, rpc: Rpc, wrong: str) -> None:
     WRONG_RECEIPTS[wrong](chain)
     with pytest.raises(InvalidResponse) as told:
         await proven(rpc)
     assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
 
 
-async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_caught(
+async def test_right_receipts_of_another_endpoint_are_used_and_the_fault_recorded(
     chain: StubChain, rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     chain.logs.pop(0)
@@ -199,20 +199,20 @@ async def test_right_receipts_of_another_endpoint_are_taken_and_the_first_is_cau
     ]
 
 
-async def test_an_omission_that_both_answers_of_the_only_endpoint_share_is_not_recorded(chain: StubChain, rpc: Rpc) -> None:
+async def test_consistent_omission_of_the_only_endpoint_is_not_recorded(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.pop(0)
     chain.receipts[3][0]["logs"].clear()
     with pytest.raises(InvalidResponse):
         await proven(rpc)
 
 
-async def test_receipts_that_are_not_there_yet_are_asked_again(chain: StubChain, rpc: Rpc) -> None:
+async def test_proof_retries_when_receipts_are_not_available_yet(chain: StubChain, rpc: Rpc) -> None:
     del chain.receipts[8]
     with pytest.raises(InconsistentResponse, match="does not have the receipts"):
         await proven(rpc)
 
 
-async def test_a_node_without_receipts_by_block_is_asked_for_them_by_transaction(node: StubNode, rpc: Rpc) -> None:
+async def test_receipts_are_fetched_by_transaction_when_not_served_by_block(node: StubNode, rpc: Rpc) -> None:
     del node.methods["eth_getBlockReceipts"]
     proof = await proven(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.RECEIPTS, 5)
@@ -220,7 +220,7 @@ async def test_a_node_without_receipts_by_block_is_asked_for_them_by_transaction
 
 
 @pytest.mark.parametrize("message", ["limit exceeded", "internal error"])
-async def test_an_error_that_may_pass_weakens_no_proof(node: StubNode, rpc: Rpc, message: str) -> None:
+async def test_temporary_error_weakens_no_proof(node: StubNode, rpc: Rpc, message: str) -> None:
     def fail(_params: Any) -> Any:
         raise NodeError(-32005, message)
 
@@ -233,7 +233,7 @@ def serves_no_receipts(node: StubNode) -> None:
     del node.methods["eth_getBlockReceipts"], node.methods["eth_getTransactionReceipt"]
 
 
-async def test_where_nobody_serves_receipts_the_weaker_proof_is_told(
+async def test_proof_level_is_weaker_when_no_endpoint_serves_receipts(
     node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     serves_no_receipts(node)
@@ -243,7 +243,7 @@ async def test_where_nobody_serves_receipts_the_weaker_proof_is_told(
     assert (await proven(another[1])).level is ProofLevel.AGREED
 
 
-async def test_a_stretch_is_proven_by_agreement_where_there_is_another_endpoint(
+async def test_segment_is_proven_by_agreement_of_a_second_endpoint(
     rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     proof = await agreed(another[1])
@@ -251,7 +251,7 @@ async def test_a_stretch_is_proven_by_agreement_where_there_is_another_endpoint(
     assert (await agreed(rpc)).level is ProofLevel.CHAINED
 
 
-async def test_a_log_left_out_of_a_block_whose_header_is_not_there_is_found_by_agreement(
+async def test_agreement_finds_an_omitted_log_of_a_block_without_header(
     chain: StubChain, another: tuple[StubNode, Rpc]
 ) -> None:
     truth = (await fetched(another[1])).logs
@@ -265,7 +265,7 @@ async def test_a_log_left_out_of_a_block_whose_header_is_not_there_is_found_by_a
 
 
 @pytest.mark.parametrize("lie", LIES)
-async def test_where_two_endpoints_differ_the_receipts_say_who_lied(
+async def test_receipts_decide_when_two_endpoints_differ(
     chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc], lie: str
 ) -> None:
     truth = (await proven(rpc)).fetched.logs
@@ -279,7 +279,7 @@ async def test_where_two_endpoints_differ_the_receipts_say_who_lied(
         assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
 
 
-async def test_a_difference_that_nobody_can_settle_is_not_recorded(
+async def test_difference_without_receipts_is_not_recorded(
     chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     serves_no_receipts(node)
@@ -293,7 +293,7 @@ def is_overloaded(_params: Any) -> Any:
     raise NodeError(-32005, "rate limit exceeded")
 
 
-async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
+async def test_receipts_replace_a_second_endpoint_that_does_not_answer(
     chain: StubChain, node: StubNode, another: tuple[StubNode, Rpc]
 ) -> None:
     truth = (await fetched(another[1])).logs
@@ -308,7 +308,7 @@ async def test_where_the_second_endpoint_has_no_answer_receipts_stand_in_for_it(
     assert (await agreed(another[1])).level is ProofLevel.CHAINED
 
 
-async def test_a_stretch_of_many_headers_is_proven_by_receipts_a_part_at_a_time(
+async def test_long_segment_is_proven_by_receipts_page_by_page(
     chain: StubChain, another: tuple[StubNode, Rpc], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("paimon.application.event_listener.fetch.verify._HEADERS_AT_ONCE", 5)
@@ -327,7 +327,7 @@ def rehashed(header: dict[str, Any]) -> dict[str, Any]:
     return header | {"hash": hex0x(header_hash(header))}
 
 
-async def test_a_second_endpoint_whose_answers_contradict_themselves_is_no_second_opinion(
+async def test_inconsistent_second_endpoint_does_not_count_as_agreement(
     chain: StubChain, another: tuple[StubNode, Rpc]
 ) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})  # of block 3, by its number
@@ -341,7 +341,7 @@ async def test_a_second_endpoint_whose_answers_contradict_themselves_is_no_secon
 
 
 @pytest.mark.parametrize("made_up", [6, 12])
-async def test_a_block_that_only_one_of_two_endpoints_has_is_not_recorded(
+async def test_block_that_only_one_endpoint_has_is_not_recorded(
     chain: StubChain, another: tuple[StubNode, Rpc], made_up: int
 ) -> None:
     """A header that hashes, a log and receipts to go with it: of a block between others that nothing else is known of, and of
@@ -358,21 +358,21 @@ async def test_a_block_that_only_one_of_two_endpoints_has_is_not_recorded(
             await prove_segment(first, segment, TRACKED)
 
 
-async def test_without_receipts_a_log_that_its_blocks_bloom_excludes_is_not_believed(chain: StubChain, rpc: Rpc) -> None:
+async def test_log_excluded_by_its_blocks_bloom_is_dropped_without_receipts(chain: StubChain, rpc: Rpc) -> None:
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
     proof = await agreed(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
     assert [(each.kind, each.block_number) for each in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
 
 
-async def test_a_header_that_is_not_its_hash_is_the_endpoints_lie(chain: StubChain, rpc: Rpc) -> None:
+async def test_header_with_a_wrong_hash_is_an_endpoint_fault(chain: StubChain, rpc: Rpc) -> None:
     chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
     with pytest.raises(InvalidResponse) as told:
         await fetch_headers(rpc, range(1, 13))
     assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
 
 
-async def test_a_first_endpoint_that_is_away_is_waited_for(rpc: Rpc, node: StubNode) -> None:
+async def test_proof_fails_temporarily_when_the_first_endpoint_is_down(rpc: Rpc, node: StubNode) -> None:
     given = await fetched(rpc)
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
         with pytest.raises(RpcUnavailable):

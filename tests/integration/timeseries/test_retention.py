@@ -84,7 +84,7 @@ async def times_of(database: Database) -> dict[str, list[datetime]]:
         }
 
 
-async def test_exactly_what_is_older_than_its_days_goes(edition_database: EditionDatabase) -> None:
+async def test_retention_removes_exactly_the_rows_past_their_days(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     _, logs = await fill(edition_database)
     async with edition_database.opened() as database:
@@ -106,7 +106,7 @@ async def test_exactly_what_is_older_than_its_days_goes(edition_database: Editio
 
 
 @pytest.mark.parametrize("edition_database", [Edition.FULL], indirect=True, ids=["full"])
-async def test_compressed_rows_go_like_others(edition_database: EditionDatabase) -> None:
+async def test_retention_removes_compressed_rows(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     await fill(edition_database)
     with psycopg.connect(edition_database.owner_url.replace("+psycopg", ""), autocommit=True) as connection:
@@ -121,7 +121,7 @@ async def test_compressed_rows_go_like_others(edition_database: EditionDatabase)
         assert after[removed.series] == [time for time in before[removed.series] if time >= removed.retention_start]
 
 
-async def test_whole_chunks_are_dropped_where_there_are_chunks(edition_database: EditionDatabase) -> None:
+async def test_retention_drops_whole_chunks_of_hypertables(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     await fill(edition_database)
     async with edition_database.opened() as database:
@@ -134,7 +134,7 @@ async def test_whole_chunks_are_dropped_where_there_are_chunks(edition_database:
     assert [each for each in chunks if each.range_end <= done[each.hypertable_name].retention_start] == []
 
 
-async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> None:
+async def test_retention_run_is_bounded_and_the_next_continues(database: Database) -> None:
     """In plain tables, where every row is deleted by itself."""
     rows = [row | {"time": row["time"] - 10 * DAY} for row in batches(datetime.now(UTC), days=1, count=50, seed=8)]
     async with database.write() as session:
@@ -152,7 +152,7 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(database: Database) -> 
     assert (run.rows_removed, run.complete) == (50, True)
 
 
-async def test_official_nav_and_its_explanation_outlive_the_series(edition_database: EditionDatabase, redis_url: str) -> None:
+async def test_official_nav_and_its_attribution_outlive_the_series(edition_database: EditionDatabase, redis_url: str) -> None:
     edition_database.upgrade()
     first, *_, last = taken = kept_snapshots(datetime.now(UTC) - 3 * 365 * DAY, days=5, seed=9)
     async with edition_database.opened() as database, Redis.from_url(redis_url) as redis:
@@ -184,7 +184,7 @@ LEAST: Final = {
 }
 
 
-async def test_the_applications_role_takes_nothing_younger_than_the_database_allows(edition_database: EditionDatabase) -> None:
+async def test_app_role_cannot_remove_rows_younger_than_allowed(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     denied = psycopg.errors.InsufficientPrivilege
     async with edition_database.opened() as database:
@@ -211,7 +211,7 @@ async def test_the_applications_role_takes_nothing_younger_than_the_database_all
         assert "rows_max must be at least 1" in str(error)
 
 
-def test_settings_allow_no_less_than_the_database_does() -> None:
+def test_settings_allow_no_shorter_retention_than_the_database() -> None:
     assert retention_days(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
     for series, least in LEAST.items():
         bounds = RetentionSettings.model_fields[f"{series}_days"].metadata

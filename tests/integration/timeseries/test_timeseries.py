@@ -60,7 +60,7 @@ PROMISED: Final[dict[Edition, dict[str, bool]]] = {
 }
 
 
-async def test_an_upgrade_gives_the_series_what_the_edition_has_and_a_second_one_changes_nothing(
+async def test_upgrade_applies_the_editions_features_and_repeats_without_change(
     edition_database: EditionDatabase,
 ) -> None:
     edition_database.upgrade()
@@ -110,7 +110,7 @@ async def require_right_histories(edition_database: EditionDatabase, redis: Redi
             assert found == [shown(each) for each in last_of_each(taken, interval)], interval
 
 
-async def test_nav_history_is_the_last_of_each_bucket_in_every_edition(
+async def test_nav_history_is_the_last_point_of_each_bucket_in_every_edition(
     edition_database: EditionDatabase, redis_url: str
 ) -> None:
     edition_database.upgrade()
@@ -118,7 +118,7 @@ async def test_nav_history_is_the_last_of_each_bucket_in_every_edition(
         await require_right_histories(edition_database, redis, await tell_history(edition_database, redis))
 
 
-async def test_an_extension_that_comes_later_takes_over_the_rows_that_are_there(
+async def test_extension_installed_later_keeps_existing_rows(
     edition_database: EditionDatabase, redis_url: str
 ) -> None:
     """Migrated without it first; that is what a database looks like whose server had no extension then."""
@@ -135,7 +135,7 @@ async def test_an_extension_that_comes_later_takes_over_the_rows_that_are_there(
         await require_right_histories(edition_database, redis, taken)
 
 
-async def test_hours_are_the_sum_of_their_batches_whenever_those_come(edition_database: EditionDatabase) -> None:
+async def test_hourly_sums_equal_their_batches_in_any_order(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     rows = batches(NOW, days=20, count=1_500, seed=2)
     late = [row | {"time": row["time"] - timedelta(days=400)} for row in batches(NOW, days=20, count=50, seed=3)]
@@ -156,7 +156,7 @@ async def test_hours_are_the_sum_of_their_batches_whenever_those_come(edition_da
     assert found == hours_of([*rows, *late])
 
 
-async def test_lately_counts_what_the_database_s_clock_calls_lately(edition_database: EditionDatabase) -> None:
+async def test_recent_processing_counts_by_the_databases_clock(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     span = timedelta(hours=1)
     async with edition_database.opened() as database:
@@ -185,7 +185,7 @@ def run_policy(edition_database: EditionDatabase) -> None:
 
 
 @FULL_ONLY
-async def test_snapshots_a_month_old_are_compressed_and_answer_as_before(
+async def test_old_snapshots_are_compressed_and_read_as_before(
     edition_database: EditionDatabase, redis_url: str
 ) -> None:
     edition_database.upgrade()
@@ -203,7 +203,7 @@ async def test_snapshots_a_month_old_are_compressed_and_answer_as_before(
 
 
 @FULL_ONLY
-async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(
+async def test_late_snapshot_is_inserted_once_among_compressed_ones(
     edition_database: EditionDatabase, redis_url: str
 ) -> None:
     edition_database.upgrade()
@@ -221,7 +221,7 @@ async def test_a_late_snapshot_finds_its_place_among_compressed_ones_once(
 
 
 @FULL_ONLY
-async def test_another_time_of_compression_replaces_the_policy(edition_database: EditionDatabase) -> None:
+async def test_changed_compression_time_replaces_the_policy(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     for days in (60, 30):
         edition_database.upgrade(retention=RetentionSettings(compress_after_days=days))

@@ -82,7 +82,7 @@ def abi_and(entry: tuple[str, AbiEntry]) -> tuple[ContractAbi, AbiEntry]:
 
 
 @given(st.sampled_from(FUNCTIONS), st.data())
-def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
+def test_call_decodes_to_what_was_encoded(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     values = draw_values(data, entry.inputs)
     name, args = abi.decode_call(abi.encode_call(entry.signature, *values))
@@ -91,7 +91,7 @@ def test_a_call_survives_the_way_to_bytes_and_back(function: tuple[str, AbiEntry
 
 
 @given(st.sampled_from(FUNCTIONS), st.data())
-def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
+def test_result_decodes_to_what_was_encoded(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     values = draw_values(data, entry.outputs)
     result = abi.decode_result(entry.signature, encode([each.type for each in entry.outputs], values))
@@ -99,7 +99,7 @@ def test_a_result_is_decoded_to_what_the_contract_returned(function: tuple[str, 
 
 
 @given(st.sampled_from(FUNCTIONS), st.binary(min_size=1, max_size=64), st.data())
-def test_bytes_after_the_arguments_of_a_call_are_refused(
+def test_call_with_trailing_bytes_is_rejected(
     function: tuple[str, AbiEntry], trailing: bytes, data: st.DataObject
 ) -> None:
     abi, entry = abi_and(function)
@@ -109,7 +109,7 @@ def test_bytes_after_the_arguments_of_a_call_are_refused(
 
 
 @given(st.sampled_from(FUNCTIONS), st.binary(max_size=200))
-def test_any_bytes_are_a_call_that_encodes_back_to_them_or_are_refused(function: tuple[str, AbiEntry], tail: bytes) -> None:
+def test_any_bytes_are_a_round_tripping_call_or_rejected(function: tuple[str, AbiEntry], tail: bytes) -> None:
     abi, entry = abi_and(function)
     data = entry.selector + tail
     try:
@@ -120,7 +120,7 @@ def test_any_bytes_are_a_call_that_encodes_back_to_them_or_are_refused(function:
     assert abi.encode_call(entry.signature, *(bare(each) for each in args.values())) == data
 
 
-def test_a_selector_of_no_function_is_refused() -> None:
+def test_call_with_unknown_selector_is_rejected() -> None:
     with pytest.raises(UnknownCall, match="0xdeadbeef"):
         load_abi("Vault").decode_call(bytes.fromhex("deadbeef"))
 
@@ -137,7 +137,7 @@ def log_of(entry: AbiEntry, data: st.DataObject) -> tuple[list[bytes], bytes, di
 
 
 @given(st.sampled_from(EVENTS), st.data())
-def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str, AbiEntry], data: st.DataObject) -> None:
+def test_log_decodes_to_what_was_encoded(event: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(event)
     topics, payload, args = log_of(entry, data)
     assert abi.decode_log(topics, payload) == (entry.name, args)
@@ -145,7 +145,7 @@ def test_a_log_is_decoded_to_the_arguments_it_was_emitted_with(event: tuple[str,
 
 
 @given(st.sampled_from(EVENTS), st.integers(0, 4), st.data())
-def test_a_log_with_another_number_of_topics_is_not_decoded(
+def test_log_with_wrong_topic_count_is_undecodable(
     event: tuple[str, AbiEntry], extra: int, data: st.DataObject
 ) -> None:
     abi, entry = abi_and(event)
@@ -169,13 +169,13 @@ def test_any_log_of_a_known_event_decodes_or_is_undecodable(
     assert to_json_value(found[1]) is not None
 
 
-def test_a_topic_of_no_event_and_a_log_without_topics_are_none_of_this_contract() -> None:
+def test_log_with_unknown_or_no_topic_decodes_to_none() -> None:
     assert load_abi("Vault").decode_log([b"\xab" * 32], b"") is None
     assert load_abi("Vault").decode_log([], b"") is None
 
 
 @given(st.sampled_from(ERRORS), st.data())
-def test_each_error_is_explained_by_its_name_and_arguments(error: tuple[str, AbiEntry], data: st.DataObject) -> None:
+def test_custom_error_is_explained_by_name_and_arguments(error: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(error)
     values = draw_values(data, entry.inputs)
     revert = entry.selector + encode([each.type for each in entry.inputs], values)
@@ -201,7 +201,7 @@ def reason_string(text: str) -> bytes:
         (bytes.fromhex("deadbeef"), "reverted with an unknown error 0xdeadbeef"),
     ],
 )
-def test_reverts_that_are_no_error_of_the_contract_are_explained_too(data: bytes | None, words: str) -> None:
+def test_revert_without_custom_error_is_explained(data: bytes | None, words: str) -> None:
     assert load_abi("Vault").explain_revert(data) == words
     assert load_abi("Vault").error_name(data) is None
 
@@ -210,7 +210,7 @@ SELECTORS: Final = [entry.selector for _, entry in ERRORS] + [bytes.fromhex("08c
 
 
 @given(st.sampled_from(SELECTORS), st.binary(max_size=100))
-def test_any_revert_data_is_explained_in_storable_words(selector: bytes, tail: bytes) -> None:
+def test_any_revert_data_gives_storable_text(selector: bytes, tail: bytes) -> None:
     """A node, or a contract we call, may answer with anything; what explains it ends in a text column."""
     for name in ("Vault", "RedemptionManager"):
         words = load_abi(name).explain_revert(selector + tail)
@@ -218,7 +218,7 @@ def test_any_revert_data_is_explained_in_storable_words(selector: bytes, tail: b
         assert "\x00" not in words
 
 
-def test_every_typed_event_is_an_event_of_its_contract_with_the_arguments_it_needs() -> None:
+def test_typed_event_has_an_abi_event_with_its_arguments() -> None:
     for (contract, name), kind in EVENT_TYPES.items():
         (entry,) = [each for each in load_abi(contract.value).events_by_topic.values() if each.name == name]
         args = {each.name: each.name for each in entry.inputs}
@@ -232,14 +232,14 @@ def test_every_typed_event_is_an_event_of_its_contract_with_the_arguments_it_nee
 VAULT: Final = Address(bytes(20))
 
 
-def test_an_argument_that_a_later_deployment_adds_is_left_to_the_stored_log() -> None:
+def test_typed_event_ignores_an_argument_of_a_later_deployment() -> None:
     assert typed_event(ContractName.VAULT, "Paused", {"account": b"a" * 20, "until": 5}, emitter=VAULT) is not None
     assert typed_event(ContractName.VAULT, "NavUpdated", {"oldNav": 1}, emitter=VAULT) is None
     with pytest.raises(KeyError, match="account"):
         typed_event(ContractName.VAULT, "Paused", {"who": b"a" * 20}, emitter=VAULT)
 
 
-def test_decoded_values_travel_as_json_carries_them() -> None:
+def test_decoded_values_convert_to_json_values() -> None:
     value = {"id": 2**255, "on": True, "who": bytes(20), "role": bytes(32), "list": [1, ("a", None)]}
     assert to_json_value(value) == {
         "id": str(2**255),

@@ -43,7 +43,7 @@ def decoded_the_long_way(abi: ContractAbi, topics: Sequence[bytes], data: bytes)
     words=st.lists(WORDS, max_size=10),
     rest=st.binary(max_size=40),
 )
-def test_any_bytes_decode_as_they_do_without_it(
+def test_fast_decoder_agrees_with_the_general_one_on_any_bytes(
     event: tuple[ContractAbi, bytes], topics: list[bytes], words: list[bytes], rest: bytes
 ) -> None:
     abi, topic = event
@@ -52,7 +52,7 @@ def test_any_bytes_decode_as_they_do_without_it(
 
 
 @given(event=st.sampled_from(EVENTS), words=st.lists(st.one_of(SMALL_WORDS, FLAG_WORDS), min_size=14, max_size=14))
-def test_logs_of_the_right_shape_decode_as_they_do_without_it(event: tuple[ContractAbi, bytes], words: list[bytes]) -> None:
+def test_fast_decoder_agrees_with_the_general_one_on_valid_logs(event: tuple[ContractAbi, bytes], words: list[bytes]) -> None:
     abi, topic = event
     indexed = sum(each.indexed for each in abi.events_by_topic[topic].inputs)
     topics, data = [topic, *words[:indexed]], b"".join(words[4:])
@@ -62,13 +62,13 @@ def test_logs_of_the_right_shape_decode_as_they_do_without_it(event: tuple[Contr
         assert list(short[1]) == list(long[1])
 
 
-def test_the_events_that_come_most_take_the_short_cut() -> None:
+def test_most_frequent_events_use_the_fast_decoder() -> None:
     vault = load_abi(ContractName.VAULT.value)
     for name in ("Transfer", "SharesLocked", "Deposit"):
         (topic,) = (topic for topic, event in vault.events_by_topic.items() if event.name == name)
         assert vault._layouts[topic] is not None
 
 
-def test_arguments_of_more_than_a_word_are_left_to_the_general_decoder() -> None:
+def test_fast_decoder_declines_arguments_longer_than_a_word() -> None:
     assert word_layout([("requestId", "uint256", True), ("reason", "string", False)]) is None
     assert word_layout([("amounts", "uint256[]", False)]) is None

@@ -20,17 +20,17 @@ OTHERS: Final = st.one_of(st.none(), st.text(), st.lists(WORDS), st.dictionaries
 
 
 @given(st.dictionaries(NAMES, WORDS, min_size=1))
-def test_the_text_says_what_the_values_are(values: dict[str, Any]) -> None:
+def test_json_text_parses_to_the_values(values: dict[str, Any]) -> None:
     text = json_text(values)
     assert text is not None
     assert orjson.loads(text) == to_json_value(values)
 
 
 @given(st.dictionaries(NAMES, WORDS), NAMES, OTHERS)
-def test_of_other_values_there_is_no_text(values: dict[str, Any], name: str, other: object) -> None:
+def test_json_text_is_none_for_other_value_types(values: dict[str, Any], name: str, other: object) -> None:
     assert json_text(values | {name: other}) is None
 
 
-def test_of_nothing_there_is_no_text() -> None:
+def test_json_text_is_none_without_values() -> None:
     assert json_text(None) is None
     assert json_text({}) is None

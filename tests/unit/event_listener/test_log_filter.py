@@ -35,13 +35,13 @@ TOPICS = st.lists(
 
 
 @given(st.integers(FIRST, LAST), EMITTERS, TOPICS)
-def test_what_is_asked_for_is_what_is_taken_from_receipts(number: int, emitter: Address, topics: tuple[bytes, ...]) -> None:
+def test_queries_and_receipt_filter_select_the_same_logs(number: int, emitter: Address, topics: tuple[bytes, ...]) -> None:
     asked = any(each.first <= number <= each.last and each.matches(emitter, topics) for each in log_queries(THEN, FIRST, LAST))
     assert asked == LogFilter.of(THEN).matches(number, emitter, topics)
 
 
 @given(st.integers(FIRST, LAST), st.lists(st.tuples(EMITTERS, TOPICS), min_size=1, max_size=5))
-def test_no_block_with_a_wanted_log_is_excluded(number: int, logs: list[tuple[Address, tuple[bytes, ...]]]) -> None:
+def test_bloom_check_never_excludes_a_block_with_a_tracked_log(number: int, logs: list[tuple[Address, tuple[bytes, ...]]]) -> None:
     log_filter = LogFilter.of(THEN)
     bloom = 0
     for emitter, topics in logs:
@@ -50,5 +50,5 @@ def test_no_block_with_a_wanted_log_is_excluded(number: int, logs: list[tuple[Ad
         assert log_filter.may_match_bloom(number, bloom)
 
 
-def test_a_block_without_logs_is_always_excluded() -> None:
+def test_bloom_check_excludes_a_block_without_logs() -> None:
     assert not LogFilter.of(THEN).may_match_bloom(LAST, 0)

@@ -1,4 +1,4 @@
-"""As many at a time as a limit that may change says; who comes first goes first."""
+"""A semaphore whose limit may change; tasks enter in the order in which they came."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class DynamicSemaphore:
-    """Use as an async context manager around what is to be limited."""
+    """Limit concurrent requests. Use it as an async context manager around each."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
@@ -25,7 +25,7 @@ class DynamicSemaphore:
         except asyncio.CancelledError:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
-            if not waiter.cancelled():  # let in and cancelled at the same moment
+            if not waiter.cancelled():  # admitted and cancelled at the same moment
                 self._release()
             raise
 
@@ -38,6 +38,6 @@ class DynamicSemaphore:
         self.active_requests -= 1
         while self._waiting and self.active_requests < self._limit():
             waiter = self._waiting.popleft()
-            if not waiter.done():  # cancelled, and its task has not come to know
+            if not waiter.done():  # its task was cancelled and has not run yet
                 self.active_requests += 1
                 waiter.set_result(None)

@@ -1,7 +1,11 @@
-"""One RPC endpoint: one exchange over HTTP, and what each exchange teaches of it. Whom to ask, and how often, is the pool's.
+"""One RPC endpoint: its exchange over HTTP, and its health as the exchanges show it.
 
-What goes wrong comes in two kinds. `Unusable`: no answer that could be read. A fault in the answer: the node's own error,
-told apart by one table (domain/node_fault.py). Both change the endpoint's health, which is a value (domain/endpoint_health.py).
+The pool decides which endpoint gets a request, and how often. Two things go wrong:
+
+    EndpointFailure        no readable answer
+    an error in an answer  the node's own error; one table tells the kinds apart (`domain/chain/rpc_error_rules`)
+
+Both change the endpoint's health, which is a value (`domain/chain/endpoint_health`).
 """
 
 import random
@@ -28,22 +32,22 @@ Answer = dict[str, Any]
 _OVERLOADED_HTTP: Final = frozenset({429, 503})
 _RETRYABLE_HTTP: Final = frozenset({408, 425, 500, 502, 504}) | _OVERLOADED_HTTP
 _BATCH_MAX: Final = 1_000
-"""Requests in one HTTP request, before a provider says that it takes fewer. Sources: Ankr 1 000, NodeReal 500."""
+"""Requests in one HTTP request, until a provider rejects so many. Sources: Ankr 1 000, NodeReal 500."""
 _REFUSAL_SECONDS: Final = 600.0
-"""How long a method that was refused is not asked for here while somebody else may have it."""
+"""How long an endpoint that refused a method ranks behind others for it."""
 _SECRET_LENGTH_MIN: Final = 8
 
 ALL_USES: Final = frozenset(EndpointUse)
 
 
 def endpoint_name(url: str) -> str:
-    """Host and port only: a provider's URL carries its key in path, query or user."""
+    """Return host and port only: a provider's URL carries its key in path, query or user."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 class EndpointFailure(Exception):
-    """The endpoint gave nothing that answers what was asked; asking again, or another, may help. Shows no URL."""
+    """The endpoint gave no usable answer. A retry, or another endpoint, may help. The text shows no URL."""
 
     def __init__(self, reason: str, *, overloaded: bool = False) -> None:
         super().__init__(reason)
@@ -51,7 +55,7 @@ class EndpointFailure(Exception):
 
 
 class ExchangeResult(NamedTuple):
-    """The answers in request order, and what the first fault among them asks for; no remedy where nothing can be done."""
+    """The answers in request order, and the retry action that the first error among them requires."""
 
     answers: list[Answer]
     kind: RpcErrorKind = RpcErrorKind.CALLER_ERROR
@@ -60,7 +64,7 @@ class ExchangeResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeUrl:
-    """Where an endpoint is and what it may be asked. The URL is a secret: it carries the provider's key."""
+    """An endpoint's URL and uses. The URL is a secret: it carries the provider's key."""
 
     url: str
     uses: frozenset[EndpointUse] = ALL_USES
@@ -70,14 +74,14 @@ class NodeUrl:
 
 
 class Endpoint:
-    """What is known of one URL, and the way to ask it. The pool opens the HTTP session."""
+    """One URL with its health. The pool opens the HTTP session."""
 
     def __init__(self, node: NodeUrl) -> None:
         self.name = endpoint_name(node.url)
         self.uses = node.uses
         self.health = EndpointHealth()
         self.chain_id: int | None = None
-        """As it said itself; None until it was asked."""
+        """The reported chain id; None until it was requested."""
         self.session: aiohttp.ClientSession | None = None
         self._url = node.url
         self._secrets = tuple(_secrets(node.url))
@@ -91,14 +95,14 @@ class Endpoint:
         return self._semaphore.active_requests
 
     def is_refusing(self, methods: frozenset[str], now: float) -> bool:
-        """Whether it lately refused one of these methods."""
+        """Return whether the endpoint recently refused one of these methods."""
         return any(now - self._refused_at.get(method, -_REFUSAL_SECONDS) < _REFUSAL_SECONDS for method in methods)
 
     async def exchange(self, requests: Sequence[Request]) -> ExchangeResult:
-        """All answers, from this endpoint alone. A batch larger than it takes is sent in pieces.
+        """Return all answers, from this endpoint alone. A batch that is too large for it is sent in pieces.
 
         Raises:
-            Unusable: not all was answered.
+            EndpointFailure: some requests were not answered.
         """
         answers: list[Answer] = []
         while len(answers) < len(requests):
@@ -117,10 +121,10 @@ class Endpoint:
         return ExchangeResult(answers)
 
     async def probe(self, *, with_chain: bool) -> None:
-        """Ask how far it has come, and which chain it serves.
+        """Request the head, and with `with_chain` the chain id.
 
         Raises:
-            Unusable: it did not say.
+            EndpointFailure: the endpoint did not answer, or not readably.
         """
         requests: list[Request] = [("eth_blockNumber", []), *([("eth_chainId", [])] if with_chain else [])]
         answers = (await self.exchange(requests)).answers
@@ -130,7 +134,7 @@ class Endpoint:
                 self.chain_id = int(answers[1]["result"], 16)
         except (KeyError, TypeError, ValueError):
             raise EndpointFailure(
-                f"it does not say its head or chain: {answers[0].get('error') or answers[-1].get('error')}"
+                f"it does not report its head or chain: {answers[0].get('error') or answers[-1].get('error')}"
             ) from None
 
     async def _exchange_timed(self, requests: Sequence[Request]) -> ExchangeResult:
@@ -159,7 +163,7 @@ class Endpoint:
             )
 
     def _update_health(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> ExchangeResult:
-        """What these answers teach, and what they ask for."""
+        """Update the health from these answers. Return them with the retry action that they require."""
         method, diagnosis = _first_fault(requests, answers)
         retry_action, requested, now = diagnosis.retry_action, _blocks_requested(requests), monotonic()
         if retry_action is RetryAction.SLOW_DOWN:
@@ -171,7 +175,7 @@ class Endpoint:
         for number in _blocks_returned(requests, answers):
             self.health = self.health.with_known_block(number)
         if retry_action is RetryAction.SPLIT_RANGE:
-            if requested <= 1:  # nothing left to split: somebody with a wider cap may answer
+            if requested <= 1:  # nothing left to split: an endpoint with a wider cap may answer
                 return ExchangeResult(answers, diagnosis.kind, RetryAction.TRY_ANOTHER_ENDPOINT)
             self._reduce_range(requested, diagnosis)
         elif requested and retry_action is RetryAction.FAIL:
@@ -202,18 +206,18 @@ class Endpoint:
         except orjson.JSONDecodeError:
             raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON") from None
         answers = answer if isinstance(answer, list) else [answer]
-        if not all(isinstance(each, dict) for each in answers):
+        if not all(isinstance(entry, dict) for entry in answers):
             raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON-RPC")
-        answers = [self._without_secrets(each) for each in answers]
+        answers = [self._without_secrets(entry) for entry in answers]
         if len(answers) == 1 and (answers[0].get("error") or (isinstance(answer, dict) and len(bodies) == 1)):
             return answers * len(bodies)  # one error may stand for the whole batch
-        by_id = {each["id"]: each for each in answers if isinstance(each.get("id"), int)}
+        by_id = {entry["id"]: entry for entry in answers if isinstance(entry.get("id"), int)}
         if any(body["id"] not in by_id for body in bodies):
             raise EndpointFailure("the batch was answered in part")
         return [by_id[body["id"]] for body in bodies]
 
     def _without_secrets(self, answer: Answer) -> Answer:
-        """An error may repeat the URL it came to; no message of ours does."""
+        """Remove the URL's secrets from an error, which may repeat the URL: no message of ours may show them."""
         if not answer.get("error"):
             return answer
         text = orjson.dumps(answer)
@@ -224,13 +228,13 @@ class Endpoint:
 
 
 def _unsent_answers(requests: Sequence[Request], answers: list[Answer], found: ExchangeResult) -> list[Answer]:
-    """Pieces of a batch after one that has a fault are not asked: the fault stands in their places."""
-    kind = next(each for each in found.answers if each.get("error"))
-    return [kind] * (len(requests) - len(answers) - len(found.answers))
+    """Return the first error for every request of a batch that was not sent, because an earlier piece failed."""
+    error = next(answer for answer in found.answers if answer.get("error"))
+    return [error] * (len(requests) - len(answers) - len(found.answers))
 
 
 def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[str, Diagnosis]:
-    """The first error that something can be done about, and its method."""
+    """Return the first error that a retry action can help with, and its method."""
     for (method, _), answer in zip(requests, answers, strict=True):
         if error := answer.get("error"):
             found = diagnose(method, *_code_and_message(error))
@@ -247,7 +251,7 @@ def _code_and_message(error: Any) -> tuple[int, str]:
 
 
 def _blocks_requested(requests: Sequence[Request]) -> int:
-    """The widest range of blocks whose logs are asked for; 0 where none is."""
+    """Return the widest range of blocks whose logs are requested; 0 without such a request."""
     return max((_span(params[0]) for method, params in requests if method == GET_LOGS), default=0)
 
 
@@ -259,18 +263,18 @@ def _span(query: Mapping[str, Any]) -> int:
 
 
 def _blocks_returned(requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[int]:
-    """Numbers of blocks that these answers prove to be there."""
+    """Yield the numbers of the blocks that these answers contain."""
     for (method, _), answer in zip(requests, answers, strict=True):
         result = answer.get("result")
         if method.startswith("eth_getBlockBy") and isinstance(result, dict):
             try:
                 yield int(result["number"], 16)
             except (KeyError, TypeError, ValueError):
-                continue  # no block; whoever asked for it will say so
+                continue  # not a block: the caller reports it
 
 
 def _secrets(url: str) -> Iterator[bytes]:
-    """Parts of a URL that may be a key: anything long enough that is not the host."""
+    """Yield the parts of a URL that may be a key: every long part that is not the host."""
     parts = urlsplit(url)
     values = (value for _, value in parse_qsl(parts.query))
     for part in (*parts.path.split("/"), *values, parts.username or "", parts.password or ""):
@@ -279,7 +283,7 @@ def _secrets(url: str) -> Iterator[bytes]:
 
 
 def _describe_error(error: Exception) -> str:
-    """What went wrong, without the URL that many of aiohttp's messages show."""
+    """Describe an error without the URL that many of aiohttp's messages show."""
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"
     return type(error).__name__

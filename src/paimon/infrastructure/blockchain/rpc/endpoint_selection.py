@@ -1,4 +1,4 @@
-"""Whom to ask: which endpoints may be asked at all, which are ready, and in which order."""
+"""Select an endpoint: which ones are eligible for a request, which are ready, and in which order they are asked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
 from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint
 
 STATE_BLOCKS: Final = 128
-"""Blocks whose state a full node keeps. Source: geth's and BSC's default, `--history.state` aside."""
+"""Blocks whose state a full node keeps. Source: the default of geth and BSC without `--history.state`."""
 _LAG_BLOCKS: Final = 32
-"""So far behind the best, an endpoint is asked for what is latest only where no other is left."""
+"""An endpoint this far behind the best one ranks behind all others."""
 
 WRITE_METHODS: Final = frozenset({"eth_sendRawTransaction"})
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRequirement:
-    """What an endpoint must have to be asked: a block, and perhaps that block's state, or one of these names."""
+    """What an endpoint must have to be asked: a block, perhaps that block's state, and perhaps one of these names."""
 
     height: int = 0
     state: bool = False
-    only: frozenset[str] | None = None
+    names: frozenset[str] | None = None
 
     def admits(self, endpoint: Endpoint) -> bool:
-        return self.only is None or endpoint.name in self.only
+        return self.names is None or endpoint.name in self.names
 
 
 ANY_ENDPOINT: Final = EndpointRequirement()
@@ -33,17 +33,17 @@ ANY_ENDPOINT: Final = EndpointRequirement()
 def eligible_endpoints(
     endpoints: Iterable[Endpoint], requirement: EndpointRequirement, methods: frozenset[str], chain_id: int | None
 ) -> list[Endpoint]:
-    """Those for this use that are not known to serve another chain."""
+    """Return the endpoints for this use that are not known to serve another chain."""
     use = EndpointUse.WRITE if methods & WRITE_METHODS else EndpointUse.READ
     return [
-        each
-        for each in endpoints
-        if use in each.uses and requirement.admits(each) and (chain_id is None or each.chain_id in (None, chain_id))
+        endpoint
+        for endpoint in endpoints
+        if use in endpoint.uses and requirement.admits(endpoint) and (chain_id is None or endpoint.chain_id in (None, chain_id))
     ]
 
 
 def is_ready(endpoint: Endpoint, requirement: EndpointRequirement, chain_id: int | None) -> bool:
-    """Whether it is known to serve the chain and to have come so far."""
+    """Return whether the endpoint is known to serve the chain and to have reached the required height."""
     served = chain_id is None or endpoint.chain_id == chain_id
     return served and (requirement.height == 0 or endpoint.health.has_reached(requirement.height))
 
@@ -51,9 +51,9 @@ def is_ready(endpoint: Endpoint, requirement: EndpointRequirement, chain_id: int
 def rank_endpoints(
     endpoints: Iterable[Endpoint], requirement: EndpointRequirement, methods: frozenset[str], now: float
 ) -> list[Endpoint]:
-    """The one to ask first, first. Those that rest or refuse are last, for when nobody else is left."""
+    """Sort the endpoints by preference. Suspended and refusing ones come last, for the case that no other is left."""
     candidates = list(endpoints)
-    best = max((each.health.head or 0 for each in candidates), default=0)
+    best = max((endpoint.health.head or 0 for endpoint in candidates), default=0)
     is_old_state = requirement.state and best - requirement.height > STATE_BLOCKS
 
     def key(endpoint: Endpoint) -> tuple[bool, bool, bool, bool, float]:
@@ -71,7 +71,7 @@ def rank_endpoints(
 
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
-    """How one endpoint stands, for operators. It holds no URL."""
+    """The state of one endpoint, for operators. It contains no URL."""
 
     name: str
     uses: tuple[EndpointUse, ...]
@@ -83,11 +83,11 @@ class EndpointReport:
     active_requests: int
     range_blocks: int
     serves_our_chain: bool | None
-    """None until it said so."""
+    """None until the endpoint has reported its chain id."""
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it is asked as a matter of course."""
+        """Whether requests go to the endpoint without restriction."""
         return self.breaker is BreakerStatus.CLOSED and self.serves_our_chain is not False
 
 
@@ -96,7 +96,7 @@ def report_of(endpoint: Endpoint, chain_id: int | None) -> EndpointReport:
     known = chain_id is not None and endpoint.chain_id is not None
     return EndpointReport(
         name=endpoint.name,
-        uses=tuple(each for each in EndpointUse if each in endpoint.uses),
+        uses=tuple(use for use in EndpointUse if use in endpoint.uses),
         head=health.head,
         latency_seconds=health.latency_seconds,
         error_rate=health.error_rate,

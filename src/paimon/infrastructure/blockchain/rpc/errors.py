@@ -1,4 +1,4 @@
-"""What asking a node ends in where it is no result."""
+"""Errors of requests to nodes."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from paimon.infrastructure.blockchain.rpc.endpoint import Answer
 
 
 class RpcUnavailable(Exception):
-    """No usable answer from any node after the bounded tries, or none that has come to the height needed."""
+    """No node gave a usable answer within the bounded tries, or none has reached the required height."""
 
 
 class BlockNotReached(RpcUnavailable):
-    """Every node that may be asked answers, and none has come to the block that is needed."""
+    """Every eligible node answers, and none has reached the required block."""
 
 
 class RpcError(Exception):
@@ -25,11 +25,11 @@ class RpcError(Exception):
 
     @property
     def revert_data(self) -> bytes | None:
-        """The bytes a reverted call returned, where the node gives them."""
+        """The bytes that a reverted call returned, where the node returns them."""
         data = self.data.get("data") if isinstance(self.data, dict) else self.data
         try:
             return bytes.fromhex(data[2:]) if isinstance(data, str) and data.startswith("0x") else None
-        except ValueError:  # a node's own words, not bytes
+        except ValueError:  # text of the node, not bytes
             return None
 
     @property
@@ -38,7 +38,7 @@ class RpcError(Exception):
 
 
 class StatePruned(RpcError):
-    """No RPC endpoint keeps the state of that block: an operator has to configure one with the use archive."""
+    """No RPC endpoint keeps the state of that block: an operator must configure one with the use archive."""
 
     def __init__(self, error: RpcError, height: int) -> None:
         super().__init__(error.method, error.code, error.message, error.data)
@@ -49,7 +49,7 @@ class StatePruned(RpcError):
 
 
 def unavailable_error(method: str, reasons: dict[str, str], *, attempts: int) -> RpcUnavailable:
-    """Names each node that was asked, by its host."""
+    """Build the error, with the reason of each node by its host."""
     if len(reasons) == 1:
         ((name, reason),) = reasons.items()
         return RpcUnavailable(f"node {name} gave no usable answer to {method} after {attempts} tries: {reason}")
@@ -58,7 +58,7 @@ def unavailable_error(method: str, reasons: dict[str, str], *, attempts: int) ->
 
 
 def parse_result(method: str, answer: Answer) -> Any:
-    """Raises RpcError where the answer is an error."""
+    """Return the answer's result. Raises RpcError where the answer is an error."""
     error = answer.get("error")
     if isinstance(error, dict):
         code = error.get("code")

@@ -1,8 +1,8 @@
-"""What a node's answer means to whoever asked under a condition: at a height, and perhaps for the state of that block.
+"""Interpret a node's answer to a request at a height, and perhaps for the state of that block.
 
-Of old state it matters which of two things a node says. "I have not come so far" passes by itself, and another may be further.
-"I have thrown it away" does not: an archive has it, or nobody does, and then somebody has to configure one. Some nodes say the
-second in the words of the first.
+For old state two answers differ. "Not reached yet" passes by itself, and another node may have the block. "Pruned" does not
+pass: an archive endpoint has the state, or an operator has to configure one. Some nodes say the second in the words of the
+first.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _BLOCK_METHODS: Final = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash",
 
 
 def is_missing_block(requirement: EndpointRequirement, requests: Iterable[Request], answers: Iterable[Answer]) -> bool:
-    """Some nodes say null of a block that they have yet to see."""
+    """Return whether an answer is null for a required block: some nodes answer so for a block that they do not have yet."""
     return requirement.height > 0 and any(
         method in _BLOCK_METHODS and answer.get("error") is None and answer.get("result") is None
         for (method, _), answer in zip(requests, answers, strict=True)
@@ -25,7 +25,7 @@ def is_missing_block(requirement: EndpointRequirement, requests: Iterable[Reques
 
 
 def interpret_fault(kind: RpcErrorKind, endpoint: Endpoint, requirement: EndpointRequirement) -> RpcErrorKind:
-    """Some nodes say "header not found" of a block whose state they have pruned; one whose head is far beyond does not lag."""
+    """Return STATE_PRUNED for "header not found" of a node whose head is far beyond the block: that node does not lag."""
     is_likely_pruned = (endpoint.health.head or 0) - requirement.height >= STATE_BLOCKS
     if kind is RpcErrorKind.LAGGING and requirement.state and is_likely_pruned and requirement.admits(endpoint):
         return RpcErrorKind.STATE_PRUNED
@@ -33,10 +33,10 @@ def interpret_fault(kind: RpcErrorKind, endpoint: Endpoint, requirement: Endpoin
 
 
 def result_for(requirement: EndpointRequirement, endpoints: Iterable[Endpoint], method: str, answer: Answer) -> Any:
-    """What was asked of these for.
+    """Return the result of an answer.
 
     Raises:
-        StatePruned: it is about state that none of them has.
+        StatePruned: the answer is about state that none of the endpoints has.
         RpcError: any other error.
     """
     try:
@@ -44,14 +44,14 @@ def result_for(requirement: EndpointRequirement, endpoints: Iterable[Endpoint], 
     except RpcError as error:
         found = diagnose(method, error.code, error.message).kind
         if requirement.state and any(
-            interpret_fault(found, each, requirement) is RpcErrorKind.STATE_PRUNED for each in endpoints
+            interpret_fault(found, endpoint, requirement) is RpcErrorKind.STATE_PRUNED for endpoint in endpoints
         ):
             raise StatePruned(error, requirement.height) from error
         raise
 
 
 def result_or_error(requirement: EndpointRequirement, endpoints: Iterable[Endpoint], method: str, answer: Answer) -> Any:
-    """The result, or the RpcError that stands in its place."""
+    """Return the result of an answer, or its RpcError."""
     try:
         return result_for(requirement, endpoints, method, answer)
     except RpcError as error:

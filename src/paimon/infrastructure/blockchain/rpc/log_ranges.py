@@ -1,4 +1,4 @@
-"""Asking for the logs of more blocks than a provider gives at once: in pieces as wide as it has taught us, and no wider."""
+"""Fetch the logs of more blocks than a provider returns at once, in ranges as wide as it is known to accept."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
@@ -14,10 +14,10 @@ Fetched = TypeVar("Fetched")
 async def fetch_in_ranges(
     rpc: Rpc, first: int, last: int, fetch: Callable[[int, int], Awaitable[Iterable[Fetched]]]
 ) -> list[Fetched]:
-    """What `ask` finds in blocks `first` to `last`, in order. What is refused as too wide is asked again, narrower.
+    """Collect what `fetch` finds in blocks `first` to `last`, in order. A range that is rejected as too wide is split.
 
     Raises:
-        RpcError: a single block is too much, or the error is another.
+        RpcError: a single block is too much, or the error is a different one.
     """
     found: list[Fetched] = []
     blocks_max = last - first + 1
@@ -29,7 +29,7 @@ async def fetch_in_ranges(
             diagnosis = diagnose(error.method, error.code, error.message)
             if diagnosis.retry_action is not RetryAction.SPLIT_RANGE or end == first:
                 raise
-            # Whoever refused has learnt it; but another may come first next time, and be refused in its turn.
+            # The endpoint that rejected the range remembers it; but the next request may go to another one, which rejects it too.
             blocks_max = narrower_range(end - first + 1, diagnosis)
             continue
         first, blocks_max = end + 1, last - end

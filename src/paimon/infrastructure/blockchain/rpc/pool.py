@@ -1,15 +1,16 @@
-"""The one way to ask the chain: a pool of endpoints behind `call`, `batch` and `try_batch`.
+"""Requests to the chain: a pool of endpoints behind `call`, `batch` and `try_batch`.
 
-One endpoint answers a whole batch: the cheapest by latency, load and errors of those that may be asked, serve our chain, and
-are known to have come to the height that is needed. What fails is asked of the next one at once, and after all of them again
-after a pause with full jitter, within the same bounded tries. What a node's error asks for is one table's word
-(domain/node_fault.py): an error that is the caller's own stands, and is asked of nobody else.
+One endpoint answers a whole batch. It is the cheapest, by latency, load and errors, of those that are eligible, serve our
+chain, and are known to have reached the required height. A request that fails goes to the next endpoint at once. After all
+of them it starts over, after a pause with full jitter, within the same bounded number of tries. One table decides what a
+node's error requires (`domain/chain/rpc_error_rules`). An error in the request itself is returned and not retried elsewhere.
 
-A node that has thrown a block's state away says so, or says that it knows no such block, though its head is far beyond: neither
-is a lag. An archive is asked then, and where there is none the answer is `StatePruned`, which says what to configure.
+A node that pruned a block's state says so, or says that it does not know the block, although its head is far beyond it.
+Neither is a lag. An archive endpoint is asked then. Where there is none, the error is `StatePruned`, which says what to
+configure.
 
-A view (`at_height`, `state_at`, `only_endpoint`, `excluding`, `preferred`) is the same pool asked under one more condition.
-With a single endpoint nothing is polled and nothing is rested: there is nobody to ask instead.
+A view (`at_height`, `state_at`, `only_endpoint`, `excluding`, `preferred`) is the same pool under one more condition.
+With a single endpoint, no head is polled and no endpoint is suspended: there is no alternative.
 """
 
 import asyncio
@@ -49,14 +50,12 @@ from paimon.infrastructure.blockchain.rpc.interpret_answers import (
     result_or_error,
 )
 
-__all__ = ["BlockNotReached", "EndpointReport", "NodeUrl", "Request", "Rpc", "RpcError", "RpcUnavailable", "StatePruned"]
-
 log = structlog.get_logger(__name__)
 
 _BACKOFF_SECONDS = 0.2
 _BACKOFF_SECONDS_MAX = 5.0
 _PROBE_AFTER_SECONDS = 5.0
-"""An endpoint of which nothing was heard for so long is asked for its head."""
+"""An endpoint that was silent for this long is asked for its head."""
 _MAINTENANCE_SECONDS = 1.0
 
 _LOG_METHODS: Final = frozenset({GET_LOGS})
@@ -64,11 +63,14 @@ _PROBE_METHODS: Final = frozenset({"eth_blockNumber"})
 
 
 class Rpc:
-    """The pool. Use as an async context manager; the HTTP session lives as long as it, views included."""
+    """The pool. Use it as an async context manager: the HTTP session of the pool and its views ends with it."""
 
     def __init__(self, *nodes: str | NodeUrl, timeout_seconds: float, attempts_max: int, chain_id: int | None = None) -> None:
-        """A node given as text serves every use. With `chain_id`, nobody is asked before it said that it serves it."""
-        self._endpoints = tuple(Endpoint(each if isinstance(each, NodeUrl) else NodeUrl(each)) for each in nodes)
+        """Create the pool. A node given as text serves every use.
+
+        With `chain_id`, an endpoint gets requests only after it has reported this chain id.
+        """
+        self._endpoints = tuple(Endpoint(node if isinstance(node, NodeUrl) else NodeUrl(node)) for node in nodes)
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._attempts_max = attempts_max
         self._chain_id = chain_id
@@ -93,42 +95,43 @@ class Rpc:
         if self._session is not None:
             await self._session.close()
         if self._maintenance is not None and not self._maintenance.cancelled():
-            self._maintenance.result()  # it ends by nothing else but an error of ours
+            self._maintenance.result()  # only a defect ends it: raise its error
 
     @property
     def endpoint(self) -> str:
-        """The names (host and port) of whom this view may ask."""
-        return ", ".join(each.name for each in self._endpoints if self._requirement.admits(each))
+        """Names (host and port) of the endpoints that this view may ask."""
+        return ", ".join(endpoint.name for endpoint in self._endpoints if self._requirement.admits(endpoint))
 
     def endpoints(self) -> list[EndpointReport]:
-        """How each endpoint of the pool stands."""
-        return [report_of(each, self._chain_id) for each in self._endpoints]
+        """Report the state of each endpoint of the pool."""
+        return [report_of(endpoint, self._chain_id) for endpoint in self._endpoints]
 
     def at_height(self, number: int) -> Self:
-        """Asks only endpoints that are known to have block `number`."""
+        """Return a view that asks only endpoints that are known to have block `number`."""
         return self._view(replace(self._requirement, height=number))
 
     def state_at(self, number: int) -> Self:
-        """As `at_height`, for reads of the state of that block: an old one is asked of an archive first."""
+        """Return a view for reads of the state of block `number`, which asks archive endpoints first for an old block."""
         return self._view(replace(self._requirement, height=number, state=True))
 
     def only_endpoint(self, name: str) -> Self:
-        """Asks this endpoint only. Raises KeyError when the pool has none of this name."""
-        if all(each.name != name for each in self._endpoints):
-            raise KeyError(f"no endpoint {name}; there are: {', '.join(each.name for each in self._endpoints)}")
-        return self._view(replace(self._requirement, only=frozenset({name})))
+        """Return a view that asks only this endpoint. Raises KeyError when the pool has no endpoint of this name."""
+        names = [endpoint.name for endpoint in self._endpoints]
+        if name not in names:
+            raise KeyError(f"no endpoint {name}; there are: {', '.join(names)}")
+        return self._view(replace(self._requirement, names=frozenset({name})))
 
     def excluding(self, name: str) -> Self | None:
-        """Asks only others than this endpoint, for a second opinion; None where there is no other to read from."""
+        """Return a view that asks every reader but this endpoint; None where there is no other."""
         readers = eligible_endpoints(self._endpoints, ANY_ENDPOINT, frozenset(), self._chain_id)
-        others = frozenset(each.name for each in readers) - {name}
-        return self._view(replace(self._requirement, only=others)) if others else None
+        others = frozenset(endpoint.name for endpoint in readers) - {name}
+        return self._view(replace(self._requirement, names=others)) if others else None
 
     async def preferred(self) -> Self:
-        """Asks only the endpoint that comes first now, so that several questions are answered by one and its name is known.
+        """Return a view of the endpoint that ranks first now: one known endpoint then answers several requests.
 
         Raises:
-            RpcUnavailable: none answers, or none has come to the height needed.
+            RpcUnavailable: no endpoint answers, or none has reached the required height.
         """
         reasons: dict[str, str] = {}
         first = await self._next_endpoint(_PROBE_METHODS, frozenset(), reasons)
@@ -137,37 +140,37 @@ class Rpc:
         return self.only_endpoint(first.name)
 
     def range_blocks(self) -> int:
-        """Of how many blocks to ask the logs at once, as the endpoint that comes first now has taught."""
+        """Return for how many blocks to request logs at once from the endpoint that ranks first now."""
         eligible = eligible_endpoints(self._endpoints, self._requirement, frozenset(), self._chain_id) or self._endpoints
         return rank_endpoints(eligible, self._requirement, _LOG_METHODS, monotonic())[0].health.range_size.blocks
 
     async def chain_ids(self) -> dict[str, int]:
-        """Which chain each endpoint serves, of those that answer now.
+        """Return the chain id of each endpoint that answers now.
 
         Raises:
-            RpcUnavailable: none answers.
+            RpcUnavailable: no endpoint answers.
         """
         reasons: dict[str, str] = {}
         for attempt in range(1, self._attempts_max + 1):
-            answered = await asyncio.gather(*(self._probe(each, reasons, with_chain=True) for each in self._endpoints))
+            answered = await asyncio.gather(*(self._probe(node, reasons, with_chain=True) for node in self._endpoints))
             if any(answered):
-                return {each.name: each.chain_id for each in self._endpoints if each.chain_id is not None}
+                return {node.name: node.chain_id for node in self._endpoints if node.chain_id is not None}
             if attempt < self._attempts_max:
                 await asyncio.sleep(_pause_seconds(attempt))
         raise unavailable_error("eth_chainId", reasons, attempts=self._attempts_max)
 
     async def call(self, method: str, params: list[Any], *, attempts_max: int | None = None) -> Any:
-        """The result of one request.
+        """Return the result of one request.
 
         Raises:
             RpcUnavailable: no usable answer within the bounded tries.
-            RpcError: the node answered with an error (StatePruned: nobody has the state it is about).
+            RpcError: the node answered with an error (StatePruned: no endpoint has the state).
         """
         (answer,) = await self._exchange([(method, params)], attempts_max=attempts_max)
         return result_for(self._requirement, self._endpoints, method, answer)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """The results in request order, from one endpoint. The first error answer raises."""
+        """Return the results in request order, from one endpoint. The first error answer raises."""
         if not requests:
             return []
         answers = await self._exchange(requests)
@@ -177,7 +180,7 @@ class Rpc:
         ]
 
     async def try_batch(self, requests: Sequence[Request]) -> list[Any]:
-        """As `batch`, but an error answer stands in its place as an RpcError, for reads that may well revert."""
+        """Return the results as `batch` does, with an RpcError in place of each error answer: for reads that may revert."""
         if not requests:
             return []
         answers = await self._exchange(requests)
@@ -192,13 +195,13 @@ class Rpc:
         return view
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[Answer]:
-        """One endpoint after the other; once nobody is left, all of them again after a pause."""
+        """Ask one endpoint after the other; after the last one, start over after a pause."""
         attempts_max = attempts_max or self._attempts_max
         methods = frozenset(method for method, _ in requests)
         tried: frozenset[Endpoint] = frozenset()
         reasons: dict[str, str] = {}
-        fallback_answers: list[Answer] | None = None  # a node's error, until somebody has a better answer
-        failed = False  # whether somebody of this round may do better later
+        fallback_answers: list[Answer] | None = None  # an error answer, until an endpoint has a better one
+        failed = False  # whether an endpoint of this round may do better later
         last: Endpoint | None = None
         for attempt in range(1, attempts_max + 1):
             settled_answers = None if failed else fallback_answers
@@ -242,26 +245,29 @@ class Rpc:
     async def _next_endpoint(
         self, methods: frozenset[str], tried: frozenset[Endpoint], reasons: dict[str, str], *, healthy_only: bool = False
     ) -> Endpoint | None:
-        """The best of those not asked yet that is known to be able to answer; those of which it is not known are looked at.
+        """Return the best endpoint that was not tried yet and is ready. Probe the others until one is ready; None if none is.
 
         Raises:
-            RpcUnavailable: of all that may be asked some answer, and none of these can help (BlockNotReached: of all of them).
+            RpcUnavailable: some eligible endpoints answer, and none of these is ready.
+            BlockNotReached: all eligible endpoints answer, and none has reached the required height.
         """
         now = monotonic()
         eligible = [
-            each
-            for each in eligible_endpoints(self._endpoints, self._requirement, methods, self._chain_id)
-            if each not in tried
+            endpoint
+            for endpoint in eligible_endpoints(self._endpoints, self._requirement, methods, self._chain_id)
+            if endpoint not in tried
         ]
         if healthy_only:
-            eligible = [each for each in eligible if not (each.health.is_circuit_open or each.is_refusing(methods, now))]
+            eligible = [
+                endpoint for endpoint in eligible if not (endpoint.health.is_circuit_open or endpoint.is_refusing(methods, now))
+            ]
         answered = 0
         if eligible and not self._ready(eligible):
             answered = await self._probe_until_ready(eligible, reasons)
         if ready := self._ready(eligible):
             return rank_endpoints(ready, self._requirement, methods, now)[0]
         if not tried and (answered or not eligible):
-            details = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or f"{self.endpoint} may not be asked"
+            details = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or f"{self.endpoint} is not eligible"
             at = f" at block {self._requirement.height}" if self._requirement.height else ""
             of_our_chain = eligible_endpoints(eligible, self._requirement, methods, self._chain_id)
             kind = BlockNotReached if eligible and answered == len(of_our_chain) == len(eligible) else RpcUnavailable
@@ -269,23 +275,29 @@ class Rpc:
         return None
 
     def _ready(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-        return [each for each in endpoints if is_ready(each, self._requirement, self._chain_id)]
+        return [endpoint for endpoint in endpoints if is_ready(endpoint, self._requirement, self._chain_id)]
 
     async def _probe_until_ready(self, endpoints: Sequence[Endpoint], reasons: dict[str, str]) -> int:
-        """Look at all of them together until one is ready; how many answered. Nobody waits for one that is away."""
-        probing = {asyncio.create_task(self._probe(each, reasons)) for each in endpoints}
+        """Probe all endpoints concurrently until one is ready. Return how many answered.
+
+        An endpoint that does not answer delays nothing once another is ready.
+        """
+        probing = {asyncio.create_task(self._probe(endpoint, reasons)) for endpoint in endpoints}
         answered = 0
         try:
             while probing and not self._ready(endpoints):
                 done, probing = await asyncio.wait(probing, return_when=asyncio.FIRST_COMPLETED)
-                answered += sum(each.result() for each in done)
+                answered += sum(probe.result() for probe in done)
         finally:
-            for each in probing:
-                each.cancel()
+            for probe in probing:
+                probe.cancel()
         return answered
 
     async def _probe(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
-        """Whether it answered; why it cannot be asked, if so, goes to `reasons`."""
+        """Read the endpoint's head, and its chain id if unknown. Return whether it answered.
+
+        The reason why it is not ready goes to `reasons`.
+        """
         try:
             await endpoint.probe(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
         except EndpointFailure as error:
@@ -293,20 +305,24 @@ class Rpc:
             return False
         if self._chain_id is not None and endpoint.chain_id != self._chain_id:
             reasons[endpoint.name] = f"serves chain {endpoint.chain_id}, not {self._chain_id}"
-            log.error("rpc.wrong_chain", endpoint=endpoint.name, served=endpoint.chain_id, wanted=self._chain_id)
+            log.error("rpc.wrong_chain", endpoint=endpoint.name, served=endpoint.chain_id, expected=self._chain_id)
         elif not endpoint.health.has_reached(self._requirement.height):
             reasons[endpoint.name] = f"at block {endpoint.health.head}"
         return True
 
     async def _maintain(self) -> None:
-        """Keep heads fresh, and find out without a caller waiting whether one that rests is back."""
+        """Refresh heads, and probe suspended endpoints, so that no caller has to wait for that."""
         while True:
             await asyncio.sleep(_MAINTENANCE_SECONDS)
             now = monotonic()
-            due = [each for each in self._endpoints if each.health.is_probe_due(now, after_seconds=_PROBE_AFTER_SECONDS)]
-            for each in due:
-                each.health = each.health.begin_probe()
-            await asyncio.gather(*(self._probe(each, {}) for each in due))
+            due = [
+                endpoint
+                for endpoint in self._endpoints
+                if endpoint.health.is_probe_due(now, after_seconds=_PROBE_AFTER_SECONDS)
+            ]
+            for endpoint in due:
+                endpoint.health = endpoint.health.begin_probe()
+            await asyncio.gather(*(self._probe(endpoint, {}) for endpoint in due))
 
 
 def _pause_seconds(attempt: int) -> float:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 12))
-def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int, visitors: int) -> None:
+def test_semaphore_never_exceeds_its_limit_and_admits_every_waiter(seed: int, limit: int, visitors: int) -> None:
     async def scenario() -> None:
         rng = random.Random(seed)
         gate = DynamicSemaphore(lambda: limit)
@@ -48,7 +48,7 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(seed: int, limit: int
     asyncio.run(scenario())
 
 
-def test_who_waits_is_let_in_in_order_and_more_once_the_limit_grows() -> None:
+def test_semaphore_admits_waiters_in_order_when_the_limit_grows() -> None:
     async def scenario() -> None:
         limit, order = 1, []
         gate, leave = DynamicSemaphore(lambda: limit), asyncio.Event()

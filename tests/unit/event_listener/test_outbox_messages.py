@@ -57,12 +57,12 @@ def urgency(name: str) -> OutboxPriority:
     return OutboxPriority.CRITICAL if name in CRITICAL else OutboxPriority.HIGH if name in HIGH else OutboxPriority.NORMAL
 
 
-def test_the_table_of_priorities_names_events_that_exist() -> None:
+def test_priority_table_names_only_existing_events() -> None:
     assert SHIPPED >= CRITICAL | HIGH
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_each_event_is_as_urgent_as_the_table_says(name: str) -> None:
+def test_message_has_its_events_priority(name: str) -> None:
     (reaction,) = due_messages([said(name)])
     assert (reaction.kind, reaction.priority) == (FUND, urgency(name))
 
@@ -84,7 +84,7 @@ def by_aggregate(reactions: Iterable[DueMessage]) -> dict[tuple[str, str], DueMe
 
 
 @given(LOGS)
-def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_event(logs: list[DecodedLog]) -> None:
+def test_aggregate_gets_one_message_at_its_most_urgent_events_priority(logs: list[DecodedLog]) -> None:
     reactions = due_messages(logs)
     found = by_aggregate(reactions)
     assert len(found) == len(reactions)
@@ -101,7 +101,7 @@ def test_each_aggregate_is_reacted_to_once_at_the_priority_of_its_most_urgent_ev
         assert reaction.payload["block"] == max(each.log.block.number for each in counted)
 
 
-def test_what_is_quarantined_only_has_the_books_compared_and_what_is_unknown_moves_nobody() -> None:
+def test_quarantined_log_queues_a_reconciliation_and_unknown_log_queues_nothing() -> None:
     quarantined = said("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
     unknown = said(None, block=9, status=LogStatus.UNKNOWN)
     assert due_messages([quarantined, unknown]) == [DueMessage(RECONCILE, WHOLE_FUND, OutboxPriority.HIGH, {"block": 7})]
