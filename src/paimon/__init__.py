@@ -1,1 +1,1 @@
-"""Operations backend of Paimon Prime Fund. Four floors: gateway, application, infrastructure, domain."""
+"""Operations backend of Paimon Prime Fund, in four layers: gateway, application, infrastructure, domain."""

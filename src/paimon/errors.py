@@ -1,18 +1,18 @@
 """Base classes of the errors that a caller or an operator must understand.
 
-An error says what was wrong and what would be right. Its text defaults to the first paragraph of its class's docstring, so
-that an error with nothing to add needs no words of its own. No class here knows an HTTP status: the gateway has one table
-that gives each base its status and code.
+An error says what is wrong and what would be right. Its text defaults to the first paragraph of its class's docstring, so
+an error without details needs no text of its own. No class here knows an HTTP status: one table of the gateway maps each
+base to its status and code.
 """
 
 from inspect import cleandoc
 
 
 class PaimonError(Exception):
-    """Something went wrong that this system can name.
+    """An error that this system knows by name.
 
-    `field` names the field of the request that the error is about, where there is one; `code` is a stable, machine-readable
-    detail below the error's kind, where a caller needs to tell cases apart.
+    `field` names the request's field that the error concerns, if any. `code` is a stable, machine-readable detail below the
+    error's kind, for callers that must distinguish cases.
     """
 
     field: str | None = None
@@ -32,11 +32,11 @@ class InvalidRequest(PaimonError):
 
 
 class Unauthenticated(PaimonError):
-    """The caller has not proven who they are."""
+    """The caller has not proven an identity."""
 
 
 class AuthenticationExpired(Unauthenticated):
-    """The proof of who the caller is has expired; sign in again."""
+    """The proof of identity has expired; sign in again."""
 
 
 class Forbidden(PaimonError):
@@ -44,7 +44,7 @@ class Forbidden(PaimonError):
 
 
 class NotFound(PaimonError):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
 
 class Conflict(PaimonError):
@@ -52,8 +52,8 @@ class Conflict(PaimonError):
 
 
 class Unavailable(PaimonError):
-    """A part that is needed does not answer now; try again shortly."""
+    """A required service does not answer now; try again shortly."""
 
 
 class StartupError(PaimonError):
-    """The process cannot start or go on. The message tells the operator what is wrong and what would be right."""
+    """The process cannot start or continue. The message tells the operator what is wrong and what would be right."""

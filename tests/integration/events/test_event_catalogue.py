@@ -12,9 +12,10 @@ from tests.support.chain.recording import record_all
 from paimon.composition import AppContext
 from paimon.domain.asset.otc_order import OrderStatus
 from paimon.domain.asset.protocol_address import ProtocolAddressKind
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.asset.token_transfer import TransferDirection, TransferPurpose
-from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
+from paimon.domain.asset.trade import TradeKind, TradeTrigger
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, parse_address
 from paimon.domain.vault.fees import FeeEntryType, FeeKind
@@ -116,11 +117,11 @@ async def test_purchase_is_counted_once_by_any_function(app_context: AppContext,
     fund.send("hot", AC, "allocateToLayer", 1, 20_000 * WAD)
     await record_all(app_context, fund)
     found = await rows(app_context, TradeRow, TradeRow.block_number >= since)
-    assert [(trade.trigger, trade.route, trade.usdt_amount // WAD, trade.has_effect) for trade in found] == [
-        (TradeTrigger.PURCHASE, PurchaseRoute.SWAP, 10_000, True),
+    assert [(trade.trigger, trade.purchase_method, trade.usdt_amount // WAD, trade.has_effect) for trade in found] == [
+        (TradeTrigger.PURCHASE, PurchaseMethod.SWAP, 10_000, True),
         (TradeTrigger.PURCHASE, None, 0, False),
-        (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
-        (TradeTrigger.ALLOCATION, PurchaseRoute.SWAP, 10_000, True),
+        (TradeTrigger.ALLOCATION, PurchaseMethod.SWAP, 10_000, True),
+        (TradeTrigger.ALLOCATION, PurchaseMethod.SWAP, 10_000, True),
     ]
     assert moved(await transfers(app_context, since)) == {
         (TransferDirection.OUT, TransferPurpose.PURCHASE): 3,

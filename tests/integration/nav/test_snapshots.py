@@ -1,4 +1,4 @@
-"""The fund read at one block of a real chain: kept, shown, and only as often as something happened."""
+"""Snapshots of a real chain: read at one block, kept when something happened, and shown."""
 
 from dataclasses import replace
 
@@ -14,9 +14,10 @@ from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.nav.store import KEPT_KIND, LATEST_KIND
 from paimon.application.nav.stored_snapshot import from_stored_json
 from paimon.composition import AppContext
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ContractName, OnChainRole, parse_address
-from paimon.domain.vault.fund_snapshot import FundSnapshot, PurchaseMethod, RoleAssignment
+from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleAssignment
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
@@ -107,21 +108,19 @@ async def test_otc_order_is_in_transit_from_payment_to_delivery(
     assert delivered.net_assets == before.net_assets
 
 
-async def test_unlisted_or_unpriced_asset_counts_zero(
-    app_context: AppContext, fund: TestFund, activity: FundActivity
-) -> None:
+async def test_unlisted_or_unpriced_asset_counts_zero(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     before = await snapshot_now(app_context, fund)
     activity.controller(ADMIN, "removeAsset", activity.asset("RWAT").address)
-    with fund.chain() as chain:  # a token that no oracle knows, and of which the vault has none
+    with fund.chain() as chain:  # a token without an oracle, and without a balance
         unknown = chain.deploy(fund.accounts.account(ADMIN), "TestToken", "Unknown", "UNK", 12)
         fund.mine(1)
         chain.confirm()
     activity.controller(ADMIN, "addAssetSimple", unknown, 2, 0)
     after = await snapshot_now(app_context, fund)
-    gone = after.position(parse_address(activity.asset("RWAT").address))
-    assert gone is not None
-    assert (gone.is_listed, gone.value, gone.balance > 0) == (False, 0, True)
-    held = before.position(gone.token)
+    unlisted = after.position(parse_address(activity.asset("RWAT").address))
+    assert unlisted is not None
+    assert (unlisted.is_listed, unlisted.value, unlisted.balance > 0) == (False, 0, True)
+    held = before.position(unlisted.token)
     assert held is not None
     assert before.net_assets - after.net_assets == held.value
     assert after.tier_values_match
@@ -139,25 +138,29 @@ async def test_snapshot_fails_when_the_fund_cannot_be_valued(
         await read_snapshot(app_context.contracts, at=await app_context.chain.final_block(app_context.rpc))
 
 
-async def test_snapshot_has_the_roles_held_at_its_block(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
+async def test_snapshot_has_the_roles_held_at_its_block(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
     vip = OnChainRole.VIP_APPROVER_ROLE.id
     willa = RoleAssignment(ContractName.REDEMPTION_MANAGER, vip, parse_address(fund.accounts.address("willa")))
     fund.send(ADMIN, "RedemptionManager", "grantRole", vip, fund.accounts.address("willa"))
-    given = await snapshot_now(app_context, fund)
+    granted = await snapshot_now(app_context, fund)
     fund.send(ADMIN, "RedemptionManager", "revokeRole", vip, fund.accounts.address("willa"))
-    taken = await snapshot_now(app_context, fund)
-    assert set(given.roles) - set(taken.roles) == {willa}
+    revoked = await snapshot_now(app_context, fund)
+    assert set(granted.roles) - set(revoked.roles) == {willa}
     rebalancer = OnChainRole.REBALANCER_ROLE.id
     hot = RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address("hot")))
-    assert hot in taken.roles
+    assert hot in revoked.roles
     assert (
         RoleAssignment(ContractName.ASSET_CONTROLLER, rebalancer, parse_address(fund.accounts.address(ADMIN)))
-        not in taken.roles
+        not in revoked.roles
     )
 
 
-async def test_scheduled_snapshot_is_kept_only_when_something_changed(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
-    async def minute() -> None:
+async def test_scheduled_snapshot_is_kept_only_when_something_changed(
+    app_context: AppContext, fund: TestFund, activity: FundActivity
+) -> None:
+    async def take_scheduled() -> None:
         fund.wait_until_final()
         await record_all(app_context, fund)
         await take_snapshot(
@@ -167,15 +170,15 @@ async def test_scheduled_snapshot_is_kept_only_when_something_changed(app_contex
             material_threshold=MATERIAL_THRESHOLD,
         )
 
-    await minute()
+    await take_scheduled()
     for _ in range(3):
-        await minute()
+        await take_scheduled()
     assert (len(await stored(app_context, KEPT_KIND)), len(await stored(app_context, LATEST_KIND))) == (1, 1)
     activity.set_price("RWAC", 126 * WAD // 100)  # 0.8 % of 14.5 % of the fund
-    await minute()
+    await take_scheduled()
     assert len(await stored(app_context, KEPT_KIND)) == 2
     fund.warp(3_600)
-    await minute()
+    await take_scheduled()
     assert len(await stored(app_context, KEPT_KIND)) == 3
     latest = orjson.loads(await FundDocuments(app_context.database, app_context.redis).read_overview() or b"")
     assert latest["block"]["number"] == (await stored(app_context, KEPT_KIND))[-1].at.number
@@ -185,32 +188,34 @@ async def test_burst_of_events_gives_one_snapshot_after_the_pause(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
     slow = app_context.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})
-    reactions = handlers(replace(app_context, settings=app_context.settings.model_copy(update={"nav": slow})))
-    mine = (OutboxMessageRow.kind == "fund", OutboxMessageRow.done_at.is_(None))
+    slow_handlers = handlers(replace(app_context, settings=app_context.settings.model_copy(update={"nav": slow})))
+    fund_messages = (OutboxMessageRow.kind == "fund", OutboxMessageRow.done_at.is_(None))
 
-    async def work() -> int:
-        """Handle every fund reaction that is due; how many were put off."""
+    async def handle_due() -> int:
+        """Handle every fund message that is due; return how many are deferred."""
         async with app_context.database.read() as session:
             due = (
-                await session.scalars(select(OutboxMessageRow.id).where(*mine, OutboxMessageRow.available_at <= func.now()))
+                await session.scalars(
+                    select(OutboxMessageRow.id).where(*fund_messages, OutboxMessageRow.available_at <= func.now())
+                )
             ).all()
-        for row in due:
-            await handle(app_context.database, reactions, row, attempts_max=1, backoff_seconds_max=1)
+        for message_id in due:
+            await handle(app_context.database, slow_handlers, message_id, attempts_max=1, backoff_seconds_max=1)
         async with app_context.database.read() as session:
-            return len((await session.scalars(select(OutboxMessageRow.id).where(*mine))).all())
+            return len((await session.scalars(select(OutboxMessageRow.id).where(*fund_messages))).all())
 
     await record_all(app_context, fund)
-    assert await work() == 0
+    assert await handle_due() == 0
     assert len(await stored(app_context, KEPT_KIND)) == 1
     for _ in range(3):  # in the pause after the first
         activity.buy("oTBILL", 1_000)
         await record_all(app_context, fund)
-        assert await work() == 1
+        assert await handle_due() == 1
     assert len(await stored(app_context, KEPT_KIND)) == 1
     await app_context.redis.flushall()  # the pause is over
     async with app_context.database.write() as session:
-        await session.execute(update(OutboxMessageRow).where(*mine).values(available_at=func.now()))
-    assert await work() == 0
+        await session.execute(update(OutboxMessageRow).where(*fund_messages).values(available_at=func.now()))
+    assert await handle_due() == 0
     kept = await stored(app_context, KEPT_KIND)
     async with app_context.database.read() as reading:
         assert (len(kept), kept[-1].at) == (2, await chain_position(reading))

@@ -151,7 +151,7 @@ UNKNOWN_VALUES: Final[list[InvalidRow]] = [
         LiquidityAlertRow: ("level",),
         AssetConfigRow: ("tier",),
         TierConfigRow: ("tier",),
-        TradeRow: ("kind", "trigger", "tier", "route"),
+        TradeRow: ("kind", "trigger", "tier", "purchase_method"),
         OtcOrderRow: ("status",),
         TokenTransferRow: ("direction", "purpose"),
         FeeAccountRow: ("kind",),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
@@ -17,7 +18,6 @@ from paimon.domain.vault.fund_snapshot import (
     FundSnapshot,
     OperationalFlags,
     OrderInTransit,
-    PurchaseMethod,
     PurchaseTerms,
     RoleAssignment,
     TierLimits,

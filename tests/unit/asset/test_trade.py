@@ -13,8 +13,9 @@ from tests.support.factories.event_builders import (
     transfer_out,
 )
 
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.trade import PurchaseRoute, Trade, TradeKind, TradeTrigger, extract_trades
+from paimon.domain.asset.trade import Trade, TradeKind, TradeTrigger, extract_trades
 from paimon.domain.events import (
     AssetPurchased,
     AssetRedeemed,
@@ -54,10 +55,10 @@ def of(*events: FundEvent) -> list[Trade]:
 
 def test_allocation_is_one_purchase() -> None:
     (trade,) = of(transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), routed(5, 7))
-    assert (trade.kind, trade.trigger, trade.route, trade.tier) == (
+    assert (trade.kind, trade.trigger, trade.purchase_method, trade.tier) == (
         TradeKind.PURCHASE,
         TradeTrigger.ALLOCATION,
-        PurchaseRoute.SWAP,
+        PurchaseMethod.SWAP,
         Tier.L2,
     )
     assert trade.log_position.log_index == 2
@@ -65,9 +66,9 @@ def test_allocation_is_one_purchase() -> None:
 
 def test_purchase_logged_twice_is_one_purchase() -> None:
     (trade,) = of(transfer_out(USDT, 5), transfer_in(ASSET_TOKEN, 7), routed(5, 7), purchased(5, 7))
-    assert (trade.trigger, trade.route, trade.usdt_amount, trade.token_amount) == (
+    assert (trade.trigger, trade.purchase_method, trade.usdt_amount, trade.token_amount) == (
         TradeTrigger.PURCHASE,
-        PurchaseRoute.SWAP,
+        PurchaseMethod.SWAP,
         5,
         7,
     )
@@ -83,7 +84,7 @@ def test_equal_purchases_in_one_transaction_are_all_counted(count: int) -> None:
 
 def test_purchase_logged_only_at_its_end_is_one_purchase() -> None:
     (trade,) = of(purchased(5, 7))
-    assert (trade.trigger, trade.route) == (TradeTrigger.PURCHASE, None)
+    assert (trade.trigger, trade.purchase_method) == (TradeTrigger.PURCHASE, None)
 
 
 def test_purchase_of_nothing_is_kept_without_effect() -> None:
@@ -94,7 +95,7 @@ def test_purchase_of_nothing_is_kept_without_effect() -> None:
 
 def test_trade_is_kept_when_its_numbers_are_unknown() -> None:
     (trade,) = of(routed(5, 7, method=9, tier=9))
-    assert (trade.route, trade.tier, trade.usdt_amount) == (None, None, 5)
+    assert (trade.purchase_method, trade.tier, trade.usdt_amount) == (None, None, 5)
 
 
 def test_waterfall_belongs_to_settlement_that_follows() -> None:

@@ -8,6 +8,7 @@ reading the old ones.
 from datetime import datetime
 from typing import Any, Final
 
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import BlockStamp, ContractName, Hash32, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import Bps, NavPerShare, RawAmount
@@ -19,7 +20,6 @@ from paimon.domain.vault.fund_snapshot import (
     FundSnapshot,
     OperationalFlags,
     OrderInTransit,
-    PurchaseMethod,
     PurchaseTerms,
     RoleAssignment,
     TierLimits,

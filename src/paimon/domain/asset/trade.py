@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from paimon.domain.asset.asset import find_tier
+from paimon.domain.asset.purchase_method import PurchaseMethod, find_purchase_method
 from paimon.domain.asset.tier import Tier
 from paimon.domain.events import (
     AssetPurchased,
@@ -53,21 +54,11 @@ class TradeTrigger(StrEnum):
 _TRADE_EVENTS: Final = frozenset({PurchaseRouted, AssetPurchased, AssetRedeemed, WaterfallLiquidation})
 
 
-class PurchaseRoute(StrEnum):
-    """Where a purchase was made: the asset's own adapter or the swap helper. The value order is the contract's."""
-
-    OTC = "OTC"
-    SWAP = "SWAP"
-    AUTO = "AUTO"  # what an asset may be set to; a purchase is logged with the route that was taken
-
-
-_ROUTES: Final = dict(enumerate(PurchaseRoute))
-
-
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One purchase or sale as its event describes it. `tier` and `route` are None for numbers the interface does not know.
+    """One purchase or sale as its event describes it.
 
+    `tier` and `purchase_method` are None for numbers that the interface does not know.
     `request_id` is the redemption that a waterfall's sale paid for. Without effect, nothing was bought although the
     transaction succeeded.
     """
@@ -77,7 +68,7 @@ class Trade:
     trigger: TradeTrigger
     token: Address
     tier: Tier | None
-    route: PurchaseRoute | None
+    purchase_method: PurchaseMethod | None
     usdt_amount: RawAmount
     token_amount: RawAmount
     has_effect: bool
@@ -125,20 +116,22 @@ def extract_trades(transaction: ChainTransaction, *, vault: Address) -> list[Tra
 def _trade(logged: LoggedEvent, transaction: ChainTransaction, later: Iterable[LoggedEvent]) -> Trade | None:
     block = transaction.block
     place = LogPosition(block.number, logged.log_index, transaction.tx_hash, block.timestamp)
+    purchase_method: PurchaseMethod | None = None
     match logged.event:
         case PurchaseRouted(token=token, tier=tier, method=method, usdt_amount=usdt, tokens_received=tokens):
-            kind, trigger, route, request = TradeKind.PURCHASE, TradeTrigger.ALLOCATION, _ROUTES.get(method), None
+            kind, trigger, request = TradeKind.PURCHASE, TradeTrigger.ALLOCATION, None
+            purchase_method = find_purchase_method(method)
         case AssetPurchased(token=token, tier=tier, usdt_amount=usdt, tokens_received=tokens):
-            kind, trigger, route, request = TradeKind.PURCHASE, TradeTrigger.PURCHASE, None, None
+            kind, trigger, request = TradeKind.PURCHASE, TradeTrigger.PURCHASE, None
         case AssetRedeemed(token=token, tier=tier, token_amount=tokens, usdt_received=usdt):
-            kind, trigger, route, request = TradeKind.SALE, TradeTrigger.REDEMPTION, None, None
+            kind, trigger, request = TradeKind.SALE, TradeTrigger.REDEMPTION, None
         case WaterfallLiquidation(token=token, tier=tier, amount_liquidated=tokens, usdt_received=usdt):
-            kind, route = TradeKind.SALE, None
+            kind = TradeKind.SALE
             trigger, request = _waterfall_trigger(later)
         case _:
             return None
     has_effect = bool(usdt or tokens)
-    return Trade(place, kind, trigger, token, find_tier(tier), route, usdt, tokens, has_effect, request)
+    return Trade(place, kind, trigger, token, find_tier(tier), purchase_method, usdt, tokens, has_effect, request)
 
 
 def _waterfall_trigger(later: Iterable[LoggedEvent]) -> tuple[TradeTrigger, int | None]:
@@ -170,11 +163,11 @@ def _is_duplicate(earlier: Trade, trade: Trade, found: Iterable[Trade], token_ex
 
 
 def _merge(earlier: Trade, later: Trade) -> Trade:
-    """Combine two logs of one trade: the route from the log that has it, the settlement from the waterfall."""
+    """Combine two logs of one trade: the purchase method from the log that has it, the settlement from the waterfall."""
     trigger = later.trigger if later.trigger is not TradeTrigger.REDEMPTION else earlier.trigger
     return replace(
         earlier,
         trigger=trigger,
-        route=earlier.route or later.route,
+        purchase_method=earlier.purchase_method or later.purchase_method,
         request_id=earlier.request_id if later.request_id is None else later.request_id,
     )

@@ -38,11 +38,11 @@ class RetryAction(StrEnum):
 
     SPLIT_RANGE = "split_range"
     SPLIT_BATCH = "split_batch"
-    TRY_ANOTHER_ENDPOINT = "ask_another"
+    TRY_ANOTHER_ENDPOINT = "try_another_endpoint"
     """At once. Without another endpoint the error stands, and the caller retries in its next round."""
     SLOW_DOWN = "slow_down"
     """Send fewer requests at a time, use another endpoint meanwhile, and return after a pause."""
-    FAIL = "give_up"
+    FAIL = "fail"
 
 
 RETRY_ACTIONS: Final[dict[RpcErrorKind, RetryAction]] = {

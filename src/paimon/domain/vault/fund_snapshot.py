@@ -11,20 +11,12 @@ collected, and are shown as pending until then.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.kernel.units import BPS_ONE, Bps, NavPerShare, RawAmount, Rounding, divide
 from paimon.domain.vault.vault_state import VaultState
-
-
-class PurchaseMethod(IntEnum):
-    """How the controller buys an asset; the value is the contract's."""
-
-    OTC = 0
-    SWAP = 1
-    AUTO = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeVar
 
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp
 from paimon.domain.kernel.units import RawAmount
@@ -22,7 +23,6 @@ from paimon.domain.vault.fund_snapshot import (
     FundSnapshot,
     OperationalFlags,
     OrderInTransit,
-    PurchaseMethod,
     PurchaseTerms,
     RoleAssignment,
     TierLimits,
@@ -164,7 +164,7 @@ def _position(config: AssetConfig, reads: _AssetReads) -> AssetPosition:
         terms=PurchaseTerms(
             target_allocation=config.target_allocation,
             adapter=config.purchase_adapter,
-            method=PurchaseMethod(config.purchase_method),
+            method=PurchaseMethod.from_chain(config.purchase_method),
             max_slippage=config.max_slippage,
             minimum=config.min_purchase_amount,
             subscription_start=_time(config.subscription_start),

@@ -136,7 +136,7 @@ def _create_trades() -> None:
         in_values("trigger", "ALLOCATION", "PURCHASE", "REDEMPTION", "WATERFALL", "BUFFER_REFILL"),
         address("token"),
         in_values("tier", "L1", "L2", "L3", null=True),
-        in_values("route", "OTC", "SWAP", "AUTO", null=True),
+        in_values("purchase_method", "OTC", "SWAP", "AUTO", null=True),
         uint256("usdt_amount"),
         uint256("token_amount"),
         boolean("has_effect"),

@@ -7,8 +7,9 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.asset.otc_order import OrderStatus
+from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
-from paimon.domain.asset.trade import PurchaseRoute, TradeKind, TradeTrigger
+from paimon.domain.asset.trade import TradeKind, TradeTrigger
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import BPS_ONE
 from paimon.infrastructure.database.models.base import DERIVED_SCHEMA, Base
@@ -73,7 +74,7 @@ class TradeRow(EventRowColumns, Base):
         enum_check("kind", TradeKind),
         enum_check("trigger", TradeTrigger),
         enum_check("tier", Tier),
-        enum_check("route", PurchaseRoute),
+        enum_check("purchase_method", PurchaseMethod),
         *length_check(20, "token"),
         *uint256_check("usdt_amount", "token_amount", "request_id"),
         CheckConstraint("(kind = 'PURCHASE') = (trigger IN ('ALLOCATION','PURCHASE'))", name="kind_matches_trigger"),
@@ -87,7 +88,7 @@ class TradeRow(EventRowColumns, Base):
     trigger: Mapped[TradeTrigger] = enum_column(TradeTrigger)
     token: Mapped[AddressBytes]
     tier: Mapped[Tier | None] = enum_column(Tier)
-    route: Mapped[PurchaseRoute | None] = enum_column(PurchaseRoute)
+    purchase_method: Mapped[PurchaseMethod | None] = enum_column(PurchaseMethod)
     usdt_amount: Mapped[Uint256]
     token_amount: Mapped[Uint256]
     has_effect: Mapped[bool] = mapped_column(Boolean)
