@@ -1,4 +1,4 @@
-"""What a person on call sees of the endpoints and of the proofs: in the health report, and at the terminal."""
+"""Endpoints and proofs as an operator sees them: in the health report and on the command line."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,16 +28,16 @@ from paimon.infrastructure.database.sessions import Database
 pytestmark = pytest.mark.integration
 
 KEY: Final = "a1b2c3d4e5f6a7b8"
-AWAY: Final = "127.0.0.1:9"
+UNREACHABLE: Final = "127.0.0.1:9"
 
 
-async def part(api_client: ApiClient, name: str) -> dict[str, Any]:
+async def component(api_client: ApiClient, name: str) -> dict[str, Any]:
     health = (await api_client.get("/system/health", by=None)).json()["data"]
-    (found,) = [each for each in health["parts"] if each["name"] == name]
+    (found,) = [found for found in health["components"] if found["name"] == name]
     return dict(found)
 
 
-def terminal(app_context: AppContext) -> str:
+def status_output(app_context: AppContext) -> str:
     with CliRunner() as cli:
         status = cli.start("status", env=environment_of(app_context.settings))
         assert status.wait() == 0, status.output_text
@@ -49,15 +49,16 @@ async def test_endpoints_are_shown_as_the_listener_rates_them_without_keys(
 ) -> None:
     lease = await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=60)
     assert lease is not None
-    here = app_context.settings.chain.rpc_url.get_secret_value()
-    there = NodeUrl(f"http://{AWAY}/v1/{KEY}")
+    configured = app_context.settings.chain.rpc_url.get_secret_value()
+    unreachable = NodeUrl(f"http://{UNREACHABLE}/v1/{KEY}")
 
-    async def known() -> list[EndpointReport]:
-        told = await endpoints.load_endpoint_states(app_context.redis)
-        return told if [each.breaker for each in told] == [BreakerStatus.CLOSED, BreakerStatus.OPEN] else []
+    async def reported() -> list[EndpointReport]:
+        reports = await endpoints.load_endpoint_states(app_context.redis)
+        breakers = [report.breaker for report in reports]
+        return reports if breakers == [BreakerStatus.CLOSED, BreakerStatus.OPEN] else []
 
-    async with Rpc(here, there, timeout_seconds=5, attempts_max=2, chain_id=31337) as pool:
-        watch = HeadMonitor(
+    async with Rpc(configured, unreachable, timeout_seconds=5, attempts_max=2, chain_id=31337) as pool:
+        monitor = HeadMonitor(
             app_context.database,
             FundContracts(pool, app_context.contracts.addresses),
             app_context.chain,
@@ -65,26 +66,26 @@ async def test_endpoints_are_shown_as_the_listener_rates_them_without_keys(
             app_context.settings.chain,
             app_context.settings.health,
         )
-        watching = asyncio.create_task(watch.run(lease))
-        well, away = await eventually(known)
-        shown = await part(api_client, "endpoints")
-        said = await asyncio.to_thread(terminal, app_context)  # the listener goes on meanwhile
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-    assert (well.name, away.name) == (endpoint_name(here), AWAY)
-    assert (shown["status"], shown["summary"]) == ("degraded", "1 of 2 answer")
+        monitoring = asyncio.create_task(monitor.run(lease))
+        healthy, faulty = await eventually(reported)
+        shown = await component(api_client, "endpoints")
+        output = await asyncio.to_thread(status_output, app_context)  # the listener goes on meanwhile
+        monitoring.cancel()
+        await asyncio.gather(monitoring, return_exceptions=True)
+    assert (healthy.name, faulty.name) == (endpoint_name(configured), UNREACHABLE)
+    assert (shown["status"], shown["summary"]) == ("DEGRADED", "1 of 2 answer")
     first, second = shown["details"]["endpoints"]
     assert first["headBlock"] is not None
     assert first["latencySeconds"] > 0
-    assert (first["breaker"], first["servesOurChain"]) == ("closed", True)
+    assert (first["breaker"], first["servesOurChain"]) == ("CLOSED", True)
     assert second["headBlock"] is None
     assert second["errorRate"] > 0
-    assert second["breaker"] in ("open", "half_open")
+    assert second["breaker"] in ("OPEN", "HALF_OPEN")
     assert KEY not in str(shown)
-    lines = dict(line.split(maxsplit=2)[1:] for line in said.splitlines() if line.startswith("endpoint "))
-    assert lines[well.name].startswith("head ")
-    assert lines[AWAY].startswith("SUSPENDED")
-    assert KEY not in said
+    lines = dict(line.split(maxsplit=2)[1:] for line in output.splitlines() if line.startswith("endpoint "))
+    assert lines[healthy.name].startswith("head ")
+    assert lines[UNREACHABLE].startswith("SUSPENDED")
+    assert KEY not in output
 
 
 async def test_endpoint_states_are_stored_and_loaded(app_context: AppContext) -> None:
@@ -92,24 +93,24 @@ async def test_endpoint_states_are_stored_and_loaded(app_context: AppContext) ->
     await endpoints.store_endpoint_states(app_context.redis, [state, replace(state, name="b:1", head=None)])
     assert await endpoints.load_endpoint_states(app_context.redis) == [state, replace(state, name="b:1", head=None)]
     ttl = await app_context.redis.ttl("paimon:endpoints")
-    assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "a listener that is gone says nothing any more"
+    assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "the report of a stopped listener expires"
 
 
 async def test_endpoint_fault_degrades_health_for_a_day(api_client: ApiClient, app_context: AppContext) -> None:
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state])
-    assert (await part(api_client, "endpoints"))["status"] == "ok"
+    assert (await component(api_client, "endpoints"))["status"] == "OK"
     await record_fault(app_context.database)
-    await asyncio.sleep(1.0)  # the report is remembered for a second
-    shown = await part(api_client, "endpoints")
-    assert (shown["status"], shown["summary"]) == ("degraded", "1 of 1 answer; caught at untrue answers within a day: a:1")
-    assert [(each["endpoint"], each["kind"], each["times"]) for each in shown["details"]["faults"]] == [
+    await asyncio.sleep(1.0)  # the report is cached for a second
+    shown = await component(api_client, "endpoints")
+    assert (shown["status"], shown["summary"]) == ("DEGRADED", "1 of 1 answer; invalid responses within a day: a:1")
+    assert [(fault["endpoint"], fault["kind"], fault["occurrences"]) for fault in shown["details"]["faults"]] == [
         ("a:1", "omitted_log", 1)
     ]
-    await later(app_context.database, hours=25)
+    await age_faults(app_context.database, hours=25)
     await asyncio.sleep(1.0)
-    shown = await part(api_client, "endpoints")
-    assert (shown["status"], len(shown["details"]["faults"])) == ("ok", 1)
+    shown = await component(api_client, "endpoints")
+    assert (shown["status"], len(shown["details"]["faults"])) == ("OK", 1)
 
 
 async def record_fault(database: Database) -> None:
@@ -117,7 +118,7 @@ async def record_fault(database: Database) -> None:
         await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
 
 
-async def later(database: Database, *, hours: int) -> None:
+async def age_faults(database: Database, *, hours: int) -> None:
     async with database.write() as session:
         await session.execute(
             text("UPDATE ops.endpoint_faults SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
@@ -134,19 +135,19 @@ async def test_proof_health_lists_proven_and_unproven_blocks(api_client: ApiClie
         await add_proof(session, RangeProof(24, 24, ProofLevel.AGREED))
         await add_proof(session, RangeProof(25, 38, ProofLevel.RECEIPTS))
     async with app_context.database.read() as session:
-        subscribed = await read_proof_summary(session)
-    assert subscribed.unproven == BlockSpan(11, 40, 8), "11 to 14, 21 and 22, 39 and 40"
-    assert subscribed.levels == {
+        summary = await read_proof_summary(session)
+    assert summary.unproven == BlockSpan(11, 40, 8), "11 to 14, 21 and 22, 39 and 40"
+    assert summary.levels == {
         ProofLevel.CHAINED: BlockSpan(15, 20, 6),
         ProofLevel.AGREED: BlockSpan(24, 24, 1),
         ProofLevel.RECEIPTS: BlockSpan(23, 38, 15),
     }
-    shown = await part(api_client, "proof")
-    assert shown["status"] == "degraded"
+    shown = await component(api_client, "proof")
+    assert shown["status"] == "DEGRADED"
     assert shown["details"]["weakest"] == {"level": "chained", "fromBlock": 15, "toBlock": 20}
     assert shown["details"]["levels"]["receipts"] == {"fromBlock": 23, "toBlock": 38, "blocks": 15}
     assert shown["details"]["unproven"] == {"fromBlock": 11, "toBlock": 40, "blocks": 8}
-    lines = {line[:26].strip(): line[27:] for line in terminal(app_context).splitlines()}
+    lines = {line[:26].strip(): line[27:] for line in status_output(app_context).splitlines()}
     assert lines["receipts"] == "15 blocks, from 23 to 38"
     assert lines["without proof"] == "8 blocks, from 11 to 40; see paimon audit-chain"
     assert lines["weakest"].startswith("chained for blocks 15 to 20")

@@ -1,4 +1,4 @@
-"""What `GET /metrics` gives: figures of a real house, bounded, and all that alerts and the dashboard ask for."""
+"""`GET /metrics`: figures of a real system, bounded in time, and every metric that alerts and the dashboard read."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.integration
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-STILL_ASKING = """
+ACTIVE_QUERIES = """
     SELECT count(*) FROM pg_stat_activity
      WHERE state = 'active' AND query LIKE '%ops.outbox%' AND pid <> pg_backend_pid()
 """
@@ -56,7 +56,7 @@ async def scraped(port: int) -> Samples:
 
 def samples(exposed: str) -> Samples:
     families: list[Metric] = list(text_string_to_metric_families(exposed))
-    return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
 
 
 def value(found: Samples, name: str, **labels: str) -> float:
@@ -64,8 +64,8 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-async def busy(app_context: AppContext) -> int:
-    """A house with something of everything, its scheduler lost; the last recorded block, which the chain has left behind."""
+async def recorded_block(app_context: AppContext) -> int:
+    """Write something for every figure, with a lost scheduler; return the last recorded block, which is behind the chain."""
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         block = await add_block(session, final.number - 1, at=final.timestamp)
@@ -92,7 +92,7 @@ async def busy(app_context: AppContext) -> int:
     return block.number
 
 
-async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, busy: int) -> None:
+async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, recorded_block: int) -> None:
     port = free_port()
     async with serve_metrics("listener", "127.0.0.1", port, app_context.new_metrics_scraper().collect):
         found = await scraped(port)
@@ -100,20 +100,20 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, b
     assert value(found, "database_up") == value(found, "node_up") == 1
     assert final <= (await app_context.chain.final_block(app_context.rpc)).number
     assert value(found, "chain_head_block") - final == value(found, "chain_finality_lag_blocks") > 0
-    assert value(found, "listener_processed_block") == busy
-    assert value(found, "listener_lag_blocks") == final - busy >= 1
+    assert value(found, "listener_processed_block") == recorded_block
+    assert value(found, "listener_lag_blocks") == final - recorded_block >= 1
     assert value(found, "listener_lag_seconds") >= 0
     assert value(found, "lease_held", lease="listener", holder="host:1") == 1
     assert value(found, "lease_held", lease="scheduler", holder="host:2") == 0
     assert value(found, "lease_epoch", lease="listener") == 1
-    depths = {each.value: value(found, "outbox_depth", priority=each.value) for each in OutboxPriority}
+    depths = {priority.value: value(found, "outbox_depth", priority=priority.value) for priority in OutboxPriority}
     assert depths == {"critical": 1, "high": 0, "normal": 1, "chain": 0, "reports": 0}
     assert value(found, "outbox_oldest_age_seconds", priority="critical") >= 90
     assert value(found, "outbox_dead_lettered") == 1
     assert (value(found, "quarantined_logs"), value(found, "skipped_logs")) == (2, 1)
     assert value(found, "risk_events_unresolved", severity="CRITICAL") == 1
     assert value(found, "risk_events_unresolved", severity="WARNING") == 0
-    assert value(found, "intents_open", status="queued") == 1
+    assert value(found, "intents_open", status="QUEUED") == 1
     assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40
     assert value(found, "wallet_low_balance_wei", wallet="keeper") == 5e16
@@ -133,10 +133,8 @@ async def test_metrics_work_before_the_first_block(app_context: AppContext) -> N
     assert not [name for name, _ in found if name in ("paimon_listener_lag_seconds", "paimon_listener_processed_block")]
 
 
-async def test_scrape_is_bounded_when_the_database_hangs(
-    app_context: AppContext, database: Database
-) -> None:
-    """Somebody holds the outbox locked; the node is another matter and is told all the same."""
+async def test_scrape_is_bounded_when_the_database_hangs(app_context: AppContext, database: Database) -> None:
+    """A transaction holds a lock on the outbox; the node's figures are reported all the same."""
     scraper = app_context.new_metrics_scraper()
     scraper.timeout_seconds = 0.5
     async with database.write() as blocking:
@@ -145,13 +143,13 @@ async def test_scrape_is_bounded_when_the_database_hangs(
     assert (value(found, "database_up"), value(found, "node_up")) == (0, 1)
     assert not [name for name, _ in found if name == "paimon_outbox_dead_lettered"], "absent, not zero"
     async with database.read() as session:
-        assert (await session.execute(text(STILL_ASKING))).scalar_one() == 0, "the server ended it too"
+        assert (await session.execute(text(ACTIVE_QUERIES))).scalar_one() == 0, "the server ended it too"
 
 
 async def test_concurrent_scrapes_share_one_collection(app_context: AppContext) -> None:
     scraper = app_context.new_metrics_scraper()
     first, *others = await asyncio.gather(*(scraper.collect() for _ in range(20)))
-    assert all(each is first for each in others)
+    assert all(other is first for other in others)
 
 
 async def test_taken_metrics_port_stops_no_process(app_context: AppContext) -> None:
@@ -162,7 +160,7 @@ async def test_taken_metrics_port_stops_no_process(app_context: AppContext) -> N
         pass
 
 
-async def connected(port: int) -> bool:
+async def is_connected(port: int) -> bool:
     return any(value == 1 for (name, _), value in (await scraped(port)).items() if name == "paimon_new_heads_connected")
 
 
@@ -175,17 +173,17 @@ async def measured_api(settings: Settings, app_context: AppContext, fund: TestFu
         yield api_client, port
 
 
-@pytest.mark.usefixtures("busy")
+@pytest.mark.usefixtures("recorded_block")
 async def test_alerts_and_panels_read_existing_metrics(
     settings: Settings, app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
-    """Of the very text a server would scrape, after each thing that is counted has happened once."""
-    reacted, _ = await add(app_context.database, "react", "fail")
-    await handled(app_context.database, reacted, Handler())
+    """Compare rules and panels with the scraped text, after each counted thing happened once."""
+    message_id, _ = await add(app_context.database, "done", "failed")
+    await handled(app_context.database, message_id, Handler())
     new_heads = asyncio.create_task(NewHeadsSubscription(fund.node.ws_url, poll_seconds=1).listen())
     async with measured_api(settings, app_context, fund) as (api_client, port):
         assert (await api_client.get("/redemptions/99")).status_code == 404
-        await eventually(partial(connected, port))
+        await eventually(partial(is_connected, port))
         found = await scraped(port)
     new_heads.cancel()
     await asyncio.gather(new_heads, return_exceptions=True)
@@ -193,14 +191,16 @@ async def test_alerts_and_panels_read_existing_metrics(
     for name, labels in found:
         labels_of.setdefault(name, []).append(dict(labels))
     assert {"method": "GET", "route": "/redemptions/{requestId}", "status": "404"} in labels_of["paimon_http_requests_total"]
-    for expression in [*(each["expr"] for each in rules()), *dashboard_expressions()]:
-        for asked in metric_references(expression):
-            assert asked.metric in labels_of, f"{expression}: nothing is called {asked.metric}"
-            known = set().union(*labels_of[asked.metric])
-            assert asked.labels <= known, f"{expression}: {asked.metric} has only {known}"
-            for label, wanted in asked.values:
-                if label != "status":  # that none failed is no fault
-                    seen = {each[label] for each in labels_of[asked.metric]}
-                    assert any(re.fullmatch(wanted, each) for each in seen), f"{expression}: {label} is one of {seen}"
+    for expression in [*(rule["expr"] for rule in rules()), *dashboard_expressions()]:
+        for reference in metric_references(expression):
+            assert reference.metric in labels_of, f"{expression}: no metric is called {reference.metric}"
+            known = set().union(*labels_of[reference.metric])
+            assert reference.labels <= known, f"{expression}: {reference.metric} has only {known}"
+            for label, pattern in reference.values:
+                if label != "status":  # no request has failed, which is no fault
+                    seen = {labels[label] for labels in labels_of[reference.metric]}
+                    assert any(re.fullmatch(pattern, value) for value in seen), f"{expression}: {label} is one of {seen}"
     gone = samples((await render_metrics()).decode())
-    assert not [name for name, _ in gone if name == "paimon_new_heads_connected"], "who does not listen says nothing"
+    assert not [name for name, _ in gone if name == "paimon_new_heads_connected"], (
+        "a process without a subscription has no sample"
+    )

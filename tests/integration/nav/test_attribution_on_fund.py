@@ -1,4 +1,5 @@
-"""NAV explained on the real fund: each deployed behaviour in its own line, and nothing unexplained after months of market."""
+"""Attribution of NAV on the real fund: each deployed behaviour has its own component, and a simulated market leaves nothing
+unexplained."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -40,30 +41,31 @@ def activity(fund: TestFund) -> FundActivity:
     return FundActivity(fund)
 
 
-async def told_between(app_context: AppContext, start: FundSnapshot, end: FundSnapshot) -> NavAttribution:
+async def attribution_between(app_context: AppContext, start: FundSnapshot, end: FundSnapshot) -> NavAttribution:
     return await attribute_range(app_context.database, RangeEnd(start.at.number), RangeEnd(end.at.number), steps_max=ALL)
 
 
-def lines(told: NavAttribution) -> dict[AttributionGroup, int]:
+def totals(attribution: NavAttribution) -> dict[AttributionGroup, int]:
+    """Return the total of each group that has a component, without rounding."""
     return {
-        group: told.total(group)
+        group: attribution.total(group)
         for group in AttributionGroup
-        if told.in_group(group) and group is not AttributionGroup.ROUNDING
+        if attribution.in_group(group) and group is not AttributionGroup.ROUNDING
     }
 
 
 async def test_deposit_dilutes_nav_per_share_while_shares_are_locked(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    """Deployed behaviour 1: it mints at net assets ÷ the whole supply."""
+    """Deployed behaviour 1: a deposit mints at net assets ÷ the whole supply."""
     fund.request("ines", 450_000)
     fund.request("ivan", 450_000)
     before = await snapshot_now(app_context, fund)
     activity.deposit("isla", 2_000_000)
     after = await snapshot_now(app_context, fund)
-    told = await told_between(app_context, before, after)
-    assert lines(told) == {AttributionGroup.DEPOSITS: 2_000_000 * WAD}
-    (part,) = told.in_group(AttributionGroup.DEPOSITS)
+    attribution = await attribution_between(app_context, before, after)
+    assert totals(attribution) == {AttributionGroup.DEPOSITS: 2_000_000 * WAD}
+    (part,) = attribution.in_group(AttributionGroup.DEPOSITS)
     assert part.per_share == after.nav_per_share - before.nav_per_share < -(10**15)
     assert {each.tx_hash for each in part.log_positions} != set()
 
@@ -71,14 +73,14 @@ async def test_deposit_dilutes_nav_per_share_while_shares_are_locked(
 async def test_redemptions_are_attributed_at_request_return_and_settlement(app_context: AppContext, fund: TestFund) -> None:
     first = await snapshot_now(app_context, fund)
     paid, cancelled = fund.request("ines", 50_000), fund.request("ilja", 20_000)
-    asked = await snapshot_now(app_context, fund)
+    requested = await snapshot_now(app_context, fund)
     fund.send("ilja", "RedemptionManager", "cancelRedemption", cancelled)
     fund.warp(8 * DAY)
     fund.send("ada", "RedemptionManager", "settleRedemption", paid)
     ended = await snapshot_now(app_context, fund)
-    opening = await told_between(app_context, first, asked)
-    assert lines(opening) == {AttributionGroup.REDEMPTIONS: -(asked.redemption_liability)}
-    closing = await told_between(app_context, asked, ended)
+    opening = await attribution_between(app_context, first, requested)
+    assert totals(opening) == {AttributionGroup.REDEMPTIONS: -(requested.redemption_liability)}
+    closing = await attribution_between(app_context, requested, ended)
     parts = {each.key.kind: each for each in closing.in_group(AttributionGroup.REDEMPTIONS)}
     assert parts["settled"].amount == 0
     assert len(parts["settled"].log_positions) == 3  # the payment, the fee kept, the settlement
@@ -89,7 +91,7 @@ async def test_redemptions_are_attributed_at_request_return_and_settlement(app_c
 async def test_price_is_attributed_although_the_contract_cached_its_value(
     app_context: AppContext, fund: TestFund, activity: FundActivity
 ) -> None:
-    """Deployed behaviour 3: when the contract's figure catches up after five minutes, nothing moves here any more."""
+    """Deployed behaviour 3: when the contract's figure catches up after five minutes, our NAV does not change again."""
     before = await snapshot_now(app_context, fund)
     activity.controller(ADMIN, "refreshCache")
     activity.set_price("RWAC", 130 * WAD // 100)
@@ -98,23 +100,21 @@ async def test_price_is_attributed_although_the_contract_cached_its_value(
     caught_up = await snapshot_now(app_context, fund)
     assert (moved.has_stale_cache, moved.contract.share_price) == (True, before.nav_per_share)
     assert (caught_up.has_stale_cache, caught_up.contract.share_price) == (False, moved.nav_per_share)
-    rise = await told_between(app_context, before, moved)
-    assert lines(rise) == {AttributionGroup.PRICE: moved.net_assets - before.net_assets}
+    rise = await attribution_between(app_context, before, moved)
+    assert totals(rise) == {AttributionGroup.PRICE: moved.net_assets - before.net_assets}
     assert rise.change_per_share == moved.nav_per_share - before.nav_per_share > 0
-    assert (await told_between(app_context, moved, caught_up)).components == ()
+    assert (await attribution_between(app_context, moved, caught_up)).components == ()
 
 
-async def test_call_without_effect_has_no_component(
-    app_context: AppContext, fund: TestFund, activity: FundActivity
-) -> None:
+async def test_call_without_effect_has_no_component(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     """Deployed behaviour 7: a purchase below the minimum, a waterfall of nothing, and a buffer that needs nothing."""
     before = await snapshot_now(app_context, fund)
     below_minimum = activity.buy("RWAC", 100)
     activity.controller("hot", "executeWaterfallLiquidation", 0, 1)
     activity.controller("hot", "allocateToLayer", 1, 0)
     after = await snapshot_now(app_context, fund)
-    told = await told_between(app_context, before, after)
-    assert (told.change, told.change_per_share, lines(told), told.unexplained) == (0, 0, {}, ())
+    attribution = await attribution_between(app_context, before, after)
+    assert (attribution.change, attribution.change_per_share, totals(attribution), attribution.unexplained) == (0, 0, {}, ())
     async with app_context.database.read() as session:
         trades = [*await session.scalars(select(TradeRow).where(TradeRow.block_number > before.at.number))]
     assert [(each.block_number, each.has_effect, each.usdt_amount) for each in trades] == [(below_minimum, False, 0)]
@@ -127,10 +127,10 @@ async def test_otc_order_in_transit_is_no_loss(app_context: AppContext, fund: Te
     paid = await snapshot_now(app_context, fund)
     activity.deliver(order_id, "RWAP", 99 * 10**6)
     delivered = await snapshot_now(app_context, fund)
-    assert lines(await told_between(app_context, before, paid)) == {AttributionGroup.OTC_IN_TRANSIT: -100_000 * WAD}
-    second = await told_between(app_context, paid, delivered)
-    assert lines(second) == {AttributionGroup.OTC_IN_TRANSIT: 100_000 * WAD, AttributionGroup.TRADING: -1_000 * WAD}
-    whole = await told_between(app_context, before, delivered)
+    assert totals(await attribution_between(app_context, before, paid)) == {AttributionGroup.OTC_IN_TRANSIT: -100_000 * WAD}
+    second = await attribution_between(app_context, paid, delivered)
+    assert totals(second) == {AttributionGroup.OTC_IN_TRANSIT: 100_000 * WAD, AttributionGroup.TRADING: -1_000 * WAD}
+    whole = await attribution_between(app_context, before, delivered)
     assert (whole.total(AttributionGroup.OTC_IN_TRANSIT), whole.total(AttributionGroup.TRADING), whole.interval_count) == (
         0,
         -1_000 * WAD,
@@ -140,27 +140,25 @@ async def test_otc_order_in_transit_is_no_loss(app_context: AppContext, fund: Te
     assert trade.key.token == parse_address(activity.asset("RWAP").address)
 
 
-async def test_fee_changes_nav_when_it_is_collected(
-    app_context: AppContext, fund: TestFund, activity: FundActivity
-) -> None:
+async def test_fee_changes_nav_when_it_is_collected(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
     """Deployed behaviour 4: buying L3 with the mark where it was makes a fee pending at once."""
     before = await snapshot_now(app_context, fund)
     activity.buy("RWAT", 300_000)
     bought = await snapshot_now(app_context, fund)
     assert bought.fees.pending_performance - before.fees.pending_performance == pytest.approx(30_000 * WAD, rel=1e-6)
-    buying = await told_between(app_context, before, bought)
+    buying = await attribution_between(app_context, before, bought)
     assert abs(buying.change) < 1_000  # an issuer's adapter trades at the price, but for a unit of rounding
     activity.controller("ada", "accruePerformanceFee")
     accrued = await snapshot_now(app_context, fund)
-    assert (await told_between(app_context, bought, accrued)).change == 0
+    assert (await attribution_between(app_context, bought, accrued)).change == 0
     activity.controller("ada", "collectFees")
     collected = await snapshot_now(app_context, fund)
-    told = await told_between(app_context, accrued, collected)
-    fees = {each.key.kind: each.amount for each in told.in_group(AttributionGroup.FEES)}
+    attribution = await attribution_between(app_context, accrued, collected)
+    fees = {each.key.kind: each.amount for each in attribution.in_group(AttributionGroup.FEES)}
     assert fees.keys() == {"management", "performance"}
     assert fees["performance"] == -accrued.fees.accrued_performance
-    assert sum(fees.values()) == told.change
-    assert told.unexplained == ()
+    assert sum(fees.values()) == attribution.change
+    assert attribution.unexplained == ()
 
 
 async def test_each_cause_of_a_change_has_its_own_component(
@@ -183,23 +181,23 @@ async def test_each_cause_of_a_change_has_its_own_component(
         WAD,
     )
     after = await snapshot_now(app_context, fund)
-    told = await told_between(app_context, before, after)
-    assert told.unexplained == ()
-    assert abs(told.total(AttributionGroup.ROUNDING)) <= told.division_count
+    attribution = await attribution_between(app_context, before, after)
+    assert attribution.unexplained == ()
+    assert abs(attribution.total(AttributionGroup.ROUNDING)) <= attribution.division_count
     rwac, mmfa = (
         before.position(parse_address(activity.asset("RWAC").address)),
         before.position(parse_address(activity.asset("MMFA").address)),
     )
     assert rwac is not None
     assert mmfa is not None
-    price = {each.key.token: each.amount for each in told.in_group(AttributionGroup.PRICE)}
+    price = {each.key.token: each.amount for each in attribution.in_group(AttributionGroup.PRICE)}
     assert price[rwac.token] == pytest.approx(rwac.balance * 5 // 100, rel=1e-9)
     assert price[mmfa.token] == pytest.approx(mmfa.balance // 100, rel=1e-9)
-    assert told.total(AttributionGroup.YIELD) == 5_000 * WAD
-    cost = {each.key.token: each.amount for each in told.in_group(AttributionGroup.TRADING)}
+    assert attribution.total(AttributionGroup.YIELD) == 5_000 * WAD
+    cost = {each.key.token: each.amount for each in attribution.in_group(AttributionGroup.TRADING)}
     assert cost[parse_address(activity.asset("MMFB").address)] == pytest.approx(-50_000 * WAD * 8 / 10_000, rel=1e-3)
     assert cost[parse_address(activity.asset("RWAR").address)] == pytest.approx(-50_000 * WAD * 25 / 10_000, rel=1e-3)
-    assert told.total(AttributionGroup.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
+    assert attribution.total(AttributionGroup.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
     assert after.has_stale_cache
 
 
@@ -209,8 +207,10 @@ async def test_unknown_tokens_and_missing_transfers_are_unexplained(
     before = await snapshot_now(app_context, fund)
     activity.act(ADMIN, "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
     after = await snapshot_now(app_context, fund)
-    told = await told_between(app_context, before, after)
-    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in told.unexplained] == [("transfer", 7 * WAD, 1)]
+    attribution = await attribution_between(app_context, before, after)
+    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in attribution.unexplained] == [
+        ("transfer", 7 * WAD, 1)
+    ]
     async with app_context.database.write() as session:
         await session.execute(delete(TokenTransferRow).where(TokenTransferRow.block_number > before.at.number))
     missed = await report_unexplained(app_context.database, after)
@@ -220,7 +220,7 @@ async def test_unknown_tokens_and_missing_transfers_are_unexplained(
     ]
 
 
-async def explained(api_client: ApiClient, query: dict[str, Any]) -> httpx.Response:
+async def get_attribution(api_client: ApiClient, query: dict[str, Any]) -> httpx.Response:
     return await api_client.get("/fund/nav/explain", **query)
 
 
@@ -231,7 +231,7 @@ async def test_attribution_over_rest_sums_to_the_change(
     activity.buy("RWAC", 100_000)
     fund.request("ines", 10_000)
     after = await snapshot_now(app_context, fund)
-    answer = await explained(api_client, {"from": before.at.number, "to": after.at.number})
+    answer = await get_attribution(api_client, {"from": before.at.number, "to": after.at.number})
     require_example(answer, "nav_attribution")
     data = answer.json()["data"]
     assert sum(int(each["amount"]) for each in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
@@ -251,7 +251,7 @@ async def test_attribution_names_the_error_for_each_invalid_range(
     last = (await snapshot_now(app_context, fund)).at
     block, ahead = last.number, str((last.timestamp + timedelta(days=400)).date())
     both = "are both given; give one of them"
-    for query, field, words in (
+    for query, field, message in (
         ({}, "from", "give a block as from, or a day as startDate"),
         ({"from": 1, "startDate": "2026-01-01"}, "from", f"from and startDate {both}"),
         ({"from": 1, "to": 2, "endDate": "2026-01-01"}, "to", f"to and endDate {both}"),
@@ -260,15 +260,15 @@ async def test_attribution_names_the_error_for_each_invalid_range(
         ({"from": block, "to": 99_999_999}, "to", "block 99999999 is not recorded; blocks"),
         ({"startDate": ahead}, "startDate", f"{ahead} has not begun; blocks"),
         ({"from": block, "endDate": ahead}, "endDate", f"{ahead} has not begun; blocks"),
-        ({"from": block, "to": first.number}, "to", f"reversed: block {block} lies after block {first.number}"),
+        ({"from": block, "to": first.number}, "to", f"reversed: block {block} is after block {first.number}"),
         ({"from": block, "to": block}, "to", f"both ends are block {block}: give an earlier and a later one"),
         ({"from": block}, "to", f"from block {block} to now no snapshot was kept: both ends are that of block {block}"),
     ):
-        answer = await explained(api_client, query)
+        answer = await get_attribution(api_client, query)
         assert answer.status_code == 400, query
         (detail,) = answer.json()["error"]["details"]
-        assert (detail["field"], words in detail["message"]) == (field, True), detail
-    too_early = await explained(api_client, {"from": first.number - 1})
+        assert (detail["field"], message in detail["message"]) == (field, True), detail
+    too_early = await get_attribution(api_client, {"from": first.number - 1})
     assert too_early.status_code == 404
     assert f"; the first is of block {first.number}, " in too_early.json()["error"]["message"]
 
@@ -280,9 +280,9 @@ async def test_attribution_from_the_first_day_starts_at_the_first_snapshot(
     activity.buy("RWAC", 100_000)
     await snapshot_now(app_context, fund)
     day = first.timestamp.date()
-    told = (await explained(api_client, {"startDate": str(day)})).json()["data"]
-    assert (told["from"]["blockNumber"], told["fromFirstSnapshot"]) == (first.number, True)
-    before = await explained(api_client, {"startDate": str(day - timedelta(days=1))})
+    data = (await get_attribution(api_client, {"startDate": str(day)})).json()["data"]
+    assert (data["from"]["blockNumber"], data["fromFirstSnapshot"]) == (first.number, True)
+    before = await get_attribution(api_client, {"startDate": str(day - timedelta(days=1))})
     assert before.status_code == 404
     assert f"the first is of block {first.number}, {first.timestamp:%Y-%m-%d %H:%M:%S} UTC" in before.text
 
@@ -300,24 +300,28 @@ def market_fund(data_folder: Path, request: pytest.FixtureRequest) -> Iterator[T
 
 
 @pytest.fixture
-async def market_house(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[AppContext]:
+async def market_context(market_fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[AppContext]:
     options = make_settings(market_fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
     async with open_app_context(options, process="test") as opened:
         yield opened
 
 
-async def test_every_interval_of_a_simulated_market_is_explained_completely(market_house: AppContext, market_fund: TestFund) -> None:
-    await record_all(market_house, market_fund)
-    stamps = await blocks_with_logs(market_house)
-    snapshots = [await read_snapshot(market_house.contracts, at=each) for each in stamps]
-    told = []
-    async with market_house.database.read() as session:
+async def test_every_interval_of_a_simulated_market_is_explained_completely(
+    market_context: AppContext, market_fund: TestFund
+) -> None:
+    await record_all(market_context, market_fund)
+    stamps = await blocks_with_logs(market_context)
+    snapshots = [await read_snapshot(market_context.contracts, at=each) for each in stamps]
+    attributions = []
+    async with market_context.database.read() as session:
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
-            told.append(attribute_nav_change(earlier, later, nav_inputs))
-    problems = [(each.start.at.number, each.end.at.number, shown(each)) for each in told if each.unexplained]
+            attributions.append(attribute_nav_change(earlier, later, nav_inputs))
+    problems = [
+        (each.start.at.number, each.end.at.number, describe_unexplained(each)) for each in attributions if each.unexplained
+    ]
     assert problems == []
-    whole = combine_attributions(told)
+    whole = combine_attributions(attributions)
     assert whole.change == snapshots[-1].net_assets - snapshots[0].net_assets
     assert {
         AttributionGroup.PRICE,
@@ -326,12 +330,12 @@ async def test_every_interval_of_a_simulated_market_is_explained_completely(mark
         AttributionGroup.FEES,
         AttributionGroup.DEPOSITS,
         AttributionGroup.REDEMPTIONS,
-    } <= set(lines(whole))
-    assert len(told) > 50
+    } <= set(totals(whole))
+    assert len(attributions) > 50
 
 
 async def blocks_with_logs(app_context: AppContext) -> list[BlockStamp]:
-    """Every block in which something happened, once the fund stands."""
+    """Return every block with a log, from the first asset purchase on."""
     first = select(RawLogRow.block_number).where(RawLogRow.event == "AssetPurchased").order_by(RawLogRow.block_number).limit(1)
     async with app_context.database.read() as session:
         start: Any = (await session.execute(first)).scalar_one()
@@ -342,8 +346,8 @@ async def blocks_with_logs(app_context: AppContext) -> list[BlockStamp]:
         ]
 
 
-def shown(told: NavAttribution) -> list[str]:
+def describe_unexplained(attribution: NavAttribution) -> list[str]:
     return [
         f"{each.key.kind} {checksum(each.key.token) if each.key.token else ''} {each.amount} {each.per_share}"
-        for each in told.unexplained
+        for each in attribution.unexplained
     ]

@@ -1,4 +1,4 @@
-"""Official NAV: published after a clean comparison, withheld while a material difference is open, released by the next."""
+"""Official NAV: published after a clean reconciliation, withheld while a material break is open, released by the next."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def reconcile_and_publish(app_context: AppContext) -> None:
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
 
 
-async def points(app_context: AppContext) -> dict[int, NavStatus]:
+async def point_statuses(app_context: AppContext) -> dict[int, NavStatus]:
     async with app_context.database.read() as session:
         return {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
 
@@ -40,8 +40,8 @@ _ADD_SHARES = text("""
 
 
 @asynccontextmanager
-async def spoilt_books(app_context: AppContext, by: int) -> AsyncIterator[None]:
-    """One holding is wrong by so many shares."""
+async def corrupted_holding(app_context: AppContext, by: int) -> AsyncIterator[None]:
+    """Keep one recorded holding wrong by a number of shares."""
 
     async def add(shares: int) -> None:
         async with app_context.database.write() as session:
@@ -52,16 +52,18 @@ async def spoilt_books(app_context: AppContext, by: int) -> AsyncIterator[None]:
     await add(-by)
 
 
-async def test_nav_point_waits_for_a_clean_reconciliation_at_or_after_its_block(app_context: AppContext, fund: TestFund) -> None:
-    taken = await snapshot_now(app_context, fund)
+async def test_nav_point_waits_for_a_clean_reconciliation_at_or_after_its_block(
+    app_context: AppContext, fund: TestFund
+) -> None:
+    first = await snapshot_now(app_context, fund)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
-    assert await points(app_context) == {}
+    assert await point_statuses(app_context) == {}
     await reconcile_and_publish(app_context)
-    assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
+    assert await point_statuses(app_context) == {first.at.number: NavStatus.PUBLISHED}
     fund.send("ada", "Vault", "updateNav")
     later = await snapshot_now(app_context, fund)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
-    assert later.at.number not in await points(app_context)
+    assert later.at.number not in await point_statuses(app_context)
 
 
 async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(
@@ -71,9 +73,9 @@ async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(
     await reconcile_and_publish(app_context)
     fund.send("ada", "Vault", "updateNav")
     second = await snapshot_now(app_context, fund)
-    async with spoilt_books(app_context, 10_000 * WAD):
+    async with corrupted_holding(app_context, 10_000 * WAD):
         await reconcile_and_publish(app_context)
-        assert await points(app_context) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
+        assert await point_statuses(app_context) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
         data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
         assert [each["blockNumber"] for each in data["points"]] == [first.at.number]
         assert data["withheld"]["count"] == 1
@@ -82,16 +84,16 @@ async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(
         assert (overview["official"]["status"], overview["official"]["sharePrice"]) == ("WITHHELD", None)
         assert overview["official"]["withheldReason"] == data["withheld"]["reason"]
     await reconcile_and_publish(app_context)
-    assert set((await points(app_context)).values()) == {NavStatus.PUBLISHED}
+    assert set((await point_statuses(app_context)).values()) == {NavStatus.PUBLISHED}
     data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
     assert (data["points"][-1]["blockNumber"], data["withheld"]) == (second.at.number, None)
 
 
 async def test_nav_is_published_when_a_break_is_below_one_basis_point(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
-    async with spoilt_books(app_context, 1_000 * WAD):  # of 24 million, and once more in the supply
+    async with corrupted_holding(app_context, 1_000 * WAD):  # of 24 million, and once more in the supply
         await reconcile_and_publish(app_context)
-    assert await points(app_context) == {taken.at.number: NavStatus.PUBLISHED}
+    assert await point_statuses(app_context) == {taken.at.number: NavStatus.PUBLISHED}
 
 
 async def test_history_shows_the_last_point_of_each_bucket(
@@ -118,16 +120,16 @@ async def test_history_shows_the_last_point_of_each_bucket(
     first_day = taken[0].at.timestamp.date()
     one_day = await api_client.get("/fund/nav/history", startDate=str(first_day), endDate=str(first_day))
     assert [each["blockNumber"] for each in one_day.json()["data"]["points"]] == [taken[2].at.number]
-    for outside in (
+    for range_without_points in (
         {"endDate": "2020-01-01"},
         {"endDate": "0001-01-02"},
         {"startDate": "9999-12-31"},
         {"startDate": "0001-01-01", "endDate": "0001-01-01"},
     ):
-        answer = await api_client.get("/fund/nav/history", **outside)
+        answer = await api_client.get("/fund/nav/history", **range_without_points)
         assert (answer.status_code, answer.json()["data"]["points"]) == (200, [])
-    everything = await api_client.get("/fund/nav/history", startDate="0001-01-01", endDate="9999-12-31", interval="weekly")
-    assert everything.json()["data"]["points"][-1]["blockNumber"] == taken[3].at.number
+    whole_range = await api_client.get("/fund/nav/history", startDate="0001-01-01", endDate="9999-12-31", interval="weekly")
+    assert whole_range.json()["data"]["points"][-1]["blockNumber"] == taken[3].at.number
 
 
 @pytest.mark.parametrize(
@@ -138,9 +140,7 @@ async def test_history_shows_the_last_point_of_each_bucket(
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_history_names_the_invalid_field(
-    api_client: ApiClient, query: dict[str, Any], field: str
-) -> None:
+async def test_history_names_the_invalid_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await api_client.get("/fund/nav/history", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
@@ -173,15 +173,13 @@ async def test_history_is_refused_when_it_exceeds_one_answer(
         assert (await api_client.get("/fund/nav/history", interval="hourly", startDate=day)).status_code == 200
 
 
-async def test_nav_is_published_live_only_when_it_changes(
-    app_context: AppContext, fund: TestFund
-) -> None:
-    heard: list[tuple[str, str]] = []
+async def test_nav_is_published_live_only_when_it_changes(app_context: AppContext, fund: TestFund) -> None:
+    received: list[tuple[str, str]] = []
     subscribed = asyncio.Event()
 
     async def listen() -> None:
         async for channel, data in messages(app_context.redis, on_subscribed=subscribed.set):
-            heard.append((channel, data["sharePrice"]))
+            received.append((channel, data["sharePrice"]))
 
     listening = asyncio.create_task(listen())
     await subscribed.wait()
@@ -192,7 +190,7 @@ async def test_nav_is_published_live_only_when_it_changes(
     await asyncio.sleep(0.2)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    overview = [price for channel, price in heard if channel == "fund:overview"]
-    nav = [price for channel, price in heard if channel == "fund:nav"]
+    overview = [price for channel, price in received if channel == "fund:overview"]
+    nav = [price for channel, price in received if channel == "fund:nav"]
     assert overview == [str(first.nav_per_share)] * 2 + [str(second.nav_per_share)]
     assert nav == [str(first.nav_per_share), str(second.nav_per_share)]

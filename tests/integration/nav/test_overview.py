@@ -1,4 +1,4 @@
-"""The fund's overview: our own figures at one block, the contract's beside them, served from the cache or without it."""
+"""The fund's overview: our figures at one block beside the contract's, served from the cache or without it."""
 
 import asyncio
 from typing import Any
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def no_redis() -> Redis:
-    """A Redis that is not there."""
+    """A client of a Redis that does not answer."""
     return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
 
 
-async def take(app_context: AppContext, redis: Redis | None = None) -> BlockStamp | None:
+async def take_scheduled(app_context: AppContext, redis: Redis | None = None) -> BlockStamp | None:
     nav = app_context.settings.nav
     documents = FundDocuments(app_context.database, redis or app_context.redis)
     taken = await take_snapshot(
@@ -39,40 +39,45 @@ async def take(app_context: AppContext, redis: Redis | None = None) -> BlockStam
     return taken.snapshot.at if taken else None
 
 
-async def snapshot(app_context: AppContext, fund: TestFund) -> dict[str, Any]:
+async def overview_now(app_context: AppContext, fund: TestFund) -> dict[str, Any]:
+    """Record what is final, take a snapshot, and return the overview."""
     await record_all(app_context, fund)
-    assert await take(app_context) is not None
+    assert await take_scheduled(app_context) is not None
     encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
-    shown: dict[str, Any] = orjson.loads(encoded)
-    return shown
+    overview: dict[str, Any] = orjson.loads(encoded)
+    return overview
 
 
 async def test_overview_equals_the_contracts_when_nothing_is_cached(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     fund.mine(1)
-    shown = await snapshot(app_context, fund)
+    overview = await overview_now(app_context, fund)
     vault = fund.read("Vault", "getVaultState")
-    assert shown["totalAssets"] == str(vault["totalAssets"])
-    assert shown["sharePrice"] == str(vault["sharePrice"])
-    assert shown["totalSupply"] == str(vault["totalSupply"])
-    assert shown["layer1Liquidity"] == str(vault["layer1Liquidity"])
-    assert shown["layer2Liquidity"] == str(vault["layer2Liquidity"])
-    assert shown["layer3Value"] == str(vault["layer3Value"])
-    assert shown["totalRedemptionLiability"] == str(vault["totalRedemptionLiability"]) != "0"
-    assert shown["totalLockedShares"] == str(vault["totalLockedShares"]) != "0"
-    assert shown["emergencyMode"] is vault["emergencyMode"]
-    assert shown["contract"] == {"totalAssets": shown["totalAssets"], "sharePrice": shown["sharePrice"], "staleCache": False}
-    assert shown["aum"] == display(int(str(shown["totalAssets"])), 18)
+    assert overview["totalAssets"] == str(vault["totalAssets"])
+    assert overview["sharePrice"] == str(vault["sharePrice"])
+    assert overview["totalSupply"] == str(vault["totalSupply"])
+    assert overview["layer1Liquidity"] == str(vault["layer1Liquidity"])
+    assert overview["layer2Liquidity"] == str(vault["layer2Liquidity"])
+    assert overview["layer3Value"] == str(vault["layer3Value"])
+    assert overview["totalRedemptionLiability"] == str(vault["totalRedemptionLiability"]) != "0"
+    assert overview["totalLockedShares"] == str(vault["totalLockedShares"]) != "0"
+    assert overview["emergencyMode"] is vault["emergencyMode"]
+    assert overview["contract"] == {
+        "totalAssets": overview["totalAssets"],
+        "sharePrice": overview["sharePrice"],
+        "staleCache": False,
+    }
+    assert overview["aum"] == display(int(str(overview["totalAssets"])), 18)
 
 
 async def test_overview_shows_the_cached_contract_value_beside_the_fresh_one(app_context: AppContext, fund: TestFund) -> None:
     """Deployed behaviour 3: for five minutes after `refreshCache` the contract keeps its figure, whatever prices do."""
-    before = await snapshot(app_context, fund)
+    before = await overview_now(app_context, fund)
     fund.send("ines", "AssetController", "refreshCache")
     rwac = next(each for each in fund.deployment.assets if each.symbol == "RWAC")
     fund.send("ada", "OracleAdapter", "setPrice", rwac.address, 2_500_000_000_000_000_000)
-    after = await snapshot(app_context, fund)
+    after = await overview_now(app_context, fund)
     assert after["contract"] == {**before["contract"], "staleCache": True}
     doubled = int(str(before["layer3Value"])) * 1_450 // 5_800
     assert int(str(after["totalAssets"])) - int(str(before["totalAssets"])) == pytest.approx(doubled, rel=1e-3)
@@ -81,42 +86,38 @@ async def test_overview_shows_the_cached_contract_value_beside_the_fresh_one(app
 
 async def test_snapshot_is_dated_by_its_recorded_block(app_context: AppContext, fund: TestFund) -> None:
     await record_all(app_context, fund)
-    at = await take(app_context)
+    at = await take_scheduled(app_context)
     fund.send("ada", "Vault", "setEmergencyMode", True)
-    again = await take(app_context)
+    again = await take_scheduled(app_context)
     assert at == again
     encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
-    shown = orjson.loads(encoded)
-    assert (shown["block"]["number"], shown["emergencyMode"]) == (at.number if at else None, False)
+    overview = orjson.loads(encoded)
+    assert (overview["block"]["number"], overview["emergencyMode"]) == (at.number if at else None, False)
     async with app_context.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(ObservationRow)) == 1
 
 
 async def test_overview_is_absent_when_nothing_is_recorded(app_context: AppContext) -> None:
-    assert await take(app_context) is None
+    assert await take_scheduled(app_context) is None
     assert await FundDocuments(app_context.database, app_context.redis).read_overview() is None
 
 
-async def test_overview_is_served_from_the_cache_else_from_the_database(
-    app_context: AppContext, fund: TestFund
-) -> None:
-    shown = await snapshot(app_context, fund)
+async def test_overview_is_served_from_the_cache_else_from_the_database(app_context: AppContext, fund: TestFund) -> None:
+    overview = await overview_now(app_context, fund)
     await app_context.redis.set("paimon:overview", b"as cached")
     assert await FundDocuments(app_context.database, app_context.redis).read_overview() == b"as cached"
     await app_context.redis.flushall()
     encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
-    assert orjson.loads(encoded) == shown
+    assert orjson.loads(encoded) == overview
     assert await app_context.redis.get("paimon:overview") == encoded
     assert 0 < await app_context.redis.ttl("paimon:overview") <= 60
 
 
-async def test_snapshots_and_overview_work_without_redis(
-    app_context: AppContext, fund: TestFund, no_redis: Redis
-) -> None:
+async def test_snapshots_and_overview_work_without_redis(app_context: AppContext, fund: TestFund, no_redis: Redis) -> None:
     await record_all(app_context, fund)
-    at = await take(app_context, no_redis)
+    at = await take_scheduled(app_context, no_redis)
     assert at is not None
     encoded = await FundDocuments(app_context.database, no_redis).read_overview()
     assert encoded is not None
@@ -134,7 +135,7 @@ async def test_snapshot_is_published_live(app_context: AppContext, fund: TestFun
 
     listening = asyncio.create_task(first_message())
     await subscribed.wait()
-    await take(app_context)
+    await take_scheduled(app_context)
     channel, data = await listening
     encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
@@ -158,9 +159,9 @@ def test_display_shows_an_amount_exactly(amount: int, decimals: int, text: str) 
 async def test_overview_as_of_a_block_is_the_last_kept_snapshot(
     api_client: ApiClient, app_context: AppContext, fund: TestFund
 ) -> None:
-    first = await snapshot(app_context, fund)
+    first = await overview_now(app_context, fund)
     fund.request("ines", 10_000)
-    second = await snapshot(app_context, fund)
+    second = await overview_now(app_context, fund)
     numbers = first["block"]["number"], second["block"]["number"]
     assert (await api_client.get("/fund/overview", block=numbers[1] - 1)).json()["data"] == first
     assert (await api_client.get("/fund/overview", block=numbers[1])).json()["data"] == second

@@ -65,12 +65,12 @@ def minted(shares: int) -> EncodedLog:
     return encode_log(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
 
 
-async def ask(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> RecordedDecision:
+async def decide(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> RecordedDecision:
     command = SubmitDecision(kind, LogId(block, index), by, "I know why")
     return await submit_decision(command, database=database, rules=SigningRules(SigningScope(31337, address(9)), 300))
 
 
-async def carry_out(database: Database) -> None:
+async def apply_decisions(database: Database) -> None:
     await apply_quarantine_decisions(database, offline_contracts())
 
 
@@ -79,153 +79,155 @@ async def statuses(database: Database) -> list[LogStatus]:
         return list(await session.scalars(select(RawLogRow.status).order_by(RawLogRow.block_number, RawLogRow.log_index)))
 
 
-async def due(database: Database) -> list[tuple[str, str]]:
+async def outbox_messages(database: Database) -> list[tuple[str, str]]:
     async with database.read() as session:
         rows = await session.scalars(select(OutboxMessageRow).order_by(OutboxMessageRow.id))
-        return [(each.kind, each.aggregate_id) for each in rows]
+        return [(row.kind, row.aggregate_id) for row in rows]
 
 
 async def outcomes(database: Database) -> list[tuple[OperatorDecisionStatus, str | None]]:
     async with database.read() as session:
         rows = await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id))
-        return [(each.status, each.outcome) for each in rows]
+        return [(row.status, row.outcome) for row in rows]
 
 
-async def differing(database: Database) -> int:
+async def rows_differing(database: Database) -> int:
     return (await check_replay(database.engine, offline_contracts())).comparison.rows_differing
 
 
 @pytest.fixture
-async def misread(database: Database) -> None:
-    """A request and its approval, recorded by an ABI that is wrong about requests; then a later one, read rightly."""
+async def quarantined_request(database: Database) -> None:
+    """Record a request and its approval with a wrong ABI of requests; then a later request with the right one."""
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, requested(1), approved(1), abis=abi_with_wrong_event(MANAGER, "RedemptionRequested"))
     await record_block(database, 2, requested(2))
 
 
-@pytest.mark.usefixtures("misread")
+@pytest.mark.usefixtures("quarantined_request")
 async def test_released_log_is_applied_in_its_place_and_queues_its_messages_once(
     database: Database,
 ) -> None:
     assert await statuses(database) == [QUARANTINED, QUARANTINED, APPLIED]
     async with database.read() as session:
         assert await find_requests_with_quarantined_logs(session, [1, 2, 3]) == {1}, (
-            "told by its topic, though it does not decode"
+            "its topic names the request, although it does not decode"
         )
-    before = await due(database)
+    before = await outbox_messages(database)
     assert ("redemption", "1") not in before
-    await ask(database, RELEASE, 1, 0)
-    await carry_out(database)
+    await decide(database, RELEASE, 1, 0)
+    await apply_decisions(database)
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
     assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "decoded and applied")]
     async with database.read() as session:
-        assert {each.request_id for each in await session.scalars(select(RedemptionRequestRow))} == {1, 2}
+        assert {row.request_id for row in await session.scalars(select(RedemptionRequestRow))} == {1, 2}
         assert await find_requests_with_quarantined_logs(session, [1, 2]) == set()
-    new = (await due(database))[len(before) :]
+    new = (await outbox_messages(database))[len(before) :]
     assert [kind for kind, _ in new] == ["apply_quarantine_decisions", "fund", "redemption", "reconcile"]
     assert new[2] == ("redemption", "1")
-    await carry_out(database)
+    await apply_decisions(database)
     await replay(database.engine, offline_contracts())
-    assert (await due(database))[len(before) :] == new, "and never again"
-    assert await differing(database) == 0
+    assert (await outbox_messages(database))[len(before) :] == new, "the messages are queued once"
+    assert await rows_differing(database) == 0
 
 
-@pytest.mark.usefixtures("misread")
+@pytest.mark.usefixtures("quarantined_request")
 async def test_any_replay_applies_requested_decisions(database: Database) -> None:
-    await ask(database, SKIP, 1, 0)
-    await ask(database, SKIP, 1, 1)
-    assert await differing(database) > 0, "a mended ABI reads it otherwise, and what only waits does not count yet"
+    await decide(database, SKIP, 1, 0)
+    await decide(database, SKIP, 1, 1)
+    assert await rows_differing(database) > 0, "the right ABI decodes the logs, and a requested decision does not count yet"
     await replay(database.engine, offline_contracts())
     assert await statuses(database) == [SKIPPED, SKIPPED, APPLIED]
     assert await outcomes(database) == [(OperatorDecisionStatus.DONE, "skipped"), (OperatorDecisionStatus.DONE, "skipped")]
 
 
-@pytest.mark.usefixtures("misread")
+@pytest.mark.usefixtures("quarantined_request")
 async def test_skipped_log_stays_skipped_until_it_is_released(
     database: Database,
 ) -> None:
-    await ask(database, SKIP, 1, 0)
-    await carry_out(database)
+    await decide(database, SKIP, 1, 0)
+    await apply_decisions(database)
     for _ in range(2):
         assert await statuses(database) == [SKIPPED, QUARANTINED, APPLIED]
-        assert await differing(database) == 0
+        assert await rows_differing(database) == 0
         await replay(database.engine, offline_contracts())
     async with database.read() as session:
         log = await session.get_one(RawLogRow, (1, 0))
         assert (log.reason, log.event, len(log.topics)) == (None, "RedemptionRequested", 3)
-    await ask(database, RELEASE, 1, 0)
-    await carry_out(database)
+    await decide(database, RELEASE, 1, 0)
+    await apply_decisions(database)
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
-    assert await differing(database) == 0
+    assert await rows_differing(database) == 0
 
 
 async def test_released_log_stays_quarantined_with_its_new_reason(database: Database) -> None:
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, requested(1, channel=3), moved(7))
-    await ask(database, RELEASE, 1, 0)
+    await decide(database, RELEASE, 1, 0)
     async with database.write() as session:
         await session.execute(update(RawLogRow).where(RawLogRow.log_index == 0).values(reason="as an older version put it"))
-    await carry_out(database)
-    (state, outcome), *_ = await outcomes(database)
+    await apply_decisions(database)
+    (status, outcome), *_ = await outcomes(database)
     reason = "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
-    assert (state, outcome) == (OperatorDecisionStatus.DONE, f"still in quarantine: {reason}")
+    assert (status, outcome) == (OperatorDecisionStatus.DONE, f"still in quarantine: {reason}")
     async with database.read() as session:
         assert (await session.get_one(RawLogRow, (1, 0))).reason == reason
-    assert await differing(database) == 0
+    assert await rows_differing(database) == 0
 
 
 async def test_fold_ignores_a_skipped_log(database: Database) -> None:
-    """Ivan's shares come from nowhere we know; what he does with them later cannot be applied either."""
+    """Ivan's shares have no recorded origin; his later transfers of them cannot be applied either."""
     await insert_cursor_and_tracked(database)
     await record_block(database, 1, minted(100), encode_log(VAULT, "Transfer", IVAN, INES, 7))
     await record_block(database, 2, moved(30), encode_log(VAULT, "Transfer", IVAN, INES, 20))
-    await ask(database, SKIP, 1, 1)
-    await carry_out(database)
+    await decide(database, SKIP, 1, 1)
+    await apply_decisions(database)
     assert await statuses(database) == [APPLIED, SKIPPED, APPLIED, APPLIED]
-    assert await differing(database) == 0
+    assert await rows_differing(database) == 0
 
 
-@pytest.mark.usefixtures("misread")
+@pytest.mark.usefixtures("quarantined_request")
 async def test_concurrent_decisions_about_one_log_are_applied_once(database: Database) -> None:
-    before = len(await due(database))
-    answers = await asyncio.gather(ask(database, RELEASE, 1, 0), ask(database, SKIP, 1, 0, VIKTOR), return_exceptions=True)
-    (refused,) = (each for each in answers if isinstance(each, BaseException))
+    before = len(await outbox_messages(database))
+    answers = await asyncio.gather(
+        decide(database, RELEASE, 1, 0), decide(database, SKIP, 1, 0, VIKTOR), return_exceptions=True
+    )
+    (refused,) = (answer for answer in answers if isinstance(answer, BaseException))
     assert isinstance(refused, DecisionNotPossible), refused
     assert "another decision about this log waits to be applied" in str(refused)
-    async with database.write() as session:  # whichever it was: let it be the release
+    async with database.write() as session:  # whichever decision won, make it the release
         await session.execute(update(OperatorDecisionRow).values(kind=RELEASE))
-    await asyncio.gather(*(carry_out(database) for _ in range(3)))
+    await asyncio.gather(*(apply_decisions(database) for _ in range(3)))
     assert await statuses(database) == [APPLIED, APPLIED, APPLIED]
-    new = [kind for kind, _ in (await due(database))[before:]]
+    new = [kind for kind, _ in (await outbox_messages(database))[before:]]
     assert sorted(new) == ["apply_quarantine_decisions", "fund", "reconcile", "redemption"]
-    assert await differing(database) == 0
+    assert await rows_differing(database) == 0
 
 
-OVERTAKING = (
+OTHER_REPLAY = (
     """INSERT INTO ops.operator_decisions
-              (kind, block_number, block_hash, log_index, problem, reason, requested_by, state, outcome, ended_at)
-       SELECT 'skip_log', block_number, block_hash, log_index, '', '', address, 'DONE', 'left out', now()
+              (kind, block_number, block_hash, log_index, problem, reason, requested_by, status, outcome, ended_at)
+       SELECT 'skip_log', block_number, block_hash, log_index, '', '', address, 'DONE', 'skipped', now()
          FROM derived.raw_logs WHERE block_number = 2""",
     "UPDATE derived.raw_logs SET status = 'SKIPPED' WHERE block_number = 2",
     "DELETE FROM derived.redemption_requests WHERE request_id = 2",
 )
-"""What another replay would do that leaves request 2's log out."""
+"""The statements of another replay that skips request 2's log."""
 
 
-@pytest.mark.usefixtures("misread")
+@pytest.mark.usefixtures("quarantined_request")
 @pytest.mark.parametrize("work", [replay, check_replay], ids=["replay", "check"])
 async def test_rebuild_is_discarded_when_a_decision_was_applied_meanwhile(
     database: Database, owner_url: str, work: Callable[..., Any]
 ) -> None:
-    """While it folds, another replay carries a decision out."""
+    """Another replay applies a decision while this one folds."""
     await replay(database.engine, offline_contracts())
-    decided = iter(OVERTAKING)
+    statements = iter(OTHER_REPLAY)
 
-    def told(_done: int, _total: int) -> None:
-        for statement in decided:
+    def apply_meanwhile(_done: int, _total: int) -> None:
+        for statement in statements:
             execute(owner_url, statement)
 
-    done = await work(database.engine, offline_contracts(), progress=told)
+    done = await work(database.engine, offline_contracts(), progress=apply_meanwhile)
     assert (await statuses(database))[2] is SKIPPED
     assert work is replay or done.comparison.rows_differing == 0
     async with database.read() as session:
@@ -237,10 +239,10 @@ async def test_decision_is_refused_without_permission_log_or_quarantine(database
     await record_block(database, 1, moved(7))
     await record_block(database, 2, minted(100))
     with pytest.raises(NotPermitted, match="role admin"):
-        await ask(database, SKIP, 1, 0, User(INES, UserRole.OPERATOR, "otto"))
+        await decide(database, SKIP, 1, 0, User(INES, UserRole.OPERATOR, "otto"))
     with pytest.raises(LogNotFound):
-        await ask(database, SKIP, 1, 1)
+        await decide(database, SKIP, 1, 1)
     with pytest.raises(DecisionNotPossible, match="not in quarantine"):
-        await ask(database, RELEASE, 2, 0)
+        await decide(database, RELEASE, 2, 0)
     async with database.read() as session:
         assert (await session.execute(text("SELECT count(*) FROM ops.operator_decisions"))).scalar_one() == 0

@@ -1,4 +1,4 @@
-"""A log that means nothing to us, or cannot be, is kept with its reason; everything around it is applied."""
+"""Quarantine: a log that is unknown or cannot be applied is recorded with its reason; every other log is applied."""
 
 import pytest
 from sqlalchemy import select
@@ -35,18 +35,18 @@ def request(request_id: int, *, channel: int = 0, approval: bool = False, settle
 async def statuses(database: Database) -> list[tuple[str | None, LogStatus, str | None]]:
     async with database.read() as session:
         rows = await session.scalars(select(RawLogRow).order_by(RawLogRow.block_number, RawLogRow.log_index))
-        return [(each.event, each.status, each.reason) for each in rows]
+        return [(row.event, row.status, row.reason) for row in rows]
 
 
 async def shares(database: Database) -> dict[Address, int]:
     async with database.read() as session:
-        return {Address(each.holder): each.shares for each in await session.scalars(select(ShareBalanceRow))}
+        return {Address(row.holder): row.shares for row in await session.scalars(select(ShareBalanceRow))}
 
 
 async def due(database: Database) -> list[tuple[str, str, list[str]]]:
     async with database.read() as session:
         rows = await session.scalars(select(OutboxMessageRow).order_by(OutboxMessageRow.id))
-        return [(each.kind, each.aggregate_id, each.payload.get("events", [])) for each in rows]
+        return [(row.kind, row.aggregate_id, row.payload.get("events", [])) for row in rows]
 
 
 APPLIED, UNKNOWN, QUARANTINED = LogStatus.APPLIED, LogStatus.UNKNOWN, LogStatus.QUARANTINED
@@ -55,10 +55,10 @@ APPLIED, UNKNOWN, QUARANTINED = LogStatus.APPLIED, LogStatus.UNKNOWN, LogStatus.
 async def test_inapplicable_log_is_quarantined_with_its_reason_and_others_applied(database: Database) -> None:
     await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), transfer(IVAN, INES, 7), transfer(INES, IVAN, 30))
-    kept = await statuses(database)
-    assert [status for _, status, _ in kept] == [APPLIED, QUARANTINED, APPLIED]
-    assert kept[1][2] is not None
-    assert "7 shares leave 0x0000000000000000000000000000000000000002, which is recorded with 0" in kept[1][2]
+    recorded = await statuses(database)
+    assert [status for _, status, _ in recorded] == [APPLIED, QUARANTINED, APPLIED]
+    assert recorded[1][2] is not None
+    assert "7 shares leave 0x0000000000000000000000000000000000000002, which is recorded with 0" in recorded[1][2]
     assert await shares(database) == {INES: 70, IVAN: 30}
 
 
@@ -74,10 +74,10 @@ async def test_undecodable_log_is_quarantined_with_its_reason_and_others_applied
         (VAULT, (topics[0], b"\xff" * 32, topics[2]), data),
         mint(IVAN, 5),
     )
-    kept = await statuses(database)
-    assert [status for _, status, _ in kept] == [QUARANTINED, APPLIED, QUARANTINED, QUARANTINED, APPLIED]
-    assert kept[0][2] == "Transfer has 2 indexed arguments, the log 1"
-    assert all(reason and "Transfer does not decode" in reason for _, _, reason in (kept[2], kept[3]))
+    recorded = await statuses(database)
+    assert [status for _, status, _ in recorded] == [QUARANTINED, APPLIED, QUARANTINED, QUARANTINED, APPLIED]
+    assert recorded[0][2] == "Transfer has 2 indexed arguments, the log 1"
+    assert all(reason and "Transfer does not decode" in reason for _, _, reason in (recorded[2], recorded[3]))
     assert await shares(database) == {INES: 1, IVAN: 5}
 
 
@@ -97,12 +97,12 @@ async def test_dependent_log_is_quarantined_too_and_later_blocks_are_recorded(da
     await insert_cursor(database)
     await record_block(database, 1, mint(INES, 100), request(1, channel=3))
     await record_block(database, 2, settled, request(2))
-    kept = await statuses(database)
-    assert [status for _, status, _ in kept] == [APPLIED, QUARANTINED, QUARANTINED, APPLIED]
-    assert kept[1][2] == "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
-    assert kept[2][2] == "RedemptionSettled for request 1, which was never recorded"
+    recorded = await statuses(database)
+    assert [status for _, status, _ in recorded] == [APPLIED, QUARANTINED, QUARANTINED, APPLIED]
+    assert recorded[1][2] == "channel 3 is none of 0 STANDARD, 1 EMERGENCY, 2 SCHEDULED"
+    assert recorded[2][2] == "RedemptionSettled for request 1, which was never recorded"
     async with database.read() as session:
-        assert [each.request_id for each in await session.scalars(select(RedemptionRequestRow))] == [2]
+        assert [row.request_id for row in await session.scalars(select(RedemptionRequestRow))] == [2]
         assert await session.scalar(select(CursorRow.number)) == 2
 
 
@@ -113,12 +113,12 @@ async def test_quarantined_log_queues_only_a_reconciliation(database: Database) 
     assert await due(database) == [
         ("fund", "fund", ["RedemptionRequested"]),
         ("redemption", "2", ["RedemptionRequested"]),
-        ("reconcile", "books", []),
+        ("reconcile", "fund", []),
     ]
 
 
 async def test_text_with_a_nul_byte_is_recorded(database: Database) -> None:
-    """Solidity's strings are bytes: an approver can write a NUL into a reason, PostgreSQL has none in its text."""
+    """Solidity's strings are bytes: a reason may contain a NUL, which PostgreSQL's text cannot."""
     rejected = encode_log(MANAGER, "RedemptionRejected", 1, IVAN, "no\x00thanks")
     await insert_cursor(database)
     await record_block(database, 1, request(1, approval=True))

@@ -1,4 +1,4 @@
-"""`paimon audit-chain`: recorded blocks held against the receipts again, without touching a book."""
+"""`paimon audit-chain`: recorded blocks compared with the receipts again, without changing a table."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def cli() -> Iterator[CliRunner]:
 
 @pytest.fixture
 async def recorded(app_context: AppContext, fund: TestFund) -> RangeProof:
-    """A story of the fund in the books, and its one proof."""
+    """Record a history of the fund; return the proof of its blocks."""
     fund.request("ines", 120_000)
     await record_all(app_context, fund)
     async with app_context.database.write() as session:
@@ -40,11 +40,15 @@ async def recorded(app_context: AppContext, fund: TestFund) -> RangeProof:
 
 
 async def audited(app_context: AppContext, proof: RangeProof) -> AuditResult:
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     result = await audit_chain(
-        app_context.database, app_context.rpc, proof.first, proof.last, progress=lambda done, total: told.append((done, total))
+        app_context.database,
+        app_context.rpc,
+        proof.first,
+        proof.last,
+        progress=lambda done, total: progress.append((done, total)),
     )
-    assert told[-1] == (result.blocks, result.blocks)
+    assert progress[-1] == (result.blocks, result.blocks)
     return result
 
 
@@ -58,12 +62,12 @@ async def test_audit_without_differences_raises_the_proof_to_receipts(
     assert 0 < result.blocks_with_receipts < result.blocks
     assert projection_rows(owner_url) == before
     async with app_context.database.read() as session:
-        subscribed = await read_proof_summary(session)
-    assert subscribed.weakest == RangeProof(recorded.first, recorded.last, ProofLevel.RECEIPTS)
+        summary = await read_proof_summary(session)
+    assert summary.weakest == RangeProof(recorded.first, recorded.last, ProofLevel.RECEIPTS)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "description"),
     [
         (f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}", "on the chain, not recorded"),
         (f"UPDATE derived.raw_logs SET log_index = 999 WHERE {SECOND.format('raw_logs')}", "recorded, not on the chain"),
@@ -80,21 +84,19 @@ async def test_audit_without_differences_raises_the_proof_to_receipts(
     ],
 )
 async def test_audit_names_differing_logs_and_keeps_their_proof_level(
-    app_context: AppContext, owner_url: str, recorded: RangeProof, change: str, words: str
+    app_context: AppContext, owner_url: str, recorded: RangeProof, change: str, description: str
 ) -> None:
     execute(owner_url, "UPDATE derived.range_proofs SET level = 'chained'")
     assert execute(owner_url, change) == 1
     result = await audited(app_context, recorded)
-    assert any(words in each for each in result.discrepancies), result.discrepancies
+    assert any(description in discrepancy for discrepancy in result.discrepancies), result.discrepancies
     async with app_context.database.read() as session:
-        subscribed = await read_proof_summary(session)
-    assert subscribed.weakest is not None
-    assert subscribed.weakest.level is ProofLevel.CHAINED
+        summary = await read_proof_summary(session)
+    assert summary.weakest is not None
+    assert summary.weakest.level is ProofLevel.CHAINED
 
 
-async def test_audit_fails_on_invalid_receipts(
-    app_context: AppContext, fund: TestFund, recorded: RangeProof
-) -> None:
+async def test_audit_fails_on_invalid_receipts(app_context: AppContext, fund: TestFund, recorded: RangeProof) -> None:
     async with byzantine_node(fund.node.http_url) as node:
         node.mutations["eth_getBlockReceipts"] = lambda _params, receipts: receipts[1:]
         async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
@@ -111,17 +113,17 @@ def test_audit_command_reports_differences_by_exit_code(
     assert clean.wait() == 0, clean.output_text
     assert "differences: 0" in clean.output_text
     assert execute(owner_url, f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}") == 1
-    torn = cli.start("audit-chain", *blocks, env=env)
-    assert torn.wait() == 1, torn.output_text
-    assert "on the chain, not recorded" in torn.output_text
-    assert "differences: 1" in torn.output_text
-    for wrong, words in (
+    differing = cli.start("audit-chain", *blocks, env=env)
+    assert differing.wait() == 1, differing.output_text
+    assert "on the chain, not recorded" in differing.output_text
+    assert "differences: 1" in differing.output_text
+    for arguments, message in (
         (("1", "999999"), f"blocks {recorded.first} to {recorded.last} are recorded"),
         ((*blocks, "--endpoint", "ftp://node"), "--endpoint must be a URL"),
         ((*blocks, "--endpoint", "http://127.0.0.1:9/s3cr3t"), "(--endpoint)"),
         (("100", "1"), "the range is reversed: block 100 lies after block 1"),
     ):
-        refused = cli.start("audit-chain", *wrong, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
+        refused = cli.start("audit-chain", *arguments, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
         assert refused.wait() == 2, refused.output_text
-        assert words in refused.output_text
+        assert message in refused.output_text
         assert "s3cr3t" not in refused.output_text

@@ -1,4 +1,4 @@
-"""Replay: the derived tables rebuilt from the recorded logs are the ones the listener wrote, and any other is found."""
+"""Replay: the derived tables rebuilt from the recorded logs equal the listener's, and any difference is found."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import zip_longest
@@ -57,7 +57,7 @@ def contracts() -> FundContracts:
 
 @pytest.fixture
 async def recorded(database: Database, owner_url: str, contracts: FundContracts) -> dict[int, TableRows]:
-    """Books the listener wrote range by range, as they were at the end of each."""
+    """Record range by range as the listener does; return the projections at the end of each range."""
     write_cursor(owner_url.replace("+psycopg", ""), 0)
     at_block: dict[int, TableRows] = {}
     for fetched in ranges(LOGS, blocks_each=37):
@@ -118,28 +118,28 @@ async def test_rebuild_equals_the_listeners_tables(
 async def test_rebuild_up_to_a_block_equals_the_tables_at_that_block(
     owner: AsyncEngine, contracts: FundContracts, recorded: dict[int, TableRows], page_logs: int
 ) -> None:
-    for at, books in recorded.items():
+    for at, tables in recorded.items():
         async with open_shadow(owner) as shadow, shadow.transaction() as session:
             await Rebuild(shadow, contracts, page_logs=page_logs).fold_to(session, at)
             for pair in TABLE_PAIRS:
                 found = (await session.execute(pair.rebuilt.select())).mappings().all()
-                assert sorted(map(dict, found), key=repr) == with_model_types(pair.name, books), f"{pair.name} at {at}"
+                assert sorted(map(dict, found), key=repr) == with_model_types(pair.name, tables), f"{pair.name} at {at}"
 
 
 def corruptions() -> Iterator[list[tuple[str, str]]]:
-    """Rounds with one column of each table, until each had its turn."""
+    """Yield rounds with one column of each table, until every column was in one."""
     columns = [[(table_of(model).name, column.name) for column in table_of(model).columns] for model in PROJECTIONS]
     columns.append([("raw_logs", name) for name in DecodedFields._fields])
     for together in zip_longest(*columns):
-        yield [each for each in together if each is not None]
+        yield [column for column in together if column is not None]
 
 
 def _another_value(table: str, column: str) -> str:
-    """SQL for a value of the column's type that is not the one it has."""
+    """Return SQL for another value of the column's type than the present one."""
     kind = metadata.tables[f"derived.{table}"].c[column].type
     match kind:
         case EnumText():
-            first, second = (each.value for each in list(kind.values)[:2])
+            first, second = (member.value for member in list(kind.values)[:2])
             return f"CASE {column} WHEN '{first}' THEN '{second}' ELSE '{first}' END"
         case LargeBinary():
             return f"set_byte({column}, 3, get_byte({column}, 3) # 1)"
@@ -161,32 +161,32 @@ def _another_value(table: str, column: str) -> str:
 async def test_any_wrong_column_is_named_by_check_and_corrected_by_replay(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    right, due = recorded[max(recorded)], outbox_rows(owner_url)
+    correct, due = recorded[max(recorded)], outbox_rows(owner_url)
     for table in (*PROJECTED, "raw_logs"):
-        _drop_checks(owner_url, table)  # they would refuse most of it
-    for wrongs in corruptions():
-        for table, column in wrongs:
+        _drop_checks(owner_url, table)  # the checks would refuse most corruptions
+    for columns in corruptions():
+        for table, column in columns:
             _corrupt(owner_url, table, column)
         wrong = projection_rows(owner_url)
         found = (await check_replay(owner, contracts, examples_max=100)).comparison
-        keys = {each for each in wrongs if metadata.tables[f"derived.{each[0]}"].c[each[1]].primary_key}
-        named = {(table, "row" if (table, column) in keys else column) for table, column in wrongs}
-        assert {(each.table, each.column) for each in found.examples} == named
-        assert found.rows_differing == len(wrongs) + len(keys)
+        keys = {(table, name) for table, name in columns if metadata.tables[f"derived.{table}"].c[name].primary_key}
+        named = {(table, "row" if (table, column) in keys else column) for table, column in columns}
+        assert {(difference.table, difference.column) for difference in found.examples} == named
+        assert found.rows_differing == len(columns) + len(keys)
         assert projection_rows(owner_url) == wrong, "a check changes nothing"
         replayed = await replay(owner, contracts)
-        assert set(replayed.rows_changed) == {table for table, _ in wrongs}
-        assert projection_rows(owner_url) == right
+        assert set(replayed.rows_changed) == {table for table, _ in columns}
+        assert projection_rows(owner_url) == correct
     assert outbox_rows(owner_url) == due
 
 
 def _corrupt(owner_url: str, table: str, column: str) -> None:
-    """One row's column becomes another value."""
+    """Give one row's column another value."""
     execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another_value(table, column)} WHERE {_one_of(table)}")
 
 
 def _one_of(table: str) -> str:
-    """SQL for the fourth row, or the last of fewer."""
+    """Return SQL that selects the fourth row, or the last of fewer."""
     fourth_or_last = f"(SELECT least(3, count(*) - 1) FROM derived.{table})"
     return f"ctid = (SELECT ctid FROM derived.{table} ORDER BY ctid OFFSET {fourth_or_last} LIMIT 1)"
 
@@ -204,26 +204,33 @@ async def test_missing_and_extra_rows_are_named_and_corrected_in_every_table(
         _drop_checks(owner_url, table)
         execute(owner_url, f"DELETE FROM derived.{table} WHERE {_one_of(table)}")
     found = (await check_replay(owner, contracts)).comparison
-    assert {(each.table, each.live) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert {(difference.table, difference.live) for difference in found.examples} == {
+        (table, "(absent)") for table in PROJECTED
+    }
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
     assert projection_rows(owner_url) == recorded[max(recorded)]
     for table in PROJECTED:
         assert execute(owner_url, _insert_another(table)) == 1
     found = (await check_replay(owner, contracts)).comparison
-    assert {(each.table, each.rebuilt) for each in found.examples} == {(table, "(absent)") for table in PROJECTED}
+    assert {(difference.table, difference.rebuilt) for difference in found.examples} == {
+        (table, "(absent)") for table in PROJECTED
+    }
     assert found.rows_differing == len(PROJECTED)
     await replay(owner, contracts)
     assert projection_rows(owner_url) == recorded[max(recorded)]
 
 
 def _insert_another(table: str) -> str:
-    """A copy of one row under another key."""
+    """Return SQL that copies one row under another key."""
     columns = metadata.tables[f"derived.{table}"].columns
-    unique = {each.name for index in metadata.tables[f"derived.{table}"].indexes if index.unique for each in index.columns}
-    key = min((each for each in columns if each.primary_key), key=lambda each: isinstance(each.type, EnumText)).name
-    values = ", ".join(_another_value(table, each.name) if each.name in {key, *unique} else each.name for each in columns)
-    names = ", ".join(each.name for each in columns)
+    unique = {column.name for index in metadata.tables[f"derived.{table}"].indexes if index.unique for column in index.columns}
+    keys = (column for column in columns if column.primary_key)
+    key = min(keys, key=lambda column: isinstance(column.type, EnumText)).name
+    values = ", ".join(
+        _another_value(table, column.name) if column.name in {key, *unique} else column.name for column in columns
+    )
+    names = ", ".join(column.name for column in columns)
     return f"INSERT INTO derived.{table} ({names}) SELECT {values} FROM derived.{table} WHERE {_one_of(table)}"
 
 
@@ -231,7 +238,7 @@ def _insert_another(table: str) -> str:
 async def test_check_names_rows_that_do_not_follow_from_a_changed_log(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows], column: str
 ) -> None:
-    """A replay reads the logs' bytes and cannot know others: it names the rows that no longer follow from them."""
+    """A replay trusts the logs' bytes: it names the rows that no longer follow from them."""
     one = "ctid = (SELECT ctid FROM derived.raw_logs WHERE event = 'DepositProcessed' LIMIT 1)"
     value = {"topics": "topics[1:2]", "address": r"'\x" + ADDRESSES.redemption_manager.hex() + "'"}
     changed = value.get(column) or _another_value("raw_logs", column)
@@ -262,7 +269,7 @@ async def test_check_counts_all_differences_and_shows_some(
     wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
     found = (await check_replay(owner, contracts, examples_max=3)).comparison
     assert found.rows_differing == wrong > 3
-    assert [each.column for each in found.examples] == ["shares"] * 3
+    assert [difference.column for difference in found.examples] == ["shares"] * 3
 
 
 async def test_check_fails_when_nothing_is_recorded(owner: AsyncEngine, contracts: FundContracts) -> None:
@@ -273,10 +280,10 @@ async def test_check_fails_when_nothing_is_recorded(owner: AsyncEngine, contract
 async def test_replay_refuses_logs_of_another_fund(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    elsewhere = parse_address("0x" + "ab" * 20)
-    others = FundContracts(contracts.rpc, FundAddresses(elsewhere, elsewhere, elsewhere))
+    other = parse_address("0x" + "ab" * 20)
+    other_contracts = FundContracts(contracts.rpc, FundAddresses(other, other, other))
     with pytest.raises(ForeignLogs, match="PAIMON_FUND__"):
-        await replay(owner, others)
+        await replay(owner, other_contracts)
     assert projection_rows(owner_url) == recorded[max(recorded)]
 
 

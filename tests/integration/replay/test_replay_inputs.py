@@ -1,4 +1,4 @@
-"""What a replay starts from is held against itself: a block, log, observation or snapshot that was changed is named."""
+"""Inputs of a replay compared with themselves: a changed block, log, observation or snapshot is named."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,7 +33,7 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def snapshots(app_context: AppContext, fund: TestFund, owner_url: str) -> None:
-    """Two kept snapshots, and all tokens observed. The tables' checks are dropped: they would refuse much of what follows."""
+    """Keep two snapshots and observe all tokens. The tables' checks are dropped: they would refuse the changes."""
     await snapshot_now(app_context, fund)
     FundActivity(fund).set_price("RWAC", 130 * WAD // 100)
     await snapshot_now(app_context, fund)
@@ -44,10 +44,10 @@ async def snapshots(app_context: AppContext, fund: TestFund, owner_url: str) -> 
                 execute(owner_url, f"ALTER TABLE derived.{table} DROP CONSTRAINT {constraint.name}")
 
 
-async def named(owner: AsyncEngine, app_context: AppContext) -> set[tuple[str, str]]:
+async def named_columns(owner: AsyncEngine, app_context: AppContext) -> set[tuple[str, str]]:
     found = (await check_replay(owner, app_context.contracts, examples_max=1_000)).comparison
-    assert found.rows_differing == len({(each.table, each.key) for each in found.examples})
-    return {(each.table, each.column) for each in found.examples}
+    assert found.rows_differing == len({(difference.table, difference.key) for difference in found.examples})
+    return {(difference.table, difference.column) for difference in found.examples}
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ async def test_check_names_a_changed_input(
     value: str,
     where: str,
 ) -> None:
-    assert await named(owner, app_context) == set()
+    assert await named_columns(owner, app_context) == set()
     changed = f"UPDATE derived.{table} SET {column} = {value.format(column)} WHERE {where.format(table)}"
     assert execute(owner_url, changed) == 1
-    found = await named(owner, app_context)
-    # A block's hash is what its logs, its observations and the next block say it is.
-    wanted = (
+    found = await named_columns(owner, app_context)
+    # A wrong block hash is found in its logs, its observations and the next block.
+    expected = (
         {("raw_logs", "block_hash"), ("blocks", "parent_hash")} if (table, column) == ("blocks", "hash") else {(table, column)}
     )
-    assert wanted <= found
+    assert expected <= found
 
 
 async def test_check_names_the_block_after_a_missing_one(
@@ -93,7 +93,7 @@ async def test_check_names_the_block_after_a_missing_one(
         "SELECT min(number) FROM derived.blocks WHERE number > 2 AND number NOT IN (SELECT block_number FROM derived.raw_logs)"
     )
     assert execute(owner_url, f"DELETE FROM derived.blocks WHERE number = ({empty})") == 1
-    assert ("blocks", "previous_kept_number") in await named(owner, app_context)
+    assert ("blocks", "previous_kept_number") in await named_columns(owner, app_context)
 
 
 def columns() -> list[tuple[str, str]]:
@@ -112,10 +112,10 @@ async def test_check_names_any_changed_column_of_the_time_series(
         assert (
             execute(owner_url, f"UPDATE derived.{table} SET {column} = {_another(kind.type).format(column)} WHERE {row}") == 1
         )
-        assert await named(owner, app_context) == {(table, "row" if kind.primary_key else column)}, (table, column)
+        assert await named_columns(owner, app_context) == {(table, "row" if kind.primary_key else column)}, (table, column)
         execute(owner_url, f"DELETE FROM derived.{table}")
         execute(owner_url, f"INSERT INTO derived.{table} SELECT * FROM public.kept_{table}")
-    assert await named(owner, app_context) == set()
+    assert await named_columns(owner, app_context) == set()
 
 
 def _another(kind: Any) -> str:
@@ -138,4 +138,4 @@ async def test_check_accepts_rows_removed_by_retention(
         "DELETE FROM derived.daily_snapshots WHERE block_number = (SELECT min(block_number) FROM derived.daily_snapshots)",
     )
     execute(owner_url, "DELETE FROM derived.asset_holdings_snapshots")
-    assert await named(owner, app_context) == set()
+    assert await named_columns(owner, app_context) == set()

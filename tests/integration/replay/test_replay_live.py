@@ -1,4 +1,4 @@
-"""Replay beside a house that runs: a listener that records, readers that read, a process that is killed."""
+"""Replay beside a running system: a listener that records, readers that read, a process that is killed."""
 
 import asyncio
 import os
@@ -46,26 +46,25 @@ _LOGS: Final = 3_000
 
 
 def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
-    """After each range, folded in memory."""
-    contracts, books, sums = synthetic_contracts(), Projection(), {0: (0, 0, 0)}
+    """Return the sums after each range, folded in memory."""
+    contracts, projection, sums = synthetic_contracts(), Projection(), {0: (0, 0, 0)}
     for fetched in ranges(count, blocks_each=blocks_each):
-        for each in (decode_log(log, TRACKED.names(), contracts.abis) for log in fetched.logs):
+        for decoded in (decode_log(log, TRACKED.names(), contracts.abis) for log in fetched.logs):
             try:
-                if each.event:
-                    books.apply(each.event, contract=each.contract, at=each.log.block)
+                if decoded.event:
+                    projection.apply(decoded.event, contract=decoded.contract, at=decoded.log.block)
             except InapplicableEvent:
                 continue
-        holdings: list[Holding] = list(books.holdings.values())
-        open_requests = sum(each.is_open for each in books.redemptions.values())
-        shares, locked = sum(each.shares for each in holdings), sum(each.locked_shares for each in holdings)
+        holdings: list[Holding] = list(projection.holdings.values())
+        open_requests = sum(redemption.is_open for redemption in projection.redemptions.values())
+        shares = sum(holding.shares for holding in holdings)
+        locked = sum(holding.locked_shares for holding in holdings)
         sums[fetched.last.number] = (shares, locked, open_requests)
     return sums
 
 
-async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(
-    database: Database, owner_url: str
-) -> None:
-    """Each reader asks several questions of one snapshot; whatever a swap does meanwhile, the answers fit its cursor."""
+async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(database: Database, owner_url: str) -> None:
+    """Each reader runs several queries in one snapshot; the results fit its cursor although swaps run meanwhile."""
     sums = expected_sums(_LOGS, blocks_each=8)
     contracts, recording, due = synthetic_contracts(), True, 0
     seen: set[int] = set()
@@ -93,9 +92,9 @@ async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(
     async def rebuild() -> int:
         replays = 0
         while recording:
-            # What a replay has to put right, in a column that the readers do not look at.
+            # A replay must correct this, in a column that the readers do not read.
             wrong = "UPDATE derived.redemption_requests SET updated_block = 0 WHERE request_id % 3 = 0"
-            await asyncio.to_thread(execute, owner_url, wrong)  # it may have to wait for the listener
+            await asyncio.to_thread(execute, owner_url, wrong)  # it may wait for the listener
             replays += bool((await replay(owner, contracts)).rows_changed)
         return replays
 
@@ -114,7 +113,7 @@ async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(
 
 @pytest.fixture
 def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
-    """Of a `paimon` process on the synthetic fund's books. Nobody answers at its node, which a replay never asks."""
+    """Return the environment of a `paimon` process on the synthetic fund; its node does not answer, and a replay never calls it."""
     fund = {"VAULT": ADDRESSES.vault, "REDEMPTION_MANAGER": ADDRESSES.redemption_manager}
     fund["ASSET_CONTROLLER"] = ADDRESSES.asset_controller
     return {
@@ -139,36 +138,36 @@ def paimon(*arguments: str, environment: dict[str, str]) -> subprocess.Popen[str
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def answer(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def output_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
 def test_replay_command_checks_and_corrects_tables(owner_url: str, environment: dict[str, str]) -> None:
     write_logs(libpq(owner_url), 500)
-    code, out, _ = answer(paimon("replay", environment=environment))
+    code, out, _ = output_of(paimon("replay", environment=environment))
     assert code == 0
     assert re.search(r"500 logs folded up to block \d+", out)
-    assert re.search(r"^holdings: \d+ rows? put right$", out, re.MULTILINE)
+    assert re.search(r"^holdings: \d+ rows? corrected$", out, re.MULTILINE)
     execute(owner_url, "UPDATE derived.holdings SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.holdings)")
-    code, out, _ = answer(paimon("replay", "--check", environment=environment))
+    code, out, _ = output_of(paimon("replay", "--check", environment=environment))
     assert code == 1
     assert re.search(r"^holdings holder=0x\w{40}, shares: live 7, rebuilt \d+$", out, re.MULTILINE)
     assert "rows that differ: 1" in out
-    answer(paimon("replay", environment=environment))
-    code, out, _ = answer(paimon("replay", "--check", environment=environment))
+    output_of(paimon("replay", environment=environment))
+    code, out, _ = output_of(paimon("replay", "--check", environment=environment))
     assert code == 0
     assert "rows that differ: 0" in out
 
 
 def test_replay_command_explains_its_refusals(owner_url: str, environment: dict[str, str]) -> None:
-    code, _, err = answer(paimon("replay", environment=environment))
+    code, _, err = output_of(paimon("replay", environment=environment))
     assert (code, "the listener has recorded nothing yet" in err) == (2, True)
     without_owner = {name: value for name, value in environment.items() if not name.endswith("OWNER_URL")}
-    code, _, err = answer(paimon("replay", "--check", environment=without_owner))
+    code, _, err = output_of(paimon("replay", "--check", environment=without_owner))
     assert (code, "PAIMON_DATABASE__OWNER_URL is not set" in err) == (2, True)
     nowhere = environment | {"PAIMON_DATABASE__OWNER_URL": re.sub(r":\d+/", ":1/", owner_url)}
-    code, _, err = answer(paimon("replay", environment=nowhere))
+    code, _, err = output_of(paimon("replay", environment=nowhere))
     assert (code, "PostgreSQL does not answer" in err) == (2, True)
     assert "Traceback" not in err
 
@@ -180,9 +179,9 @@ async def test_killed_replay_changes_nothing_and_leaves_nothing_behind(
     write_logs(libpq(owner_url), 3_000)
     unfilled = projection_rows(owner_url)
     began = asyncio.get_running_loop().time()
-    assert answer(paimon("replay", environment=environment))[0] == 0
+    assert output_of(paimon("replay", environment=environment))[0] == 0
     whole_seconds = asyncio.get_running_loop().time() - began
-    right = projection_rows(owner_url)
+    correct = projection_rows(owner_url)
     for _ in range(20 if os.environ.get("PAIMON_LONG_FAULTS") else 3):
         execute(owner_url, "DELETE FROM derived.redemption_requests")
         wrong = projection_rows(owner_url)
@@ -191,20 +190,20 @@ async def test_killed_replay_changes_nothing_and_leaves_nothing_behind(
         process.kill()
         process.communicate()
 
-        async def gone() -> bool:
+        async def is_gone() -> bool:
             async with database.read() as session:
                 backends = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paimon-replay'")
                 tables = text("SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'")
                 return not (await session.execute(backends)).scalar() and not (await session.execute(tables)).scalar()
 
-        await eventually(gone)
-        assert projection_rows(owner_url) in (wrong, right)
-    assert answer(paimon("replay", environment=environment))[0] == 0
-    assert projection_rows(owner_url) == right != unfilled
+        await eventually(is_gone)
+        assert projection_rows(owner_url) in (wrong, correct)
+    assert output_of(paimon("replay", environment=environment))[0] == 0
+    assert projection_rows(owner_url) == correct != unfilled
 
 
 def test_replay_memory_does_not_grow_with_the_history(owner_url: str) -> None:
-    """One page of logs against three: what a page takes is given back."""
+    """Compare one page of logs with three: the memory of a page is released."""
     peaks_kib = []
     for count in (10_000, 30_000):
         inputs = ("cursor", "blocks", "raw_logs", "tracked_contracts", "range_proofs")

@@ -1,4 +1,4 @@
-"""However the logs fall into batches, and up to whatever block they are folded: the tables are the same, all of them."""
+"""Properties of recording and rebuilding: tables do not depend on batches, pages or the block that is reached."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -37,13 +37,13 @@ from paimon_devkit.stack.embedded_chain import find_anvil
 pytestmark = pytest.mark.integration
 
 LOGS, ACTIONS = 250, 250
-BLOCKS: Final = [each.last.number for each in ranges(LOGS, blocks_each=1)]
+BLOCKS: Final = [fetched.last.number for fetched in ranges(LOGS, blocks_each=1)]
 ON_REAL_SERVICES: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 RECORDED: Final = (*PROJECTED, "raw_logs", "blocks", "cursor", "tracked_contracts", "range_proofs")
 
 
 def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> TableRows:
-    """The synthetic fund's books, recorded in ranges that end at these blocks, as the listener records them."""
+    """Record the synthetic fund in ranges that end at these blocks, as the listener does; return its projections."""
     execute(owner_url, f"TRUNCATE {', '.join(f'derived.{table}' for table in RECORDED)}")
     write_cursor(owner_url.replace("+psycopg", ""), 0)
     one_by_one = list(ranges(LOGS, blocks_each=1))
@@ -52,9 +52,9 @@ def recorded_in(owner_url: str, app_url: str, cuts: list[int]) -> TableRows:
     async def record() -> None:
         database = Database(create_engine(app_url, pool_size=1, connect_timeout_seconds=5, application_name="tests"))
         for start, end in pairwise(ends):
-            if several := one_by_one[start:end]:
-                headers = tuple(header for each in several for header in each.headers)
-                logs = tuple(log for each in several for log in each.logs)
+            if joined := one_by_one[start:end]:
+                headers = tuple(header for fetched in joined for header in fetched.headers)
+                logs = tuple(log for fetched in joined for log in fetched.logs)
                 await record_range(database, synthetic_contracts(), BlockRange(headers, logs))
         await database.close()
 
@@ -96,19 +96,19 @@ def market_settings(market_fund: TestFund, app_url: str, redis_url: str, tmp_pat
 
 
 @pytest.fixture
-async def market_house(market_settings: Settings) -> AsyncIterator[AppContext]:
+async def market_context(market_settings: Settings) -> AsyncIterator[AppContext]:
     async with open_app_context(market_settings, process="test") as opened:
         yield opened
 
 
 @pytest.fixture
-async def recorded(market_house: AppContext, owner_url: str) -> dict[int, TableRows]:
-    """The market's books after each few blocks, as the real listener wrote them."""
-    return {cursor.number: projection_rows(owner_url) async for cursor in record_ranges(market_house)}
+async def recorded(market_context: AppContext, owner_url: str) -> dict[int, TableRows]:
+    """Record the market with the real listener; return its projections after every few blocks."""
+    return {cursor.number: projection_rows(owner_url) async for cursor in record_ranges(market_context)}
 
 
 def test_rebuild_by_any_pages_equals_the_listeners_tables_at_each_block(
-    market_house: AppContext, market_settings: Settings, owner_url: str, recorded: dict[int, TableRows]
+    market_context: AppContext, market_settings: Settings, owner_url: str, recorded: dict[int, TableRows]
 ) -> None:
     blocks = sorted(recorded)
     assert len(blocks) > 8
@@ -116,7 +116,7 @@ def test_rebuild_by_any_pages_equals_the_listeners_tables_at_each_block(
     @settings(max_examples=12, suppress_health_check=ON_REAL_SERVICES)
     @given(st.sets(st.sampled_from(blocks), min_size=1, max_size=6), st.integers(1, 200))
     def check(stops: set[int], page_logs: int) -> None:
-        contracts = FundContracts(market_house.rpc, market_house.contracts.addresses)  # decodes; nothing is asked
+        contracts = FundContracts(market_context.rpc, market_context.contracts.addresses)  # decodes only; makes no call
         asyncio.run(fold(contracts, sorted(stops), page_logs))
 
     async def fold(contracts: FundContracts, stops: list[int], page_logs: int) -> None:
@@ -127,8 +127,8 @@ def test_rebuild_by_any_pages_equals_the_listeners_tables_at_each_block(
                 await rebuild.fold_to(session, stop)
                 for pair in TABLE_PAIRS:
                     found = (await session.execute(pair.rebuilt.select())).mappings().all()
-                    wanted = with_model_types(pair.name, recorded[stop])
-                    assert sorted(map(dict, found), key=repr) == wanted, f"{pair.name} at {stop}"
+                    expected = with_model_types(pair.name, recorded[stop])
+                    assert sorted(map(dict, found), key=repr) == expected, f"{pair.name} at {stop}"
         await engine.dispose()
 
     check()

@@ -1,4 +1,4 @@
-"""Differences of the books as risk events: kept, told, taken up, and gone with the first clean comparison."""
+"""Reconciliation breaks as risk events: recorded, alerted, acknowledged, and resolved by the first clean reconciliation."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,7 +39,7 @@ _ADD_SHARES = text("""
 """)
 
 
-async def compare(app_context: AppContext) -> Reconciliation:
+async def run_reconciliation(app_context: AppContext) -> Reconciliation:
     return await reconcile_and_publish(
         app_context.database,
         app_context.contracts,
@@ -48,63 +48,64 @@ async def compare(app_context: AppContext) -> Reconciliation:
     )
 
 
-async def spoil(app_context: AppContext, by: int) -> None:
+async def corrupt_holding(app_context: AppContext, by: int) -> None:
+    """Add shares to one recorded holding."""
     async with app_context.database.write() as session:
         await session.execute(_ADD_SHARES, {"by": by})
 
 
-async def rows(app_context: AppContext) -> list[RiskEventRow]:
+async def event_rows(app_context: AppContext) -> list[RiskEventRow]:
     async with app_context.database.read() as session:
         return list(await session.scalars(select(RiskEventRow).order_by(RiskEventRow.id)))
 
 
-async def reactions(app_context: AppContext, kind: str) -> list[int]:
+async def due_messages(app_context: AppContext, kind: str) -> list[int]:
     async with app_context.database.read() as session:
         query = select(OutboxMessageRow.id).where(OutboxMessageRow.kind == kind, OutboxMessageRow.done_at.is_(None))
         return list(await session.scalars(query.order_by(OutboxMessageRow.id)))
 
 
-async def react(app_context: AppContext, kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """Handle every due reaction of a kind as a worker does; what is told."""
-    told = []
-    for each in await reactions(app_context, kind):
-        for message in await handle(app_context.database, handlers(app_context), each, attempts_max=1, backoff_seconds_max=1):
-            told.append((message.channel, live_document(message)))
-    return told
+async def handle_messages(app_context: AppContext, kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """Handle every due message of a kind as a worker does; return the live messages."""
+    published = []
+    for message_id in await due_messages(app_context, kind):
+        for message in await handle(
+            app_context.database, handlers(app_context), message_id, attempts_max=1, backoff_seconds_max=1
+        ):
+            published.append((message.channel, live_document(message)))
+    return published
 
 
 @pytest.fixture
 async def differing(app_context: AppContext, fund: TestFund) -> Reconciliation:
     """One holding, and with it the supply, is wrong by 10 000 shares."""
     await snapshot_now(app_context, fund)
-    await spoil(app_context, 10_000 * WAD)
-    return await compare(app_context)
+    await corrupt_holding(app_context, 10_000 * WAD)
+    return await run_reconciliation(app_context)
 
 
 async def test_break_opens_one_event_and_alerts_once(app_context: AppContext, differing: Reconciliation) -> None:
-    opened = await rows(app_context)
-    assert {each.subject for each in opened} == {each.subject for each in differing.discrepancies}
+    opened = await event_rows(app_context)
+    assert {row.subject for row in opened} == {discrepancy.subject for discrepancy in differing.discrepancies}
     assert len(opened) == 2
-    (supply,) = [each for each in opened if each.subject == "supply"]
+    (supply,) = [row for row in opened if row.subject == "supply"]
     assert int(supply.observed) - int(supply.expected) == 10_000 * WAD
     assert (supply.severity, supply.status, supply.owner_role) == (Severity.CRITICAL, RiskStatus.OPEN, UserRole.ADMIN)
     assert supply.first_seen_block == supply.last_seen_block == differing.at.number
-    told = await react(app_context, RISK_EVENT)
-    assert [channel for channel, _ in told] == ["risk:alert"] * 2
-    assert {data["subject"] for _, data in told} == {each.subject for each in opened}
-    await compare(app_context)
-    assert len(await rows(app_context)) == 2
-    assert await react(app_context, RISK_EVENT) == []
+    alerts = await handle_messages(app_context, RISK_EVENT)
+    assert [channel for channel, _ in alerts] == ["risk:alert"] * 2
+    assert {data["subject"] for _, data in alerts} == {row.subject for row in opened}
+    await run_reconciliation(app_context)
+    assert len(await event_rows(app_context)) == 2
+    assert await handle_messages(app_context, RISK_EVENT) == []
 
 
-async def test_break_found_again_updates_its_event(
-    app_context: AppContext, fund: TestFund, differing: Reconciliation
-) -> None:
+async def test_break_found_again_updates_its_event(app_context: AppContext, fund: TestFund, differing: Reconciliation) -> None:
     fund.send("ada", "Vault", "updateNav")
     await record_all(app_context, fund)
-    await spoil(app_context, WAD)
-    later = await compare(app_context)
-    for row in await rows(app_context):
+    await corrupt_holding(app_context, WAD)
+    later = await run_reconciliation(app_context)
+    for row in await event_rows(app_context):
         assert (row.first_seen_block, row.last_seen_block) == (differing.at.number, later.at.number)
         assert int(row.observed) - int(row.expected) == 10_001 * WAD
 
@@ -112,84 +113,82 @@ async def test_break_found_again_updates_its_event(
 async def test_clean_reconciliation_resolves_breaks_and_a_return_opens_new_events(
     app_context: AppContext, differing: Reconciliation
 ) -> None:
-    await spoil(app_context, -10_000 * WAD)
-    clean = await compare(app_context)
+    await corrupt_holding(app_context, -10_000 * WAD)
+    clean = await run_reconciliation(app_context)
     assert (clean.discrepancies, clean.events) == ((), ())
-    ended = await rows(app_context)
-    assert {(each.status, each.resolved_block, each.resolved_by) for each in ended} == {
+    ended = await event_rows(app_context)
+    assert {(row.status, row.resolved_block, row.resolved_by) for row in ended} == {
         (RiskStatus.RESOLVED, clean.at.number, None)
     }
-    await spoil(app_context, 10_000 * WAD)
-    await compare(app_context)
-    assert [each.status for each in await rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
+    await corrupt_holding(app_context, 10_000 * WAD)
+    await run_reconciliation(app_context)
+    assert [row.status for row in await event_rows(app_context)] == [RiskStatus.RESOLVED] * 2 + [RiskStatus.OPEN] * 2
 
 
-async def test_grown_break_reopens_and_withholds_nav_although_acknowledged(
-    app_context: AppContext, fund: TestFund
-) -> None:
+async def test_grown_break_reopens_and_withholds_nav_although_acknowledged(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
-    await spoil(app_context, 1_000 * WAD)
-    small = await compare(app_context)
-    assert {each.finding.severity for each in small.events} == {Severity.WARNING}
-    assert {each.owner for each in small.events} == {UserRole.OPERATOR}
+    await corrupt_holding(app_context, 1_000 * WAD)
+    small = await run_reconciliation(app_context)
+    assert {event.finding.severity for event in small.events} == {Severity.WARNING}
+    assert {event.owner for event in small.events} == {UserRole.OPERATOR}
     otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
-    for each in small.events:
-        await acknowledge_event(app_context.database, each.id, by=otto)
-    assert await react(app_context, RISK_EVENT) == []
-    await spoil(app_context, 9_000 * WAD)
+    for event in small.events:
+        await acknowledge_event(app_context.database, event.id, by=otto)
+    assert await handle_messages(app_context, RISK_EVENT) == []
+    await corrupt_holding(app_context, 9_000 * WAD)
     fund.send("ada", "Vault", "updateNav")
     second = await snapshot_now(app_context, fund)
-    large = await compare(app_context)
-    assert {(each.finding.severity, each.status, each.owner) for each in large.events} == {
+    large = await run_reconciliation(app_context)
+    assert {(event.finding.severity, event.status, event.owner) for event in large.events} == {
         (Severity.CRITICAL, RiskStatus.OPEN, otto.address)
     }
-    assert len(await react(app_context, RISK_EVENT)) == 2
-    for each in large.events:
-        await acknowledge_event(app_context.database, each.id, by=otto)
-    await compare(app_context)
+    assert len(await handle_messages(app_context, RISK_EVENT)) == 2
+    for event in large.events:
+        await acknowledge_event(app_context.database, event.id, by=otto)
+    await run_reconciliation(app_context)
     async with app_context.database.read() as session:
         points = {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}
     assert points == {taken.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
 
 
 async def test_overtaken_reconciliation_changes_no_event(app_context: AppContext, differing: Reconciliation) -> None:
-    before = [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)]
+    before = [(row.id, row.status, row.last_seen_block) for row in await event_rows(app_context)]
     async with app_context.database.write() as session:
         later = {"block_number": differing.at.number + 5, "block_hash": differing.at.hash}
         session.add(ReconciliationRow(figures_compared=1, discrepancies=[], **later))
-    await spoil(app_context, -10_000 * WAD)
-    overtaken = await compare(app_context)
+    await corrupt_holding(app_context, -10_000 * WAD)
+    overtaken = await run_reconciliation(app_context)
     assert overtaken.discrepancies == ()
-    assert [(each.id, each.status, each.last_seen_block) for each in await rows(app_context)] == before
+    assert [(row.id, row.status, row.last_seen_block) for row in await event_rows(app_context)] == before
 
 
 async def test_concurrent_reconciliations_open_each_event_once(app_context: AppContext, fund: TestFund) -> None:
     await snapshot_now(app_context, fund)
-    await spoil(app_context, 10_000 * WAD)
-    await asyncio.gather(*(compare(app_context) for _ in range(4)))
-    assert sorted(each.subject for each in await rows(app_context)) == sorted(
-        {each.subject for each in await rows(app_context)}
+    await corrupt_holding(app_context, 10_000 * WAD)
+    await asyncio.gather(*(run_reconciliation(app_context) for _ in range(4)))
+    assert sorted(row.subject for row in await event_rows(app_context)) == sorted(
+        {row.subject for row in await event_rows(app_context)}
     )
 
 
 async def test_reconciliation_and_acknowledgement_do_not_block_each_other(
     app_context: AppContext, fund: TestFund, differing: Reconciliation, eventually: Callable[..., Any]
 ) -> None:
-    """Whoever has the row goes on, and the comparison waits for them: what they said is not lost."""
+    """The user who has the row goes on, and the reconciliation waits: the acknowledgement is not lost."""
     otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
 
-    async def comparison_waits() -> bool:
+    async def reconciliation_waits() -> bool:
         async with app_context.database.read() as session:
             return bool(await session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
 
     async with app_context.database.write() as session:
         event = await lock_event(session, differing.events[0].id)
-        comparing = asyncio.create_task(compare(app_context))
-        await eventually(comparison_waits)
+        reconciling = asyncio.create_task(run_reconciliation(app_context))
+        await eventually(reconciliation_waits)
         await save(session, [acknowledge(event, otto, now=event.first_seen.at, note="mine")])
-    result = await comparing
-    (taken,) = [each for each in result.events if each.id == event.id]
-    assert (taken.status, taken.owner, taken.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
+    result = await reconciling
+    (acknowledged,) = [found for found in result.events if found.id == event.id]
+    assert (acknowledged.status, acknowledged.owner, acknowledged.note) == (RiskStatus.ACKNOWLEDGED, otto.address, "mine")
 
 
 async def test_many_breaks_are_all_recorded_and_the_most_severe_alerted(app_context: AppContext, fund: TestFund) -> None:
@@ -198,18 +197,19 @@ async def test_many_breaks_are_all_recorded_and_the_most_severe_alerted(app_cont
         await session.execute(
             text("""
                 INSERT INTO derived.holdings (holder, shares, locked_shares, since)
-                SELECT decode(lpad(to_hex(each + 65536), 40, '0'), 'hex'), each, 0, now() FROM generate_series(1, 120) AS each
+                SELECT decode(lpad(to_hex(number + 65536), 40, '0'), 'hex'), number, 0, now()
+                  FROM generate_series(1, 120) AS number
             """)
         )
-    found = await compare(app_context)
-    assert len(await rows(app_context)) == len(found.discrepancies) == 121
-    assert len(await reactions(app_context, RISK_EVENT)) == 50
+    result = await run_reconciliation(app_context)
+    assert len(await event_rows(app_context)) == len(result.discrepancies) == 121
+    assert len(await due_messages(app_context, RISK_EVENT)) == 50
 
 
 async def test_reconciliation_runs_once_for_a_burst_of_events(app_context: AppContext, fund: TestFund) -> None:
     taken = await snapshot_now(app_context, fund)
 
-    async def checks() -> int:
+    async def reconciliation_count() -> int:
         async with app_context.database.read() as session:
             return int(await session.scalar(select(func.count()).select_from(ReconciliationRow)) or 0)
 
@@ -222,7 +222,7 @@ async def test_reconciliation_runs_once_for_a_burst_of_events(app_context: AppCo
             since=since,
             material_threshold=MATERIAL_THRESHOLD,
         )
-    assert await checks() == 1
+    assert await reconciliation_count() == 1
 
 
 async def test_unexplained_nav_change_opens_an_event_and_queues_a_reconciliation(
@@ -231,27 +231,27 @@ async def test_unexplained_nav_change_opens_an_event_and_queues_a_reconciliation
     await snapshot_now(app_context, fund)
     FundActivity(fund).act("ada", "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
     await snapshot_now(app_context, fund)
-    await snapshot_now(app_context, fund)  # of the same block: found once
-    (event,) = await rows(app_context)
+    await snapshot_now(app_context, fund)  # at the same block: recorded once
+    (event,) = await event_rows(app_context)
     assert (event.kind, event.severity) == ("NAV_UNEXPLAINED", Severity.WARNING)
     assert event.observed.startswith(f"{7 * WAD} (")
-    await react(app_context, RECONCILE)
-    assert await reactions(app_context, RECONCILE) == []
-    (event,) = await rows(app_context)
-    assert event.status is RiskStatus.OPEN, "no comparison can take it back"
+    await handle_messages(app_context, RECONCILE)
+    assert await due_messages(app_context, RECONCILE) == []
+    (event,) = await event_rows(app_context)
+    assert event.status is RiskStatus.OPEN, "no reconciliation can clear it"
     resolved = await api_client.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
     assert resolved.status_code == 200
     data = resolved.json()["data"]
-    assert (data["state"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.accounts.address("otto"), "a gift")
+    assert (data["status"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.accounts.address("otto"), "a gift")
     await snapshot_now(app_context, fund)
-    assert len(await rows(app_context)) == 1
+    assert len(await event_rows(app_context)) == 1
 
 
 async def test_unknown_enum_number_is_a_break(app_context: AppContext, fund: TestFund) -> None:
     fund.request("ines", 10_000)
     await record_all(app_context, fund)
     contracts = app_context.contracts
-    request = await contracts.read_one(contracts.redemption_manager.request(1), at=(await compare(app_context)).at)
+    request = await contracts.read_one(contracts.redemption_manager.request(1), at=(await run_reconciliation(app_context)).at)
     figures = chain_request_figures(request._replace(status=9, channel=7), with_nav=False)
     assert (figures["request 1 status"], figures["request 1 channel"]) == ("9 (unknown)", "7 (unknown)")
 
@@ -262,12 +262,12 @@ async def test_risk_events_over_rest(api_client: ApiClient, app_context: AppCont
     listed = answer.json()["data"]
     assert listed["pagination"]["total"] == 2
     assert (await api_client.get("/risk/events", severity="WARNING")).json()["data"]["items"] == []
-    (supply,) = [each for each in listed["items"] if each["subject"] == "supply"]
+    (supply,) = [item for item in listed["items"] if item["subject"] == "supply"]
     path = f"/risk/events/{supply['id']}"
     taken = await api_client.post(f"{path}/acknowledge", {"note": "comparing with a second node"}, by="otto")
     require_example(taken, "risk_event")
     data = taken.json()["data"]
-    assert (data["state"], data["owner"], data["acknowledgedBy"]) == (
+    assert (data["status"], data["owner"], data["acknowledgedBy"]) == (
         "ACKNOWLEDGED",
         *[api_client.accounts.address("otto")] * 2,
     )
@@ -276,11 +276,11 @@ async def test_risk_events_over_rest(api_client: ApiClient, app_context: AppCont
     refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
     assert refused.status_code == 409
     assert f"found by the reconciliation at block {differing.at.number}" in refused.json()["error"]["message"]
-    assert [each.status for each in await rows(app_context)].count(RiskStatus.RESOLVED) == 0
-    await spoil(app_context, -10_000 * WAD)
-    clean = await compare(app_context)
+    assert [row.status for row in await event_rows(app_context)].count(RiskStatus.RESOLVED) == 0
+    await corrupt_holding(app_context, -10_000 * WAD)
+    clean = await run_reconciliation(app_context)
     (done, _) = (await api_client.get("/risk/events")).json()["data"]["items"]
-    assert (done["state"], done["resolvedBlock"]) == ("RESOLVED", clean.at.number)
+    assert (done["status"], done["resolvedBlock"]) == ("RESOLVED", clean.at.number)
     late = await api_client.post(f"{path}/acknowledge", {}, by="otto")
     assert (late.status_code, late.json()["error"]["code"]) == (409, "CONFLICT")
 
@@ -308,9 +308,9 @@ async def test_risk_event_requests_are_refused(
     by: str | None,
     status: int,
 ) -> None:
-    before = [(each.status, each.owner_role, each.owner_address) for each in await rows(app_context)]
+    before = [(each.status, each.owner_role, each.owner_address) for each in await event_rows(app_context)]
     answer = await api_client.post(f"/risk/events/{path}", body, by=by)
     assert answer.status_code == status, answer.text
     if status == 400 and "owner" in body:
         assert [each["field"] for each in answer.json()["error"]["details"]] == ["owner"]
-    assert [(each.status, each.owner_role, each.owner_address) for each in await rows(app_context)] == before
+    assert [(each.status, each.owner_role, each.owner_address) for each in await event_rows(app_context)] == before

@@ -1,4 +1,4 @@
-"""The chain's transactions over the API: every one that touched the fund, with what each did."""
+"""Chain transactions over the API: every transaction with logs of the fund, and its logs."""
 
 from typing import Any
 
@@ -32,29 +32,31 @@ async def test_transaction_shows_its_logs_and_purposes(app_context: AppContext, 
     require_example(answer, "chain_transactions")
     requested, bought = answer.json()["data"]["items"]
     assert {"PurchaseRouted", "AssetPurchased"} <= {*bought["events"]}
-    purposes = [each["purpose"] for each in bought["logs"] if each["contract"] == "ERC20"]
+    purposes = [log["purpose"] for log in bought["logs"] if log["contract"] == "ERC20"]
     assert purposes == ["PURCHASE"] * len(purposes) != []
-    told = next(each for each in requested["logs"] if each["event"] == "RedemptionRequested")
-    assert (told["args"]["requestId"], told["args"]["shares"]) == (str(request_id), str(10_000 * WAD))
-    assert (told["contract"], told["status"], told["purpose"]) == ("RedemptionManager", "applied", None)
+    log = next(log for log in requested["logs"] if log["event"] == "RedemptionRequested")
+    assert (log["args"]["requestId"], log["args"]["shares"]) == (str(request_id), str(10_000 * WAD))
+    assert (log["contract"], log["status"], log["purpose"]) == ("RedemptionManager", "APPLIED", None)
     assert requested["logCount"] == len(requested["logs"])
 
 
-async def test_transactions_contain_every_recorded_log_once(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
+async def test_transactions_contain_every_recorded_log_once(
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
+) -> None:
     await record_all(app_context, fund)
-    found: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     page = 1
     while items := (data := await data_of(api_client, page=page, pageSize=7))["items"]:
-        found += items
+        listed += items
         page += 1
-    assert len(found) == data["pagination"]["total"]
-    places = [(each["blockNumber"], each["index"]) for each in found]
-    assert places == sorted(places, reverse=True)
+    assert len(listed) == data["pagination"]["total"]
+    positions = [(each["blockNumber"], each["index"]) for each in listed]
+    assert positions == sorted(positions, reverse=True)
     async with app_context.database.read() as session:
         transactions = {hex0x(each) for each in await session.scalars(select(RawLogRow.tx_hash).distinct())}
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
-    assert {each["hash"] for each in found} == transactions
-    assert sum(each["logCount"] for each in found) == logs
+    assert {each["hash"] for each in listed} == transactions
+    assert sum(each["logCount"] for each in listed) == logs
 
 
 async def test_transactions_are_filtered_by_contract_event_day_and_block(

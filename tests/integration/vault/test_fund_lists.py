@@ -1,4 +1,4 @@
-"""Tiers, assets and fees over the API: as the contracts say, of now and as of a block."""
+"""Tiers, assets and fees over the API: equal to the contracts, now and as of a block."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ async def data_of(api_client: ApiClient, path: str, **params: Any) -> dict[str, 
     return data
 
 
-async def refusal(api_client: ApiClient, path: str, **params: Any) -> tuple[int, str, str]:
+async def error_of(api_client: ApiClient, path: str, **params: Any) -> tuple[int, str, str]:
     answer = await api_client.get(path, **params)
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["message"]
@@ -70,10 +70,10 @@ async def test_assets_show_price_age_value_and_orders_in_transit(
     assert data["asOf"]["number"] == taken.at.number
     by_symbol = {each["symbol"]: each for each in data["items"]}
     assert by_symbol.keys() >= {"RWAP", "RWAT", "MMFA"}
-    private, gone = by_symbol["RWAP"], by_symbol["RWAT"]
+    private, unlisted = by_symbol["RWAP"], by_symbol["RWAT"]
     assert (private["inTransit"], private["terms"]["method"]) == (str(100_000 * WAD), "OTC")
     assert private["priceAgeSeconds"] > 0
-    assert (gone["active"], gone["value"], int(gone["balance"]) > 0) == (False, "0", True)
+    assert (unlisted["active"], unlisted["value"], int(unlisted["balance"]) > 0) == (False, "0", True)
     assert sum(int(each["value"]) for each in data["items"]) + taken.cash == taken.vault.gross_assets
     tiers = [each["tier"] for each in data["items"]]
     assert tiers == sorted(tiers)
@@ -105,14 +105,14 @@ async def test_fees_are_shown_from_accrual_to_payment(
         assert fee["owed"] == "0"
         assert fee["paidDisplay"] == display(int(fee["paid"]), 18)
     assert data["highWaterMark"] == str(after.fees.high_water_mark) == data["layer3Value"]
-    told = await data_of(api_client, "/transactions", event="PerformanceFeeCollected")
-    assert [each["purpose"] for each in told["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
+    collections = await data_of(api_client, "/chain/transactions", event="PerformanceFeeCollected")
+    assert [each["purpose"] for each in collections["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
 
 
 async def test_lists_as_of_a_block_are_those_of_that_time(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
-    said: dict[int, list[dict[str, Any]]] = {}
+    answers: dict[int, list[dict[str, Any]]] = {}
     await observe_tokens(app_context.database, app_context.contracts)
     steps: list[Callable[[], int]] = [
         lambda: fund.request("ines", 10_000),
@@ -124,28 +124,28 @@ async def test_lists_as_of_a_block_are_those_of_that_time(
         step()
         taken = await snapshot_now(app_context, fund)
         await observe_tokens(app_context.database, app_context.contracts)
-        said[taken.at.number] = [await data_of(api_client, path) for path in LISTS]
-    for block, told in said.items():
-        assert [await data_of(api_client, path, block=block) for path in LISTS] == told
-    first, second, *_ = said
-    assert [await data_of(api_client, path, block=second - 1) for path in LISTS] == said[first], "the snapshot before it"
+        answers[taken.at.number] = [await data_of(api_client, path) for path in LISTS]
+    for block, answer in answers.items():
+        assert [await data_of(api_client, path, block=block) for path in LISTS] == answer
+    first, second, *_ = answers
+    assert [await data_of(api_client, path, block=second - 1) for path in LISTS] == answers[first], "the snapshot before it"
 
 
 async def test_unrecorded_block_is_refused_with_the_recorded_range(
     app_context: AppContext, fund: TestFund, api_client: ApiClient
 ) -> None:
-    for path in [*LISTS, "/holders", "/transactions"]:
-        assert (await refusal(api_client, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
+    for path in [*LISTS, "/fund/holders", "/chain/transactions"]:
+        assert (await error_of(api_client, path))[:2] == (503, "SERVICE_UNAVAILABLE"), "nothing is recorded yet"
     await record_all(app_context, fund)
     first = (await snapshot_now(app_context, fund)).at.number
     start = fund.start_block
-    for path in [*LISTS, "/fund/overview", "/holders", "/transactions"]:
+    for path in [*LISTS, "/fund/overview", "/fund/holders", "/chain/transactions"]:
         for block in (0, start - 1, first + 1, 2**62):
-            known = f"block {block} is not recorded; blocks {start} to {first} are"
-            assert await refusal(api_client, path, block=block) == (400, "VALIDATION_ERROR", known)
+            message = f"block {block} is not recorded; blocks {start} to {first} are"
+            assert await error_of(api_client, path, block=block) == (400, "VALIDATION_ERROR", message)
         for wrong in (-1, 2**63, "latest"):
-            assert (await refusal(api_client, path, block=wrong))[:2] == (400, "VALIDATION_ERROR")
+            assert (await error_of(api_client, path, block=wrong))[:2] == (400, "VALIDATION_ERROR")
     for path in [*LISTS, "/fund/overview"]:
-        status, code, message = await refusal(api_client, path, block=start)
+        status, code, message = await error_of(api_client, path, block=start)
         assert (status, code) == (404, "NOT_FOUND")
         assert message.endswith(f"the first is of block {first}")

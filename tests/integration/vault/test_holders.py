@@ -1,4 +1,4 @@
-"""The register of holders: as the contracts say, and at any block what it was at that block."""
+"""The holder register: equal to the contracts, and exact at any past block."""
 
 from typing import Any
 
@@ -38,8 +38,8 @@ async def data_of(api_client: ApiClient, **params: Any) -> dict[str, Any]:
 
 
 def by_name(api_client: ApiClient, data: dict[str, Any], name: str) -> dict[str, Any]:
-    wanted = api_client.accounts.address(name)
-    return next(each for each in data["items"] if each["holder"] == wanted)
+    address = api_client.accounts.address(name)
+    return next(item for item in data["items"] if item["holder"] == address)
 
 
 async def test_holders_equal_the_contracts(
@@ -48,7 +48,7 @@ async def test_holders_equal_the_contracts(
     fund.request("ines", 50_000)
     fund.request("ines", 10_000)
     fund.request("ivan", 20_000)
-    fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: nobody can redeem them
+    fund.send("isla", "Vault", "transfer", fund.deployment.vault, 7 * WAD)  # by mistake: these shares cannot be redeemed
     taken = await snapshot_now(app_context, fund)
     answer = await api_client.get("/fund/holders")
     require_example(answer, "holders")
@@ -65,7 +65,7 @@ async def test_holders_equal_the_contracts(
     assert sum(total_shares) == int(data["totalSupply"]) == taken.total_supply
     assert sum(int(each["claim"]) for each in data["items"]) == taken.redemption_liability
     value = sum(int(each["value"]) for each in data["items"])
-    assert 0 <= taken.net_assets - value <= 2 * len(total_shares) + taken.total_supply // WAD, "what rounding left"
+    assert 0 <= taken.net_assets - value <= 2 * len(total_shares) + taken.total_supply // WAD, "rounding keeps the rest"
     ines = by_name(api_client, data, "ines")
     assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
 
@@ -87,9 +87,9 @@ async def test_redeemable_shares_are_what_the_contract_accepts(
 async def test_holders_as_of_a_block_are_those_of_that_time(
     app_context: AppContext, fund: TestFund, activity: FundActivity, api_client: ApiClient
 ) -> None:
-    """Deposits, requests and all their ends: what is said live at a block is said of it ever after."""
+    """Deposits, requests and all their ends: the register as of a block equals the live answer at that block."""
     requests: list[int] = []
-    said: dict[int, dict[str, Any]] = {}
+    answers: dict[int, dict[str, Any]] = {}
     for step in (
         lambda: requests.extend(fund.request(name, 20_000) for name in ("ines", "ivan", "ilja")),
         lambda: activity.deposit("isla", 60_000),
@@ -101,49 +101,49 @@ async def test_holders_as_of_a_block_are_those_of_that_time(
     ):
         step()
         taken = await snapshot_now(app_context, fund)
-        said[taken.at.number] = await data_of(api_client)
-    assert len(said) == 7
-    for block, told in said.items():
-        assert await data_of(api_client, block=block) == told
+        answers[taken.at.number] = await data_of(api_client)
+    assert len(answers) == 7
+    for block, answer in answers.items():
+        assert await data_of(api_client, block=block) == answer
     start = await data_of(api_client, block=fund.start_block)
-    assert (start["items"], start["totalSupply"], start["valuation"]) == ([], "0", None), "nobody, right after the deployment"
-    first = min(said)
+    assert (start["items"], start["totalSupply"], start["valuation"]) == ([], "0", None), "no holder right after the deployment"
+    first = min(answers)
     between = await data_of(api_client, block=first + 1)
     assert (between["asOf"]["number"], between["valuation"]["block"]["number"]) == (first + 1, first)
 
 
 async def test_holders_are_filtered_and_paged(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await record_all(app_context, fund)
-    everyone = await data_of(api_client)
-    assert everyone["valuation"] is None
-    assert {each["value"] for each in everyone["items"]} == {None}
+    all_holders = await data_of(api_client)
+    assert all_holders["valuation"] is None
+    assert {each["value"] for each in all_holders["items"]} == {None}
     ines = await data_of(api_client, holder=api_client.accounts.address("ines"))
     assert [each["holder"] for each in ines["items"]] == [api_client.accounts.address("ines")]
-    assert ines["totalSupply"] == everyone["totalSupply"], "of the whole fund all the same"
+    assert ines["totalSupply"] == all_holders["totalSupply"], "the supply is that of the whole fund"
     assert (await data_of(api_client, holder="0x" + "99" * 20))["items"] == []
-    total = everyone["pagination"]["total"]
+    total = all_holders["pagination"]["total"]
     second = await data_of(api_client, page=2, pageSize=2)
-    assert (second["items"], second["pagination"]["total"]) == (everyone["items"][2:4], total)
+    assert (second["items"], second["pagination"]["total"]) == (all_holders["items"][2:4], total)
     for page in (total, 10**30):
         past = await data_of(api_client, page=page, pageSize=2)
         assert (past["items"], past["pagination"]["total"]) == ([], total)
 
 
 async def test_holders_are_exact_at_any_block_of_a_long_history(database: Database, owner_url: str) -> None:
-    """Live after each range of thousands of logs, quarantined ones among them; then of each range's last block."""
+    """Compare the live register after each range of thousands of logs with the register as of each range's last block."""
     write_cursor(owner_url.replace("+psycopg", ""), 0)
     names, abis = TRACKED.names(), {name: load_abi(name.value) for name in ContractName}
-    said: list[HolderList] = []
+    live: list[HolderList] = []
     for fetched in ranges(6_000, blocks_each=150):
         logs = [decode_log(each, names, abis) for each in fetched.logs]
         await record(database, fetched, logs, tracked=TRACKED, epoch=0)
-        said.append(await register(database, None))
-    assert len(said) > 5
-    for told in said:
-        assert await register(database, told.at.number) == told
-    last = said[-1].page.items
+        live.append(await register(database, None))
+    assert len(live) > 5
+    for holders in live:
+        assert await register(database, holders.at.number) == holders
+    last = live[-1].page.items
     assert [each.total_shares for each in last] == sorted((each.total_shares for each in last), reverse=True)
-    assert said[-1].supply == RawAmount(sum(each.total_shares for each in last))
+    assert live[-1].supply == RawAmount(sum(each.total_shares for each in last))
 
 
 async def register(database: Database, block: int | None) -> HolderList:

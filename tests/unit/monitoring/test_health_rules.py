@@ -1,4 +1,4 @@
-"""How a running house is judged."""
+"""Rules of health: the worst status, limits, and the status of the whole system."""
 
 import pytest
 from hypothesis import given
@@ -8,18 +8,18 @@ from paimon.domain.operations.health import ComponentHealth, HealthStatus, overa
 
 pytestmark = pytest.mark.unit
 
-conditions = st.lists(st.sampled_from(HealthStatus))
+STATUSES = st.lists(st.sampled_from(HealthStatus))
 
 
-@given(conditions)
-def test_worst_status_is_the_worst_given_one(given_conditions: list[HealthStatus]) -> None:
+@given(STATUSES)
+def test_worst_status_is_the_worst_given_one(statuses: list[HealthStatus]) -> None:
     ranks = list(HealthStatus)
-    found = worst_status(*given_conditions)
-    assert found is HealthStatus.OK or found in given_conditions
-    assert all(ranks.index(each) <= ranks.index(found) for each in given_conditions)
+    found = worst_status(*statuses)
+    assert found is HealthStatus.OK or found in statuses
+    assert all(ranks.index(status) <= ranks.index(found) for status in statuses)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0, "ok"), (60, "ok"), (60.5, "degraded"), (300, "degraded"), (301, "down")])
+@pytest.mark.parametrize(("value", "expected"), [(0, "OK"), (60, "OK"), (60.5, "DEGRADED"), (300, "DEGRADED"), (301, "DOWN")])
 def test_value_at_a_limit_is_within_it(value: float, expected: str) -> None:
     assert status_by_limits(value, warning=60, critical=300) == expected
 

@@ -1,4 +1,4 @@
-"""What a process writes to its log: one JSON object a line, and no secret whichever way it came."""
+"""Logs of a process: one JSON object a line, and no secret in any field."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def test_field_named_like_a_secret_is_blanked(field: str) -> None:
         URL,
         f"connecting to {URL} failed, as did redis://:{SECRET}@127.0.0.1:6379/0",
         f"redis://:{SECRET}@h/0,redis://u:{SECRET}@h/1",
-        # A password with an @ of its own, as people write it into settings without quoting.
+        # A password that contains an @, as users write it into settings without quoting.
         f"amqp://u:p@{SECRET}@h/0",
         {"database": {"url": URL}},
         {"settings": {"token_secret": SECRET, "nested": [{"password": SECRET}]}},
@@ -75,7 +75,7 @@ except ConnectionError as error:
 
 
 def output_of(form: str) -> str:
-    """What the real thing writes, in a process of its own: setting logging up is for a whole process."""
+    """Return what a process of its own logs: logging is configured once for a whole process."""
     ran = subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM, form], capture_output=True, text=True, check=True)
     return ran.stderr
 
@@ -95,7 +95,7 @@ def test_process_writes_json_lines_without_secrets() -> None:
 def test_text_lines_hide_secrets() -> None:
     written = output_of("text")
     assert "noun.failed" in written
-    assert "\x1b" not in written, "no colours where nobody looks on"
+    assert "\x1b" not in written, "no colours without a terminal"
     assert SECRET not in written
 
 

@@ -1,4 +1,4 @@
-"""From when on a series is kept: whole UTC days, wherever the clock's zone is."""
+"""Start of a series' retention: whole UTC days in any time zone of the clock."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,9 +14,7 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 @given(MOMENTS, st.integers(1, 5_000), st.integers(-14, 14))
-def test_retention_starts_at_a_utc_midnight(
-    now: datetime, days: int, hours: int
-) -> None:
+def test_retention_starts_at_a_utc_midnight(now: datetime, days: int, hours: int) -> None:
     begins = retention_start(now.astimezone(timezone(timedelta(hours=hours))), days=days)
     assert (begins.hour, begins.minute, begins.second, begins.microsecond, begins.tzinfo) == (0, 0, 0, 0, UTC)
     assert timedelta(days=days) <= now - begins < timedelta(days=days + 1)

@@ -1,4 +1,4 @@
-"""What may be decided about a reaction or a log, and which decision about a log counts."""
+"""Rules of operators' decisions: which are possible, and which one about a log counts."""
 
 import pytest
 from hypothesis import given
@@ -16,22 +16,20 @@ from paimon.domain.risk.operator_decision import (
 pytestmark = pytest.mark.unit
 
 KEYS = st.builds(LogKey, st.sampled_from([b"a", b"b"]), st.integers(0, 2))
-VERDICTS = st.lists(st.tuples(KEYS, st.sampled_from(LOG_DECISIONS)), max_size=12)
+DECISIONS = st.lists(st.tuples(KEYS, st.sampled_from(LOG_DECISIONS)), max_size=12)
 
 
-@given(VERDICTS)
+@given(DECISIONS)
 def test_last_decision_about_a_log_counts(decisions: list[tuple[LogKey, OperatorDecisionKind]]) -> None:
     skipped = skipped_logs(decisions)
     for key in {key for key, _ in decisions}:
-        about_it = [kind for each, kind in decisions if each == key]
-        assert (key in skipped) == (about_it[-1] is OperatorDecisionKind.SKIP_LOG)
+        about_log = [kind for log, kind in decisions if log == key]
+        assert (key in skipped) == (about_log[-1] is OperatorDecisionKind.SKIP_LOG)
     assert skipped <= {key for key, _ in decisions}
 
 
-@given(VERDICTS, KEYS)
-def test_skipped_log_can_be_released(
-    decisions: list[tuple[LogKey, OperatorDecisionKind]], key: LogKey
-) -> None:
+@given(DECISIONS, KEYS)
+def test_skipped_log_can_be_released(decisions: list[tuple[LogKey, OperatorDecisionKind]], key: LogKey) -> None:
     skipped = skipped_logs([*decisions, (key, OperatorDecisionKind.SKIP_LOG)])
     assert key in skipped
     assert skipped_logs([*decisions, (key, OperatorDecisionKind.RELEASE_LOG)]) == skipped - {key}
@@ -48,7 +46,9 @@ def test_skipped_log_can_be_released(
         (OperatorDecisionKind.SKIP_LOG, False, False, False),
     ],
 )
-def test_log_decision_is_possible_by_status(kind: OperatorDecisionKind, quarantined: bool, skipped: bool, possible: bool) -> None:
+def test_log_decision_is_possible_by_status(
+    kind: OperatorDecisionKind, quarantined: bool, skipped: bool, possible: bool
+) -> None:
     assert (log_decision_rejection(kind, is_quarantined=quarantined, is_skipped=skipped) is None) is possible
 
 

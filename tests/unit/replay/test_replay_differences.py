@@ -1,4 +1,4 @@
-"""Naming what differs between a live row and its rebuilt one: all of it, and nothing else."""
+"""Differences between a live row and its rebuilt one: every changed column, and no other."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ def test_difference_names_exactly_the_changed_columns(row: dict[str, Any], data:
     changed = data.draw(st.sets(st.sampled_from([name for name in row if name != "holder"] or ["holder"])))
     rebuilt = {name: object() if name in changed else value for name, value in row.items()}
     found = compare_rows("holdings", ["holder"], row, rebuilt)
-    assert {each.column for each in found} == changed
-    assert len({each.key for each in found}) <= 1
+    assert {difference.column for difference in found} == changed
+    assert len({difference.key for difference in found}) <= 1
 
 
 @given(ROWS)
 def test_row_on_one_side_is_one_difference(row: dict[str, Any]) -> None:
-    (gone,) = compare_rows("holdings", ["holder"], None, row)
+    (missing,) = compare_rows("holdings", ["holder"], None, row)
     (extra,) = compare_rows("holdings", ["holder"], row, None)
-    assert (gone.column, gone.live) == (extra.column, extra.rebuilt) == ("row", "(absent)")
-    assert gone.rebuilt == extra.live
-    assert gone.key == extra.key
+    assert (missing.column, missing.live) == (extra.column, extra.rebuilt) == ("row", "(absent)")
+    assert missing.rebuilt == extra.live
+    assert missing.key == extra.key
 
 
 def test_difference_text_names_row_column_and_values() -> None:

@@ -25,7 +25,7 @@ class SnapshotNotFound(NotFound):
 
 
 class BlockNotRecorded(InvalidRequest):
-    """The block lies before the first recorded one, or is not recorded yet; the message names the recorded range."""
+    """The block is before the first recorded one, or is not recorded yet; the message names the recorded range."""
 
     def __init__(self, message: str, field: str = "block") -> None:
         super().__init__(message)

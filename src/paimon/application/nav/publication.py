@@ -64,5 +64,7 @@ async def _decide_points(session: WriteSession) -> PublicationResult:
 def _withheld_reason(breaks: Sequence[RiskEvent]) -> str | None:
     findings = [event.finding for event in breaks]
     return (
-        withholding_reason([Discrepancy(each.subject, each.observed, each.expected) for each in findings]) if findings else None
+        withholding_reason([Discrepancy(finding.subject, finding.observed, finding.expected) for finding in findings])
+        if findings
+        else None
     )

@@ -34,7 +34,7 @@ class RangeEnd:
         return f"{self.moment:%Y-%m-%d %H:%M:%S} UTC" if self.moment else "now"
 
     def is_after(self, other: "RangeEnd") -> bool:
-        """Return whether this end lies after another of its kind; a block and a moment do not compare."""
+        """Return whether this end is after another of its kind; a block and a moment do not compare."""
         if self.block is not None and other.block is not None:
             return self.block > other.block
         return self.moment is not None and other.moment is not None and self.moment > other.moment
@@ -84,7 +84,7 @@ async def _require_past(session: ReadSession, end: RangeEnd, field: str) -> None
 
 
 async def _first_of_its_day(session: ReadSession, end: RangeEnd) -> int:
-    """Raise SnapshotNotFound when the end lies before the day of the first snapshot."""
+    """Raise SnapshotNotFound when the end is before the day of the first snapshot."""
     first = await find_first_kept_block(session)
     if first is None or end.moment is None or end.moment.date() != first.timestamp.date():
         raise await _no_snapshot_error(session, end)
@@ -101,5 +101,5 @@ def _describe_empty_range(start: RangeEnd, end: RangeEnd, first: int, last: int)
     if start == end:
         return f"both ends are {start}: give an earlier and a later one"
     if first > last or start.is_after(end):
-        return f"the range is reversed: {start} lies after {end}; give the earlier end first"
+        return f"the range is reversed: {start} is after {end}; give the earlier end first"
     return f"from {start} to {end} no snapshot was kept: both ends are that of block {first}"

@@ -59,7 +59,11 @@ async def list_outbox_messages(
     if priority is not None:
         query = query.where(OutboxMessageRow.priority == priority)
     now = await database_now(session)
-    return await fetch_page(session, query, page, lambda row: _outbox_message(row, now))
+
+    def message_of(row: OutboxMessageRow) -> OutboxMessage:
+        return _outbox_message(row, now)
+
+    return await fetch_page(session, query, page, message_of)
 
 
 async def get_outbox_message(session: AsyncSession, message_id: int) -> OutboxMessage:
@@ -131,7 +135,7 @@ async def list_unapplied_logs(
 
 
 async def get_unapplied_log(session: AsyncSession, log_id: LogId, abis: Mapping[ContractName, ContractAbi]) -> UnappliedLog:
-    """Load one recorded log, whatever its present status. Raises LogNotFound."""
+    """Load one recorded log of any status. Raises LogNotFound."""
     row = await session.get(RawLogRow, log_id)
     if row is None:
         raise LogNotFound(f"no log {log_id.log_index} of block {log_id.block_number} is recorded")

@@ -1,8 +1,8 @@
 """Submission of an operator's decision: an outbox message becomes due again, a log waits for the next replay.
 
-Checked are, in this order and each with an error of its own: the target exists; the signature has the right form; its expiry
-lies ahead, and not too far; its nonce was never used; the signed-in wallet made it over exactly this decision; the user has the
-permission; the decision is possible now. On the command line no signature is made: the user is named, and must have the
+Checked are, in this order and each with an error of its own: the target exists; the signature has the right form; its expiry is
+in the future, and not too far; its nonce was never used; the signed-in wallet made it over exactly this decision; the user has
+the permission; the decision is possible now. On the command line no signature is made: the user is named, and must have the
 permission.
 """
 

@@ -98,7 +98,8 @@ def add_reconciliation(
             block_hash=at.hash,
             figures_compared=figures_compared,
             discrepancies=[
-                {"subject": each.subject, "recorded": each.recorded_value, "chain": each.chain_value} for each in discrepancies
+                {"subject": found.subject, "recorded": found.recorded_value, "chain": found.chain_value}
+                for found in discrepancies
             ],
         )
     )

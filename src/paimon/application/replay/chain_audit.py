@@ -103,8 +103,12 @@ async def _find_differences(database: Database, headers: Sequence[Header], prove
         f"block {number}: recorded {hex0x(hashes[number])[:10]}, on the chain {hex0x(chain_hashes[number])[:10]}"
         for number in sorted(changed)
     ]
-    recorded = {each.id: each.log for each in page if each.log.block.number not in changed}
-    on_chain = {LogId(each.block.number, each.log_index): each for each in proven if each.block.number not in changed}
+    recorded = {entry.id: entry.log for entry in page if entry.log.block.number not in changed}
+    on_chain = {
+        LogId(chain_log.block.number, chain_log.log_index): chain_log
+        for chain_log in proven
+        if chain_log.block.number not in changed
+    }
     for log_id in sorted(recorded.keys() | on_chain.keys()):
         if log_id not in recorded:
             descriptions.append(f"{_describe_log(on_chain[log_id])}: on the chain, not recorded")

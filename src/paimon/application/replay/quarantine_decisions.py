@@ -1,7 +1,7 @@
 """Operators' decisions about single logs, as a rebuild takes them into account.
 
 A replay takes up every requested decision and closes it in the transaction of its swap, under the cursor's lock. So each is
-applied exactly once, whatever was requested and however many replays run. If another replay applied decisions in the meantime,
+applied exactly once, however many replays run. If another replay applied decisions in the meantime,
 what was rebuilt without them is discarded. A check goes by the applied decisions alone, as the live tables do.
 """
 

@@ -62,15 +62,19 @@ def redecode_logs(
     Raises:
         ForeignLogs: a log is of a contract that neither the settings name nor an event brought in.
     """
-    names = {each.address: each.contract for each in tracked.contracts.values() if each.origin is not ContractOrigin.SETTINGS}
+    names = {
+        contract.address: contract.contract
+        for contract in tracked.contracts.values()
+        if contract.origin is not ContractOrigin.SETTINGS
+    }
     names |= contracts.addresses.names()
-    if unknown_addresses := {each.log.address for each in recorded} - names.keys():
-        first = next(each.log for each in recorded if each.log.address in unknown_addresses)
+    if unknown_addresses := {entry.log.address for entry in recorded} - names.keys():
+        first = next(entry.log for entry in recorded if entry.log.address in unknown_addresses)
         raise ForeignLogs(
             f"block {first.block} has a recorded log of {checksum(first.address)}, which is none of the"
             " contracts in PAIMON_FUND__…: the settings are of another fund than the recorded logs"
         )
-    logs = [decode_log(each.log, names, contracts.abis) for each in recorded]
+    logs = [decode_log(entry.log, names, contracts.abis) for entry in recorded]
     if skipped:
         for decoded in logs:
             if LogKey(decoded.log.block.hash, decoded.log.log_index) in skipped:

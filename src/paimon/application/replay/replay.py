@@ -132,7 +132,7 @@ async def _check_replay(
             decisions = await load_quarantine_decisions(session, include_requested=False)
         rebuild = Rebuild(shadow, contracts, progress, decisions.skipped)
         comparison = ReplayComparison(0, ())
-        if not any(each.table == "raw_logs" for each in input_differences):  # contradictory logs cannot be folded
+        if not any(difference.table == "raw_logs" for difference in input_differences):  # contradictory logs cannot be folded
             await rebuild.catch_up()
             async with shadow.transaction() as session:
                 await read_one_snapshot(session)

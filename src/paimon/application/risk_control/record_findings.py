@@ -42,9 +42,9 @@ async def record_discrepancies(session: WriteSession, findings: Sequence[Finding
         return _most_severe_first(known.values())
     stamp = CheckStamp(await database_now(session), block)
     found = {finding.subject for finding in findings}
-    updated = [update_event(known[each.subject], each, stamp) for each in findings if each.subject in known]
+    updated = [update_event(known[finding.subject], finding, stamp) for finding in findings if finding.subject in known]
     cleared = [clear_event(event, stamp) for subject, event in known.items() if subject not in found]
-    opened = await insert_opened(session, [each for each in findings if each.subject not in known], stamp)
+    opened = await insert_opened(session, [finding for finding in findings if finding.subject not in known], stamp)
     await save(session, [*updated, *cleared])
     for event in cleared:
         _log_resolved(event, block=block)
