@@ -132,7 +132,7 @@ async def test_configured_rule_adds_a_chain_or_makes_it_stricter(node: StubNode,
 
 
 def test_weaker_rule_needs_an_explicit_setting() -> None:
-    with pytest.raises(WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ACCEPT_LOOSER=true"):
+    with pytest.raises(WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ALLOW_WEAKER_RULE=true"):
         chain_adapter(56, {56: FinalitySettings(turn_length=8)})
     assert chain_adapter(56, {56: FinalitySettings(turn_length=8, allow_weaker_rule=True)}) == BscFinality(8)
 

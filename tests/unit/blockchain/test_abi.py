@@ -249,5 +249,5 @@ def test_decoded_values_convert_to_json_values() -> None:
         "list": ["1", ["a", None]],
     }
     assert to_json_value(["a\x00b"]) == ["a\ufffdb"]
-    with pytest.raises(TypeError, match="no plain form for float"):
+    with pytest.raises(TypeError, match="no JSON form for float"):
         to_json_value(1.5)

@@ -1,4 +1,4 @@
-"""When a block counts: how a node is asked by a chain's rule, and no default for a chain nobody thought about."""
+"""Read the final block from a node, by the chain's finality rule. There is no default rule for other chains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class WeakerFinality(StartupError):
 
 
 class ChainAdapter(Protocol):
-    """What differs from chain to chain."""
+    """The part of reading a chain that differs from chain to chain."""
 
     async def final_block(self, rpc: Rpc) -> BlockStamp: ...
 
 
 def block_stamp(header: dict[str, Any]) -> BlockStamp:
-    """Raises RpcError when it does not read: then the node gave no answer, whatever it was that it gave."""
+    """Read a block's stamp from its header. Raises RpcError when the header is not readable, as for any failed answer."""
     try:
         return BlockStamp(
             number=int(header["number"], 16),
@@ -49,7 +49,7 @@ def block_stamp(header: dict[str, Any]) -> BlockStamp:
 
 
 async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
-    """Raises RpcError when the node does not have it (yet)."""
+    """Read a block by number or tag. Raises RpcError when the node does not have it (yet)."""
     header = await rpc.call("eth_getBlockByNumber", [tag, False])
     if header is None:
         raise RpcError("eth_getBlockByNumber", 0, f"the node has no block {tag}")
@@ -58,7 +58,7 @@ async def get_block(rpc: Rpc, tag: str) -> BlockStamp:
 
 @dataclass(frozen=True, slots=True)
 class TagFinality:
-    """The node's own tag."""
+    """The block that the node tags as final."""
 
     tag: FinalityTag = FinalityTag.FINALIZED
 
@@ -68,7 +68,7 @@ class TagFinality:
 
 @dataclass(frozen=True, slots=True)
 class DepthFinality:
-    """So many blocks below the head, whatever the node calls final."""
+    """The block a fixed number of blocks below the head, whatever the node calls final."""
 
     depth: int
 
@@ -84,8 +84,8 @@ _TWO_THIRDS_OF_VALIDATORS: Final = -2
 class BscFinality:
     """The `finalized` tag; where a node lacks it, BSC's own `eth_getFinalizedHeader`; else 11 turns below the head.
 
-    A turn is the number of blocks one validator makes in a row, and 11 of the 21 validators are a majority. Each step
-    down is later, never looser. Source: BEP-126 (fast finality), BEP-341 (turns), BNB Chain's finality API.
+    A turn is the number of blocks one validator makes in a row, and 11 of the 21 validators are a majority. Each fallback
+    down gives a lower block, never a weaker rule. Source: BEP-126 (fast finality), BEP-341 (turns), BNB Chain's finality API.
     """
 
     turn_length: int
@@ -107,7 +107,7 @@ class BscFinality:
 
 @dataclass(frozen=True, slots=True)
 class CombinedFinality:
-    """A block that is final by both: the lower of the two."""
+    """A block that is final by both rules: the lower of the two."""
 
     one: ChainAdapter
     other: ChainAdapter
@@ -117,7 +117,7 @@ class CombinedFinality:
 
 
 def build_adapter(rule: FinalityRule) -> ChainAdapter:
-    """How a node is asked by this rule."""
+    """Build the adapter for a rule."""
     adapters: list[ChainAdapter] = []
     if rule.turn_length is not None:
         adapters.append(BscFinality(rule.turn_length))
@@ -129,11 +129,11 @@ def build_adapter(rule: FinalityRule) -> ChainAdapter:
 
 
 def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = None) -> ChainAdapter:
-    """The chain's own rule, unless `rules` has another for it.
+    """Return the adapter for the chain's own rule, or for the configured rule where `rules` has one.
 
     Raises:
-        UnknownChain: rather than guess.
-        WeakerFinality: the other one could call a block final too early, and nobody said that this is meant.
+        UnknownChain: no rule is known for the chain.
+        WeakerFinality: the configured rule could call a block final too early, and the settings do not allow that.
     """
     own = CHAIN_RULES.get(chain_id)
     configured = (rules or {}).get(chain_id)
@@ -142,17 +142,17 @@ def chain_adapter(chain_id: int, rules: Mapping[int, FinalitySettings] | None = 
             known = ", ".join(map(str, CHAIN_RULES))
             raise UnknownChain(
                 f"no finality rule for chain {chain_id}; known chains: {known}."
-                f" Of another one say the rule: PAIMON_CHAIN__FINALITY__{chain_id}__TAG=finalized, or …__DEPTH=64 (the signer's"
-                ' policy: finality = {tag = "finalized"})'
+                f" Configure its rule: PAIMON_CHAIN__FINALITY__{chain_id}__TAG=finalized, or …__DEPTH=64"
+                ' (in the signer\'s policy: finality = {tag = "finalized"})'
             )
         return build_adapter(own)
     if own is not None and (reason := weaker_rule_reason(configured.rule, own)) is not None:
         if not configured.allow_weaker_rule:
             raise WeakerFinality(
                 f"PAIMON_CHAIN__FINALITY__{chain_id} could call a block final too early: {reason}."
-                f" If that is meant, say PAIMON_CHAIN__FINALITY__{chain_id}__ACCEPT_LOOSER=true"
+                f" If that is intended, set PAIMON_CHAIN__FINALITY__{chain_id}__ALLOW_WEAKER_RULE=true"
             )
-        log.warning("finality.looser_rule", chain_id=chain_id, reason=reason)
+        log.warning("finality.weaker_rule", chain_id=chain_id, reason=reason)
     return build_adapter(configured.rule)
 
 
@@ -160,8 +160,11 @@ _URLS: Final = "PAIMON_CHAIN__RPC_URL and PAIMON_CHAIN__EXTRA_RPC_URLS"
 
 
 async def require_chain(rpc: Rpc, chain_id: int, *, urls_setting: str = _URLS) -> None:
-    """Raises ChainMismatch, naming both ids and where the URLs came from, when an endpoint serves another chain. One that is
-    merely down may come later."""
+    """Check that every endpoint that answers serves this chain. An endpoint that is down is checked later.
+
+    Raises:
+        ChainMismatch: an endpoint serves another chain; the text names both ids and the settings with the URLs.
+    """
     for endpoint, served in (await rpc.chain_ids()).items():
         if served != chain_id:
             raise ChainMismatch(

@@ -1,1 +1,1 @@
-"""Tables over time: what TimescaleDB adds to them where it is, and nothing that a query could notice."""
+"""Storage of the time series: plain tables, or hypertables of TimescaleDB."""

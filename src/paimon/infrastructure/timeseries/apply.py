@@ -1,12 +1,13 @@
-"""TimescaleDB's part, where it is to be had: hypertables in both editions, compression in the full one.
+"""Apply TimescaleDB to the time series where it is available: hypertables in both editions, compression in the full one.
 
     PLAIN   no extension: the tables as the migrations made them
     APACHE  the same tables in chunks, so that retention drops files instead of deleting rows
-    FULL    the same, with old chunks compressed by a policy of the extension's own
+    FULL    the same, with old chunks compressed by a policy of the extension
 
-Only storage differs. Names, columns, constraints, queries, the hourly sums and retention are the same in all three, so
-nothing above this folder asks which it is. Applied by `paimon db upgrade` after the migrations, in their transaction;
-again at any time, with nothing to do when nothing has changed. An extension that appears later is taken up by the next run.
+Only storage differs. Names, columns, constraints, queries, the hourly sums and retention are the same in all three, so no
+code above this folder depends on the edition. `paimon db upgrade` applies it after the migrations, in their transaction. It
+can be repeated at any time and changes nothing when nothing has changed. The next run applies an extension that was
+installed later.
 """
 
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.base import Base, table_of
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Edition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A table over `time`; how much of it one chunk holds, and in which order old chunks are compressed, if they are."""
+    """A table over `time`, the span of one chunk, and the order in which old chunks are compressed, if they are."""
 
     model: type[Base]
     chunk: timedelta
@@ -60,11 +61,12 @@ _EDITION: Final = text("""
                 WHEN current_setting('timescaledb.license', true) = 'timescale' THEN 'FULL'
                 ELSE 'APACHE' END
 """)
-"""The same for every role. The full edition under an Apache licence setting refuses what only it has, so counts as Apache."""
+"""The result is the same for every role. The full edition under an Apache licence setting refuses its own features, so it
+counts as Apache."""
 
 
 def apply_timeseries(connection: Connection, *, compress_after: timedelta) -> Edition:
-    """Give the series what this database's TimescaleDB has, creating the extension where that is possible."""
+    """Apply the features of this database's TimescaleDB to the series; create the extension where possible."""
     _create_extension(connection)
     edition = Edition[connection.execute(_EDITION).scalar_one()]
     if edition is not Edition.PLAIN:
@@ -77,13 +79,13 @@ def apply_timeseries(connection: Connection, *, compress_after: timedelta) -> Ed
     return edition
 
 
-async def find_edition(session: AsyncSession) -> Edition:
-    """What stores the series of this database."""
+async def find_edition(session: ReadSession | WriteSession) -> Edition:
+    """Find which edition stores the series of this database."""
     return Edition[(await session.execute(_EDITION)).scalar_one()]
 
 
-# `timescaledb.max_background_workers` is the loader's: it exists only where the server has loaded the library at its start,
-# without which CREATE EXTENSION would end the session.
+# The setting `timescaledb.max_background_workers` exists only where the server loaded the library at its start. Without that,
+# CREATE EXTENSION would end the session.
 _CREATABLE: Final = text("""
     SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL)
        AND current_setting('timescaledb.max_background_workers', true) IS NOT NULL
@@ -96,7 +98,7 @@ def _create_extension(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             connection.execute(text("CREATE EXTENSION timescaledb"))
-    except DBAPIError as error:  # plain tables do as well; but somebody installed it for a reason
+    except DBAPIError as error:  # plain tables work too, but the extension was installed for a reason
         log.warning(
             "timeseries.extension_missing",
             reason=str(error).splitlines()[0],
@@ -109,7 +111,7 @@ _EXTENSION_SCHEMA: Final = text("""
       FROM pg_extension AS extension JOIN pg_namespace AS namespace ON namespace.oid = extension.extnamespace
      WHERE extension.extname = 'timescaledb'
 """)
-"""Named in every call, since a role's search path may lead elsewhere."""
+"""Every call names the schema, since a role's search path may not contain it."""
 
 _IS_HYPERTABLE: Final = text("""
     SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
@@ -118,15 +120,15 @@ _IS_HYPERTABLE: Final = text("""
 
 
 def _make_hypertable(connection: Connection, schema: str, series: Series) -> None:
-    """The primary key leads with the time, so no index is added: the table stays what the models say."""
+    """Convert a table. No index is added, since the primary key starts with the time: the table stays as in the models."""
     if connection.execute(_IS_HYPERTABLE, {"table": series.table}).scalar_one():
         return
-    made = f"""
+    statement = f"""
         SELECT {schema}.create_hypertable(
             CAST(:table AS regclass), {schema}.by_range('time', CAST(:chunk AS interval)),
             create_default_indexes => false, migrate_data => true)
     """
-    connection.execute(text(made), {"table": series.table, "chunk": series.chunk})
+    connection.execute(text(statement), {"table": series.table, "chunk": series.chunk})
 
 
 _COMPRESSED_AFTER: Final = text("""

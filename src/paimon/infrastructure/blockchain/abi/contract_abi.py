@@ -1,4 +1,4 @@
-"""What a contract's ABI can do: encode calls, decode results, logs and reverts. Built once from the shipped JSON."""
+"""A contract's ABI: encode calls; decode results, logs and reverts. Built once from the shipped JSON."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +21,15 @@ from paimon.infrastructure.text import strip_nul
 
 
 class UndecodableLog(Exception):
-    """A log of an event we know whose topics or data do not fit the ABI."""
+    """A log of a known event whose topics or data do not fit the ABI."""
 
 
 class UnreadableAbi(StartupError):
-    """A file that the settings name as an ABI is none."""
+    """A file that the settings name as an ABI contains no ABI."""
 
 
 class UnknownCall(Exception):
-    """Call data that is no function of this ABI, or whose arguments do not fit."""
+    """Call data of no function of this ABI, or with arguments that do not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Parameter:
 
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> Self:
-        components = tuple(cls.from_json(each) for each in item.get("components", ()))
+        components = tuple(cls.from_json(component) for component in item.get("components", ()))
         kind = item["type"]
         if kind.startswith("tuple"):
-            kind = "(" + ",".join(each.type for each in components) + ")" + kind.removeprefix("tuple")
+            kind = "(" + ",".join(component.type for component in components) + ")" + kind.removeprefix("tuple")
         return cls(item.get("name", ""), kind, bool(item.get("indexed", False)), components)
 
 
@@ -56,11 +56,11 @@ class AbiEntry:
     inputs: tuple[Parameter, ...]
     outputs: tuple[Parameter, ...] = ()
     is_read: bool = False
-    """A function that changes nothing."""
+    """Whether the function changes no state."""
 
     @property
     def signature(self) -> str:
-        return f"{self.name}({','.join(each.type for each in self.inputs)})"
+        return f"{self.name}({','.join(parameter.type for parameter in self.inputs)})"
 
     @property
     def selector(self) -> bytes:
@@ -74,87 +74,88 @@ class AbiEntry:
 class ContractAbi:
     """One contract's functions by name, events by topic, errors by selector.
 
-    An overloaded function is reachable by its full signature.
+    An overloaded function is found by its full signature.
     """
 
     def __init__(self, items: Sequence[Mapping[str, Any]]) -> None:
         entries = {kind: [_entry(item) for item in items if item["type"] == kind] for kind in ("function", "event", "error")}
-        self.functions = {each.signature: each for each in entries["function"]} | {
-            each.name: each for each in entries["function"]
-        }
-        self.functions_by_selector = {each.selector: each for each in entries["function"]}
-        self.events_by_topic = {each.topic: each for each in entries["event"]}
-        self.errors_by_selector = {each.selector: each for each in entries["error"]}
+        functions = entries["function"]
+        self.functions = {entry.signature: entry for entry in functions} | {entry.name: entry for entry in functions}
+        self.functions_by_selector = {entry.selector: entry for entry in functions}
+        self.events_by_topic = {entry.topic: entry for entry in entries["event"]}
+        self.errors_by_selector = {entry.selector: entry for entry in entries["error"]}
         self._layouts = {
-            topic: word_layout([(each.name, each.type, each.indexed) for each in event.inputs])
+            topic: word_layout([(parameter.name, parameter.type, parameter.indexed) for parameter in event.inputs])
             for topic, event in self.events_by_topic.items()
         }
 
     def encode_call(self, function: str, *args: Any) -> bytes:
-        """Selector and arguments. Addresses are 20 bytes or hex."""
+        """Encode selector and arguments. Addresses are 20 bytes or hex."""
         entry = self.functions[function]
-        return entry.selector + encode([each.type for each in entry.inputs], args)
+        return entry.selector + encode(_types(entry.inputs), args)
 
     def decode_call(self, data: bytes) -> tuple[str, dict[str, Any]]:
-        """The function's name and its arguments by name.
+        """Return the function's name and its arguments by name.
 
         Raises:
-            UnknownCall: no such function, or bytes that do not fit or do not encode back to themselves.
+            UnknownCall: no such function, or the bytes do not fit or do not encode back to themselves.
         """
         entry = self.functions_by_selector.get(data[:4])
         if entry is None:
             raise UnknownCall(f"selector {hex0x(data[:4])} is no function of this contract")
-        types = [each.type for each in entry.inputs]
+        types = _types(entry.inputs)
         try:
             values = decode(types, data[4:])
         except (DecodingError, OverflowError, UnicodeDecodeError) as error:
             raise UnknownCall(f"arguments of {entry.name} do not decode: {error}") from error
         if encode(types, values) != data[4:]:
-            raise UnknownCall(f"arguments of {entry.name} carry bytes that its ABI does not explain")
+            raise UnknownCall(f"arguments of {entry.name} have bytes that its ABI does not describe")
         return entry.name, _named(entry.inputs, values)
 
     def decode_result(self, function: str, data: bytes) -> Any:
-        """A single value for one output, a dict by name for several named ones."""
+        """Return the value of a single output, or a dict by name of several outputs."""
         entry = self.functions[function]
-        values = decode([each.type for each in entry.outputs], data)
+        values = decode(_types(entry.outputs), data)
         if len(entry.outputs) == 1:
             return _native(entry.outputs[0], values[0])
         return _named(entry.outputs, values)
 
     def decode_log(self, topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
-        """The event's name and its arguments by name, or None for a topic this ABI does not have.
+        """Return the event's name and its arguments by name; None for a topic that this ABI lacks.
 
         Raises:
-            UndecodableLog: the event is known, the log does not fit it.
+            UndecodableLog: the event is known, and the log does not fit it.
         """
         entry = self.events_by_topic.get(topics[0]) if topics else None
         if entry is None:
             return None
         if (layout := self._layouts[topics[0]]) and (values := layout.read(topics, data)) is not None:
             return entry.name, values
-        indexed = [each for each in entry.inputs if each.indexed]
-        plain = [each for each in entry.inputs if not each.indexed]
+        indexed = [parameter for parameter in entry.inputs if parameter.indexed]
+        unindexed = [parameter for parameter in entry.inputs if not parameter.indexed]
         if len(topics) != len(indexed) + 1:
             raise UndecodableLog(f"{entry.name} has {len(indexed)} indexed arguments, the log {len(topics) - 1}")
         try:
-            from_topics = [_from_topic(each, topic) for each, topic in zip(indexed, topics[1:], strict=True)]
-            from_data = decode([each.type for each in plain], data)
+            from_topics = [_from_topic(parameter, topic) for parameter, topic in zip(indexed, topics[1:], strict=True)]
+            from_data = decode(_types(unindexed), data)
         except (DecodingError, OverflowError, UnicodeDecodeError) as error:
             raise UndecodableLog(f"{entry.name} does not decode: {error}") from error
-        values = dict(zip((each.name for each in indexed), from_topics, strict=True)) | _named(plain, from_data)
-        return entry.name, {each.name: values[each.name] for each in entry.inputs}
+        names = (parameter.name for parameter in indexed)
+        values = dict(zip(names, from_topics, strict=True)) | _named(unindexed, from_data)
+        return entry.name, {parameter.name: values[parameter.name] for parameter in entry.inputs}
 
     def decode_topics(self, topics: Sequence[bytes]) -> dict[str, Any]:
-        """The indexed arguments as far as each topic alone tells them, of a log that does not decode. Never raises."""
+        """Decode the indexed arguments of a log that does not decode, as far as each topic alone allows. Never raises."""
         entry = self.events_by_topic.get(topics[0]) if topics else None
         decoded: dict[str, Any] = {}
-        for each, topic in zip((each for each in entry.inputs if each.indexed) if entry else (), topics[1:], strict=False):
+        indexed = [parameter for parameter in entry.inputs if parameter.indexed] if entry else []
+        for parameter, topic in zip(indexed, topics[1:], strict=False):
             with suppress(DecodingError, OverflowError):
-                decoded[each.name] = _from_topic(each, topic)
+                decoded[parameter.name] = _from_topic(parameter, topic)
         return decoded
 
     def explain_revert(self, data: bytes | None) -> str:
-        """A revert in words: the contract's own error with its arguments, or the reason string. Never raises."""
+        """Describe a revert: the contract's own error with its arguments, or the reason string. Never raises."""
         if not data:
             return "reverted without a reason"
         try:
@@ -170,11 +171,11 @@ class ContractAbi:
         entry = self.errors_by_selector.get(selector)
         if entry is None:
             return f"reverted with an unknown error {hex0x(selector)}"
-        values = _named(entry.inputs, decode([each.type for each in entry.inputs], arguments))
+        values = _named(entry.inputs, decode(_types(entry.inputs), arguments))
         return f"{entry.name}({', '.join(f'{name}={to_json_value(value)}' for name, value in values.items())})"
 
     def error_name(self, data: bytes | None) -> str | None:
-        """The name of the custom error the revert data carries, if it is one of this contract's."""
+        """Return the name of the custom error in the revert data, if this contract has it."""
         entry = self.errors_by_selector.get(data[:4]) if data else None
         return entry.name if entry else None
 
@@ -186,45 +187,49 @@ _DYNAMIC = ("string", "bytes")
 
 def _entry(item: Mapping[str, Any]) -> AbiEntry:
     def parameters(key: str) -> tuple[Parameter, ...]:
-        return tuple(Parameter.from_json(each) for each in item.get(key, ()))
+        return tuple(Parameter.from_json(parameter) for parameter in item.get(key, ()))
 
     is_read = item.get("stateMutability") in ("view", "pure")
     return AbiEntry(item["name"], parameters("inputs"), parameters("outputs"), is_read)
 
 
+def _types(parameters: Sequence[Parameter]) -> list[str]:
+    return [parameter.type for parameter in parameters]
+
+
 def _from_topic(parameter: Parameter, topic: bytes) -> Any:
     if parameter.type in _DYNAMIC or parameter.type.endswith("]") or parameter.type.startswith("("):
-        return topic  # only its hash is in the log
+        return topic  # the log has only its hash
     return _native(parameter, decode([parameter.type], topic)[0])
 
 
 def _named(parameters: Sequence[Parameter], values: Sequence[Any]) -> dict[str, Any]:
     return {
-        each.name or str(index): _native(each, value)
-        for index, (each, value) in enumerate(zip(parameters, values, strict=True))
+        parameter.name or str(index): _native(parameter, value)
+        for index, (parameter, value) in enumerate(zip(parameters, values, strict=True))
     }
 
 
 def _native(parameter: Parameter, value: Any) -> Any:
-    """Addresses become 20 bytes, tuples dicts by name, arrays lists of those."""
+    """Convert a decoded value: an address to 20 bytes, a tuple to a dict by name, an array to a list."""
     if parameter.type.endswith("]"):
         element = Parameter(parameter.name, parameter.type[: parameter.type.rindex("[")], False, parameter.components)
-        return [_native(element, each) for each in value]
+        return [_native(element, entry) for entry in value]
     if parameter.components:
         return _named(parameter.components, value)
     return to_canonical_address(value) if parameter.type == "address" else value
 
 
 def to_json_value(value: Any) -> Any:
-    """A decoded value as stored JSON carries it: integers as decimal strings, addresses checksummed, bytes as hex."""
+    """Convert a decoded value to its stored JSON form: integers as decimal strings, addresses checksummed, bytes as hex."""
     return _JSON_CONVERTERS[type(value)](value)
 
 
 class _Converters(dict[type, Callable[[Any], Any]]):
-    """Looked up by type rather than matched: this runs for every argument of every log."""
+    """Converters by type. A lookup, because it runs for every argument of every log."""
 
     def __missing__(self, kind: type) -> Callable[[Any], Any]:
-        raise TypeError(f"no plain form for {kind.__name__}")
+        raise TypeError(f"no JSON form for {kind.__name__}")
 
 
 def _json_bytes(value: bytes) -> str:
@@ -232,11 +237,11 @@ def _json_bytes(value: bytes) -> str:
 
 
 def _json_dict(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _JSON_CONVERTERS[type(each)](each) for name, each in values.items()}
+    return {name: _JSON_CONVERTERS[type(value)](value) for name, value in values.items()}
 
 
 def _json_list(values: Sequence[Any]) -> list[Any]:
-    return [_JSON_CONVERTERS[type(each)](each) for each in values]
+    return [_JSON_CONVERTERS[type(value)](value) for value in values]
 
 
 _JSON_CONVERTERS: Final = _Converters(
@@ -255,15 +260,15 @@ _JSON_CONVERTERS: Final = _Converters(
 
 @cache
 def load_abi(name: str) -> ContractAbi:
-    """One of the ABIs shipped with the package: Vault, RedemptionManager, AssetController, …"""
+    """Load one of the shipped ABIs: Vault, RedemptionManager, AssetController, …"""
     return ContractAbi(json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{name}.json").read_text()))
 
 
 def read_abi(path: Path) -> ContractAbi:
-    """An ABI from a file: its JSON list, or a compiler's artifact with the list under `abi`.
+    """Read an ABI from a file: its JSON list, or a compiler's artifact with the list under `abi`.
 
     Raises:
-        UnreadableAbi: there is no such file, or it holds no ABI.
+        UnreadableAbi: the file does not exist or contains no ABI.
     """
     try:
         content = json.loads(path.read_text())

@@ -1,10 +1,10 @@
-"""Reading arguments of one word each straight from their bytes: a short cut through the general ABI decoder.
+"""Decode arguments of one word each straight from their bytes: a fast path beside the general ABI decoder.
 
-Nearly every event of the fund has nothing but such arguments, and the general decoder is an order of magnitude slower.
-The short cut gives an answer only where that one would give the same: whatever looks unusual it leaves alone.
+Nearly all events of the fund have only such arguments, and the general decoder is an order of magnitude slower. The fast
+path returns a result only where the general decoder would return the same, and declines everything unusual.
 
-One plan is made per event, when its ABI is loaded. It cuts the bytes into words in one go and hands each word to the
-reader of its type; those of the common types are calls into C, or kept answers (the same few addresses come again).
+One layout is built per event when its ABI is loaded. It cuts the bytes into words at once and hands each word to the reader
+of its type. The readers of the common types are calls into C, or cached results: the same few addresses occur repeatedly.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ WordReader = Callable[[bytes], Any]
 
 
 class InvalidWord(Exception):
-    """Bits where the type has none; the general decoder says what is wrong with it."""
+    """A word has bits that its type does not allow: the general decoder reports the error."""
 
 
 @lru_cache(maxsize=65_536)
@@ -57,20 +57,20 @@ _READERS: Final[dict[str, WordReader]] = {
 
 @dataclass(frozen=True, slots=True)
 class WordLayout:
-    """How to read a log whose arguments, in topics and in data, are a word each."""
+    """How to read a log whose arguments, in topics and data, are one word each."""
 
     topic_sizes: list[int]
-    """The event's own topic first, which is no argument."""
+    """Starts with the event's own topic, which is no argument."""
     data_size_min: int
     words: Struct
-    """Topics, then data."""
+    """The words of the topics, then of the data."""
     readers: tuple[tuple[str, WordReader], ...]
-    """Of the arguments by name, in the order of the words."""
+    """The arguments' names and readers, in the order of the words."""
     names: tuple[str, ...] | None
-    """In the event's own order, where that is another."""
+    """The arguments in the event's order, where that differs from the order of the words."""
 
     def read(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any] | None:
-        """The arguments by name, in the event's order; None where the general decoder must look."""
+        """Return the arguments by name, in the event's order; None where the general decoder must decode the log."""
         if len(data) < self.data_size_min or [*map(len, topics)] != self.topic_sizes:
             return None
         words = self.words.unpack_from(b"".join(topics) + data)
@@ -82,11 +82,11 @@ class WordLayout:
 
 
 def word_layout(arguments: Sequence[tuple[str, str, bool]]) -> WordLayout | None:
-    """The plan for an event's arguments (name, type, indexed); None when one of them is more than a plain word."""
+    """Return the layout for an event's arguments (name, type, indexed); None when one is not a single word."""
     names = {name for name, _, _ in arguments}
     if "" in names or len(names) < len(arguments) or any(kind not in _READERS for _, kind, _ in arguments):
         return None
-    ordered = [each for each in arguments if each[2]] + [each for each in arguments if not each[2]]
+    ordered = sorted(arguments, key=lambda argument: not argument[2])  # indexed ones first
     topics = sum(indexed for _, _, indexed in arguments)
     return WordLayout(
         topic_sizes=[WORD] * (1 + topics),

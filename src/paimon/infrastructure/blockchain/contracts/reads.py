@@ -162,7 +162,7 @@ class ContractReader:
         batch = ReadBatch()
         pending = [batch.add(read) for read in reads]
         await self.run(batch, at=at)
-        return [each.result for each in pending]
+        return [pending_read.result for pending_read in pending]
 
     async def try_read(self, reads: Sequence[ContractRead[T]], *, at: BlockStamp) -> list[T | FailedRead]:
         """Return the results in order, a `FailedRead` for each that failed: for addresses that only the records name.
@@ -173,7 +173,7 @@ class ContractReader:
         batch = ReadBatch()
         pending = [batch.try_add(read) for read in reads]
         await self.run(batch, at=at)
-        return [each.answer for each in pending]
+        return [pending_read.answer for pending_read in pending]
 
     async def read_one(self, read: ContractRead[T], *, at: BlockStamp) -> T:
         """Return one result. Raises as `read`."""
@@ -190,7 +190,7 @@ class ContractReader:
         rpc = self.rpc.state_at(at.number)
         for start in range(0, len(batch.pending), BATCH_MAX):
             chunk = batch.pending[start : start + BATCH_MAX]
-            answers = await rpc.try_batch([each.read.build_request(at.hash) for each in chunk])
+            answers = await rpc.try_batch([pending.read.build_request(at.hash) for pending in chunk])
             for pending, answer in zip(chunk, answers, strict=True):
                 decoded = pending.read.decode(answer)
                 if isinstance(decoded, FailedRead) and not pending.may_fail:

@@ -91,7 +91,7 @@ def parse_execution(data: bytes) -> ExecutionCall:
     function, arguments = _ABI.decode_call(data)
     if function != "execTransaction":
         raise UnknownCall(f"only execTransaction of a Safe is called, not {function}")
-    if arguments["operation"] not in {each.value for each in SafeOperation}:
+    if arguments["operation"] not in {operation.value for operation in SafeOperation}:
         raise UnknownCall(f"operation {arguments['operation']} is neither a call nor a delegatecall")
     return ExecutionCall(
         call=Call(Address(arguments["to"]), arguments["data"], RawAmount(arguments["value"])),

@@ -1,6 +1,6 @@
-"""A block's 2048-bit bloom: what a header says of its logs. It has no false negatives: what is excluded was not logged.
+"""A block's 2048-bit bloom over the addresses and topics of its logs. It has no false negatives.
 
-Each log sets three bits for its address and three for each topic, wherever the topic stands. Source: Yellow Paper, 4.3.1.
+Each log sets three bits for its address and three for each topic, whatever the topic's position. Source: Yellow Paper, 4.3.1.
 """
 
 from functools import lru_cache
@@ -10,15 +10,15 @@ from paimon.infrastructure.blockchain.proof.keccak import keccak256
 
 @lru_cache(maxsize=4_096)
 def bloom_of(*parts: bytes) -> int:
-    """The bits that a log sets which has all these as its address or topics."""
+    """Return the bits that a log sets which has all these parts as its address or topics."""
     bits = 0
     for part in parts:
         digest = keccak256(part)
-        for place in (0, 2, 4):
-            bits |= 1 << (int.from_bytes(digest[place : place + 2], "big") & 2047)
+        for offset in (0, 2, 4):
+            bits |= 1 << (int.from_bytes(digest[offset : offset + 2], "big") & 2047)
     return bits
 
 
 def excludes(bloom: int, bits: int) -> bool:
-    """Whether no log of the block can have set these bits."""
+    """Return whether no log of the block can have set these bits."""
     return bloom & bits != bits

@@ -1,7 +1,7 @@
-"""A block's hash, recomputed from its header as a node shows it in JSON: the node's word for the hash is not taken.
+"""Recompute a block's hash from its header as a node returns it in JSON, instead of trusting the node's hash.
 
-Fields came with forks, each behind the ones before. A node of any kind leaves out what its chain does not have yet; one that
-is missing in between stands empty. Source: go-ethereum and bsc, core/types/block.go (rlp:"optional").
+Each fork appended fields to the header. A node omits the fields that its chain does not have yet. A field that is missing
+before a present one counts as empty. Source: go-ethereum and bsc, core/types/block.go (rlp:"optional").
 """
 
 from collections.abc import Mapping
@@ -52,10 +52,10 @@ _QUANTITIES: Final = frozenset({
 
 
 def header_hash(header: Mapping[str, Any]) -> Hash32:
-    """What the hash of this header is.
+    """Return the hash of this header.
 
     Raises:
-        KeyError, TypeError, ValueError: a field that every header has is missing, or one is no hex.
+        KeyError, TypeError, ValueError: a field that every header has is missing, or a field is not hex.
     """
     fields = [_field(name, header[name]) for name in _BASE_FIELDS]
     for name in _FORK_FIELDS:

@@ -1,4 +1,4 @@
-"""Keccak-256 in C. A header is hashed for every block of the chain: half the time of pycryptodome's behind `eth_utils`."""
+"""Keccak-256 in C. Every header of the chain is hashed; this takes half the time of pycryptodome behind `eth_utils`."""
 
 from sha3 import keccak_256
 

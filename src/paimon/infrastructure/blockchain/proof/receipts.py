@@ -1,9 +1,8 @@
-"""A block's receipts as its header commits to them: their root recomputed, and the logs they hold.
+"""A block's receipts as its header commits to them: their recomputed root, and their logs.
 
-What a node shows beside a receipt's own content (which block a log lies in, its number there) is not under the root and is
-not read here: a log's place follows from the place of its receipt. The hash of a transaction is under another root, which
-takes all transactions in full to recompute; it is read where the node says it, and the block, the receipt and the log must
-say the same.
+A node also returns fields that the root does not cover (the log's block, its index there). They are not read here: a log's
+index follows from the position of its receipt. A transaction's hash is covered by another root, which takes all full
+transactions to recompute. So the hash is taken from the node, and block, receipt and log must state the same one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +14,15 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 ReceiptJson = Mapping[str, Any]
-"""As `eth_getBlockReceipts` and `eth_getTransactionReceipt` show it."""
+"""A receipt as `eth_getBlockReceipts` and `eth_getTransactionReceipt` return it."""
 
 
 class ReceiptsNotServed(Exception):
-    """The endpoint does not serve receipts of these blocks, by block or by transaction, and will not by being asked again."""
+    """The endpoint does not serve receipts of these blocks, by block or by transaction. A retry does not help."""
 
 
 class ReceiptLog(NamedTuple):
-    """A log, and its place in the block by our own count."""
+    """A log and its position in the block, which is counted and not taken from the node."""
 
     log_index: int
     tx_index: int
@@ -34,20 +33,20 @@ class ReceiptLog(NamedTuple):
 
 
 def receipts_root(receipts: Sequence[ReceiptJson]) -> Hash32:
-    """What the header of a block with these receipts, in their order, has as `receiptsRoot`. Raises as `read_receipts`."""
+    """Return the `receiptsRoot` of a header with these receipts, in order. Raises as `read_receipts`."""
     return read_receipts(receipts)[0]
 
 
 def read_receipts(receipts: Sequence[ReceiptJson]) -> tuple[Hash32, list[ReceiptLog]]:
-    """The root of these receipts, in their order, and every log in them, oldest first.
+    """Return the root of these receipts, in order, and all their logs, oldest first.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: a receipt does not read.
+        KeyError, TypeError, ValueError, AttributeError: a receipt is not readable.
     """
     encoded: list[bytes] = []
     logs: list[ReceiptLog] = []
     for tx_index, receipt in enumerate(receipts):
-        contents = [_content(each) for each in receipt["logs"]]
+        contents = [_content(log) for log in receipt["logs"]]
         encoded.append(_encoded(receipt, contents))
         tx_hash = Hash32(_bytes(receipt["transactionHash"]))
         for content in contents:
@@ -56,14 +55,14 @@ def read_receipts(receipts: Sequence[ReceiptJson]) -> tuple[Hash32, list[Receipt
 
 
 _Content = tuple[Address, tuple[bytes, ...], bytes]
-"""What of a log is under the root: address, topics and data."""
+"""The fields of a log that the root covers: address, topics and data."""
 
 
 def _encoded(receipt: ReceiptJson, logs: Sequence[_Content]) -> bytes:
-    """The receipt as its transaction's type has it: bare for the first kind, behind the type's number for all later ones."""
+    """Return the receipt's encoding: plain for the first transaction type, after the type's number for later types."""
     status = receipt.get("status")
     content = rlp_encode([
-        _bytes(receipt["root"]) if status is None else quantity(int(status, 16)),  # Ethereum's before Byzantium have no status
+        _bytes(receipt["root"]) if status is None else quantity(int(status, 16)),  # receipts before Byzantium have no status
         quantity(int(receipt["cumulativeGasUsed"], 16)),
         _bytes(receipt["logsBloom"]),
         logs,
@@ -84,9 +83,9 @@ _RECEIPTS_PER_REQUEST: Final = 100
 
 
 async def read_block_receipts(rpc: Rpc, blocks: Sequence[tuple[int, Sequence[str]]]) -> list[Sequence[ReceiptJson] | None]:
-    """The receipts of each block, given by its number and the hashes of its transactions; None where the node has none yet.
+    """Read the receipts of each block, given by its number and its transactions' hashes; None where the node has none yet.
 
-    By block where the node can; else by transaction, which is slower and says the same.
+    They are read by block where the node supports that, else by transaction, which is slower and gives the same receipts.
 
     Raises:
         ReceiptsNotServed, RpcUnavailable, RpcError.
@@ -108,13 +107,13 @@ async def _by_transaction(rpc: Rpc, transactions: Sequence[str]) -> list[Receipt
     found: list[ReceiptJson | None] = []
     for start in range(0, len(transactions), _RECEIPTS_PER_REQUEST):
         chunk = transactions[start : start + _RECEIPTS_PER_REQUEST]
-        found += await rpc.batch([("eth_getTransactionReceipt", [each]) for each in chunk])
-    present = [each for each in found if each is not None]
+        found += await rpc.batch([("eth_getTransactionReceipt", [transaction]) for transaction in chunk])
+    present = [receipt for receipt in found if receipt is not None]
     return present if len(present) == len(found) else None
 
 
 _NEVER_SERVED_CODES: Final = frozenset({-32601, -32004, 4444})
-"""No such method; not supported; history pruned (EIP-4444)."""
+"""Method not found; not supported; history pruned (EIP-4444)."""
 _NEVER_SERVED_PHRASES: Final = (
     "does not exist",
     "not available",

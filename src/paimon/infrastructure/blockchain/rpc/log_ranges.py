@@ -29,7 +29,7 @@ async def fetch_in_ranges(
             diagnosis = diagnose(error.method, error.code, error.message)
             if diagnosis.retry_action is not RetryAction.SPLIT_RANGE or end == first:
                 raise
-            # The endpoint that rejected the range remembers it; but the next request may go to another one, which rejects it too.
+            # The endpoint remembers the rejection, but the next request may go to another one, which rejects it too.
             blocks_max = narrower_range(end - first + 1, diagnosis)
             continue
         first, blocks_max = end + 1, last - end

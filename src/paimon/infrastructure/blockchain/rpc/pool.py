@@ -38,9 +38,7 @@ from paimon.infrastructure.blockchain.rpc.endpoint_selection import (
 )
 from paimon.infrastructure.blockchain.rpc.errors import (
     BlockNotReached,
-    RpcError,
     RpcUnavailable,
-    StatePruned,
     unavailable_error,
 )
 from paimon.infrastructure.blockchain.rpc.interpret_answers import (
