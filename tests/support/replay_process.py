@@ -1,4 +1,7 @@
-"""A process that checks the synthetic books and prints logs, seconds, CPU seconds and its peak memory: `python -m … URL`."""
+"""A process that checks a synthetic history by replay: `python -m … URL`.
+
+It prints logs, seconds, CPU seconds, its peak memory and the number of rows that differ.
+"""
 
 import asyncio
 import resource

@@ -113,7 +113,7 @@ async def test_replay_beside_listener_and_readers_is_atomic_and_loses_nothing(da
 
 @pytest.fixture
 def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a `paimon` process on the synthetic fund; its node does not answer, and a replay never calls it."""
+    """Return the environment of a `paimon` process on the synthetic fund, without a node: a replay never calls one."""
     fund = {"VAULT": ADDRESSES.vault, "REDEMPTION_MANAGER": ADDRESSES.redemption_manager}
     fund["ASSET_CONTROLLER"] = ADDRESSES.asset_controller
     return {

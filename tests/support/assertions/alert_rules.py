@@ -1,4 +1,4 @@
-"""Alert rules and the dashboard as data: each expression with the metrics and labels it takes for granted."""
+"""Alert rules and the dashboard as data: each expression with the metrics and labels it relies on."""
 
 import re
 from collections.abc import Iterator
@@ -28,17 +28,20 @@ class MetricReference:
 
 
 def rules() -> list[dict[str, Any]]:
+    """Return every alert rule."""
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def dashboard_expressions() -> list[str]:
+    """Return the expression of every panel."""
     board = orjson.loads(DASHBOARD.read_bytes())
     return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
 
 
 def metric_references(expression: str) -> Iterator[MetricReference]:
-    grouped = [({each.strip() for each in labels.split(",")}, inner) for labels, inner in _GROUPED.findall(expression)]
+    """Yield every metric that an expression reads."""
+    grouped = [({label.strip() for label in labels.split(",")}, inner) for labels, inner in _GROUPED.findall(expression)]
     for metric, selector in _METRIC.findall(expression):
         matchers = _MATCHER.findall(selector)
         by = {label for labels, inner in grouped if metric in inner for label in labels}

@@ -67,7 +67,7 @@ class History:
         self.now = replace(self.now, at=stamp(self.now.at.number + 1))
         return nav_inputs
 
-    def place(self) -> LogPosition:
+    def next_log_position(self) -> LogPosition:
         self.numbers += 1
         number = self.now.at.number + 1
         return LogPosition(number, self.numbers, Hash32(self.numbers.to_bytes(32, "big")), NOON + timedelta(seconds=number))
@@ -77,11 +77,11 @@ class History:
 
     def pay(self, amount: int, purpose: TransferPurpose, **more: Any) -> None:
         self.change(cash=RawAmount(self.now.cash + amount))
-        self.asset_transfers.append(AssetTransfer(self.place(), CASH, amount, purpose, **more))
+        self.asset_transfers.append(AssetTransfer(self.next_log_position(), CASH, amount, purpose, **more))
 
     def move(self, asset: AssetPosition, amount: int, purpose: TransferPurpose, **more: Any) -> None:
         self.set(replace(asset, balance=RawAmount(asset.balance + amount)))
-        self.asset_transfers.append(AssetTransfer(self.place(), asset.token, amount, purpose, **more))
+        self.asset_transfers.append(AssetTransfer(self.next_log_position(), asset.token, amount, purpose, **more))
 
     def set(self, asset: AssetPosition) -> None:
         self.change(assets=tuple(asset if held.token == asset.token else held for held in self.now.assets))
@@ -104,7 +104,7 @@ def _deposit(history: History) -> None:
     amount, shares = history.random_amount(10**24), history.random_amount(10**24)
     history.pay(amount, TransferPurpose.DEPOSIT)
     history.change(total_supply=RawAmount(history.now.total_supply + shares))
-    history.deposits.append(DepositInput(history.place(), RawAmount(amount), RawAmount(shares)))
+    history.deposits.append(DepositInput(history.next_log_position(), RawAmount(amount), RawAmount(shares)))
 
 
 def _request(history: History) -> None:
@@ -116,7 +116,7 @@ def _request(history: History) -> None:
         redemption_liability=RawAmount(history.now.redemption_liability + gross),
     )
     history.redemptions.append(
-        RedemptionInput(history.place(), RedemptionTransition.REQUESTED, RawAmount(gross), RawAmount(shares))
+        RedemptionInput(history.next_log_position(), RedemptionTransition.REQUESTED, RawAmount(gross), RawAmount(shares))
     )
 
 
@@ -130,7 +130,7 @@ def _end(history: History, step: RedemptionTransition) -> tuple[int, int] | None
         locked_shares=RawAmount(history.now.locked_shares - shares),
         redemption_liability=RawAmount(history.now.redemption_liability - gross),
     )
-    history.redemptions.append(RedemptionInput(history.place(), step, RawAmount(gross), RawAmount(shares)))
+    history.redemptions.append(RedemptionInput(history.next_log_position(), step, RawAmount(gross), RawAmount(shares)))
     return gross, shares
 
 
@@ -148,14 +148,14 @@ def _settle(history: History) -> None:
         total_supply=RawAmount(history.now.total_supply - shares),
         withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees + fee),
     )
-    history.fees.append(FeeInput(history.place(), FeeInputKind.REDEMPTION_KEPT, RawAmount(fee)))
+    history.fees.append(FeeInput(history.next_log_position(), FeeInputKind.REDEMPTION_KEPT, RawAmount(fee)))
 
 
 def _withdraw_redemption_fees(history: History) -> None:
     amount = history.random_amount(min(history.now.withdrawable_redemption_fees, history.now.cash))
     history.pay(-amount, TransferPurpose.REDEMPTION_FEE_WITHDRAWAL)
     history.change(withdrawable_redemption_fees=RawAmount(history.now.withdrawable_redemption_fees - amount))
-    history.fees.append(FeeInput(history.place(), FeeInputKind.REDEMPTION_RELEASED, RawAmount(amount)))
+    history.fees.append(FeeInput(history.next_log_position(), FeeInputKind.REDEMPTION_RELEASED, RawAmount(amount)))
 
 
 def _buy(history: History) -> None:
@@ -182,7 +182,7 @@ def _accrue(history: History) -> None:
     else:
         history.change(fees=replace(fees, accrued_performance=RawAmount(fees.accrued_performance + amount)))
         move = FeeInputKind.PERFORMANCE_ACCRUED
-    history.fees.append(FeeInput(history.place(), move, RawAmount(amount)))
+    history.fees.append(FeeInput(history.next_log_position(), move, RawAmount(amount)))
 
 
 def _collect(history: History) -> None:

@@ -1,4 +1,4 @@
-"""A market's history followed by the real listener while it is laid, with snapshots on the way; and what it must prove."""
+"""A simulated market's history, recorded by the real listener while it is generated, and the proof that everything agrees."""
 
 import asyncio
 import time
@@ -31,20 +31,20 @@ from paimon_devkit.market.history import generate_history
 from paimon_devkit.market.summary import Summary
 
 _BLOCKS_PER_SNAPSHOT: Final = 3
-"""On average: some follow each other from block to block, others lie far apart."""
+"""On average: some snapshots follow each other from block to block, others are far apart."""
 _SNAPSHOTS_PER_RECONCILIATION: Final = 20
-"""Of the books with the chain, on the way: what cancels out until the end is seen too."""
+"""Reconciliations on the way find discrepancies that cancel out before the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryProof:
-    """What came of one history. All but the counts must be empty."""
+    """Result of one history. All lists must be empty."""
 
     summary: Summary
     logs: int
     quarantined: int
     snapshots: int
-    comparisons: int
+    reconciliations: int
     differences: list[str]
     rows_differing: list[str]
     blocks_with_tier_mismatch: list[int]
@@ -55,7 +55,7 @@ class HistoryProof:
     def __str__(self) -> str:
         return (
             f"seed {self.summary.seed}: {self.summary.actions} actions, {self.logs} logs, {self.quarantined} quarantined,"
-            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {self.comparisons} comparisons,"
+            f" {self.snapshots} snapshots, {max(self.snapshots - 1, 0)} pairs, {self.reconciliations} reconciliations,"
             f" {len(self.differences)} differences,"
             f" {len(self.rows_differing)} rows differ in replay, {len(self.not_summing)} sums wrong,"
             f" {len(self.unexplained)} unexplained, {self.seconds:.0f} s"
@@ -65,12 +65,14 @@ class HistoryProof:
 async def generate_and_record(
     app_context: AppContext, fund: TestFund, *, seed: int, actions: int
 ) -> tuple[Summary, list[Reconciliation]]:
-    """After each block the listener records what is final; now and then a snapshot is kept, and the books are compared:
-    the same for one seed."""
-    loop, rng = asyncio.get_running_loop(), Random(seed)
-    compared: list[Reconciliation] = []
+    """Generate a history and record it block by block.
 
-    async def follow(*, keep: bool, compare: bool) -> None:
+    At some blocks, the same ones for one seed, a snapshot is kept and a reconciliation is made.
+    """
+    loop, rng = asyncio.get_running_loop(), Random(seed)
+    reconciliations: list[Reconciliation] = []
+
+    async def record_block(*, keep: bool, reconciles: bool) -> None:
         await record_final(app_context)
         if keep:
             await take_snapshot(
@@ -80,13 +82,13 @@ async def generate_and_record(
                 material_threshold=MATERIAL_THRESHOLD,
                 keep=True,
             )
-        if compare:
-            compared.append(await reconcile(app_context.database, app_context.contracts))
+        if reconciles:
+            reconciliations.append(await reconcile(app_context.database, app_context.contracts))
 
     def between_blocks(_done: float) -> None:
         keep = rng.randrange(_BLOCKS_PER_SNAPSHOT) == 0
-        compare = keep and rng.randrange(_SNAPSHOTS_PER_RECONCILIATION) == 0
-        asyncio.run_coroutine_threadsafe(follow(keep=keep, compare=compare), loop).result()
+        reconciles = keep and rng.randrange(_SNAPSHOTS_PER_RECONCILIATION) == 0
+        asyncio.run_coroutine_threadsafe(record_block(keep=keep, reconciles=reconciles), loop).result()
 
     accounts = fund.accounts.fund_accounts()
     summary = await asyncio.to_thread(
@@ -99,13 +101,13 @@ async def generate_and_record(
         actions=actions,
         progress=between_blocks,
     )
-    return summary, compared
+    return summary, reconciliations
 
 
 async def prove_history(
     app_context: AppContext, fund: TestFund, owner: AsyncEngine, *, seed: int, actions: int
 ) -> HistoryProof:
-    """Lay the history, follow it, and compare everything with everything."""
+    """Generate a history, record it, and compare tables, contracts, snapshots and attributions with each other."""
     began = time.monotonic()
     await record_all(app_context, fund)
     await take_snapshot(
@@ -115,7 +117,7 @@ async def prove_history(
         material_threshold=MATERIAL_THRESHOLD,
         keep=True,
     )
-    summary, compared = await generate_and_record(app_context, fund, seed=seed, actions=actions)
+    summary, reconciliations = await generate_and_record(app_context, fund, seed=seed, actions=actions)
     await record_all(app_context, fund)
     await take_snapshot(
         app_context.database,
@@ -124,29 +126,29 @@ async def prove_history(
         material_threshold=MATERIAL_THRESHOLD,
         keep=True,
     )
-    compared.append(await reconcile(app_context.database, app_context.contracts))
+    reconciliations.append(await reconcile(app_context.database, app_context.contracts))
     rebuilt = (await check_replay(owner, app_context.contracts)).comparison
     async with app_context.database.read() as session:
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
-        lost = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
-        quarantined = await session.scalar(lost)
+        quarantined_logs = select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
+        quarantined = await session.scalar(quarantined_logs)
         kept = select(ObservationRow.data).where(ObservationRow.kind == KEPT_KIND).order_by(ObservationRow.block_number)
         snapshots = [from_stored_json(data) for data in await session.scalars(kept)]
-        told = []
+        attributions = []
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
-            told.append(attribute_nav_change(earlier, later, nav_inputs))
+            attributions.append(attribute_nav_change(earlier, later, nav_inputs))
     return HistoryProof(
         summary=summary,
         logs=int(logs or 0),
         quarantined=int(quarantined or 0),
         snapshots=len(snapshots),
-        comparisons=len(compared),
-        differences=[f"block {each.at.number}, {found}" for each in compared for found in each.discrepancies],
-        rows_differing=[str(each) for each in rebuilt.examples],
-        blocks_with_tier_mismatch=[each.at.number for each in snapshots if not each.tier_values_match],
-        not_summing=[_between(each) for each in told if _sum(each) != _change(each.start, each.end)],
-        unexplained=[f"{_between(each)}: {line}" for each in told for line in _shown(each)],
+        reconciliations=len(reconciliations),
+        differences=[f"block {result.at.number}, {found}" for result in reconciliations for found in result.discrepancies],
+        rows_differing=[str(difference) for difference in rebuilt.examples],
+        blocks_with_tier_mismatch=[snapshot.at.number for snapshot in snapshots if not snapshot.tier_values_match],
+        not_summing=[_blocks(change) for change in attributions if _sum(change) != _change(change.start, change.end)],
+        unexplained=[f"{_blocks(change)}: {line}" for change in attributions for line in _unexplained(change)],
         seconds=time.monotonic() - began,
     )
 
@@ -155,16 +157,19 @@ def _change(start: FundSnapshot, end: FundSnapshot) -> tuple[int, int]:
     return end.net_assets - start.net_assets, end.nav_per_share - start.nav_per_share
 
 
-def _sum(told: NavAttribution) -> tuple[int, int]:
-    return sum(each.amount for each in told.components), sum(each.per_share for each in told.components)
+def _sum(attribution: NavAttribution) -> tuple[int, int]:
+    return (
+        sum(component.amount for component in attribution.components),
+        sum(component.per_share for component in attribution.components),
+    )
 
 
-def _between(told: NavAttribution) -> str:
-    return f"blocks {told.start.at.number} to {told.end.at.number}"
+def _blocks(attribution: NavAttribution) -> str:
+    return f"blocks {attribution.start.at.number} to {attribution.end.at.number}"
 
 
-def _shown(told: NavAttribution) -> list[str]:
+def _unexplained(attribution: NavAttribution) -> list[str]:
     return [
-        f"{each.key.kind} {checksum(each.key.token) if each.key.token else ''} {each.amount} {each.per_share}"
-        for each in told.unexplained
+        f"{part.key.kind} {checksum(part.key.token) if part.key.token else ''} {part.amount} {part.per_share}"
+        for part in attribution.unexplained
     ]
