@@ -1,4 +1,4 @@
-"""A running signer, a driver with everything it needs, and databases of every edition of TimescaleDB."""
+"""Fixtures of sending: a running signer, a driver's harness, the Safes, and databases of every edition of TimescaleDB."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -40,7 +40,7 @@ def pending_request_id(fund: TestFund) -> int:
 
 @pytest.fixture
 async def harness(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[SendingHarness]:
-    """The keeper's and the approver's driver."""
+    """The harness of the keeper's and the approver's drivers."""
     keeper, approver = (parse_address(fund.accounts.address(name)) for name in ("keeper", "approver"))
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
@@ -68,14 +68,14 @@ def fund_safes(fund: TestFund) -> FundSafes:
 
 @pytest.fixture
 async def safe_harness(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[SafeHarness]:
-    """Proposals to them."""
+    """The harness of the Safes' use cases."""
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         yield multisig(fund_safes, fund_safes.context(database, rpc))
 
 
 @pytest.fixture
 async def plan_harness(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[PlanHarness]:
-    """People and workers around the three wallets."""
+    """The harness of plans for the three wallets."""
     path = safe_policy(fund, safe_harness.safes, tmp_path)
     addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
     context = safe_harness.context

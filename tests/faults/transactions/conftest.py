@@ -1,6 +1,6 @@
-"""Chains of these tests' own. They make and undo thousands of blocks, and for each anvil forgets the state of an older one.
+"""Chains for these tests alone: they make and undo thousands of blocks, and anvil forgets the state of old blocks.
 
-On each are the fund's Safes, and the signer executes for them.
+Each chain has the fund's Safes, and the signer executes for them.
 """
 
 import os
@@ -24,7 +24,7 @@ _numbers = count(1)
 
 
 def _chain_scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
-    """A module's tests can share a chain in the short form."""
+    """Share a chain among the tests of a module in the short form."""
     return "function" if os.environ.get("PAIMON_LONG_FAULTS") == "1" else "module"
 
 
@@ -51,7 +51,7 @@ async def signer(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> Async
 
 @pytest.fixture
 def fund(deployed_fund: TestFund, fund_safes: FundSafes) -> Iterator[TestFund]:
-    """As anywhere, and with a final block whose state is not forgotten yet."""
+    """The fund with a final block whose state anvil still has."""
     snapshot = deployed_fund.node.rpc.call("evm_snapshot")
     deployed_fund.wait_until_final()
     yield deployed_fund

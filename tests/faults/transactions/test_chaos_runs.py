@@ -1,4 +1,4 @@
-"""Two senders at once, through nodes that lie and lose, on a chain that reorganises: once it is calm, all is as it must be."""
+"""Two senders at once, through faulty nodes, on a chain that reorganises: afterwards every invariant holds."""
 
 import os
 import time
@@ -24,37 +24,40 @@ LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 CHAOS_RUNS = int(os.environ.get("PAIMON_FAULT_CHAOS_RUNS", "2000" if LONG else "200"))
 TOGETHER = 50
-"""Storms in one test: a minute or so, so that test processes share them evenly."""
+"""Chaos runs in one test: a minute or so, so that test processes share them evenly."""
 SENDERS = 2
 
 
 @pytest.fixture
-async def storm(harness: SendingHarness, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[ChaosRun, Setup]]:
+async def chaos(harness: SendingHarness, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[ChaosRun, Setup]]:
     async with AsyncExitStack() as opened:
         opened.enter_context(stopped_mining(harness.fund))
-        stage = Setup(harness, settings, fund_safes)
-        others = await stage.prepare_many()
+        setup = Setup(harness, settings, fund_safes)
+        external_transactions = await setup.prepare_many()
         nodes = await opened.enter_async_context(faulty_nodes(harness.fund.rpc_url, SENDERS))
-        impatient = {"request_timeout_seconds": 0.25, "attempts_max": 1}
+        short_timeouts = {"request_timeout_seconds": 0.25, "attempts_max": 1}
         senders = []
         for place, node in enumerate(nodes):
-            chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url), **impatient})
-            its_own = settings.model_copy(update={"chain": chain})
-            senders.append(await opened.enter_async_context(open_app_context(its_own, process=f"sender-{place}")))
-        app_context = await opened.enter_async_context(open_app_context(settings, process="heir"))
-        yield ChaosRun(harness.fund, app_context, senders, nodes, (harness.keeper, harness.approver), others), stage
+            chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url), **short_timeouts})
+            sender_settings = settings.model_copy(update={"chain": chain})
+            senders.append(await opened.enter_async_context(open_app_context(sender_settings, process=f"sender-{place}")))
+        app_context = await opened.enter_async_context(open_app_context(settings, process="successor"))
+        yield (
+            ChaosRun(harness.fund, app_context, senders, nodes, (harness.keeper, harness.approver), external_transactions),
+            setup,
+        )
 
 
 @pytest.mark.parametrize("seeds", seed_groups(SEED, CHAOS_RUNS, size=TOGETHER), ids=group_name)
 @pytest.mark.timeout(600)
-async def test_after_every_storm_each_effect_is_there_once_and_no_nonce_is_missing(
-    seeds: range, storm: tuple[ChaosRun, Setup], figures: Callable[[str], None]
+async def test_chaos_runs_leave_each_effect_once_and_no_missing_nonce(
+    seeds: range, chaos: tuple[ChaosRun, Setup], figures: Callable[[str], None]
 ) -> None:
-    """One storm a seed, PAIMON_FAULT_SEED and on; a failure names its seed, which alone draws that storm again."""
-    chaos_run, stage = storm
+    """One run for each seed from PAIMON_FAULT_SEED on. A failure names its seed, which draws the same run again."""
+    chaos_run, setup = chaos
     began, faults = time.monotonic(), 0
     for seed in seeds:
-        await stage.restore()
+        await setup.restore()
         since = await take_baseline(chaos_run.app_context, chaos_run.wallets)
         try:
             await chaos_run.run(str(seed))

@@ -1,4 +1,4 @@
-"""A process may die at every point at which it waits; what it leaves is finished by the next one, once."""
+"""Crash a process at every point at which it waits: the next process finishes its work, once."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from tests.support.assertions.sending_invariants import assert_sending_invariants, take_baseline
-from tests.support.faults.crash_points import WaitPoint, waits
+from tests.support.faults.crash_points import WaitPoint, source_wait_points
 from tests.support.scenarios.forked_workflows import WorkflowForker, WorkflowOrder, workflow_forker
 from tests.support.scenarios.multisig import FundSafes
 from tests.support.scenarios.sending import SendingHarness, stopped_mining
@@ -24,10 +24,11 @@ LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 
 
-DEATHS = 20
-"""Of each life, in the short form."""
+CRASHES = 20
+"""Crash points of each workflow, in the short form."""
+SENDING_FOLDERS = ("application/transactions", "application/transactions/driver")
 NOT_SENDING = "application/transactions/queries.py"
-"""What people are shown; nothing of it waits in a step of sending, but where a test looks on."""
+"""Reads for people: no step of sending waits there."""
 
 
 @pytest.fixture
@@ -36,16 +37,16 @@ async def forker() -> AsyncIterator[WorkflowForker]:
         yield opened
 
 
-def drawn(points: Sequence[tuple[WaitPoint, ...]]) -> Sequence[int]:
-    """Some points, drawn by the seed from those that wait each in a way of its own."""
+def draw_crash_points(points: Sequence[tuple[WaitPoint, ...]]) -> Sequence[int]:
+    """Draw some points by the seed, each with a stack of its own."""
     numbers = random.Random(SEED).sample(range(1, len(points) + 1), len(points))
-    own_ways = {points[each - 1]: each for each in numbers}
-    return sorted(list(own_ways.values())[:DEATHS])
+    by_stack = {points[number - 1]: number for number in numbers}
+    return sorted(list(by_stack.values())[:CRASHES])
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 @pytest.mark.timeout(1800 if LONG else 600)
-async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
+async def test_crash_at_any_wait_leaves_one_effect_and_consistent_tables(
     name: str,
     harness: SendingHarness,
     fund_safes: FundSafes,
@@ -54,44 +55,45 @@ async def test_death_at_any_wait_leaves_one_effect_no_gap_and_true_tables(
     figures: Callable[[str], None],
 ) -> None:
     with stopped_mining(harness.fund):
-        stage = Setup(harness, settings, fund_safes)
-        order = await stage.prepare(name)
+        setup = Setup(harness, settings, fund_safes)
+        order = await setup.prepare(name)
         points = (await forker.run(order)).points
         killed = 0
-        for crash_at in count(1) if LONG else drawn(points):
-            if await dies_and_is_survived(stage, forker, order, crash_at):
+        for crash_at in count(1) if LONG else draw_crash_points(points):
+            if await crash_and_recover(setup, forker, order, crash_at):
                 killed += 1
             elif LONG:
                 break
     figures(f"workflow {name!r}: {len(points)} points at which it waits, killed at {killed}, seed {SEED}")
 
 
-async def dies_and_is_survived(stage: Setup, forker: WorkflowForker, order: WorkflowOrder, crash_at: int) -> bool:
-    """Whether it died at all; a life that waits less often than the one that was counted lives on."""
-    await stage.restore()
-    async with open_app_context(order.settings, process="heir") as app_context:
+async def crash_and_recover(setup: Setup, forker: WorkflowForker, order: WorkflowOrder, crash_at: int) -> bool:
+    """Return whether the process crashed. A workflow that waits less often than the counted one does not."""
+    await setup.restore()
+    async with open_app_context(order.settings, process="successor") as app_context:
         since = await take_baseline(app_context, [order.scenario.wallet])
         end = await forker.run(replace(order, crash_at=crash_at))
         try:
             await resume_until_idle(Runner(app_context, order.scenario))
-            await assert_sending_invariants(app_context, since, external_hashes=stage.external_hashes)
+            await assert_sending_invariants(app_context, since, external_hashes=setup.external_hashes)
         except BaseException as error:
             error.add_note(f"{order.workflow}, killed at point {crash_at}")
             raise
     return end.killed
 
 
-async def test_no_place_that_waits_is_left_out(
+async def test_every_wait_of_sending_is_reached_by_a_workflow(
     harness: SendingHarness, fund_safes: FundSafes, settings: Settings, forker: WorkflowForker
 ) -> None:
-    """Whoever adds an `await` to sending that no life comes by is told here to add the life that does."""
+    """An `await` of sending that no workflow reaches needs a workflow that does."""
     seen: set[WaitPoint] = set()
     with stopped_mining(harness.fund):
         for name in WORKFLOWS:
             snapshot = harness.fund.node.rpc.call("evm_snapshot")
-            stage = Setup(harness, settings, fund_safes)
-            seen |= {wait for point in (await forker.run(await stage.prepare(name))).points for wait in point}
-            await stage.clear()
+            setup = Setup(harness, settings, fund_safes)
+            seen |= {wait for point in (await forker.run(await setup.prepare(name))).points for wait in point}
+            await setup.clear()
             harness.fund.node.rpc.call("evm_revert", snapshot)
-    unseen = {each for each in waits("application/transactions") if each[0] != NOT_SENDING} - seen
-    assert not unseen, f"no life waits at {sorted(unseen)}"
+    in_source = {point for folder in SENDING_FOLDERS for point in source_wait_points(folder) if point[0] != NOT_SENDING}
+    unseen = in_source - seen
+    assert not unseen, f"no workflow waits at {sorted(unseen)}"

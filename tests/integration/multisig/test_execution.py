@@ -1,4 +1,4 @@
-"""From enough signatures to the effect on chain, by the keeper's key, a real signer and real Safes."""
+"""Executions of Safe proposals by the keeper's key, with a real signer and real Safes."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,27 +38,27 @@ CHAIN_ID = 31337
 
 @dataclass(frozen=True)
 class Keeper:
-    """The Safes' use cases and the sender, side by side as the worker runs them."""
+    """The Safes' use cases and the keeper's driver, as a worker runs them."""
 
     safe_harness: SafeHarness
     sending: SendingHarness
 
     async def step(self) -> None:
-        """What a worker does every few seconds."""
+        """Run what a worker runs every few seconds."""
         await self.safe_harness.sync()
         await execute_ready(self.safe_harness.context, keeper=self.sending.keeper)
         await self.sending.make_due()
         await self.sending.drive(self.sending.keeper)
 
     async def finish(self) -> None:
-        """Until nothing of the keeper's is open, and the house has looked."""
+        """Step until no intent of the keeper is open, and sync the Safes."""
         for _ in range(6):
             await self.step()
             self.safe_harness.fund.mine(3)
             if not await self.sending.open(self.sending.keeper):
                 await self.safe_harness.sync()
                 return
-        raise AssertionError(f"still open: {[each.reason for each in await self.sending.open(self.sending.keeper)]}")
+        raise AssertionError(f"still open: {[intent.reason for intent in await self.sending.open(self.sending.keeper)]}")
 
     async def status(self, hash_: Hash32) -> ProposalStatus:
         return (await self.safe_harness.details(hash_)).summary.status
@@ -69,7 +69,7 @@ class Keeper:
             return [intent_of(row) for row in rows]
 
     async def outcomes(self) -> list[IntentStatus]:
-        return [each.status for each in await self.intents()]
+        return [intent.status for intent in await self.intents()]
 
 
 @pytest.fixture
@@ -85,23 +85,23 @@ async def keeper(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> A
         yield Keeper(safe_harness, sending)
 
 
-async def test_two_of_three_execute_a_plan_of_two_calls(keeper: Keeper) -> None:
+async def test_two_of_three_owners_execute_a_plan_of_two_calls(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(1), safe_harness.allocate(2))
     await keeper.step()
-    assert await keeper.intents() == [], "nobody has signed"
+    assert await keeper.intents() == [], "no owner has signed"
     await safe_harness.sign(hash_, 3, 1)
     await keeper.step()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTING
     await keeper.finish()
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
     details = await safe_harness.details(hash_)
-    assert ([each.status for each in details.intents], details.executed_externally) == ([IntentStatus.FINAL], False)
+    assert ([intent.status for intent in details.intents], details.executed_externally) == ([IntentStatus.FINAL], False)
     await keeper.step()
     assert len(await keeper.intents()) == 1, "once is enough"
 
 
-async def test_three_of_five_keys_and_contracts_execute(keeper: Keeper) -> None:
+async def test_three_of_five_keys_and_contracts_execute_a_proposal(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hash_ = await safe_harness.propose("plan", safe_harness.no_op_call(), safe=SafeName.COLD)
     await safe_harness.sign(hash_, "single", 6, "pair")
@@ -110,7 +110,7 @@ async def test_three_of_five_keys_and_contracts_execute(keeper: Keeper) -> None:
     assert await keeper.outcomes() == [IntentStatus.FINAL]
 
 
-async def test_a_contract_that_changed_its_mind_is_not_counted_on(keeper: Keeper) -> None:
+async def test_contract_that_withdrew_its_consent_is_not_counted(keeper: Keeper) -> None:
     """Its signature is stored and was good; at execution the contract is asked again."""
     safe_harness, single = keeper.safe_harness, keeper.safe_harness.safes.inner["single"]
     hash_ = await safe_harness.propose("plan", safe_harness.no_op_call(), safe=SafeName.COLD)
@@ -132,7 +132,7 @@ async def test_a_contract_that_changed_its_mind_is_not_counted_on(keeper: Keeper
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
 
 
-async def test_what_would_revert_inside_waits_and_keeps_the_nonce_until_it_is_rejected(keeper: Keeper) -> None:
+async def test_reverting_proposal_waits_and_keeps_the_nonce_until_rejected(keeper: Keeper) -> None:
     safe_harness, warm = keeper.safe_harness, keeper.safe_harness.safes.warm
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(50_000 * 10**18), safe_harness.reverting_call())
     await safe_harness.sign(hash_, 1, 2)
@@ -144,11 +144,14 @@ async def test_what_would_revert_inside_waits_and_keeps_the_nonce_until_it_is_re
     await safe_harness.sign(rejection, 2, 3)
     await keeper.finish()
     assert await keeper.outcomes() == [IntentStatus.CANCELLED, IntentStatus.FINAL]
-    assert [await keeper.status(each) for each in (hash_, rejection)] == [ProposalStatus.REJECTED, ProposalStatus.EXECUTED]
+    assert [await keeper.status(proposal) for proposal in (hash_, rejection)] == [
+        ProposalStatus.REJECTED,
+        ProposalStatus.EXECUTED,
+    ]
     assert safe_harness.safes.safe_factory.read(warm, "nonce") == 1
 
 
-async def test_a_waiting_call_is_taken_back_when_its_time_is_over(keeper: Keeper) -> None:
+async def test_waiting_execution_is_cancelled_when_its_proposal_expires(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
     await safe_harness.sign(hash_, 1, 2)
@@ -160,7 +163,7 @@ async def test_a_waiting_call_is_taken_back_when_its_time_is_over(keeper: Keeper
     assert await keeper.status(hash_) is ProposalStatus.EXPIRED
 
 
-async def test_more_signatures_make_another_call_and_only_that_waits(keeper: Keeper) -> None:
+async def test_later_signatures_replace_the_waiting_execution(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
     await safe_harness.sign(hash_, 1, 2)
@@ -170,7 +173,7 @@ async def test_more_signatures_make_another_call_and_only_that_waits(keeper: Kee
     assert await keeper.outcomes() == [IntentStatus.CANCELLED, IntentStatus.QUEUED]
 
 
-async def test_above_its_limit_a_safes_plan_waits_for_the_signer(keeper: Keeper) -> None:
+async def test_execution_above_the_safes_limit_waits_for_the_signer(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hash_ = await safe_harness.propose("plan", *[safe_harness.allocate(50_000 * 10**18)] * 2)
     await safe_harness.sign(hash_, 1, 2)
@@ -180,8 +183,8 @@ async def test_above_its_limit_a_safes_plan_waits_for_the_signer(keeper: Keeper)
     assert safe_harness.safes.safe_factory.read(safe_harness.safes.warm, "nonce") == 0
 
 
-async def test_an_owner_replaced_before_execution_must_be_made_up_for(keeper: Keeper) -> None:
-    """The owners change themselves outside this house, which adopts it; the plan after it lacks a signature then."""
+async def test_signature_of_a_replaced_owner_must_be_made_up_for(keeper: Keeper) -> None:
+    """The owners change themselves elsewhere and the sync adopts it; the next proposal then lacks a signature."""
     safe_harness, leaving = keeper.safe_harness, wallet(owner(2))
     owners = safe_harness.safes.safe_factory.read(safe_harness.safes.warm, "getOwners")
     place = owners.index(leaving)
@@ -206,7 +209,7 @@ async def test_an_owner_replaced_before_execution_must_be_made_up_for(keeper: Ke
     assert await keeper.status(plan) is ProposalStatus.EXECUTED
 
 
-async def test_a_nonce_used_for_something_else_ends_our_execution(keeper: Keeper) -> None:
+async def test_nonce_used_for_something_else_ends_the_execution(keeper: Keeper) -> None:
     safe_harness, warm = keeper.safe_harness, keeper.safe_harness.safes.warm
     hash_ = await safe_harness.propose("plan", safe_harness.reverting_call())
     await safe_harness.sign(hash_, 1, 2)
@@ -215,7 +218,7 @@ async def test_a_nonce_used_for_something_else_ends_our_execution(keeper: Keeper
     for nonce in range(2):
         foreign = rejection_transaction(nonce, warm)
         receipt = safe_harness.safes.safe_factory.execute(
-            scope, foreign, [signature_by_key(owner(each), foreign, scope) for each in (1, 3)]
+            scope, foreign, [signature_by_key(owner(number), foreign, scope) for number in (1, 3)]
         )
         assert int(receipt["status"], 16) == 1
     await keeper.finish()
@@ -224,26 +227,26 @@ async def test_a_nonce_used_for_something_else_ends_our_execution(keeper: Keeper
     assert await keeper.status(hash_) is ProposalStatus.REJECTED
 
 
-async def test_the_effect_is_read_from_the_safes_events_however_far_it_went_on(keeper: Keeper) -> None:
+async def test_execution_effect_is_read_from_the_safes_older_events(keeper: Keeper) -> None:
     safe_harness = keeper.safe_harness
     hashes = [await safe_harness.propose(f"plan:{number}", safe_harness.allocate(number)) for number in range(1, 4)]
-    for each in hashes:
-        await safe_harness.sign(each, 1, 2)
+    for hash_ in hashes:
+        await safe_harness.sign(hash_, 1, 2)
     await keeper.finish()
     await keeper.finish()
     await keeper.finish()
     intents = await keeper.intents()
-    assert [(each.subject, each.status) for each in intents] == [
+    assert [(intent.subject, intent.status) for intent in intents] == [
         (IntentSubject.safe_transaction(hash_), IntentStatus.FINAL) for hash_ in hashes
     ]
     at = await safe_harness.context.final_block()
     for intent in intents:
-        effect, _words = await read_effect(safe_harness.context.contracts, CHAIN_ID, intent, at=at)
+        effect, _description = await read_effect(safe_harness.context.contracts, CHAIN_ID, intent, at=at)
         assert effect is EffectStatus.DONE
         assert intent.kind is IntentKind.EXECUTE_SAFE
 
 
-class Eventless(Rpc):
+class NodeWithoutLogs(Rpc):
     """A node that has lost its logs."""
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
@@ -254,18 +257,18 @@ class Eventless(Rpc):
         ]
 
 
-async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reason(keeper: Keeper) -> None:
+async def test_unexplained_safe_nonce_is_the_executions_own_reason(keeper: Keeper) -> None:
     safe_harness, sending = keeper.safe_harness, keeper.sending
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(1))
     await safe_harness.sign(hash_, 1, 2)
     await keeper.step()
     settlement = sending.due_request()
     await sending.queue_settlement(settlement)
-    async with Eventless(safe_harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+    async with NodeWithoutLogs(safe_harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
         for _ in range(4):
             await sending.with_rpc(rpc).drive(sending.keeper)
             safe_harness.fund.mine(3)
-    (execution,) = [each for each in await keeper.intents() if each.kind is IntentKind.EXECUTE_SAFE]
+    (execution,) = [intent for intent in await keeper.intents() if intent.kind is IntentKind.EXECUTE_SAFE]
     assert (execution.status, "no execution that used the signed nonce" in str(execution.reason)) == (
         IntentStatus.SENDING,
         True,
@@ -275,7 +278,7 @@ async def test_a_safes_nonce_that_no_event_explains_is_that_executions_own_reaso
     assert await keeper.status(hash_) is ProposalStatus.EXECUTED
 
 
-async def test_a_node_that_is_away_shows_on_the_safe_until_its_executions_go_on(keeper: Keeper) -> None:
+async def test_unreachable_node_shows_on_the_safe_until_executions_succeed(keeper: Keeper) -> None:
     hash_ = await keeper.safe_harness.propose("plan", keeper.safe_harness.no_op_call())
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
         cut_off = replace(
@@ -284,8 +287,8 @@ async def test_a_node_that_is_away_shows_on_the_safe_until_its_executions_go_on(
         await execute_ready(cut_off, keeper=keeper.sending.keeper)
     last_error = (await keeper.safe_harness.details(hash_)).summary.last_error
     assert last_error is not None
-    assert last_error.message.startswith("executing what is ready: node 127.0.0.1:9 ")
+    assert last_error.message.startswith("execution: node 127.0.0.1:9 ")
     await keeper.safe_harness.sync()
-    assert (await keeper.safe_harness.details(hash_)).summary.last_error == last_error, "a look says nothing of executions"
+    assert (await keeper.safe_harness.details(hash_)).summary.last_error == last_error, "a sync says nothing about executions"
     await execute_ready(keeper.safe_harness.context, keeper=keeper.sending.keeper)
     assert (await keeper.safe_harness.details(hash_)).summary.last_error is None

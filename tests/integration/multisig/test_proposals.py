@@ -1,4 +1,4 @@
-"""Proposals on real Safes: nonces, owners of every kind, and what the chain makes of them."""
+"""Proposals on real Safes: nonces, owners of every kind, and outcomes on chain."""
 
 import asyncio
 from dataclasses import replace
@@ -41,17 +41,17 @@ async def count(safe_harness: SafeHarness, table: type[SafeProposalRow | SafeSig
         return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-async def test_back_to_back_proposals_never_share_a_nonce(safe_harness: SafeHarness) -> None:
+async def test_concurrent_proposals_never_share_a_nonce(safe_harness: SafeHarness) -> None:
     hashes = await asyncio.gather(*(safe_harness.propose(f"plan:{number}") for number in range(5)))
-    assert sorted([(await safe_harness.row(each)).nonce for each in hashes]) == [0, 1, 2, 3, 4]
+    assert sorted([(await safe_harness.row(hash_)).nonce for hash_ in hashes]) == [0, 1, 2, 3, 4]
 
 
-async def test_each_safe_counts_for_itself(safe_harness: SafeHarness) -> None:
+async def test_each_safe_counts_its_own_nonces(safe_harness: SafeHarness) -> None:
     warm, cold = await safe_harness.propose("one"), await safe_harness.propose("two", safe=SafeName.COLD)
-    assert [(await safe_harness.row(each)).nonce for each in (warm, cold)] == [0, 0]
+    assert [(await safe_harness.row(hash_)).nonce for hash_ in (warm, cold)] == [0, 0]
 
 
-async def test_one_key_stands_for_one_plan(safe_harness: SafeHarness) -> None:
+async def test_proposal_key_stands_for_one_proposal(safe_harness: SafeHarness) -> None:
     first = await safe_harness.propose("plan", safe_harness.allocate(1))
     assert await safe_harness.propose("plan", safe_harness.allocate(1)) == first
     with pytest.raises(ProposalConflict, match="other calls"):
@@ -61,35 +61,35 @@ async def test_one_key_stands_for_one_plan(safe_harness: SafeHarness) -> None:
     assert await count(safe_harness, SafeProposalRow) == 1
 
 
-async def test_competing_is_asked_for_by_nonce(safe_harness: SafeHarness) -> None:
+async def test_proposal_competes_for_a_nonce_on_request_only(safe_harness: SafeHarness) -> None:
     one = await safe_harness.propose("one", safe_harness.allocate(1))
     other = await safe_harness.propose("other", safe_harness.allocate(2), at_nonce=0)
     assert (await safe_harness.details(one)).summary.competing == (other,)
     with pytest.raises(ProposalConflict, match="are open"):
         await safe_harness.propose("beyond", at_nonce=2)
-    with pytest.raises(ProposalConflict, match="proposed at nonce 0 already"):
+    with pytest.raises(ProposalConflict, match="already proposed at nonce 0"):
         await safe_harness.propose("the same", safe_harness.allocate(2), at_nonce=0)
 
 
-async def test_a_safe_that_is_not_configured_or_none_is_refused(safe_harness: SafeHarness) -> None:
+async def test_unconfigured_or_unsupported_safe_is_refused(safe_harness: SafeHarness) -> None:
     with pytest.raises(SafeNotConfigured, match="PAIMON_SENDING__COLD"):
         await safe_harness.with_safes(warm=safe_harness.safes.warm).propose("plan", safe=SafeName.COLD)
     with pytest.raises(UnexpectedSafe):
         await safe_harness.with_safes(warm=safe_harness.fund.addresses.vault).propose("plan")
 
 
-async def test_two_of_three_keys(safe_harness: SafeHarness) -> None:
+async def test_two_of_three_keys_make_a_proposal_ready(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5))
     await safe_harness.sign(hash_, 2)
     state = (await safe_harness.details(hash_)).summary
     assert (state.status, state.tally.valid_signers) == (ProposalStatus.COLLECTING, (wallet(owner(2)),))
     assert set(state.tally.missing_signers) == {wallet(owner(1)), wallet(owner(3))}
-    assert [each.description for each in state.calls] == ["AssetController.allocateToLayer(tier=1, amount=5)"]
+    assert [call.description for call in state.calls] == ["AssetController.allocateToLayer(tier=1, amount=5)"]
     await safe_harness.sign(hash_, 1)
     assert await status(safe_harness, hash_) is ProposalStatus.READY
 
 
-async def test_three_of_five_keys_and_safes(safe_harness: SafeHarness) -> None:
+async def test_three_of_five_keys_and_safes_make_a_proposal_ready(safe_harness: SafeHarness) -> None:
     twice = [safe_harness.no_op_call()] * 2
     hash_ = await safe_harness.propose("plan", *twice, safe=SafeName.COLD)
     await safe_harness.sign(hash_, "pair", 5)
@@ -100,7 +100,7 @@ async def test_three_of_five_keys_and_safes(safe_harness: SafeHarness) -> None:
     assert await status(safe_harness, hash_) is ProposalStatus.EXECUTED
 
 
-async def test_what_the_safe_would_not_count_is_refused(safe_harness: SafeHarness) -> None:
+async def test_signature_that_the_safe_would_not_count_is_refused(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan")
     other = await safe_harness.propose("other")
     over_another = await safe_harness.consent(other, 1)
@@ -116,7 +116,7 @@ async def test_what_the_safe_would_not_count_is_refused(safe_harness: SafeHarnes
     assert await count(safe_harness, SafeSignatureRow) == 0
 
 
-async def test_a_contracts_consent_is_the_contracts_to_judge(safe_harness: SafeHarness) -> None:
+async def test_contract_signature_is_checked_by_its_contract(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan", safe=SafeName.COLD)
     good = await safe_harness.consent(hash_, "pair")
     of_one_only = replace(good, signature=good.signature[:65])
@@ -127,7 +127,7 @@ async def test_a_contracts_consent_is_the_contracts_to_judge(safe_harness: SafeH
     await safe_harness.submit(hash_, good)
 
 
-async def test_who_may_hand_in(safe_harness: SafeHarness) -> None:
+async def test_signature_is_submitted_with_permission_only(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan")
     operator = replace(safe_harness.vera, role=UserRole.OPERATOR)
     with pytest.raises(NotPermitted):
@@ -135,26 +135,26 @@ async def test_who_may_hand_in(safe_harness: SafeHarness) -> None:
 
 
 @pytest.mark.parametrize("signature", ["0x1", "hello", "0x" + "00" * 4097])
-async def test_what_is_no_signature_is_refused(safe_harness: SafeHarness, signature: str) -> None:
+async def test_malformed_signature_is_refused(safe_harness: SafeHarness, signature: str) -> None:
     hash_ = await safe_harness.propose("plan")
     with pytest.raises(MalformedSignature):
         await sign_proposal(SignProposal(hash_, safe_harness.vera, wallet(owner(1)), signature), safe_harness.context)
 
 
-async def test_an_owner_signs_once(safe_harness: SafeHarness) -> None:
+async def test_owner_signs_a_proposal_once(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan")
     consent = await safe_harness.consent(hash_, 1)
     outcomes = await asyncio.gather(*(safe_harness.submit(hash_, consent) for _ in range(3)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in outcomes) == ["AlreadySigned", "AlreadySigned", "NoneType"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadySigned", "AlreadySigned", "NoneType"]
     assert await count(safe_harness, SafeSignatureRow) == 1
 
 
-async def test_nothing_is_known_of_an_unknown_hash(safe_harness: SafeHarness) -> None:
+async def test_unknown_proposal_is_not_found(safe_harness: SafeHarness) -> None:
     with pytest.raises(ProposalNotFound):
         await safe_harness.details(Hash32(bytes(32)))
 
 
-async def test_an_expired_proposal_takes_no_signature_and_can_still_be_killed(safe_harness: SafeHarness) -> None:
+async def test_expired_proposal_takes_no_signature_and_can_be_rejected(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan")
     await safe_harness.sign(hash_, 1, 2)
     late = await safe_harness.consent(hash_, 3)
@@ -169,7 +169,7 @@ async def test_an_expired_proposal_takes_no_signature_and_can_still_be_killed(sa
     assert await status(safe_harness, hash_) is ProposalStatus.REJECTED
 
 
-async def test_a_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
+async def test_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan")
     await safe_harness.sign(hash_, 1, 2)
     rejection = await propose_rejection(hash_, safe_harness.context, proposed_by=safe_harness.vera.address)
@@ -180,7 +180,7 @@ async def test_a_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
     assert "rejects whatever else" in state.calls[0].description
     await safe_harness.sign(rejection, 1, 2)
     assert await safe_harness.execute_externally(rejection)
-    assert [await status(safe_harness, each) for each in (hash_, rejection)] == [
+    assert [await status(safe_harness, proposal) for proposal in (hash_, rejection)] == [
         ProposalStatus.REJECTED,
         ProposalStatus.EXECUTED,
     ]
@@ -190,21 +190,21 @@ async def test_a_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
         await safe_harness.sign(hash_, 3)
 
 
-async def test_of_two_proposals_for_one_nonce_one_supersedes_the_other(safe_harness: SafeHarness) -> None:
+async def test_executed_proposal_supersedes_its_competitor(safe_harness: SafeHarness) -> None:
     refused_by_the_vault = Call(safe_harness.fund.addresses.vault, SAFE_ABI.encode_call("nonce"))
     one = await safe_harness.propose("one", refused_by_the_vault)
     other = await safe_harness.propose("other", safe_harness.no_op_call(), at_nonce=0)
     await safe_harness.sign(one, 1, 2)
     await safe_harness.sign(other, 2, 3)
     assert not await safe_harness.execute_externally(one), "an inner revert reverts the whole"
-    assert [await status(safe_harness, each) for each in (one, other)] == [ProposalStatus.READY] * 2
+    assert [await status(safe_harness, proposal) for proposal in (one, other)] == [ProposalStatus.READY] * 2
     assert await safe_harness.execute_externally(other)
     assert await status(safe_harness, one) is ProposalStatus.SUPERSEDED
     assert await status(safe_harness, other) is ProposalStatus.EXECUTED
     assert (await safe_harness.row(await safe_harness.propose("next"))).nonce == 1
 
 
-async def test_an_owner_replaced_after_signing_counts_no_more(safe_harness: SafeHarness) -> None:
+async def test_signature_of_a_replaced_owner_counts_no_longer(safe_harness: SafeHarness) -> None:
     warm, leaving, coming = safe_harness.safes.warm, wallet(owner(2)), wallet(owner(20))
     before = safe_harness.safes.safe_factory.read(warm, "getOwners")
     previous = checksum(before[before.index(leaving) - 1]) if before.index(leaving) else SENTINEL
@@ -221,8 +221,8 @@ async def test_an_owner_replaced_after_signing_counts_no_more(safe_harness: Safe
     assert await status(safe_harness, plan) is ProposalStatus.READY
 
 
-async def test_what_a_safe_did_without_us_is_adopted(safe_harness: SafeHarness) -> None:
-    """Two transactions this house never saw use the nonces of two of its proposals; the third is executed as proposed."""
+async def test_execution_by_someone_else_is_adopted(safe_harness: SafeHarness) -> None:
+    """Two transactions from elsewhere use the nonces of two proposals; the third proposal is executed as it is."""
     warm, scope = safe_harness.safes.warm, safe_harness.context.scope(safe_harness.safes.warm)
     hashes = [await safe_harness.propose(f"plan:{number}", safe_harness.no_op_call()) for number in range(3)]
     for hash_ in hashes:
@@ -230,19 +230,19 @@ async def test_what_a_safe_did_without_us_is_adopted(safe_harness: SafeHarness) 
     for nonce in range(2):
         foreign = replace(rejection_transaction(nonce, warm), call=Call(warm, SAFE_ABI.encode_call("nonce")))
         receipt = safe_harness.safes.safe_factory.execute(
-            scope, foreign, [signature_by_key(owner(each), foreign, scope) for each in (1, 2)]
+            scope, foreign, [signature_by_key(owner(number), foreign, scope) for number in (1, 2)]
         )
         assert int(receipt["status"], 16) == 1
     assert await safe_harness.execute_externally(hashes[2])
-    assert [await status(safe_harness, each) for each in hashes] == [
+    assert [await status(safe_harness, proposal) for proposal in hashes] == [
         ProposalStatus.SUPERSEDED,
         ProposalStatus.SUPERSEDED,
         ProposalStatus.EXECUTED,
     ]
 
 
-async def test_logs_that_are_not_complete_decide_nothing(safe_harness: SafeHarness) -> None:
-    """The house believes to have seen the Safe after the execution that moved its nonce: its logs then lack that one."""
+async def test_incomplete_logs_decide_nothing(safe_harness: SafeHarness) -> None:
+    """The recorded sync block lies after the execution that moved the nonce, so that the logs lack that execution."""
     hash_ = await safe_harness.propose("plan", safe_harness.no_op_call())
     await safe_harness.sign(hash_, 1, 2)
     row = await safe_harness.row(hash_)
@@ -257,7 +257,7 @@ async def test_logs_that_are_not_complete_decide_nothing(safe_harness: SafeHarne
     assert await status(safe_harness, hash_) is ProposalStatus.READY
     last_error = (await safe_harness.details(hash_)).summary.last_error
     assert last_error is not None
-    assert last_error.message.startswith("looking at it: ")
+    assert last_error.message.startswith("sync: ")
     await safe_harness.sync()
     again = (await safe_harness.details(hash_)).summary.last_error
     assert again is not None
@@ -269,7 +269,7 @@ async def test_logs_that_are_not_complete_decide_nothing(safe_harness: SafeHarne
     assert (await safe_harness.details(hash_)).summary.last_error is None
 
 
-async def test_looking_again_or_twice_at_once_changes_nothing(safe_harness: SafeHarness) -> None:
+async def test_repeated_and_concurrent_syncs_change_nothing(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(1))
     rejection = await propose_rejection(hash_, safe_harness.context, proposed_by=safe_harness.vera.address)
     await safe_harness.sign(rejection, 1, 2)
@@ -280,7 +280,7 @@ async def test_looking_again_or_twice_at_once_changes_nothing(safe_harness: Safe
     assert (await safe_harness.row(hash_)).closed_at == closed_at
 
 
-async def test_a_contracts_consent_that_no_longer_counts_may_be_given_anew(safe_harness: SafeHarness) -> None:
+async def test_contract_may_sign_anew_after_it_withdrew_its_consent(safe_harness: SafeHarness) -> None:
     hash_ = await safe_harness.propose("plan", safe=SafeName.COLD)
     await safe_harness.sign(hash_, "single", 4)
     with pytest.raises(AlreadySigned):

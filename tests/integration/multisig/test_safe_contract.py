@@ -59,22 +59,20 @@ async def test_owners_threshold_and_nonce_are_read(fund: TestFund, rpc: Rpc, saf
 
 
 @pytest.mark.parametrize("what", ["nothing", "another contract"])
-async def test_what_is_no_safe_is_refused(fund: TestFund, rpc: Rpc, what: str) -> None:
+async def test_contract_that_is_no_safe_is_refused(fund: TestFund, rpc: Rpc, what: str) -> None:
     where = SOMEONE if what == "nothing" else fund.addresses.vault
     with pytest.raises(UnexpectedSafe):
         await SafeContract(rpc, SafeScope(CHAIN_ID, where)).view(at=await final(fund, rpc))
 
 
-async def test_the_safe_computes_our_hash(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
+async def test_safe_computes_the_hash_that_we_compute(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
     at = await final(fund, rpc)
     for operation in SafeOperation:
         transaction = SafeTransaction(Call(SOMEONE, b"some data", RawAmount(3)), operation, 7)
         assert await safe.transaction_hash(transaction, at=at) == safe_transaction_hashes(transaction, safe.scope).transaction
 
 
-async def test_a_signature_counts_when_it_is_an_owners_over_this_transaction(
-    fund: TestFund, rpc: Rpc, safe: SafeContract
-) -> None:
+async def test_owners_signature_over_this_transaction_counts(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
     transaction, at = rejection_transaction(0, safe.address), await final(fund, rpc)
     good = signature_by_key(OWNERS[0], transaction, safe.scope)
     assert await safe.signature_rejection_reason(transaction, good, at=at) is None
@@ -84,7 +82,7 @@ async def test_a_signature_counts_when_it_is_an_owners_over_this_transaction(
         assert (await safe.signature_rejection_reason(transaction, refused, at=at) or "").startswith("GS026")
 
 
-async def test_a_safe_that_owns_a_safe_signs_by_its_own_owners(
+async def test_safe_that_owns_a_safe_signs_by_its_owners(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address, wallet(owner(4))], 2)))
@@ -97,7 +95,7 @@ async def test_a_safe_that_owns_a_safe_signs_by_its_own_owners(
     assert await outer.signature_rejection_reason(transaction, over_another, at=at) is not None
 
 
-async def test_keys_and_contracts_execute_together_whatever_their_order(
+async def test_keys_and_contracts_execute_together_in_any_order(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     """Three of five, two of them Safes: the bytes of both follow after all the heads."""
@@ -117,7 +115,7 @@ async def test_keys_and_contracts_execute_together_whatever_their_order(
     assert (executed.hash, executed.succeeded) == (safe_transaction_hashes(transaction, outer.scope).transaction, True)
 
 
-async def test_several_calls_run_as_the_safe_all_or_none(
+async def test_batched_calls_run_as_the_safe_all_or_none(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     """Through MultiSend the Safe itself is the caller: it may change its own threshold."""
@@ -142,7 +140,7 @@ async def test_several_calls_run_as_the_safe_all_or_none(
     assert (safe_factory.read(safe.address, "getThreshold"), safe_factory.read(safe.address, "nonce")) == (3, 1)
 
 
-async def test_an_unusable_contract_signature_is_told_in_words(
+async def test_unusable_contract_signature_is_described(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address], 1)))

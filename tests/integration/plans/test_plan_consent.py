@@ -1,4 +1,4 @@
-"""What a person signs is what is handed in, once; and calls that cannot be made are refused before."""
+"""A signed plan is submitted exactly as it was signed, and once; calls that cannot be made are refused first."""
 
 import asyncio
 from dataclasses import replace
@@ -24,25 +24,25 @@ def expired(signed: SignedAction) -> SignedAction:
     return replace(signed, terms=replace(signed.terms, expires_at=signed.terms.expires_at.replace(year=2020)))
 
 
-async def test_the_same_key_is_the_same_plan_and_never_another(plan_harness: PlanHarness) -> None:
+async def test_plan_key_stands_for_one_plan(plan_harness: PlanHarness) -> None:
     first = await plan_harness.submit(plan_harness.buy(9_000))
     again = await asyncio.gather(*(plan_harness.submit(plan_harness.buy(9_000)) for _ in range(5)))
-    assert {each.id for each in again} == {first.id}
+    assert {plan.id for plan in again} == {first.id}
     assert len(await plan_harness.intents()) == 1
     for calls, name in (([plan_harness.buy(8_000)], "plan-1"), ([plan_harness.buy(9_000)], "another")):
         with pytest.raises(PayloadConflict, match="one key stands for one plan"):
             await plan_harness.submit(*calls, plan=name)
 
 
-async def test_an_operators_signature_over_the_dry_run_hands_it_in(plan_harness: PlanHarness) -> None:
+async def test_operators_signature_over_the_preview_submits_the_plan(plan_harness: PlanHarness) -> None:
     plan_request = plan_harness.plan_request(plan_harness.buy(9_000))
-    consent = await plan_harness.sign(plan_request)
-    plan = await submit_plan(plan_request, consent, plan_harness.context)
-    assert (plan.requested_by, plan.nonce) == (consent.user.address, consent.signed.terms.nonce)
-    assert (await submit_plan(plan_request, consent, plan_harness.context)).id == plan.id, "sent again after a lost answer"
+    signature = await plan_harness.sign(plan_request)
+    plan = await submit_plan(plan_request, signature, plan_harness.context)
+    assert (plan.requested_by, plan.nonce) == (signature.user.address, signature.signed.terms.nonce)
+    assert (await submit_plan(plan_request, signature, plan_harness.context)).id == plan.id, "sent again after a lost answer"
 
 
-async def test_what_was_not_signed_or_may_not_be_is_refused_and_nothing_is_written(plan_harness: PlanHarness) -> None:
+async def test_plan_without_signature_or_permission_is_refused_and_not_written(plan_harness: PlanHarness) -> None:
     plan_request = plan_harness.plan_request(plan_harness.buy(9_000))
     good = await plan_harness.sign(plan_request)
     for changed in (
@@ -68,33 +68,33 @@ async def test_what_was_not_signed_or_may_not_be_is_refused_and_nothing_is_writt
     assert (await submit_plan(cold, by_admin, plan_harness.context)).wallet is PlanWallet.COLD
 
 
-async def test_what_has_changed_since_it_was_signed_must_be_signed_anew(plan_harness: PlanHarness) -> None:
+async def test_plan_that_drifted_since_its_signature_is_refused(plan_harness: PlanHarness) -> None:
     plan_request = plan_harness.plan_request(plan_harness.buy(9_000))
-    consent = await plan_harness.sign(plan_request)
+    signature = await plan_harness.sign(plan_request)
     for key in ("a", "b"):
         await plan_harness.submit(plan_harness.buy(9_000), key=key)
     with pytest.raises(PlanDrifted, match="warm wallet would carry out the plan now, not the hot"):
-        await submit_plan(plan_request, consent, plan_harness.context)
+        await submit_plan(plan_request, signature, plan_harness.context)
     asset = plan_harness.fund.asset("oTBILL")
     sale = RequestedCall("AssetController", "redeemAsset", {"token": asset.address, "tokenAmount": str(10**asset.decimals)})
     sold = plan_harness.plan_request(sale, key="sale")
-    consent = await plan_harness.sign(sold)
+    signature = await plan_harness.sign(sold)
     price = plan_harness.fund.read("OracleAdapter", "getPrice", asset.address)
     plan_harness.fund.send("ada", "OracleAdapter", "setPrice", asset.address, price * 102 // 100)
     plan_harness.fund.wait_until_final()
     with pytest.raises(PlanDrifted, match="were signed"):
-        await submit_plan(sold, consent, plan_harness.context)
+        await submit_plan(sold, signature, plan_harness.context)
 
 
-async def test_a_signature_counts_once(plan_harness: PlanHarness) -> None:
+async def test_plan_signature_counts_once(plan_harness: PlanHarness) -> None:
     plan_request, other = (
         plan_harness.plan_request(plan_harness.buy(1_000)),
         plan_harness.plan_request(plan_harness.buy(1_000), key="plan-2"),
     )
-    consent = await plan_harness.sign(plan_request)
-    await submit_plan(plan_request, consent, plan_harness.context)
+    signature = await plan_harness.sign(plan_request)
+    await submit_plan(plan_request, signature, plan_harness.context)
     with pytest.raises(NonceUsed):
-        await submit_plan(other, await plan_harness.sign(other, nonce=consent.signed.terms.nonce), plan_harness.context)
+        await submit_plan(other, await plan_harness.sign(other, nonce=signature.signed.terms.nonce), plan_harness.context)
 
 
 BAD: list[tuple[RequestedCall, str, str]] = [
@@ -133,7 +133,7 @@ BAD: list[tuple[RequestedCall, str, str]] = [
 ]
 
 
-async def test_a_call_that_cannot_be_made_is_refused_with_its_code_and_place(plan_harness: PlanHarness) -> None:
+async def test_invalid_call_is_refused_with_its_code_and_field(plan_harness: PlanHarness) -> None:
     for call, code, field in BAD:
         with pytest.raises(InvalidPlan) as refused:
             await plan_harness.submit(call)

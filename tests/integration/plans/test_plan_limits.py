@@ -1,4 +1,4 @@
-"""Which wallet a plan is for: what it and its day may move, whoever asks at once, and what the signer thinks of it."""
+"""The limits of plans: the sum of a plan and of a day, under concurrent submissions, and the signer's own check."""
 
 import asyncio
 from dataclasses import replace
@@ -17,17 +17,17 @@ from paimon.infrastructure.database.models.ops.transaction import IntentRow
 pytestmark = pytest.mark.integration
 
 
-async def test_a_plan_in_pieces_needs_the_wallet_of_its_sum(plan_harness: PlanHarness) -> None:
+async def test_plan_in_pieces_needs_the_wallet_of_its_sum(plan_harness: PlanHarness) -> None:
     first = await plan_harness.submit(plan_harness.buy(6_000), key="a", plan="rebalance")
     second = await plan_harness.submit(plan_harness.buy(4_000), key="b", plan="rebalance")
     other = await plan_harness.submit(plan_harness.buy(4_000), key="c", plan="another")
-    assert [each.wallet for each in (first, second, other)] == [PlanWallet.HOT, PlanWallet.WARM, PlanWallet.HOT]
+    assert [plan.wallet for plan in (first, second, other)] == [PlanWallet.HOT, PlanWallet.WARM, PlanWallet.HOT]
     assert second.rejected_wallets == ["hot: the plan moves 10 000, its plans stay below 10 000"]
     third = await plan_harness.submit(plan_harness.buy(90_000), key="d", plan="rebalance")
     assert third.wallet is PlanWallet.COLD, "what was proposed to the warm wallet counts too"
 
 
-async def test_what_came_to_nothing_counts_no_longer_and_what_is_final_does_for_a_day(plan_harness: PlanHarness) -> None:
+async def test_failed_calls_stop_counting_and_final_calls_count_for_a_day(plan_harness: PlanHarness) -> None:
     await plan_harness.submit(plan_harness.buy(9_000), key="a")
     await plan_harness.submit(plan_harness.buy(9_000), key="b")
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="c")).choice.wallet is PlanWallet.WARM
@@ -35,7 +35,7 @@ async def test_what_came_to_nothing_counts_no_longer_and_what_is_final_does_for_
         first = IntentRow.idempotency_key == "plan:a:0"
         await session.execute(update(IntentRow).where(first).values(expires_at=text("now()")))
     await plan_harness.sending.drive_until_idle(plan_harness.hot)
-    assert [each.status for each in await plan_harness.intents()] == [IntentStatus.EXPIRED, IntentStatus.FINAL]
+    assert [intent.status for intent in await plan_harness.intents()] == [IntentStatus.EXPIRED, IntentStatus.FINAL]
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="c")).choice.wallet is PlanWallet.HOT
     assert (
         await plan_harness.preview(plan_harness.buy(9_000), plan_harness.buy(9_000), key="c")
@@ -49,7 +49,7 @@ async def test_what_came_to_nothing_counts_no_longer_and_what_is_final_does_for_
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="d")).choice.wallet is PlanWallet.HOT
 
 
-async def test_the_warm_wallets_day_counts_what_is_proposed_until_it_can_no_longer_happen(plan_harness: PlanHarness) -> None:
+async def test_warm_wallets_day_counts_proposals_until_they_cannot_execute(plan_harness: PlanHarness) -> None:
     plan = await plan_harness.submit(plan_harness.buy(90_000), key="a")
     assert plan.proposal is not None
     assert (await plan_harness.preview(plan_harness.buy(60_001), key="b")).choice.wallet is PlanWallet.COLD
@@ -63,21 +63,21 @@ async def test_the_warm_wallets_day_counts_what_is_proposed_until_it_can_no_long
     )
 
 
-async def test_fifty_at_once_never_exceed_the_day(plan_harness: PlanHarness) -> None:
-    """Of fifty plans of 1 000 each the hot wallet's day of 25 000 has room for 25; the others go on to the warm one's."""
+async def test_fifty_concurrent_plans_never_exceed_the_day(plan_harness: PlanHarness) -> None:
+    """The hot wallet's day of 25 000 has room for 25 of fifty plans of 1 000; the others go to the warm wallet."""
     roomy = plan_harness.with_limits(warm=HUGE)
     found = await asyncio.gather(
         *(roomy.submit(plan_harness.buy(1_000), key=f"plan-{number}") for number in range(50)), return_exceptions=True
     )
-    hot = [each for each in found if not isinstance(each, BaseException) and each.wallet is PlanWallet.HOT]
-    unexpected = [each for each in found if isinstance(each, BaseException) and not isinstance(each, PlanDrifted)]
+    hot = [plan for plan in found if not isinstance(plan, BaseException) and plan.wallet is PlanWallet.HOT]
+    unexpected = [error for error in found if isinstance(error, BaseException) and not isinstance(error, PlanDrifted)]
     assert unexpected == []
-    assert sum(each.amount for each in hot) == 25_000 * WAD
-    intents = [each for each in await plan_harness.intents() if each.kind is IntentKind.PLAN_STEP]
+    assert sum(plan.amount for plan in hot) == 25_000 * WAD
+    intents = [intent for intent in await plan_harness.intents() if intent.kind is IntentKind.PLAN_STEP]
     assert len(intents) == 25
 
 
-async def test_a_plan_the_application_wrongly_lets_through_is_refused_by_the_signer(plan_harness: PlanHarness) -> None:
+async def test_signer_refuses_a_plan_that_the_application_wrongly_accepts(plan_harness: PlanHarness) -> None:
     loose = plan_harness.with_limits(hot=HUGE, warm=HUGE)
     for key, usdt, code in (("too-large", 10_000, "LIMIT_EXCEEDED"), ("fits", 9_999, None)):
         assert (await loose.submit(plan_harness.buy(usdt), key=key)).wallet is PlanWallet.HOT
@@ -85,13 +85,13 @@ async def test_a_plan_the_application_wrongly_lets_through_is_refused_by_the_sig
         newest = (await plan_harness.intents())[-1]
         assert (newest.status is IntentStatus.SENDING) == (code is None)
         assert code is None or code in (newest.reason or "")
-    fetch_in_ranges = await loose.submit(plan_harness.buy(1_000), key="piece", plan="fits")
-    assert fetch_in_ranges.wallet is PlanWallet.HOT
+    piece = await loose.submit(plan_harness.buy(1_000), key="piece", plan="fits")
+    assert piece.wallet is PlanWallet.HOT
     await plan_harness.sending.drive(plan_harness.hot)
-    assert "the plan would move" in ((await plan_harness.intents())[-1].reason or ""), "the signer is told the plan's name"
+    assert "the plan would move" in ((await plan_harness.intents())[-1].reason or ""), "the signer gets the plan's name"
 
 
-async def test_without_a_wallet_that_may_the_reasons_are_told(plan_harness: PlanHarness) -> None:
+async def test_plan_without_an_eligible_wallet_is_refused_with_every_reason(plan_harness: PlanHarness) -> None:
     bare = replace(
         plan_harness, context=replace(plan_harness.context, safe_context=replace(plan_harness.context.safe_context, safes={}))
     )

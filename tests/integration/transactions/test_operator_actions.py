@@ -1,4 +1,4 @@
-"""Speed up, cancel, try again, clear trouble: asked for with a signature, carried out once by the wallet's driver."""
+"""Operator actions: speed up, cancel, retry and clear a fault, with a signature, carried out once by the wallet's driver."""
 
 from typing import Any
 
@@ -23,36 +23,36 @@ pytestmark = pytest.mark.integration
 FAULT = "nonce 7 was used by a transaction that is not ours"
 
 
-async def document(api_client: ApiClient, path: str, deed: str) -> dict[str, Any]:
-    found: dict[str, Any] = (await api_client.get(path)).json()["data"]["signing"][deed]
+async def document(api_client: ApiClient, path: str, kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await api_client.get(path)).json()["data"]["signing"][kind]
     return found
 
 
-async def ask(api_client: ApiClient, path: str, deed: str, *, by: str = "vera") -> httpx.Response:
-    body = signed_body(await document(api_client, path, deed), api_client.accounts.account(by), reason="I know why")
-    return await api_client.post(f"{path}/{deed.replace('_', '-')}", body, by=by)
+async def request_action(api_client: ApiClient, path: str, kind: str, *, by: str = "vera") -> httpx.Response:
+    body = signed_body(await document(api_client, path, kind), api_client.accounts.account(by), reason="I know why")
+    return await api_client.post(f"{path}/{kind.replace('_', '-')}", body, by=by)
 
 
-async def deeds(harness: SendingHarness) -> list[OperatorActionRow]:
+async def stored_actions(harness: SendingHarness) -> list[OperatorActionRow]:
     async with harness.database.read() as session:
         return list(await session.scalars(select(OperatorActionRow).order_by(OperatorActionRow.requested_at)))
 
 
-async def set_wallet_fault(harness: SendingHarness, words: str) -> None:
+async def set_wallet_fault(harness: SendingHarness, fault: str) -> None:
     async with harness.database.write() as session:
-        await session.execute(update(WalletRow).values(fault=words))
+        await session.execute(update(WalletRow).values(fault=fault))
 
 
-async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(
+async def test_intent_cancelled_before_sending_is_retried_by_an_operator_only(
     api_client: ApiClient, harness: SendingHarness
 ) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    answer = await ask(api_client, path, "cancel")
+    answer = await request_action(api_client, path, "cancel")
     assert answer.status_code == 202, answer.text
     require_example(answer, "operator_action")
-    assert answer.json()["data"]["state"] == "asked"
+    assert answer.json()["data"]["status"] == "REQUESTED"
     await harness.drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert (intent.status, intent.attempts) == (IntentStatus.CANCELLED, ())
@@ -60,26 +60,28 @@ async def test_cancelled_before_sending_it_ends_and_only_a_person_tries_again(
     async with harness.database.write() as session:
         with pytest.raises(RetriesExhausted, match="only an operator retries it"):
             await next_retry_key(session, IntentKind.SETTLE_REDEMPTION, IntentSubject.redemption(request_id))
-    assert (await ask(api_client, path, "retry")).status_code == 202
+    assert (await request_action(api_client, path, "retry")).status_code == 202
     await harness.drive_until_idle(harness.keeper)
     assert harness.status(request_id) is OnChainStatus.SETTLED
     assert harness.nonce_on_chain(harness.keeper) == before + 1
     shown = (await api_client.get(path)).json()["data"]
-    assert [(each["kind"], each["state"]) for each in shown["deeds"]] == [("cancel", "done"), ("retry", "done")]
-    assert shown["signing"] == {}, "the later try is the one to look at"
+    assert [(action["kind"], action["status"]) for action in shown["actions"]] == [("cancel", "DONE"), ("retry", "DONE")]
+    assert shown["signing"] == {}, "the later intent is the one to look at"
 
 
-async def test_cancelled_in_flight_a_self_send_takes_its_nonce(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_self_send_takes_the_nonce_of_an_intent_cancelled_in_flight(
+    api_client: ApiClient, harness: SendingHarness
+) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
-        assert (await ask(api_client, path, "cancel")).status_code == 202
+        assert (await request_action(api_client, path, "cancel")).status_code == 202
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
         attempts = (await harness.intent(request_id)).attempts
-        assert [each.is_cancellation for each in attempts] == [False, True, True], "what replaces a self-send is one"
+        assert [attempt.is_cancellation for attempt in attempts] == [False, True, True], "what replaces a self-send is one"
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.CANCELLED
@@ -87,30 +89,32 @@ async def test_cancelled_in_flight_a_self_send_takes_its_nonce(api_client: ApiCl
     assert harness.nonce_on_chain(harness.keeper) == before + 1
 
 
-async def test_a_cancel_that_loses_the_race_leaves_what_was_mined(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_call_mined_before_its_self_send_is_final(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
-        assert (await ask(api_client, path, "cancel")).status_code == 202
+        assert (await request_action(api_client, path, "cancel")).status_code == 202
         await harness.drive(harness.keeper)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
         harness.fund.node.rpc.call("eth_sendRawTransaction", hex0x(call.raw))
         harness.fund.mine(1)
     await harness.drive_until_idle(harness.keeper)
     intent = await assert_sent_once(harness, harness.keeper, request_id, before)
-    assert [each.status for each in intent.attempts] == [AttemptStatus.FINAL, AttemptStatus.REPLACED]
+    assert [attempt.status for attempt in intent.attempts] == [AttemptStatus.FINAL, AttemptStatus.REPLACED]
 
 
-async def test_asked_to_cancel_what_is_mined_by_then_nothing_is_sent(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_cancellation_sends_nothing_when_the_call_is_mined_already(
+    api_client: ApiClient, harness: SendingHarness
+) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
-        assert (await ask(api_client, path, "cancel")).status_code == 202
+        assert (await request_action(api_client, path, "cancel")).status_code == 202
         harness.fund.mine(1)
         await harness.drive(harness.keeper)
         late = await api_client.get(path)
@@ -120,61 +124,63 @@ async def test_asked_to_cancel_what_is_mined_by_then_nothing_is_sent(api_client:
     assert len(intent.attempts) == 1
 
 
-async def test_a_wish_outlives_whoever_should_have_done_it_and_is_done_once(
+async def test_operator_action_survives_a_stopped_driver_and_is_carried_out_once(
     api_client: ApiClient, harness: SendingHarness
 ) -> None:
-    """Nobody drives after the wish was written, as when every worker is down; then several do."""
+    """No driver runs after the action was stored, as when every worker is down; then several run."""
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
-        assert (await ask(api_client, path, "speed_up")).status_code == 202
+        assert (await request_action(api_client, path, "speed_up")).status_code == 202
         await apply_actions(harness.context(), harness.keeper)
-        (waiting,) = await deeds(harness)
-        assert waiting.status is ActionStatus.REQUESTED, "it stays a wish until the replacement is stored"
+        (waiting,) = await stored_actions(harness)
+        assert waiting.status is ActionStatus.REQUESTED, "it stays requested until the replacement is stored"
         for _ in range(3):
             await harness.drive(harness.keeper)
         first, second = (await harness.intent(request_id)).attempts
         assert (first.nonce, first.is_cancellation) == (second.nonce, second.is_cancellation)
         assert second.max_fee_wei * 10 >= first.max_fee_wei * 11
-        (done,) = await deeds(harness)
+        (done,) = await stored_actions(harness)
         assert done.status is ActionStatus.DONE
     await harness.drive_until_idle(harness.keeper)
     await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_a_speed_up_that_the_cap_forbids_says_so(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_speed_up_above_the_fee_cap_is_obsolete_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
-        assert (await ask(api_client, path, "speed_up")).status_code == 202
+        assert (await request_action(api_client, path, "speed_up")).status_code == 202
         await harness.with_options(max_fee_wei=call.max_fee_wei).drive(harness.keeper)
-        (moot,) = await deeds(harness)
-        assert (moot.status, "leaves no room" in str(moot.outcome)) == (ActionStatus.OBSOLETE, True)
+        (obsolete,) = await stored_actions(harness)
+        assert (obsolete.status, "leaves no room" in str(obsolete.outcome)) == (ActionStatus.OBSOLETE, True)
         assert len((await harness.intent(request_id)).attempts) == 1
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_what_makes_no_sense_is_refused_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_impossible_action_is_refused_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
     path = f"/transactions/intents/{(await harness.queue_settlement(harness.due_request())).id}"
     shown = await document(api_client, path, "cancel")
-    for deed, reason in (("speed_up", "only what is in flight"), ("retry", "only one that ended")):
-        message = shown["message"] | {"action": deed}
+    for kind, reason in (("speed_up", "only what is in flight"), ("retry", "only one that ended")):
+        message = shown["message"] | {"action": kind}
         body = signed_body(shown | {"message": message}, api_client.accounts.account("vera"), reason="I know why")
-        answer = await api_client.post(f"{path}/{deed.replace('_', '-')}", body, by="vera")
+        answer = await api_client.post(f"{path}/{kind.replace('_', '-')}", body, by="vera")
         assert answer.status_code == 409
         assert reason in answer.json()["error"]["message"]
-    assert (await ask(api_client, path, "cancel")).status_code == 202
-    second = await ask(api_client, path, "cancel")
-    assert (second.status_code, "waits to be carried out" in second.text) == (409, True)
-    assert len(await deeds(harness)) == 1
+    assert (await request_action(api_client, path, "cancel")).status_code == 202
+    second = await request_action(api_client, path, "cancel")
+    assert (second.status_code, "another action on the target is requested" in second.text) == (409, True)
+    assert len(await stored_actions(harness)) == 1
     await harness.drive(harness.keeper)
 
 
-async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_action_is_refused_without_permission_or_a_matching_signature(
+    api_client: ApiClient, harness: SendingHarness
+) -> None:
     intent = await harness.queue_settlement(harness.due_request())
     path = f"/transactions/intents/{intent.id}"
     shown = await document(api_client, path, "cancel")
@@ -184,8 +190,8 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harnes
 
     refused = [
         (by("vera"), None, 401),
-        (by("otto"), "otto", 403),  # an operator's own signature, and not an operator's to do
-        (by("otto"), "vera", 403),  # somebody else's signature
+        (by("otto"), "otto", 403),  # an operator's own signature, without the permission
+        (by("otto"), "vera", 403),  # another user's signature
         (by("vera") | {"reason": "another"}, "vera", 403),
         (by("vera", intentId="00000000-0000-0000-0000-000000000000"), "vera", 403),
         (by("vera", expiresAt=seconds_from_now(-1)), "vera", 400),
@@ -196,7 +202,7 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harnes
     for body, name, status in refused:
         answer = await api_client.post(f"{path}/cancel", body, by=name)
         assert answer.status_code == status, answer.text
-    assert await deeds(harness) == []
+    assert await stored_actions(harness) == []
     assert (
         await api_client.post("/transactions/intents/00000000-0000-0000-0000-000000000000/cancel", by("vera"), by="vera")
     ).status_code == 404
@@ -206,9 +212,7 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, harnes
     assert (again.status_code, again.json()["error"]["details"][0]["field"]) == (409, "nonce")
 
 
-async def test_trouble_is_cleared_by_whoever_signs_its_words_and_no_other(
-    api_client: ApiClient, harness: SendingHarness
-) -> None:
+async def test_fault_is_cleared_only_by_a_signature_over_its_text(api_client: ApiClient, harness: SendingHarness) -> None:
     await harness.drive(harness.keeper)
     path = f"/wallets/{checksum(harness.keeper)}"
     assert (await api_client.get(path)).json()["data"]["signing"] == {}
@@ -217,14 +221,14 @@ async def test_trouble_is_cleared_by_whoever_signs_its_words_and_no_other(
     await set_wallet_fault(harness, f"{FAULT} either")
     assert (await api_client.post(f"{path}/clear-fault", old, by="vera")).status_code == 403
     for expected in (202, 409):
-        assert (await ask(api_client, path, "clear_fault")).status_code == expected
+        assert (await request_action(api_client, path, "clear_fault")).status_code == expected
     await set_wallet_fault(harness, FAULT)
     await harness.drive(harness.keeper)
     assert (await harness.wallet(harness.keeper)).fault == FAULT, "not what was signed"
-    assert (await ask(api_client, path, "clear_fault")).status_code == 202
+    assert (await request_action(api_client, path, "clear_fault")).status_code == 202
     await harness.drive(harness.keeper)
     assert (await harness.wallet(harness.keeper)).fault is None
-    assert [each.status for each in await deeds(harness)] == [ActionStatus.OBSOLETE, ActionStatus.DONE]
+    assert [action.status for action in await stored_actions(harness)] == [ActionStatus.OBSOLETE, ActionStatus.DONE]
 
 
 async def expire(harness: SendingHarness) -> None:
@@ -232,7 +236,7 @@ async def expire(harness: SendingHarness) -> None:
         await session.execute(update(IntentRow).values(expires_at=text("now() - interval '1 second'")))
 
 
-async def test_past_its_deadline_nothing_is_sent(harness: SendingHarness) -> None:
+async def test_intent_past_its_deadline_is_not_sent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -243,7 +247,7 @@ async def test_past_its_deadline_nothing_is_sent(harness: SendingHarness) -> Non
     assert harness.nonce_on_chain(harness.keeper) == before
 
 
-async def test_expired_in_flight_it_is_replaced_by_a_self_send(harness: SendingHarness) -> None:
+async def test_intent_expired_in_flight_is_replaced_by_a_self_send(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -252,7 +256,10 @@ async def test_expired_in_flight_it_is_replaced_by_a_self_send(harness: SendingH
         await expire(harness)
         await harness.drive(harness.keeper)
         intent = await harness.intent(request_id)
-        assert (intent.status, [each.is_cancellation for each in intent.attempts]) == (IntentStatus.SENDING, [False, True])
+        assert (intent.status, [attempt.is_cancellation for attempt in intent.attempts]) == (
+            IntentStatus.SENDING,
+            [False, True],
+        )
     await harness.drive_until_idle(harness.keeper)
     assert (await harness.intent(request_id)).status is IntentStatus.EXPIRED
     assert harness.status(request_id) is OnChainStatus.PENDING

@@ -1,7 +1,8 @@
-"""Sending on a real chain through the real signer: the ordinary life of an intent, and parts that are away."""
+"""Sending on a real chain through the real signer: the ordinary course of an intent, and services that are away."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,7 @@ from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_o
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.application.transactions.intents import approve_call, queue_intent, settle_call
-from paimon.application.transactions.queries import (
-    list_wallets_with_work,
-)
+from paimon.application.transactions.queries import list_wallets_with_work
 from paimon.application.transactions.store import lock_wallet, register_wallet
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum
@@ -32,14 +31,14 @@ from paimon.infrastructure.keys.client import SignerClient
 pytestmark = pytest.mark.integration
 
 
-async def test_an_approval_is_sent_once_and_is_final_by_its_effect(harness: SendingHarness) -> None:
+async def test_approval_is_sent_once_and_final_by_its_effect(harness: SendingHarness) -> None:
     request_id = harness.request_awaiting_approval()
     before = harness.nonce_on_chain(harness.approver)
     await harness.queue_decision(request_id, Verdict.APPROVE)
     await harness.drive(harness.approver)
     in_flight = await harness.intent(request_id)
     assert in_flight.status is IntentStatus.SENDING
-    assert [each.status for each in in_flight.attempts] == [AttemptStatus.BROADCAST]
+    assert [attempt.status for attempt in in_flight.attempts] == [AttemptStatus.BROADCAST]
     await harness.drive_until_idle(harness.approver)
     assert harness.status(request_id) is OnChainStatus.APPROVED
     (attempt,) = (await assert_sent_once(harness, harness.approver, request_id, before)).attempts
@@ -61,7 +60,7 @@ async def test_mined_is_not_final(harness: SendingHarness) -> None:
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_a_rejection_carries_the_reason_that_was_voted(harness: SendingHarness) -> None:
+async def test_rejection_carries_the_reason_of_the_vote(harness: SendingHarness) -> None:
     request_id = harness.request_awaiting_approval()
     before = harness.nonce_on_chain(harness.approver)
     await harness.queue_decision(request_id, Verdict.REJECT, "documents are missing")
@@ -70,7 +69,7 @@ async def test_a_rejection_carries_the_reason_that_was_voted(harness: SendingHar
     await assert_sent_once(harness, harness.approver, request_id, before)
 
 
-async def test_settlements_of_both_kinds(harness: SendingHarness) -> None:
+async def test_standard_and_scheduled_requests_are_settled(harness: SendingHarness) -> None:
     small = harness.fund.request("ines", SMALL)
     scheduled = harness.fund.request("ivan", 600_000)
     harness.fund.warp(200 * DAY)
@@ -82,7 +81,7 @@ async def test_settlements_of_both_kinds(harness: SendingHarness) -> None:
         assert (await harness.intent(request_id)).status is IntentStatus.FINAL
 
 
-async def test_legacy_fees(harness: SendingHarness) -> None:
+async def test_legacy_fees_are_one_price(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     await harness.with_options(gas_fee_type=GasFeeType.LEGACY).drive_until_idle(harness.keeper)
@@ -91,40 +90,40 @@ async def test_legacy_fees(harness: SendingHarness) -> None:
     assert attempt.status is AttemptStatus.FINAL
 
 
-async def test_several_are_in_flight_in_nonce_order(harness: SendingHarness) -> None:
+async def test_several_intents_are_in_flight_in_nonce_order(harness: SendingHarness) -> None:
     requests = [harness.fund.request(name, SMALL) for name in ("ines", "ivan", "isla")]
     harness.fund.warp(7 * DAY + 1)
     before = harness.nonce_on_chain(harness.keeper)
     for request_id in requests:
         await harness.queue_settlement(request_id)
     await harness.drive(harness.keeper)
-    nonces = [each.nonce for request_id in requests for each in (await harness.intent(request_id)).attempts]
+    nonces = [attempt.nonce for request_id in requests for attempt in (await harness.intent(request_id)).attempts]
     assert nonces == [before, before + 1, before + 2]
     await harness.drive_until_idle(harness.keeper)
-    assert all(harness.status(each) is OnChainStatus.SETTLED for each in requests)
+    assert all(harness.status(request_id) is OnChainStatus.SETTLED for request_id in requests)
 
 
-async def test_the_same_key_is_the_same_intent(harness: SendingHarness) -> None:
+async def test_key_queued_twice_is_one_intent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     first, again = await harness.queue_settlement(request_id), await harness.queue_settlement(request_id)
     assert first.id == again.id
     async with harness.database.read() as session:
-        woken = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "drive_wallet"))).all()
-        assert [each.aggregate_id for each in woken] == [checksum(harness.keeper)]
+        messages = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "drive_wallet"))).all()
+        assert [message.aggregate_id for message in messages] == [checksum(harness.keeper)]
         assert await list_wallets_with_work(session) == [harness.keeper]
 
 
-async def test_the_same_key_with_another_payload_is_refused(harness: SendingHarness) -> None:
+async def test_key_with_another_payload_is_refused(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     with pytest.raises(PayloadConflict, match="one key stands for one call"):
         await harness.queue_settlement(request_id, RedemptionChannel.SCHEDULED)
 
 
-async def test_queueing_at_the_same_time_makes_one_intent(harness: SendingHarness) -> None:
+async def test_key_queued_concurrently_is_one_intent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     queued = await asyncio.gather(*(harness.queue_settlement(request_id) for _ in range(5)))
-    assert len({each.id for each in queued}) == 1
+    assert len({intent.id for intent in queued}) == 1
     await harness.intent(request_id)
 
 
@@ -137,14 +136,12 @@ async def test_queueing_does_not_wait_for_a_driver_that_holds_the_wallet(harness
         await asyncio.wait_for(harness.queue_settlement(request_id), 3)
 
 
-async def test_without_the_signer_an_intent_waits_simulated_and_goes_on_when_it_is_back(
-    harness: SendingHarness, tmp_path: Path
-) -> None:
+async def test_intent_is_simulated_while_the_signer_is_away(harness: SendingHarness, tmp_path: Path) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    nobody = SignerClient(tmp_path / "nobody.sock", timeout=1)
-    await SendingHarness(harness.fund, harness.database, harness.contracts, nobody, harness.options).drive(harness.keeper)
+    away = SignerClient(tmp_path / "away.sock", timeout=1)
+    await replace(harness, signer=away).drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.SIMULATED
     assert "does not answer" in str(intent.reason)
@@ -152,7 +149,7 @@ async def test_without_the_signer_an_intent_waits_simulated_and_goes_on_when_it_
     await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_what_the_signer_refuses_waits_with_its_code(harness: SendingHarness) -> None:
+async def test_intent_refused_by_the_signer_waits_with_the_code(harness: SendingHarness) -> None:
     request_id = harness.request_awaiting_approval()
     async with harness.database.write() as session:
         await queue_intent(
@@ -170,19 +167,17 @@ async def test_what_the_signer_refuses_waits_with_its_code(harness: SendingHarne
     assert intent.attempts == ()
 
 
-async def test_without_the_node_everything_stays_as_it_is(harness: SendingHarness) -> None:
+async def test_drive_without_a_node_changes_no_intent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as nowhere:
-        await harness.with_rpc(nowhere).drive(harness.keeper)
+    async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
+        await harness.with_rpc(away).drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert (intent.status, intent.reason) == (IntentStatus.QUEUED, None)
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_an_intent_for_a_request_that_does_not_exist_waits(
-    harness: SendingHarness, eventually: Callable[..., Any]
-) -> None:
+async def test_intent_for_an_unknown_request_waits(harness: SendingHarness, eventually: Callable[..., Any]) -> None:
     async with harness.database.write() as session:
         await queue_intent(
             session,
@@ -198,12 +193,12 @@ async def test_an_intent_for_a_request_that_does_not_exist_waits(
     assert "RequestNotFound" in str((await harness.intent(99)).reason)
 
 
-async def test_the_database_itself_allows_one_unacknowledged_attempt_a_wallet(harness: SendingHarness) -> None:
+async def test_database_allows_one_unacknowledged_attempt_per_wallet(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     await prepare_next(harness.context(), harness.keeper)
     (attempt,) = (await harness.intent(request_id)).attempts
-    columns = {c.name: getattr(attempt, c.name) for c in AttemptRow.__table__.columns} | {"hash": bytes(32)}
+    columns = {column.name: getattr(attempt, column.name) for column in AttemptRow.__table__.columns} | {"hash": bytes(32)}
     with pytest.raises(IntegrityError, match="unacknowledged"):
         async with harness.database.write() as session:
             session.add(AttemptRow(**columns))

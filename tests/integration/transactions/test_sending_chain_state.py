@@ -1,4 +1,4 @@
-"""What the chain says first: done by others, taken back, not due, unfunded; and nonces that others used."""
+"""The chain's state decides: effects brought about by others, cancelled, not due or unfunded; nonces used externally."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,7 @@ from tests.support.scenarios.sending import SMALL, SendingHarness, stopped_minin
 
 from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import prepare_next
-from paimon.application.transactions.queries import (
-    list_wallets,
-)
+from paimon.application.transactions.queries import list_wallets
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.redemption.request import OnChainStatus
@@ -23,7 +21,7 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 pytestmark = pytest.mark.integration
 
 
-async def test_what_someone_else_settled_is_not_sent(harness: SendingHarness) -> None:
+async def test_request_settled_by_someone_else_is_not_sent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     harness.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
@@ -35,12 +33,12 @@ async def test_what_someone_else_settled_is_not_sent(harness: SendingHarness) ->
     assert "SETTLED" in str(intent.reason)
 
 
-async def test_losing_the_race_in_the_block_is_satisfied_elsewhere_too(harness: SendingHarness) -> None:
+async def test_revert_after_a_lost_race_is_satisfied_externally(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
-        await prepare_next(harness.context(), harness.keeper)  # simulated and signed: nothing was wrong yet
+        await prepare_next(harness.context(), harness.keeper)  # simulated and signed before the other settlement
         harness.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
         await send_unacknowledged(harness.context(), harness.keeper)
     await harness.drive_until_idle(harness.keeper)
@@ -50,7 +48,7 @@ async def test_losing_the_race_in_the_block_is_satisfied_elsewhere_too(harness: 
     assert harness.nonce_on_chain(harness.keeper) == before + 1
 
 
-async def test_a_request_its_owner_took_back_is_cancelled(harness: SendingHarness) -> None:
+async def test_request_cancelled_by_its_owner_cancels_the_intent(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     harness.fund.send("ines", "RedemptionManager", "cancelRedemption", request_id)
@@ -59,7 +57,7 @@ async def test_a_request_its_owner_took_back_is_cancelled(harness: SendingHarnes
     assert (await harness.intent(request_id)).status is IntentStatus.CANCELLED
 
 
-async def test_a_revert_on_chain_without_the_effect_is_reverted_with_its_reason(harness: SendingHarness) -> None:
+async def test_revert_without_the_effect_ends_reverted_with_its_reason(harness: SendingHarness) -> None:
     request_id = harness.request_awaiting_approval()
     await harness.queue_decision(request_id, Verdict.APPROVE)
     role = harness.fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
@@ -73,7 +71,7 @@ async def test_a_revert_on_chain_without_the_effect_is_reverted_with_its_reason(
     assert "AccessControlUnauthorizedAccount" in str(intent.reason)
 
 
-async def test_what_is_not_due_waits_with_the_contracts_own_words(harness: SendingHarness) -> None:
+async def test_settlement_before_its_date_waits_with_the_contracts_error(harness: SendingHarness) -> None:
     request_id = harness.fund.request("ines", SMALL)
     harness.fund.wait_until_final()
     await harness.queue_settlement(request_id)
@@ -88,17 +86,17 @@ async def test_what_is_not_due_waits_with_the_contracts_own_words(harness: Sendi
 
 
 class UnableToEstimate(Rpc):
-    """A node that answers one question with an error that is no revert."""
+    """A node that answers one request with an error that is no revert."""
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
         answers = await super()._exchange(requests, attempts_max=attempts_max)
-        for at, (method, _params) in enumerate(requests):
+        for index, (method, _params) in enumerate(requests):
             if method == "eth_estimateGas":
-                answers[at] = {"error": {"code": -32000, "message": "gas required exceeds allowance (50000000)"}}
+                answers[index] = {"error": {"code": -32000, "message": "gas required exceeds allowance (50000000)"}}
         return answers
 
 
-async def test_a_call_the_node_will_not_estimate_waits_with_the_nodes_words(harness: SendingHarness) -> None:
+async def test_call_without_a_gas_estimate_waits_with_the_nodes_error(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     async with UnableToEstimate(harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
@@ -109,10 +107,10 @@ async def test_a_call_the_node_will_not_estimate_waits_with_the_nodes_words(harn
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_a_settlement_the_fund_cannot_pay_is_unfunded_until_it_can(harness: SendingHarness) -> None:
+async def test_settlement_is_unfunded_until_the_fund_can_pay(harness: SendingHarness) -> None:
     request_id = harness.fund.request("ines", 90_000)
     harness.fund.warp(7 * DAY + 1)
-    drain = harness.fund.node.rpc.call("evm_snapshot")
+    snapshot = harness.fund.node.rpc.call("evm_snapshot")
     usdt, vault = harness.fund.deployment.usdt, harness.fund.deployment.vault
     with harness.fund.chain() as chain:
         cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
@@ -127,15 +125,15 @@ async def test_a_settlement_the_fund_cannot_pay_is_unfunded_until_it_can(harness
     assert intent.status is IntentStatus.QUEUED
     assert "InsufficientLiquidity" in str(intent.reason)
     assert intent.unfunded
-    harness.fund.node.rpc.call("evm_revert", drain)
+    harness.fund.node.rpc.call("evm_revert", snapshot)
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL
     assert not intent.unfunded
 
 
-async def send_by_hand(harness: SendingHarness, wallet: str, nonce: int) -> None:
-    """A transaction with the service's own key that this system knows nothing of."""
+async def send_externally(harness: SendingHarness, wallet: str, nonce: int) -> None:
+    """Send a transaction with the service's own key that this system does not know."""
     account = harness.fund.accounts.account(wallet)
     signed = Account.sign_transaction(
         {
@@ -151,28 +149,28 @@ async def send_by_hand(harness: SendingHarness, wallet: str, nonce: int) -> None
     harness.fund.node.rpc.call("eth_sendRawTransaction", hex0x(bytes(signed.raw_transaction)))
 
 
-async def test_a_key_used_elsewhere_is_reported_and_sending_goes_on(harness: SendingHarness) -> None:
+async def test_key_used_externally_is_a_fault_and_sending_goes_on(harness: SendingHarness) -> None:
     first = harness.due_request("ines")
     await harness.queue_settlement(first)
     await harness.drive_until_idle(harness.keeper)
     nonce = harness.nonce_on_chain(harness.keeper)
-    await send_by_hand(harness, "keeper", nonce)
+    await send_externally(harness, "keeper", nonce)
     harness.fund.mine(3)
     second = harness.due_request("ivan")
     await harness.queue_settlement(second)
     await harness.drive_until_idle(harness.keeper)
     assert (await harness.intent(second)).attempts[0].nonce == nonce + 1
     async with harness.database.read() as session:
-        (view,) = await list_wallets(session)
-    assert view.name is WalletName.KEEPER
-    assert view.next_nonce == nonce + 2
-    assert view.open_intents == 0
-    assert "someone else has this key" in str(view.fault)
+        (wallet,) = await list_wallets(session)
+    assert wallet.name is WalletName.KEEPER
+    assert wallet.next_nonce == nonce + 2
+    assert wallet.open_intents == 0
+    assert "someone else has this key" in str(wallet.fault)
 
 
-async def test_a_key_that_was_used_before_this_database_is_adopted_without_alarm(harness: SendingHarness) -> None:
+async def test_key_used_before_this_database_is_adopted_without_a_fault(harness: SendingHarness) -> None:
     nonce = harness.nonce_on_chain(harness.keeper)
-    await send_by_hand(harness, "keeper", nonce)
+    await send_externally(harness, "keeper", nonce)
     harness.fund.mine(3)
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
@@ -181,41 +179,41 @@ async def test_a_key_that_was_used_before_this_database_is_adopted_without_alarm
     assert (await harness.intent(request_id)).attempts[0].nonce == nonce + 1
 
 
-async def test_a_nonce_taken_from_under_a_sent_transaction_drops_it_and_sends_anew(harness: SendingHarness) -> None:
+async def test_nonce_used_externally_drops_the_attempt_and_sends_anew(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     nonce = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
-        await send_by_hand(harness, "keeper", nonce)
+        await send_externally(harness, "keeper", nonce)
         harness.fund.mine(3)
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL
-    assert [(each.nonce, each.status) for each in intent.attempts] == [
+    assert [(attempt.nonce, attempt.status) for attempt in intent.attempts] == [
         (nonce, AttemptStatus.DROPPED), (nonce + 1, AttemptStatus.FINAL),
     ]  # fmt: skip
     assert "someone else has this key" in str((await harness.wallet(harness.keeper)).fault)
     assert harness.status(request_id) is OnChainStatus.SETTLED
 
 
-class Behind(Rpc):
-    """A node that has not got beyond block 1."""
+class LaggingNode(Rpc):
+    """A node whose final block is block 1."""
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
-        asked = [(method, ["0x1" if each == "finalized" else each for each in params]) for method, params in requests]
-        return await super()._exchange(asked, attempts_max=attempts_max)
+        lagging = [(method, ["0x1" if param == "finalized" else param for param in params]) for method, params in requests]
+        return await super()._exchange(lagging, attempts_max=attempts_max)
 
 
-async def test_a_node_too_far_behind_to_know_the_request_changes_nothing_of_what_is_in_flight(harness: SendingHarness) -> None:
+async def test_lagging_node_changes_nothing_in_flight(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
         await harness.drive(harness.keeper)
-        async with Behind(harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
+        async with LaggingNode(harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
             await harness.with_rpc(rpc).with_options(stuck_seconds=0).drive(harness.keeper)
-        assert [each.status for each in (await harness.intent(request_id)).attempts] == [AttemptStatus.BROADCAST]
+        assert [attempt.status for attempt in (await harness.intent(request_id)).attempts] == [AttemptStatus.BROADCAST]
     await harness.drive_until_idle(harness.keeper)
 
 
@@ -226,14 +224,14 @@ class OtherFork(Rpc):
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
         answers = await super()._exchange(requests, attempts_max=attempts_max)
-        for at, (method, _params) in enumerate(requests):
+        for index, (method, _params) in enumerate(requests):
             if method == "eth_getTransactionReceipt":
-                self.receipt = answers[at]["result"] or self.receipt
-                answers[at] = answers[at] | {"result": self.receipt}
+                self.receipt = answers[index]["result"] or self.receipt
+                answers[index] = answers[index] | {"result": self.receipt}
         return answers
 
 
-async def test_a_receipt_of_a_block_that_is_not_the_chains_is_never_final(harness: SendingHarness) -> None:
+async def test_receipt_of_another_fork_is_never_final(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
@@ -251,7 +249,7 @@ async def test_a_receipt_of_a_block_that_is_not_the_chains_is_never_final(harnes
     assert hex0x(attempt.block_hash or b"") == receipt["blockHash"]
 
 
-async def test_a_nonce_taken_after_ours_was_mined_and_reorganised_away_is_given_up(harness: SendingHarness) -> None:
+async def test_nonce_used_externally_after_a_reorganisation_drops_the_attempt(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     nonce = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -259,11 +257,11 @@ async def test_a_nonce_taken_after_ours_was_mined_and_reorganised_away_is_given_
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
         await harness.drive(harness.keeper)
-        assert [each.status for each in (await harness.intent(request_id)).attempts] == [AttemptStatus.MINED]
+        assert [attempt.status for attempt in (await harness.intent(request_id)).attempts] == [AttemptStatus.MINED]
         harness.fund.node.rpc.call("anvil_rollback", 1)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
-        await send_by_hand(harness, "keeper", nonce)
+        await send_externally(harness, "keeper", nonce)
         harness.fund.mine(3)
     await harness.drive_until_idle(harness.keeper)
-    statuses = [(each.nonce, each.status) for each in (await harness.intent(request_id)).attempts]
+    statuses = [(attempt.nonce, attempt.status) for attempt in (await harness.intent(request_id)).attempts]
     assert statuses == [(nonce, AttemptStatus.DROPPED), (nonce + 1, AttemptStatus.FINAL)]

@@ -1,6 +1,6 @@
-"""Each effect once and each nonce once: what a predecessor left, and however many drive at the same time.
+"""Each effect once and each nonce once: after a crashed predecessor, and with concurrent drivers.
 
-Death at every point at which a process waits is in test_sending_deaths.py.
+tests/faults/transactions/test_crash_points.py crashes at every point at which a process waits.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_o
 from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import PrepareOutcome, prepare_next
 from paimon.domain.kernel.chain import hex0x
+from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 
 pytestmark = pytest.mark.integration
 
 
-async def test_death_between_commit_and_broadcast_sends_the_very_bytes_that_were_stored(harness: SendingHarness) -> None:
+async def test_crash_before_the_broadcast_sends_the_stored_bytes(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    assert isinstance(await prepare_next(harness.context(), harness.keeper), AttemptRow)
+    assert isinstance(await prepare_next(harness.context(), harness.keeper), Attempt)
     (stored,) = (await harness.intent(request_id)).attempts
     assert stored.status is AttemptStatus.SIGNED
     await harness.drive_until_idle(harness.keeper)
@@ -34,12 +34,12 @@ async def test_nothing_is_signed_while_an_attempt_is_unacknowledged(harness: Sen
     first, second = harness.due_request("ines"), harness.due_request("ivan")
     await harness.queue_settlement(first)
     await harness.queue_settlement(second)
-    assert isinstance(await prepare_next(harness.context(), harness.keeper), AttemptRow)
+    assert isinstance(await prepare_next(harness.context(), harness.keeper), Attempt)
     assert await prepare_next(harness.context(), harness.keeper) is PrepareOutcome.STOP
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_death_between_broadcast_and_its_record_even_when_it_was_mined_meanwhile(harness: SendingHarness) -> None:
+async def test_crash_after_the_broadcast_sends_once_though_mined_meanwhile(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -52,7 +52,7 @@ async def test_death_between_broadcast_and_its_record_even_when_it_was_mined_mea
     await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_many_drivers_at_once_send_once(harness: SendingHarness) -> None:
+async def test_concurrent_drivers_send_each_intent_once(harness: SendingHarness) -> None:
     requests = [harness.fund.request(name, SMALL) for name in ("ines", "ivan", "isla")]
     harness.fund.warp(7 * DAY + 1)
     before = harness.nonce_on_chain(harness.keeper)
@@ -68,7 +68,7 @@ async def test_many_drivers_at_once_send_once(harness: SendingHarness) -> None:
         assert (intent.status, len(intent.attempts)) == (IntentStatus.FINAL, 1)
 
 
-async def test_a_reorganised_transaction_is_broadcast_again_and_mined_once(harness: SendingHarness) -> None:
+async def test_reorganised_transaction_is_broadcast_again_and_mined_once(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)

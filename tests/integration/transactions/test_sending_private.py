@@ -1,4 +1,4 @@
-"""A private endpoint first: the same bytes go public only after so many blocks, and only if the policy allows it."""
+"""The private endpoint: its bytes go public only after a number of blocks, and only with the public fallback."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 async def private_endpoint(
     harness: SendingHarness, *, mines: bool, **options: Any
 ) -> AsyncIterator[tuple[SendingHarness, StubNode]]:
-    """An endpoint that takes transactions and passes them on to builders, or withholds them."""
+    """Run an endpoint that accepts transactions and passes them to builders, or withholds them."""
 
     def take(params: list[Any]) -> str:
         return str(harness.fund.node.rpc.call("eth_sendRawTransaction", *params)) if mines else "0x" + "00" * 32
@@ -32,7 +32,7 @@ def in_pool(harness: SendingHarness) -> int:
     return int(harness.fund.node.rpc.call("txpool_status")["pending"], 16)
 
 
-async def test_what_the_private_endpoint_gets_mined_was_never_sent_elsewhere(harness: SendingHarness) -> None:
+async def test_private_transaction_is_sent_to_the_private_endpoint_only(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     async with private_endpoint(harness, mines=True) as (private, node):
@@ -43,7 +43,7 @@ async def test_what_the_private_endpoint_gets_mined_was_never_sent_elsewhere(har
     assert attempt.channel is BroadcastChannel.PRIVATE
 
 
-async def test_withheld_it_stays_private_and_is_replaced_privately_where_the_policy_says_so(harness: SendingHarness) -> None:
+async def test_withheld_transaction_stays_private_without_the_public_fallback(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     with stopped_mining(harness.fund):
         async with private_endpoint(harness, mines=False, private_wait_blocks=1) as (private, node):
@@ -54,11 +54,11 @@ async def test_withheld_it_stays_private_and_is_replaced_privately_where_the_pol
             await private.with_options(stuck_seconds=0).drive(private.keeper)
             assert len(node.received) == 2
         attempts = (await harness.intent(request_id)).attempts
-        assert {each.channel for each in attempts} == {BroadcastChannel.PRIVATE}
+        assert {attempt.channel for attempt in attempts} == {BroadcastChannel.PRIVATE}
         assert in_pool(harness) == 0
 
 
-async def test_withheld_for_too_long_it_goes_public_where_the_policy_allows_it(harness: SendingHarness) -> None:
+async def test_withheld_transaction_goes_public_with_the_public_fallback(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     with stopped_mining(harness.fund):
@@ -80,7 +80,7 @@ async def test_withheld_for_too_long_it_goes_public_where_the_policy_allows_it(h
     await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_a_private_endpoint_that_is_down_holds_it_up_for_so_many_blocks(harness: SendingHarness) -> None:
+async def test_transaction_goes_public_while_the_private_endpoint_is_down(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     async with private_endpoint(harness, mines=False, public_fallback=True, private_wait_blocks=4) as (private, node):
@@ -95,26 +95,26 @@ async def test_a_private_endpoint_that_is_down_holds_it_up_for_so_many_blocks(ha
     await assert_sent_once(harness, harness.keeper, request_id, before)
 
 
-async def test_a_private_endpoint_that_is_down_is_named_and_what_was_sent_before_is_followed(harness: SendingHarness) -> None:
+async def test_private_endpoint_that_is_down_delays_unsent_intents_only(harness: SendingHarness) -> None:
     first, second = harness.due_request("ines"), harness.due_request("ivan")
     async with private_endpoint(harness, mines=True) as (private, node):
         with stopped_mining(harness.fund):
             await private.queue_settlement(first)
             await private.drive(private.keeper)
-            takes, node.methods["eth_sendRawTransaction"] = node.methods["eth_sendRawTransaction"], None
+            accepting, node.methods["eth_sendRawTransaction"] = node.methods["eth_sendRawTransaction"], None
             node.disturbances += [replying_with(503)] * 9
             await private.queue_settlement(second)
             await private.drive(private.keeper)
             harness.fund.mine(3)
             await private.with_options(stuck_seconds=0).drive(private.keeper)
-            held_up = await harness.intent(second)
-            assert "the private endpoint does not answer" in str(held_up.reason)
-            assert [each.status for each in held_up.attempts] == [AttemptStatus.SIGNED], "nobody saw it: nothing to replace"
-            assert "HTTP 503" in str(held_up.attempts[0].answer)
+            delayed = await harness.intent(second)
+            assert "the private endpoint does not answer" in str(delayed.reason)
+            assert [attempt.status for attempt in delayed.attempts] == [AttemptStatus.SIGNED], "unseen: nothing to replace"
+            assert "HTTP 503" in str(delayed.attempts[0].answer)
             assert (await harness.intent(first)).status is IntentStatus.FINAL
             assert (await harness.wallet(harness.keeper)).last_error is None
             node.disturbances.clear()
-            node.methods["eth_sendRawTransaction"] = takes
+            node.methods["eth_sendRawTransaction"] = accepting
             await private.drive(private.keeper)
             assert (await harness.intent(second)).reason is None
         await private.drive_until_idle(private.keeper)

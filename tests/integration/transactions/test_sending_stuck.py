@@ -1,4 +1,4 @@
-"""What does not move: replaced at the same nonce for more, within the cap; or waiting visibly for money."""
+"""Stuck transactions: replaced at their nonce for a higher fee within the cap, or waiting visibly for money."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 pytestmark = pytest.mark.integration
 
 
-async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: SendingHarness) -> None:
+async def test_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: SendingHarness) -> None:
     impatient = harness.with_options(stuck_seconds=0)
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
@@ -21,10 +21,10 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: Se
         await impatient.drive(harness.keeper)
         await impatient.drive(harness.keeper)
         attempts = (await harness.intent(request_id)).attempts
-        assert [each.status for each in attempts] == [
+        assert [attempt.status for attempt in attempts] == [
             AttemptStatus.REPLACED, AttemptStatus.REPLACED, AttemptStatus.BROADCAST,
         ]  # fmt: skip
-        assert {each.nonce for each in attempts} == {before}
+        assert {attempt.nonce for attempt in attempts} == {before}
         for earlier, later in itertools.pairwise(attempts):
             assert later.max_fee_wei * 10 >= earlier.max_fee_wei * 11
             assert later.priority_fee_wei * 10 >= earlier.priority_fee_wei * 11
@@ -33,7 +33,7 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: Se
     assert intent.attempts[-1].status is AttemptStatus.FINAL
 
 
-async def test_an_older_attempt_that_is_mined_after_all_is_found(harness: SendingHarness) -> None:
+async def test_replaced_attempt_that_is_mined_is_final(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -46,11 +46,11 @@ async def test_an_older_attempt_that_is_mined_after_all_is_found(harness: Sendin
         harness.fund.mine(1)
     await harness.drive_until_idle(harness.keeper)
     intent = await assert_sent_once(harness, harness.keeper, request_id, before)
-    assert [each.status for each in intent.attempts] == [AttemptStatus.FINAL, AttemptStatus.REPLACED]
+    assert [attempt.status for attempt in intent.attempts] == [AttemptStatus.FINAL, AttemptStatus.REPLACED]
 
 
-async def test_a_replacement_of_what_is_done_already_only_uses_up_the_nonce(harness: SendingHarness) -> None:
-    """Someone else settles while ours is stuck: paying for a call that must revert would be waste."""
+async def test_replacement_is_a_self_send_when_the_effect_has_come(harness: SendingHarness) -> None:
+    """Someone else settles while our transaction is stuck: a call that must revert would waste gas."""
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -69,7 +69,7 @@ async def test_a_replacement_of_what_is_done_already_only_uses_up_the_nonce(harn
     assert harness.nonce_on_chain(harness.keeper) == before + 1
 
 
-async def test_replacing_ends_at_the_cap_and_at_the_last_try(harness: SendingHarness) -> None:
+async def test_replacing_stops_at_the_fee_cap_and_at_the_last_attempt(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     with stopped_mining(harness.fund):
@@ -81,11 +81,11 @@ async def test_replacing_ends_at_the_cap_and_at_the_last_try(harness: SendingHar
         assert intent.reason is not None
         assert "leaves no room" in intent.reason
         await harness.with_options(stuck_seconds=0, attempts_max=1).drive(harness.keeper)
-        assert "a person must look" in str((await harness.intent(request_id)).reason)
+        assert "an operator must look" in str((await harness.intent(request_id)).reason)
     await harness.drive_until_idle(harness.keeper)
 
 
-async def test_a_node_that_forgot_a_transaction_gets_it_again(harness: SendingHarness) -> None:
+async def test_forgotten_transaction_is_sent_again(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -97,7 +97,7 @@ async def test_a_node_that_forgot_a_transaction_gets_it_again(harness: SendingHa
     assert len((await assert_sent_once(harness, harness.keeper, request_id, before)).attempts) == 1
 
 
-async def test_above_the_price_cap_it_waits_visibly(harness: SendingHarness) -> None:
+async def test_intent_above_the_fee_cap_waits_with_its_reason(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
@@ -110,7 +110,7 @@ async def test_above_the_price_cap_it_waits_visibly(harness: SendingHarness) -> 
     assert (await assert_sent_once(harness, harness.keeper, request_id, before)).reason is None
 
 
-async def test_a_wallet_that_cannot_pay_waits_visibly(harness: SendingHarness) -> None:
+async def test_intent_of_a_wallet_that_cannot_pay_waits(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
     harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(10**9))

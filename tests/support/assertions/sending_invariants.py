@@ -1,10 +1,10 @@
-"""Does what the tables say of sending agree with what the chain shows? Asked when everything has come to rest.
+"""Assert that the tables of sending agree with the chain, when nothing is in progress.
 
-- Each effect happened once: one event of its kind a request, caused by at most one transaction of ours.
-- No nonce is missing and none hangs: the counter is the chain's count, nothing waits in the pool, and every transaction the
-  chain has of a wallet is a stored attempt, but for those a test says were made elsewhere.
-- The tables tell the truth: an attempt is final exactly if it was mined, where and how the receipt says; every intent has
-  ended as the chain's state of its request demands; no wallet's drive is interrupted, and no wish of a person's is left.
+- Each effect happened once: one event of its kind for each subject, caused by at most one transaction of ours.
+- No nonce is missing and none is pending: the counter equals the chain's count, the pool holds nothing, and every transaction
+  of a wallet on chain is a stored attempt, except those that a test made elsewhere.
+- The rows are true: an attempt is final exactly if it was mined, where and how the receipt shows; every intent ended as the
+  state of its subject on chain demands; no wallet has a last error, and no operator action is left.
 """
 
 from collections import Counter
@@ -39,19 +39,19 @@ _EVENTS_OF_STEPS: Final = {
     RebalancerFunction.PURCHASE: "AssetPurchased",
     RebalancerFunction.REBALANCE_BUFFER: "BufferPoolRebalanced",
 }
-"""Of calls of a plan, which are about no request: a test's plan has one of each at most."""
+"""Events of plan calls, which name no subject: a test's plan has at most one call of each kind."""
 _SAFE: Final = load_abi("Safe")
 _EXPECTED_EFFECT: Final = {
     IntentStatus.FINAL: EffectStatus.DONE,
     IntentStatus.SATISFIED_EXTERNALLY: EffectStatus.DONE,
     IntentStatus.CANCELLED: EffectStatus.IMPOSSIBLE,
 }
-"""How an intent may end in these tests, and what the chain must show then."""
+"""The ends of intents in these tests, and the effect that the chain must show."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Where the story began: a block, and how many transactions each wallet had made."""
+    """The start of the scenario: a block, and the nonce of each wallet."""
 
     block: int
     nonces: dict[Address, int]
@@ -65,7 +65,7 @@ async def take_baseline(app_context: AppContext, wallets: Sequence[Address]) -> 
 async def assert_sending_invariants(
     app_context: AppContext, since: Baseline, *, external_hashes: frozenset[Hash32] = frozenset()
 ) -> None:
-    """`elsewhere`: transactions that were made with our keys by somebody else."""
+    """Assert every invariant. `external_hashes` are transactions that someone else made with our keys."""
     async with app_context.database.read() as session:
         attempts = [attempt_of(row) for row in await session.scalars(select(AttemptRow))]
         intents = [intent_of(row) for row in await session.scalars(select(IntentRow))]
@@ -114,7 +114,9 @@ async def _assert_intent(
     app_context: AppContext, intent: Intent, attempts: Sequence[Attempt], event_counts: Counter[tuple[str, int]]
 ) -> None:
     summary = f"{intent.idempotency_key}: {intent.status} ({intent.reason})"
-    if intent.aborting_as is None or intent.status is not intent.aborting_as:  # given up, its effect may come by a later try
+    if (
+        intent.aborting_as is None or intent.status is not intent.aborting_as
+    ):  # after an abort the effect may come by a later intent
         assert intent.status in _EXPECTED_EFFECT, summary
         effect, state = await _effect(app_context, intent, event_counts)
         assert effect is _EXPECTED_EFFECT[intent.status], f"{summary}, and the request is {state}"
@@ -132,7 +134,7 @@ def _event(app_context: AppContext, intent: Intent) -> tuple[str, int]:
 
 
 def _topic_of(subject: IntentSubject) -> int:
-    """The indexed argument by which the event names the subject."""
+    """Return the indexed argument by which the event names the subject."""
     safe_tx_hash, request_id = subject.safe_tx_hash, subject.request_id
     if safe_tx_hash is not None:
         return int.from_bytes(safe_tx_hash)
@@ -155,7 +157,7 @@ async def _effect(app_context: AppContext, intent: Intent, event_counts: Counter
 
 
 async def _mined(app_context: AppContext, since: Baseline) -> dict[Hash32, dict[str, Any]]:
-    """The receipts of all transactions of the wallets, from the blocks themselves; `from` as an address."""
+    """Read the receipts of all transactions of the wallets from the blocks; `from` is an address."""
     head = int(await app_context.rpc.call("eth_blockNumber", []), 16)
     blocks = await app_context.rpc.batch([("eth_getBlockReceipts", [hex(each)]) for each in range(since.block + 1, head + 1)])
     receipts = [each | {"from": Address(bytes.fromhex(each["from"][2:]))} for block in blocks for each in block]
@@ -163,8 +165,7 @@ async def _mined(app_context: AppContext, since: Baseline) -> dict[Hash32, dict[
 
 
 async def _count_events(app_context: AppContext, since: Baseline) -> Counter[tuple[str, int]]:
-    """How often each event of the manager was emitted about each request, of a Safe about each transaction, and of the
-    controller at all (about 0)."""
+    """Count the events: of the manager by request, of a Safe by transaction, and of the controller (under 0)."""
     manager, controller, safe = (
         ContractName.REDEMPTION_MANAGER,
         ContractName.ASSET_CONTROLLER,

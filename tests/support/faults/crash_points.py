@@ -1,13 +1,14 @@
-"""Every point at which a process can die in a coroutine, counted as it runs; and a death at the n-th of them.
+"""Count every point at which a process can crash in a coroutine, and crash at one of them.
 
-A coroutine waits in one way only: it yields to the event loop. A statement, a commit, an exchange with the node or with
-the signer suspends it at least once, since each answer arrives at a socket of the loop. Whoever drives the coroutine sees
-every suspension, so none can be forgotten by whoever adds one. A task of its own would escape; that the driven code makes
-none is for its test to say (see `waits`).
+A coroutine waits in one way only: it yields to the event loop. A statement, a commit, an exchange with the node or with the
+signer suspends it at least once, because each answer arrives at a socket of the loop. The code that drives the coroutine sees
+every suspension, so that none can be forgotten. A task of its own would escape; `source_wait_points` refuses code that could
+start one.
 
-A death comes when what the coroutine waits for has happened and before it learns of it: the others have done all that was
-asked of them, and nobody here knows. What lies between two suspensions is arithmetic. So point n is "n's answer is lost",
-and "n was never asked" is point n - 1: a commit is died at just before it, and just after it with its acknowledgement lost.
+A crash comes when what the coroutine waits for has happened and before it learns of it: the other side has done all that was
+requested, and this process does not know. The code between two suspensions only computes. So point n means "answer n is
+lost", and "request n was never sent" is point n - 1: a commit is tested just before it, and just after it with its
+acknowledgement lost.
 """
 
 import ast
@@ -24,21 +25,21 @@ import paimon
 SOURCE: Final = Path(paimon.__file__).parent
 
 WaitPoint = tuple[str, int, int]
-"""A place in the source that waits: file below the package, line and column."""
+"""A place in the source that waits: the file below the package, line and column."""
 
 
 @dataclass
 class DrivenCoroutine:
-    """Awaiting it runs `life`, and lets something happen at each of its waits."""
+    """Runs the coroutine when it is awaited, with a hook at each of its waits."""
 
     coroutine: Coroutine[Any, Any, None]
     waits: int = field(default=0, init=False)
 
     def before_wait(self) -> None:
-        """The life is about to wait for the `waits`-th time."""
+        """Called when the coroutine is about to wait for the `waits`-th time."""
 
     def after_wait(self) -> Generator[Any, Any, None]:
-        """What it waited for has happened, and it does not know yet."""
+        """Called when what the coroutine waited for has happened and it does not know yet."""
         yield from ()
 
     def __await__(self) -> Generator[Any, Any, None]:
@@ -53,17 +54,17 @@ class DrivenCoroutine:
             error = None
             try:
                 yield awaited
-            except BaseException as thrown:  # noqa: BLE001 — a timeout's cancellation, meant for the life
+            except BaseException as thrown:  # noqa: BLE001 — a timeout's cancellation, meant for the coroutine
                 error = thrown
             try:
                 yield from self.after_wait()
-            except BaseException as thrown:  # noqa: BLE001 — the same
+            except BaseException as thrown:  # noqa: BLE001 — as above
                 error = thrown
 
 
 @dataclass
 class CrashingCoroutine(DrivenCoroutine):
-    """At its `crash_at`-th wait the process is killed; without a number, it notes where it waits."""
+    """Kills the process at the `crash_at`-th wait; without a number, it records where the coroutine waits."""
 
     crash_at: int | None = None
     points: list[tuple[WaitPoint, ...]] = field(default_factory=list)
@@ -79,9 +80,9 @@ class CrashingCoroutine(DrivenCoroutine):
 
 
 def _stack(waiting: Any) -> Iterator[WaitPoint]:
-    """The package's own places in the chain of those who wait for each other, outermost first."""
+    """Yield the package's own places in the chain of waiting frames, outermost first."""
     while waiting is not None:
-        kind = next((each for each in ("cr", "ag", "gi") if hasattr(waiting, f"{each}_frame")), None)
+        kind = next((prefix for prefix in ("cr", "ag", "gi") if hasattr(waiting, f"{prefix}_frame")), None)
         if kind is None or (frame := getattr(waiting, f"{kind}_frame")) is None:
             return
         path = frame.f_code.co_filename
@@ -91,15 +92,15 @@ def _stack(waiting: Any) -> Iterator[WaitPoint]:
         waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
 
 
-def waits(folder: str) -> Iterator[WaitPoint]:
-    """Every `await` and `async with` in the files of a folder below the package, read from the source.
+def source_wait_points(folder: str) -> Iterator[WaitPoint]:
+    """Yield every `await` and `async with` in the files of a folder below the package.
 
-    Refuses a file that imports asyncio: a task started there would wait out of sight.
+    Fails for a file that imports asyncio: a task started there would wait out of sight.
     """
     for path in sorted((SOURCE / folder).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                named = [getattr(node, "module", None), *(each.name for each in node.names)]
-                assert "asyncio" not in named, f"{path.name} may start tasks that nobody drives"
+                names = [getattr(node, "module", None), *(alias.name for alias in node.names)]
+                assert "asyncio" not in names, f"{path.name} may start tasks that this module cannot drive"
             if isinstance(node, ast.Await | ast.AsyncWith | ast.AsyncFor):
                 yield str(path.relative_to(SOURCE)), node.lineno, node.col_offset

@@ -1,7 +1,7 @@
-"""A node between a sender and the real chain that loses, delays, refuses and misremembers, as real endpoints do.
+"""A faulty node between a sender and the real chain: it loses, delays, refuses and misreports, as real endpoints do.
 
-Behind a balancer answers come from several nodes: one may take a transaction while another, which has another view, answers
-for it. Blocks are final here only FINAL_DEPTH below the head, so that there is something to reorganise.
+Behind a load balancer the answers come from several nodes: one node may accept a transaction while another one, with another
+view, answers. Blocks are final here only FINAL_DEPTH below the head, so that there is something to reorganise.
 """
 
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ _TAKEN: Final = ("already known", "nonce too low", "replacement transaction unde
 
 @dataclass
 class SharedFinality:
-    """The highest block anybody was told is final: it never falls, and nothing at or below it is reorganised."""
+    """The highest block that any node reported final. It never falls, and nothing at or below it is reorganised."""
 
     final_max: int = 0
 
@@ -69,26 +69,26 @@ class FaultyNode(FaultyEndpoint):
         head = await self.head()
         seen = head - behind
         final = self.finality.at(head) if not behind else min(self.finality.final_max, seen - FINAL_DEPTH)
-        answers = await self.post([call_at_head(each, seen, max(final, 0)) for each in calls])
-        answers = [hide_newer_blocks(each, answer, seen) for each, answer in zip(calls, answers, strict=True)]
-        for each, answer in zip(calls, answers, strict=True):
-            if each["method"] == "eth_getTransactionReceipt" and answer.get("result"):
-                self._receipts[each["params"][0]] = answer["result"]
+        answers = await self.post([call_at_head(call, seen, max(final, 0)) for call in calls])
+        answers = [hide_newer_blocks(call, answer, seen) for call, answer in zip(calls, answers, strict=True)]
+        for call, answer in zip(calls, answers, strict=True):
+            if call["method"] == "eth_getTransactionReceipt" and answer.get("result"):
+                self._receipts[call["params"][0]] = answer["result"]
         return answers
 
     def answers_from_fork(self, calls: list[Call], answers: Answers) -> Answers:
-        """The same, from a node that still follows a fork on which what was mined once is mined."""
+        """Change the answers to those of a node on a fork where every receipt ever shown is still valid."""
         return [
-            answer | {"result": self._receipts[each["params"][0]]}
-            if each["method"] == "eth_getTransactionReceipt" and each["params"][0] in self._receipts
+            answer | {"result": self._receipts[call["params"][0]]}
+            if call["method"] == "eth_getTransactionReceipt" and call["params"][0] in self._receipts
             else answer
-            for each, answer in zip(calls, answers, strict=True)
+            for call, answer in zip(calls, answers, strict=True)
         ]
 
 
 @asynccontextmanager
 async def faulty_nodes(upstream: str, number: int) -> AsyncIterator[list[FaultyNode]]:
-    """So many of them before one chain, agreeing on what is final and on nothing else."""
+    """Run this many faulty nodes before one chain. They agree on what is final and on nothing else."""
     finality = SharedFinality()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(node_session())
@@ -103,11 +103,11 @@ async def _lagging(node: FaultyNode, _request: web.Request, calls: list[Call]) -
 
 
 def _stale(method: str) -> Fault:
-    """One kind of question goes to a node that lags behind the one that answers the others."""
+    """Answer one method from a node that lags behind the node of the other methods."""
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
         now, before = await node.query_node(calls), await node.query_node(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
-        stale = [each["method"] == method for each in calls]
+        stale = [call["method"] == method for call in calls]
         return [old if is_stale else new for new, old, is_stale in zip(now, before, stale, strict=True)]
 
     return fault
@@ -118,7 +118,7 @@ async def _other_fork(node: FaultyNode, _request: web.Request, calls: list[Call]
 
 
 def _broadcast_answer(messages: tuple[str, ...], *, taken: bool) -> Fault:
-    """A broadcast's answer out of the table, whatever became of the bytes."""
+    """Answer a broadcast with a message of the table, whatever happened to the bytes."""
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
         if taken:
@@ -137,7 +137,7 @@ QUERY_FAULTS: Final[Faults] = {
     "stale receipts": (4, _stale("eth_getTransactionReceipt")),
     "other fork": (4, _other_fork),
 }
-"""What can happen to a question, and how often beside the others."""
+"""Faults of a query, with their weights."""
 
 SENDING_FAULTS: Final[Faults] = {
     "lost before": (2, COMMON_FAULTS["lost before"][1]),
@@ -149,4 +149,4 @@ SENDING_FAULTS: Final[Faults] = {
     "not taken": (6, _broadcast_answer(_NOT_TAKEN, taken=False)),
     "taken": (4, _broadcast_answer(_TAKEN, taken=True)),
 }
-"""What can happen to a broadcast."""
+"""Faults of a broadcast, with their weights."""

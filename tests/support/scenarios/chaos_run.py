@@ -1,9 +1,8 @@
-"""A storm: senders work at once through faulty nodes while the chain reorganises and other people act, on the chain
-and at the desk; then it clears.
+"""A chaos run: senders work at once through faulty nodes, the chain reorganises, and other accounts and operators act.
 
-One storm is drawn from one seed: each sender's faults, what happens on the chain in each round, who drives which wallet how
-impatiently. How the senders' steps interleave within a round is the machine's, so a seed repeats the weather, not every
-collision. Afterwards one house works on a sound node until nothing is open.
+One seed draws one run: each sender's faults, the events on chain in each round, which sender drives which wallet and how soon
+it replaces. The machine decides how the senders' steps interleave within a round, so that a seed repeats the faults, not
+every collision. Afterwards one context works on a sound node until nothing is open.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ _ACTION_KINDS: Final = (ActionKind.SPEED_UP, ActionKind.CANCEL, ActionKind.RETRY
 
 @dataclass
 class ChaosRun:
-    """`house` works on a sound node, `senders` each through the faulty node of its place."""
+    """`app_context` works on a sound node, each of `senders` through the faulty node at its index."""
 
     fund: TestFund
     app_context: AppContext
@@ -44,21 +43,21 @@ class ChaosRun:
     nodes: Sequence[FaultyNode]
     wallets: Sequence[Address]
     external_transactions: Sequence[str]
-    """What other people may do, signed beforehand; each is sent at most once."""
+    """Transactions of other accounts, signed beforehand; each is sent at most once."""
     seed: str = ""
     events: list[str] = field(default_factory=list)
     external_hashes: set[Hash32] = field(default_factory=set)
     action_requests: list[tuple[ActionKind, float]] = field(default_factory=list)
 
     async def run(self, seed: str) -> None:
-        """All of one storm, up to the calm."""
+        """Run all rounds of one seed, and recover."""
         self.seed, self.rng = seed, random.Random(seed)
         self.events, self.external_hashes, self.unsent, self.action_requests = [], set(), list(self.external_transactions), []
         self.began = self._head()
         self.nodes[0].finality.final_max = self.began - FINAL_DEPTH
         chance = self.rng.choice((0.1, 0.25, 0.5))
-        for place, node in enumerate(self.nodes):
-            node.restart_profile(f"{seed}/{place}", chance)
+        for index, node in enumerate(self.nodes):
+            node.restart_profile(f"{seed}/{index}", chance)
         await asyncio.gather(*(self._runner(sender, self.wallets[0]).sweep() for sender in self.senders))
         for _ in range(self.rng.randint(*ROUNDS)):
             for _ in range(self.rng.randint(1, 2)):
@@ -68,8 +67,8 @@ class ChaosRun:
         await self._recover()
 
     def describe(self) -> str:
-        weather = "; ".join(f"sender {place}: {', '.join(node.faults_met)}" for place, node in enumerate(self.nodes))
-        return f"seed {self.seed}: {', '.join(self.events)}; {weather}"
+        faults = "; ".join(f"sender {index}: {', '.join(node.faults_met)}" for index, node in enumerate(self.nodes))
+        return f"seed {self.seed}: {', '.join(self.events)}; {faults}"
 
     async def _work(self, sender: AppContext) -> None:
         options = {"stuck_seconds": self.rng.choice((0, NEVER, NEVER))}
@@ -84,7 +83,7 @@ class ChaosRun:
         return Runner(app_context, Scenario(0, wallet))
 
     async def _recover(self) -> None:
-        """The weather clears, the house restarts, and works until nothing is open."""
+        """End every fault, restart, and work until nothing is open."""
         self._chain("anvil_setNextBlockBaseFeePerGas", hex(_PRICE_WEI))
         for wallet in self.wallets:
             self._chain("anvil_setBalance", checksum(wallet), _FULL_BALANCE)
@@ -97,15 +96,15 @@ class ChaosRun:
             async with self.app_context.database.read() as session:
                 is_idle = not await list_wallets_with_work(session)
             if is_idle and not await has_open_actions(self.app_context):
-                self._mine(1)  # what others sent last
+                self._mine(1)  # what other accounts sent last
                 return
             self._mine(3)
-        raise AssertionError("the weather cleared, and something is still open")
+        raise AssertionError("the faults ended, and something is still open")
 
     async def _apply_random_event(self) -> None:
-        what = self.rng.choices(list(_EVENTS), list(_EVENTS.values()))[0]
-        self.events.append(what.__name__.strip("_"))
-        if asyncio.iscoroutine(done := what(self)):
+        event = self.rng.choices(list(_EVENTS), list(_EVENTS.values()))[0]
+        self.events.append(event.__name__.strip("_"))
+        if asyncio.iscoroutine(done := event(self)):
             await done
 
     def _chain(self, method: str, *params: Any) -> Any:
@@ -119,20 +118,20 @@ class ChaosRun:
             self._chain("evm_mine")
             self.nodes[0].finality.at(self._head())
 
-    # ------------------------------------------------------------------------------------------------- what happens
+    # --------------------------------------------------------------------------------------------------------- events
 
     def _mine_blocks(self) -> None:
         self._mine(self.rng.randint(1, 4))
 
     async def _reorganize(self) -> None:
-        """Some blocks are gone; of what was in them, some comes back, in another order, and some the pool has lost."""
+        """Roll back some blocks; some of their transactions come back in another order, and the pool loses the others."""
         head = self._head()
         deepest = min(head - self.nodes[0].finality.final_max, head - self.began, FINAL_DEPTH - 1)
         if deepest < 1:
             return
         async with self.app_context.database.read() as session:
             raws = list(await session.scalars(select(AttemptRow.raw).order_by(func.md5(AttemptRow.raw))))
-        self._try("anvil_rollback", self.rng.randint(1, deepest))  # refused once anvil has forgotten the block's state
+        self._try("anvil_rollback", self.rng.randint(1, deepest))  # anvil refuses once it has forgotten the block's state
         for raw in self.rng.sample(raws, self.rng.randint(0, len(raws))):
             self._try("eth_sendRawTransaction", "0x" + raw.hex())
         self._mine(self.rng.randint(0, 3))
@@ -141,7 +140,7 @@ class ChaosRun:
         self._chain("anvil_dropAllTransactions")
 
     def _send_external(self) -> None:
-        """Another person settles, approves or takes back what one of ours is about."""
+        """Another account settles, approves or cancels a request that an intent is about."""
         if self.unsent:
             self._try("eth_sendRawTransaction", self.unsent.pop(self.rng.randrange(len(self.unsent))))
 
@@ -163,24 +162,24 @@ class ChaosRun:
         self.external_hashes.add(Hash32(keccak(hexstr=raw)))
 
     def _request_operator_action(self) -> None:
-        """The desk is told what to do with some intent, whatever has become of it, while the senders work."""
+        """Request an action on some intent, in whatever status it is, while the senders work."""
         self.action_requests.append((self.rng.choice(_ACTION_KINDS), self.rng.random()))
         self.events[-1] += f" to {self.action_requests[-1][0]}"
 
     async def _submit_actions(self, action_requests: Sequence[tuple[ActionKind, float]]) -> None:
-        """Of one intent there is one wish at a time."""
+        """Store the actions; an intent has one requested action at a time."""
         requested = exists().where(
             OperatorActionRow.intent_id == IntentRow.id, OperatorActionRow.status == ActionStatus.REQUESTED
         )
         query = select(IntentRow).where(~requested).order_by(IntentRow.idempotency_key)
-        for kind, drawn in action_requests:
+        for kind, position in action_requests:
             async with self.app_context.database.write() as session:
                 if intents := (await session.scalars(query)).all():
-                    target = intents[int(drawn * len(intents))]
+                    target = intents[int(position * len(intents))]
                     session.add(operator_action_row(kind, Address(target.wallet), target.id))
 
     def _try(self, method: str, *params: Any) -> None:
-        """The chain may refuse what others ask of it; that is theirs to bear."""
+        """Call the chain, and record a refusal as part of the event."""
         try:
             self._chain(method, *params)
         except DemoError as error:

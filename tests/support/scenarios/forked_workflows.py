@@ -1,7 +1,7 @@
-"""Lives in processes of their own, killed where they wait, without paying seconds of imports for each.
+"""Run workflows in processes of their own and kill them where they wait, without seconds of imports for each.
 
-One process imports everything once and forks for each life; a fork that reaches its death point is killed by SIGKILL, so
-nothing after that point runs and its connections are cut by the kernel, as with any process that dies.
+One process imports everything once and forks for each workflow. A fork that reaches its crash point is killed by SIGKILL:
+nothing after that point runs, and the kernel cuts its connections, as with any process that crashes.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from paimon.settings import Settings
 
 @dataclass(frozen=True)
 class WorkflowOrder:
-    """A life to be lived, up to its `crash_at`-th wait if there is one."""
+    """A workflow to run, up to its `crash_at`-th wait if there is one."""
 
     workflow: str
     settings: Settings
@@ -44,7 +44,7 @@ class WorkflowOrder:
 
 @dataclass(frozen=True)
 class WorkflowEnd:
-    """Whether it was killed; if not, every point it waited at."""
+    """Whether the workflow was killed; if not, every point at which it waited."""
 
     killed: bool
     points: tuple[tuple[WaitPoint, ...], ...]
@@ -55,7 +55,7 @@ class WorkflowForker:
         self._process = process
 
     async def run(self, order: WorkflowOrder) -> WorkflowEnd:
-        """Raises AssertionError, with the traceback, when the life failed by itself."""
+        """Run the workflow in a fork. Raises AssertionError, with the traceback, when it fails by itself."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(base64.b64encode(pickle.dumps(order)) + b"\n")
@@ -96,7 +96,7 @@ def _serve_forks() -> None:
 
 
 def _warm_up() -> None:
-    """What a fresh process would spend its first tenths of a second on; every fork inherits it."""
+    """Do what a fresh process spends its first tenths of a second on; every fork inherits it."""
     import_module("psycopg")
     configure_mappers()
     for name in ContractName:
@@ -105,12 +105,12 @@ def _warm_up() -> None:
 
 
 def _run_in_fork(order: WorkflowOrder, output: Any, points: Any) -> None:
-    """The fork: it never returns."""
+    """Run in the fork, and exit: this never returns."""
     try:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
         asyncio.run(_run_workflow(order, points))
-    except BaseException:  # noqa: BLE001 — the parent is told, and nothing of the parent's may run here
+    except BaseException:  # noqa: BLE001 — the parent gets the output, and none of its code may run here
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)

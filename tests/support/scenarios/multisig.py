@@ -1,4 +1,4 @@
-"""The fund's two Safes with owners of every kind, and what people do with proposals."""
+"""The harness of the fund's two Safes, with owners of every kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,16 +31,16 @@ from paimon.infrastructure.database.sessions import Database
 
 CHAIN_ID: Final = 31337
 PLAN_LIMIT, DAY_LIMIT = 100_000, 150_000
-"""Of the warm Safe; the day's is low, so that tests reach it."""
+"""Limits of the warm Safe; the day's limit is low, so that tests reach it."""
 WARM_KEYS: Final = (1, 2, 3)
 COLD_KEYS: Final = (4, 5, 6)
 INNER_KEYS: Final = {"pair": (7, 8), "single": (9,)}
-"""Owners of the two Safes that own the cold one, all of whom must sign."""
+"""Owners of the two Safes that own the cold Safe; all of them must sign."""
 
 
 @dataclass(frozen=True)
 class FundSafes:
-    """Warm: two of three keys. Cold: three of five, which are three keys and two Safes."""
+    """Warm: two of three keys. Cold: three of five owners, which are three keys and two Safes."""
 
     safe_factory: SafeFactory
     warm: Address
@@ -73,7 +73,7 @@ def _wallets(numbers: Sequence[int]) -> list[Address]:
 
 
 def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
-    """A signer's policy by which the keeper executes for both; the warm one has limits, and so has the hot key."""
+    """Write a signer's policy: the keeper executes for both Safes; the warm Safe and the hot key have limits."""
     path = make_policy(fund, folder, names=("keeper", "approver", "hot"))
     policy = load_policy(path)
     executes = policy.keys[0].model_copy(update={"functions": frozenset({SignableFunction.SETTLE, SignableFunction.EXECUTE})})
@@ -91,7 +91,7 @@ def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class SafeHarness:
-    """The use cases, with short names."""
+    """The use cases with short names."""
 
     safes: FundSafes
     context: SafeContext
@@ -107,7 +107,7 @@ class SafeHarness:
         )
 
     def allocate(self, amount: int) -> Call:
-        """A call of the fund's."""
+        """A call of a fund's contract."""
         controller = ContractName.ASSET_CONTROLLER
         contracts = self.context.contracts
         return Call(contracts.address(controller), contracts.abis[controller].encode_call("allocateToLayer", 1, amount))
@@ -134,7 +134,7 @@ class SafeHarness:
             return await get_proposal_detail(session, hash_, self.context)
 
     async def consent(self, hash_: Hash32, signer: int | str) -> OwnerSignature:
-        """A key's by its number, or an inner Safe's by its name."""
+        """Sign as a key, by its number, or as an inner Safe, by its name."""
         row = await self.row(hash_)
         transaction, scope = transaction_of(row), self.context.scope(Address(row.safe))
         if isinstance(signer, int):
@@ -146,11 +146,11 @@ class SafeHarness:
         await sign_proposal(command, self.context)
 
     async def sign(self, hash_: Hash32, *signers: int | str) -> None:
-        for each in signers:
-            await self.submit(hash_, await self.consent(hash_, each))
+        for signer in signers:
+            await self.submit(hash_, await self.consent(hash_, signer))
 
     async def execute_externally(self, hash_: Hash32) -> bool:
-        """Somebody else sends the signatures collected here; whether the chain took it. Then the house looks again."""
+        """Execute the proposal from another account, and sync. Return whether the execution succeeded."""
         row = await self.row(hash_)
         scope = self.context.scope(Address(row.safe))
         receipt = self.safes.safe_factory.execute(scope, transaction_of(row), signatures_of(row))
@@ -162,13 +162,13 @@ class SafeHarness:
         await sync_safes(self.context)
 
     async def expire(self, hash_: Hash32) -> None:
-        """Let its time be over."""
+        """Move the expiry of the proposal into the past."""
         past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
         async with self.context.database.write() as session:
             await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
 
     def with_safes(self, **safes: Address) -> "SafeHarness":
-        """The same where the settings name these."""
+        """Return this harness with other Safes in the settings."""
         return replace(self, context=replace(self.context, safes={SafeName(name): address for name, address in safes.items()}))
 
 

@@ -1,4 +1,4 @@
-"""Plans on a test's own services: the three wallets, what people hand in, and the workers that carry it out."""
+"""The harness of plans on a test's own services: the three wallets, submissions, and the workers that carry them out."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -33,13 +33,13 @@ LIMITS: Final = {
     PlanWallet.HOT: WalletLimitSettings(plan=PLAN_LIMIT, day=DAY_LIMIT),
     PlanWallet.WARM: WalletLimitSettings(plan=WARM_PLAN, day=WARM_DAY),
 }
-"""As the signer's policy has them in these tests."""
+"""The limits of the signer's policy in these tests."""
 HUGE: Final = WalletLimitSettings(plan=10**9, day=10**9)
 
 
 @dataclass(frozen=True)
 class PlanHarness:
-    """The use cases with short names. `sending` drives the keys, `owners` are the Safes'."""
+    """The use cases with short names. `sending` drives the keys, `safe_harness` acts for the Safes' owners."""
 
     context: PlanContext
     sending: SendingHarness
@@ -64,26 +64,26 @@ class PlanHarness:
         return await preview_plan(self.plan_request(*calls, key=key, plan=plan), self.context)
 
     async def submit(self, *calls: RequestedCall, key: str = "plan-1", plan: str | None = None) -> PlanRow:
-        """By this house itself, as a rule of its own would."""
+        """Submit the plan without a signature, as a rule of the system does."""
         return await submit_plan(self.plan_request(*calls, key=key, plan=plan), None, self.context)
 
     async def sign(
         self, plan_request: PlanRequest, *, by: str = "otto", role: UserRole = UserRole.OPERATOR, nonce: Hash32 | None = None
     ) -> PlanSignature:
-        """What somebody signs who has seen the dry run."""
-        shown = await preview_plan(plan_request, self.context)
-        assert shown.document is not None
+        """Sign the document of the preview."""
+        preview = await preview_plan(plan_request, self.context)
+        assert preview.document is not None
         account = self.fund.accounts.account(by)
         if nonce is not None:
-            shown.document["message"]["nonce"] = hex0x(nonce)
-        message = shown.document["message"]
+            preview.document["message"]["nonce"] = hex0x(nonce)
+        message = preview.document["message"]
         return PlanSignature(
             user=User(parse_address(account.address), role, by),
             wallet=PlanWallet(message["wallet"]),
-            amount=shown.choice.amount,
+            amount=preview.choice.amount,
             signed=SignedAction(
-                terms=replace(shown.terms, nonce=Hash32(bytes.fromhex(message["nonce"][2:]))),
-                signature=hex0x(bytes(account.sign_typed_data(full_message=shown.document).signature)),
+                terms=replace(preview.terms, nonce=Hash32(bytes.fromhex(message["nonce"][2:]))),
+                signature=hex0x(bytes(account.sign_typed_data(full_message=preview.document).signature)),
             ),
         )
 
@@ -102,7 +102,7 @@ class PlanHarness:
             return [intent_of(row) for row in await session.scalars(query)]
 
     async def execute(self) -> None:
-        """What the worker does about the Safes, until nothing of the keeper's is open."""
+        """Run the worker's steps for the Safes until no intent of the keeper is open."""
         for _ in range(6):
             await self.safe_harness.sync()
             await execute_ready(self.safe_harness.context, keeper=self.sending.keeper)
@@ -112,7 +112,7 @@ class PlanHarness:
             if not await self.sending.open(self.sending.keeper):
                 await self.safe_harness.sync()
                 return
-        raise AssertionError(f"still open: {[each.reason for each in await self.sending.open(self.sending.keeper)]}")
+        raise AssertionError(f"still open: {[intent.reason for intent in await self.sending.open(self.sending.keeper)]}")
 
     @property
     def hot(self) -> Any:
@@ -121,7 +121,7 @@ class PlanHarness:
 
 
 def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> PlanHarness:
-    """The hot key and both Safes, with their roles on chain and the limits of the tests' signer."""
+    """Make the harness: the hot key and both Safes, with their roles on chain and the signer's limits."""
     safe_factory = safe_harness.safes.safe_factory
     for safe in (safe_harness.safes.warm, safe_harness.safes.cold):
         safe_factory.grant(safe, keccak(text="REBALANCER_ROLE"))

@@ -1,4 +1,4 @@
-"""A driver's surroundings on a test's own services, and what the sending tests say over and over."""
+"""The harness of sending on a test's own services, and the steps that its tests share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ SMALL = 10_000
 
 @dataclass(frozen=True)
 class SendingHarness:
-    """Everything a driver needs, on this test's own services."""
+    """Everything that a driver needs, on this test's own services."""
 
     fund: TestFund
     database: Database
@@ -75,7 +75,7 @@ class SendingHarness:
         await drive(wallet, self.context())
 
     async def make_due(self) -> None:
-        """Let waiting intents be looked at again without waiting."""
+        """Make every next check due now."""
         async with self.database.write() as session:
             await session.execute(update(IntentRow).values(next_check_at=text("now()")))
 
@@ -87,14 +87,14 @@ class SendingHarness:
             if not await self.open(wallet):
                 return
             self.fund.mine(3)
-        raise AssertionError(f"still open: {[(each.status, each.reason) for each in await self.open(wallet)]}")
+        raise AssertionError(f"still open: {[(intent.status, intent.reason) for intent in await self.open(wallet)]}")
 
     async def open(self, wallet: Address) -> Sequence[IntentWithAttempts]:
         async with self.database.read() as session:
             return await list_open_intents(session, wallet)
 
     async def intent(self, request_id: int) -> IntentWithAttempts:
-        """The one intent about this request."""
+        """Return the one intent about this request."""
         async with self.database.read() as session:
             (intent,) = await list_intents_about(session, IntentSubject.redemption(request_id))
             return intent
@@ -115,7 +115,7 @@ class SendingHarness:
             )
 
     async def queue_decision(self, request_id: int, verdict: Verdict, reason: str = "") -> Intent:
-        """A ticket decided by Vera, and the intent it leads to."""
+        """Store a ticket that Vera has decided, and queue its intent."""
         kind, call = IntentKind.APPROVE_REDEMPTION, approve_call(self.contracts, request_id)
         if verdict is Verdict.REJECT:
             kind, call = IntentKind.REJECT_REDEMPTION, reject_call(self.contracts, request_id, reason)
@@ -175,7 +175,7 @@ class SendingHarness:
         return int(self.fund.node.rpc.call("eth_getTransactionCount", checksum(wallet), "latest"), 16)
 
     def due_request(self, name: str = "ines", shares: int = SMALL) -> int:
-        """A request that is due for settlement on the final chain."""
+        """Make a request that is due for settlement at the final block."""
         request_id = self.fund.request(name, shares)
         self.fund.warp(7 * DAY + 1)
         return request_id
@@ -187,11 +187,11 @@ class SendingHarness:
 
 
 async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id: int, before: int) -> IntentWithAttempts:
-    """One final intent, one attempt that counts, one nonce used, and the counter says so."""
+    """Assert one final intent, one final attempt, one used nonce, and a counter that agrees."""
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL
     assert intent.closed_at is not None
-    assert [each.status for each in intent.attempts].count(AttemptStatus.FINAL) == 1
+    assert [attempt.status for attempt in intent.attempts].count(AttemptStatus.FINAL) == 1
     assert harness.nonce_on_chain(wallet) == before + 1
     assert (await harness.wallet(wallet)).next_nonce == before + 1
     assert (await harness.wallet(wallet)).fault is None
@@ -199,7 +199,7 @@ async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id:
 
 
 class stopped_mining:
-    """No block is made inside, except by hand."""
+    """A context in which no block is mined, except by hand."""
 
     def __init__(self, fund: TestFund) -> None:
         self._rpc = fund.node.rpc

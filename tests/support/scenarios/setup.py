@@ -1,4 +1,4 @@
-"""Where lives begin: a call that is due, its books or a Safe's proposal, a wallet used before, and what others will do."""
+"""Set up workflows: a due call with its rows or a Safe's proposal, a wallet used before, and other accounts' transactions."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ VERDICTS_BY_KIND: Final = {
 
 
 class Setup:
-    """The same beginning for a life, as often as one asks."""
+    """Makes the same start of a workflow as often as needed."""
 
     def __init__(self, harness: SendingHarness, settings: Settings, safes: FundSafes) -> None:
         self._harness, self._settings = harness, settings
@@ -50,7 +50,7 @@ class Setup:
         request_id, plan = 0, None
         if kind is IntentKind.PLAN_STEP:
             plan = two_call_plan(fund)
-            fund.mine(FINAL_DEPTH)  # what the wallet sent before is final, as where a request is made
+            fund.mine(FINAL_DEPTH)  # what the wallet sent before is final, as after a request
         elif settles:
             request_id = self._harness.due_request(shares=90_000 if name == "unfunded" else SMALL)
             if name == "unfunded":
@@ -71,7 +71,7 @@ class Setup:
             request_id, Address(to_canonical_address(fund.accounts.address(wallet))), sent, plan, recovery_transactions
         )
         if name == "nonce_used_externally":
-            self.external_hashes = frozenset(Hash32(keccak(hexstr=each)) for each in scenario.external_transactions)
+            self.external_hashes = frozenset(Hash32(keccak(hexstr=raw)) for raw in scenario.external_transactions)
         self._snapshot = self._rpc.call("evm_snapshot")
         if self._proposes:
             await self.restore()
@@ -89,7 +89,7 @@ class Setup:
         return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
     async def prepare_many(self) -> tuple[str, ...]:
-        """Work for both wallets, and what others may do about it meanwhile, signed."""
+        """Make work for both wallets, and sign what other accounts may do about it."""
         fund, manager = self._harness.fund, self._harness.fund.deployment.redemption_manager
         to_settle = [fund.request(name, SMALL) for name in ("ines", "ivan")]
         fund.warp(7 * DAY + 1)
@@ -108,11 +108,11 @@ class Setup:
         )
 
     async def restore(self) -> None:
-        """Everything as `prepare` left it."""
+        """Restore the chain and the tables as `prepare` left them."""
         self._rpc.call("evm_revert", self._snapshot)
         self._rpc.call("anvil_dropAllTransactions")
         self._snapshot = self._rpc.call("evm_snapshot")
-        # Blocks never made before: anvil forgets the states of old ones, and by their hash also those of new ones like them.
+        # Make blocks with new hashes: anvil forgets states by block hash, also of equal blocks that it makes again.
         self._restores += 1
         self._rpc.call("evm_increaseTime", self._restores)
         self._harness.fund.mine(FINAL_DEPTH)
@@ -124,7 +124,7 @@ class Setup:
             await self._safes.sign(proposal, 1, 2)
 
     async def clear(self) -> None:
-        """No trace of this life in the tables."""
+        """Remove every row of this workflow."""
         self._proposes = False
         await self.restore()
         await self._delete("approval_records", "approval_tickets", schema="ops")
@@ -137,27 +137,27 @@ class Setup:
 
 
 def two_call_plan(fund: TestFund) -> PlanRequest:
-    """A purchase, and filling the buffer, which has more than it wants."""
+    """A purchase, and the filling of a buffer that is above its target."""
     token = {"token": fund.asset("MMFA").address, "usdtAmount": str(5_000 * WAD)}
     calls = (RequestedCall("AssetController", "purchaseAsset", token), RequestedCall("AssetController", "rebalanceBuffer", {}))
     return PlanRequest("plan-1", "plan-1", calls, "for a test")
 
 
 def with_hot_key(settings: Settings, hot: Address) -> Settings:
-    """Limits that let the buffer's call through: what it counts for is the signer's to refuse, and it is never signed."""
+    """Set limits that admit the buffer's call: the signer would refuse its amount, and it is never signed."""
     limits = WalletLimitSettings(plan=10**9, day=10**9)
     return settings.model_copy(update={"sending": settings.sending.model_copy(update={"hot": hot, "hot_limits": limits})})
 
 
 def with_private_endpoint(settings: Settings) -> Settings:
-    """The same node once more; that it tells nobody is not what is looked at here. In the end everything may go public."""
+    """Set the same node as private endpoint: its privacy does not matter here. In the end everything may go public."""
     chain = settings.chain.model_copy(update={"private_tx_url": settings.chain.rpc_url})
     sending = settings.sending.model_copy(update={"public_fallback": True, "private_wait_blocks": 1})
     return settings.model_copy(update={"chain": chain, "sending": sending})
 
 
 def signed_transaction(fund: TestFund, name: str, to: str, data: bytes = b"", *, nonce_offset: int = 0) -> str:
-    """A transaction of this person's, to be sent by whoever wants; `later` is how many come before it."""
+    """Sign a transaction of this account, `nonce_offset` transactions ahead of its present nonce."""
     account = fund.accounts.account(name)
     nonce = int(fund.node.rpc.call("eth_getTransactionCount", account.address, "latest"), 16) + nonce_offset
     fields = {"chainId": 31337, "nonce": nonce, "gas": 3_000_000, "gasPrice": 40 * 10**9, "to": to, "value": 0, "data": data}
@@ -165,7 +165,7 @@ def signed_transaction(fund: TestFund, name: str, to: str, data: bytes = b"", *,
 
 
 def drain_fund(fund: TestFund) -> None:
-    """Leave the fund without anything it could pay a settlement from."""
+    """Leave the fund without anything to pay a settlement from."""
     usdt, vault = fund.deployment.usdt, fund.deployment.vault
     with fund.chain() as chain:
         cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
@@ -177,7 +177,7 @@ def drain_fund(fund: TestFund) -> None:
 
 
 def external_transactions(fund: TestFund, name: str, request_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What other people do in this life, and what must be done for it to end well."""
+    """Return what other accounts do in this workflow, and what must happen for it to end well."""
     usdt, vault = fund.deployment.usdt, fund.deployment.vault
     amount = 1_000_000 * WAD
     mint = ContractAbi(Artifact.load(ARTIFACTS / "TestToken.json").items).encode_call("mint", vault, amount)

@@ -1,8 +1,8 @@
-"""Whole lives of a call, from what makes it due to its end, as the worker's own functions lead them.
+"""Workflows of sending: the whole course of a call from the moment it is due to its end, by the worker's own functions.
 
-A life is told as a process would live it: the sweep queues the call, drives follow, and the chain moves on in between. It
-is the same each time, so that it can be cut off anywhere. What other people do on the chain meanwhile is signed beforehand.
-Each life ends well when nothing cuts it off, and also when `go_on` takes it over, wherever it was cut.
+A workflow does what worker processes do: the sweep queues the call, drives track it, and the chain moves on in between. It
+takes the same steps each time, so that it can be cut off anywhere. What other accounts do on chain meanwhile is signed
+beforehand. A workflow ends well when nothing cuts it off, and also when `resume_until_idle` takes over, wherever it was cut.
 """
 
 import secrets
@@ -36,11 +36,11 @@ from paimon.infrastructure.database.models.ops.operator_action import OperatorAc
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
 from paimon_devkit.stack.chain_rpc import ChainRpc
 
-_FAULT: Final = "it was said to be in trouble"
+_FAULT: Final = "a fault made by a test"
 
 
 def operator_action_row(kind: ActionKind, wallet: Address, intent_id: UUID | None) -> OperatorActionRow:
-    """What the desk writes down when a person asks for this, as far as its carrying out depends on it."""
+    """Make the row of an operator action, as far as the driver depends on it."""
     return OperatorActionRow(
         nonce=Hash32(secrets.token_bytes(32)),
         kind=kind,
@@ -56,7 +56,7 @@ def operator_action_row(kind: ActionKind, wallet: Address, intent_id: UUID | Non
 
 
 async def has_open_actions(app_context: AppContext) -> bool:
-    """Whether anything that was asked for is not carried out yet."""
+    """Return whether an operator action is requested and not carried out."""
     async with app_context.database.read() as session:
         return bool(
             (
@@ -67,20 +67,20 @@ async def has_open_actions(app_context: AppContext) -> bool:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One request, or a Safe's proposal, and the wallet that acts on it; and, signed beforehand, what others will send."""
+    """One request, proposal or plan, the wallet that acts on it, and the signed transactions of other accounts."""
 
     request_id: int
     wallet: Address
     external_transactions: tuple[str, ...] = ()
     plan: PlanRequest | None = None
-    """What the wallet is to carry out, where it is no request."""
+    """The plan that the wallet carries out, in place of a request."""
     recovery_transactions: tuple[str, ...] = ()
-    """What must have happened for the life to end well; sent by whoever takes it over."""
+    """What must happen for the workflow to end well; sent by the process that takes over."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A house, a chain on which blocks are made by hand, and a story to be lived there."""
+    """Runs one scenario with an application context, on a chain whose blocks are mined by hand."""
 
     app_context: AppContext
     scenario: Scenario
@@ -101,7 +101,7 @@ class Runner:
             self.chain("eth_sendRawTransaction", self.scenario.external_transactions[number])
 
     async def sweep(self) -> None:
-        """What queues the call, as the scheduler has it done."""
+        """Queue the call, as the scheduler's jobs do."""
         sending = self.app_context.settings.sending
         await settle_due(self.app_context.database, self.app_context.contracts, keeper=sending.keeper)
         await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver)
@@ -117,18 +117,18 @@ class Runner:
         await drive_wallet(replace(self.app_context, settings=settings), checksum(self.scenario.wallet))
 
     def with_node(self, rpc: Rpc) -> "Runner":
-        """The same, asking this node."""
+        """Return this runner with another node."""
         return replace(
             self, app_context=replace(self.app_context, contracts=FundContracts(rpc, self.app_context.contracts.addresses))
         )
 
     async def make_due(self) -> None:
-        """What waits for its next check need not wait."""
+        """Make every next check due now."""
         async with self.app_context.database.write() as session:
             await session.execute(update(IntentRow).values(next_check_at=text("now()")))
 
     async def request_action(self, kind: ActionKind) -> None:
-        """What the desk writes down when a person asks; the wallet's trouble comes with the wish to clear it."""
+        """Store an operator action. A clear-fault action brings the fault with it."""
         async with self.app_context.database.write() as session:
             intents = select(IntentRow.id).order_by(IntentRow.created_at.desc()).limit(1)
             of_wallet = kind is ActionKind.CLEAR_FAULT
@@ -154,7 +154,7 @@ async def sent_once(runner: Runner) -> None:
 
 
 async def plan_steps(runner: Runner) -> None:
-    """Two calls of the hot key: one takes effect, the other was not needed."""
+    """Two calls of the hot key: one takes effect, the other is not needed."""
     await runner.sweep()
     await runner.drive()
     runner.mine(1)
@@ -164,7 +164,7 @@ async def plan_steps(runner: Runner) -> None:
 
 
 async def replaced(runner: Runner) -> None:
-    """It is stuck, swept again, and the same call goes out for more."""
+    """The call is stuck, swept again, and sent again for a higher fee."""
     await runner.sweep()
     await runner.drive()
     await runner.sweep()
@@ -174,7 +174,7 @@ async def replaced(runner: Runner) -> None:
 
 
 async def cancelled(runner: Runner) -> None:
-    """Forgotten by the node, and done by somebody else meanwhile: the nonce is used up by a self-send."""
+    """The node forgets the call and someone else settles: a self-send uses up the nonce."""
     await runner.sweep()
     await runner.drive()
     runner.chain("anvil_dropAllTransactions")
@@ -186,7 +186,7 @@ async def cancelled(runner: Runner) -> None:
 
 
 async def unfunded(runner: Runner) -> None:
-    """No money; then money; gone again before the block; then there for good."""
+    """The fund lacks the money, gets it, loses it again before the block, and then has it for good."""
     await runner.sweep()
     await runner.drive()
     runner.send_external(0)
@@ -205,7 +205,7 @@ async def unfunded(runner: Runner) -> None:
 
 
 async def nonce_used_externally(runner: Runner) -> None:
-    """Somebody else has the key and uses the nonce of what is in flight."""
+    """Someone else has the key and uses the nonce in flight."""
     await runner.sweep()
     await runner.drive()
     runner.chain("anvil_dropAllTransactions")
@@ -217,7 +217,7 @@ async def nonce_used_externally(runner: Runner) -> None:
 
 
 async def mined_after_reorg(runner: Runner) -> None:
-    """The replacement was mined, and then it was the older attempt after all."""
+    """The replacement is mined; after a reorganisation the older attempt is."""
     await runner.sweep()
     await runner.drive()
     older = await runner.latest_attempt()
@@ -234,7 +234,7 @@ async def mined_after_reorg(runner: Runner) -> None:
 
 
 async def drained_before_broadcast(runner: Runner) -> None:
-    """The wallet's money is gone between the signature and the broadcast, and comes back."""
+    """The wallet loses its money between the signature and the broadcast, and gets it back."""
     await runner.sweep()
     context = runner.app_context.new_sending_context()
     assert isinstance(await prepare_next(context, runner.scenario.wallet), Attempt)
@@ -247,7 +247,7 @@ async def drained_before_broadcast(runner: Runner) -> None:
 
 
 async def cancelled_by_operator(runner: Runner) -> None:
-    """A person cancels what is in flight, and later wants it after all."""
+    """An operator cancels the intent in flight, and later retries it."""
     await runner.sweep()
     await runner.drive()
     await runner.request_action(ActionKind.CANCEL)
@@ -261,7 +261,7 @@ async def cancelled_by_operator(runner: Runner) -> None:
 
 
 async def sped_up(runner: Runner) -> None:
-    """A person wants it sped up; and when it is final the node has thrown away the state of its block."""
+    """An operator speeds up the intent; when it is final, the node has pruned the state of its block."""
     await runner.sweep()
     await runner.drive()
     await runner.request_action(ActionKind.SPEED_UP)
@@ -273,7 +273,7 @@ async def sped_up(runner: Runner) -> None:
 
 
 class _PrunedNode(Rpc):
-    """A node that does not have the state of the first block it is asked about by its hash."""
+    """A node without the state of the first block that is read by its hash."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, timeout_seconds=5, attempts_max=1)
@@ -281,15 +281,15 @@ class _PrunedNode(Rpc):
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
         answers = await super()._exchange(requests, attempts_max=attempts_max)
-        at_a_hash = [len(params) > 1 and isinstance(params[1], dict) for _, params in requests]
-        is_pruned = any(at_a_hash) and not self.pruned_once
+        reads_by_hash = [len(params) > 1 and isinstance(params[1], dict) for _, params in requests]
+        is_pruned = any(reads_by_hash) and not self.pruned_once
         self.pruned_once += [True] * is_pruned
         error = {"error": {"code": -32000, "message": "missing trie node"}}
-        return [error if is_pruned and there else answer for there, answer in zip(at_a_hash, answers, strict=True)]
+        return [error if is_pruned and by_hash else answer for by_hash, answer in zip(reads_by_hash, answers, strict=True)]
 
 
 async def effect_unknown(runner: Runner) -> None:
-    """What became of it is not told for minutes, which is made known; and then it is told."""
+    """The node does not tell the effect for minutes, which opens a risk event, and then tells it."""
     await runner.sweep()
     await runner.drive()
     runner.mine(3)
@@ -307,22 +307,22 @@ async def effect_unknown(runner: Runner) -> None:
 
 
 class _StatusHidingNode(Rpc):
-    """A node that does not say how this story's request stands."""
+    """A node that fails the read of this scenario's request."""
 
     def __init__(self, runner: Runner) -> None:
         super().__init__(runner.app_context.settings.chain.rpc_url.get_secret_value(), timeout_seconds=5, attempts_max=1)
         manager = runner.app_context.contracts.abis[ContractName.REDEMPTION_MANAGER]
-        self.effect_unknown = hex0x(manager.encode_call("getRedemptionRequest", runner.scenario.request_id))
+        self.hidden_read = hex0x(manager.encode_call("getRedemptionRequest", runner.scenario.request_id))
 
     async def _exchange(self, requests: Sequence[Request], *, attempts_max: int | None = None) -> list[dict[str, Any]]:
         answers = await super()._exchange(requests, attempts_max=attempts_max)
-        asked = [method == "eth_call" and params[0]["data"] == self.effect_unknown for method, params in requests]
+        is_hidden = [method == "eth_call" and params[0]["data"] == self.hidden_read for method, params in requests]
         error = {"error": {"code": -32000, "message": "missing trie node"}}
-        return [error if about_it else answer for about_it, answer in zip(asked, answers, strict=True)]
+        return [error if hidden else answer for hidden, answer in zip(is_hidden, answers, strict=True)]
 
 
 async def expired(runner: Runner) -> None:
-    """Its deadline comes while it is in flight."""
+    """The deadline passes while the intent is in flight."""
     await runner.sweep()
     await runner.drive()
     async with runner.app_context.database.write() as session:
@@ -333,7 +333,7 @@ async def expired(runner: Runner) -> None:
 
 
 async def fault_cleared(runner: Runner) -> None:
-    """A wallet is in trouble, its node away for a while, and a person has dealt with the trouble."""
+    """A wallet has a fault, its node is away for a while, and an operator clears the fault."""
     await runner.sweep()
     async with Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1) as away:
         await runner.with_node(away).drive()
@@ -344,7 +344,7 @@ async def fault_cleared(runner: Runner) -> None:
 
 
 async def private(runner: Runner) -> None:
-    """The private endpoint is down, then does not get it mined, and the policy lets it go public."""
+    """The private endpoint is down, then withholds the transaction, and the fallback makes it public."""
     await runner.sweep()
     async with Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1) as down:
         await replace(runner, app_context=replace(runner.app_context, private_rpc=down)).drive()
@@ -373,7 +373,7 @@ WORKFLOWS: Final = {
     "nonce_used_externally": Workflow(IntentKind.SETTLE_REDEMPTION, nonce_used_externally),
     "mined_after_reorg": Workflow(IntentKind.SETTLE_REDEMPTION, mined_after_reorg),
     "drained_before_broadcast": Workflow(IntentKind.SETTLE_REDEMPTION, drained_before_broadcast),
-    "called off": Workflow(IntentKind.SETTLE_REDEMPTION, cancelled_by_operator),
+    "cancelled_by_operator": Workflow(IntentKind.SETTLE_REDEMPTION, cancelled_by_operator),
     "sped_up": Workflow(IntentKind.SETTLE_REDEMPTION, sped_up),
     "expired": Workflow(IntentKind.SETTLE_REDEMPTION, expired),
     "effect_unknown": Workflow(IntentKind.SETTLE_REDEMPTION, effect_unknown),
@@ -384,7 +384,7 @@ WORKFLOWS: Final = {
 
 
 async def resume_until_idle(runner: Runner, *, drives_max: int = 8) -> None:
-    """What a restarted house does, until it is quiet: sweeps and drives, while the chain moves on."""
+    """Sweep and drive as a restarted worker does, while the chain moves on, until nothing is open."""
     runner.chain("anvil_setBalance", checksum(runner.scenario.wallet), hex(10**20))
     for raw in runner.scenario.recovery_transactions:
         runner.chain("eth_sendRawTransaction", raw)
@@ -398,4 +398,4 @@ async def resume_until_idle(runner: Runner, *, drives_max: int = 8) -> None:
         if not still_open and not await has_open_actions(runner.app_context):
             return
         runner.mine(3)
-    raise AssertionError(f"still open: {[(each.status, each.reason) for each in still_open]}")
+    raise AssertionError(f"still open: {[(intent.status, intent.reason) for intent in still_open]}")

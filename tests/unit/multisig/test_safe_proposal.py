@@ -33,7 +33,7 @@ def counted(reached: bool) -> SignatureTally:
 
 
 @given(OWNERS, st.sets(ADDRESSES, max_size=5), st.data())
-def test_only_present_owners_count_and_each_is_told_of_once(
+def test_tally_counts_present_owners_and_names_each_owner_once(
     owners: list[Address], strangers: set[Address], data: st.DataObject
 ) -> None:
     signed = data.draw(st.sets(st.sampled_from(owners))) | strangers
@@ -46,7 +46,7 @@ def test_only_present_owners_count_and_each_is_told_of_once(
 
 @pytest.mark.parametrize("reached", [True, False])
 @pytest.mark.parametrize("outcome", ProposalOutcome)
-def test_what_the_chain_did_is_the_last_word(outcome: ProposalOutcome, reached: bool) -> None:
+def test_outcome_on_chain_decides_the_status(outcome: ProposalOutcome, reached: bool) -> None:
     found = proposal_status(outcome, counted(reached), is_executing=True, expires_at=EPOCH, now=LATER)
     assert found is ProposalStatus(outcome)
 
@@ -62,7 +62,7 @@ def test_what_the_chain_did_is_the_last_word(outcome: ProposalOutcome, reached: 
         (True, True, True, ProposalStatus.EXECUTING),
     ],
 )
-def test_an_open_proposal(reached: bool, is_executing: bool, expired: bool, status: ProposalStatus) -> None:
+def test_open_proposal_has_its_status(reached: bool, is_executing: bool, expired: bool, status: ProposalStatus) -> None:
     now = LATER if expired else LATER - timedelta(microseconds=1)
     assert proposal_status(None, counted(reached), is_executing=is_executing, expires_at=LATER, now=now) is status
 
@@ -77,23 +77,23 @@ def test_an_open_proposal(reached: bool, is_executing: bool, expired: bool, stat
         (OTHER, False, ProposalOutcome.SUPERSEDED),
     ],
 )
-def test_a_proposal_ends_by_what_used_its_nonce(executed: Hash32, succeeded: bool, outcome: ProposalOutcome) -> None:
+def test_proposal_ends_by_the_execution_at_its_nonce(executed: Hash32, succeeded: bool, outcome: ProposalOutcome) -> None:
     assert proposal_outcome(OURS, SafeExecutionEvent(executed, succeeded, TX), rejection=REJECTION) is outcome
 
 
-def test_the_rejection_itself_is_executed() -> None:
+def test_executed_rejection_is_executed_itself() -> None:
     assert proposal_outcome(REJECTION, SafeExecutionEvent(REJECTION, True, TX), rejection=REJECTION) is ProposalOutcome.EXECUTED
 
 
 @given(st.integers(0, 100), st.lists(st.binary(min_size=32, max_size=32).map(Hash32), max_size=5))
-def test_executions_take_the_nonces_in_turn(before: int, hashes: list[Hash32]) -> None:
+def test_executions_take_the_nonces_in_order(before: int, hashes: list[Hash32]) -> None:
     executions = [SafeExecutionEvent(each, True, TX) for each in hashes]
     found = executions_by_nonce(executions, before=before, now=before + len(hashes))
     assert [found[nonce].hash for nonce in range(before, before + len(hashes))] == hashes
 
 
 @given(st.integers(0, 5), st.integers(0, 5))
-def test_logs_that_do_not_explain_the_nonce_decide_nothing(logged: int, advanced: int) -> None:
+def test_logs_that_do_not_explain_the_nonce_are_refused(logged: int, advanced: int) -> None:
     executions = [SafeExecutionEvent(OURS, True, TX)] * logged
     if logged == advanced:
         assert len(executions_by_nonce(executions, before=7, now=7 + advanced)) == logged

@@ -47,7 +47,7 @@ SCOPES = st.builds(SafeScope, st.integers(1, 2**63), ADDRESSES)
 
 
 @given(TRANSACTIONS, SCOPES)
-def test_the_hash_is_the_one_other_software_computes(transaction: SafeTransaction, scope: SafeScope) -> None:
+def test_hash_equals_that_of_other_software(transaction: SafeTransaction, scope: SafeScope) -> None:
     call = transaction.call
     other = SafeTx(
         Mock(),  # a node: the hash is computed without one
@@ -71,7 +71,7 @@ def test_the_hash_is_the_one_other_software_computes(transaction: SafeTransactio
 
 
 @given(TRANSACTIONS, SCOPES)
-def test_the_document_to_sign_hashes_to_the_card(transaction: SafeTransaction, scope: SafeScope) -> None:
+def test_document_hashes_to_the_transaction_hash(transaction: SafeTransaction, scope: SafeScope) -> None:
     signable = encode_typed_data(full_message=safe_transaction_document(transaction, scope))
     card = safe_transaction_hashes(transaction, scope)
     assert (signable.header, signable.body) == (card.domain, card.message)
@@ -106,31 +106,31 @@ def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: d
 
 
 @pytest.mark.parametrize(("given_", "packed"), [(0, 27), (1, 28), (27, 27), (28, 28)])
-def test_a_keys_signature_ends_as_the_safe_reads_it(given_: int, packed: int) -> None:
+def test_key_signature_ends_in_the_form_of_the_safe(given_: int, packed: int) -> None:
     """0 and 1 there mean a contract's signature and an approval on chain."""
     (last,) = pack_signatures([OwnerSignature(Address(bytes(20)), bytes(64) + bytes([given_]), False)])[64:]
     assert last == packed
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(64), bytes(64) + b"\x02", bytes(64) + b"\x1f", bytes(66)])
-def test_what_is_no_keys_signature_is_not_packed(signature: bytes) -> None:
+def test_malformed_key_signature_is_not_packed(signature: bytes) -> None:
     with pytest.raises(MalformedOwnerSignature):
         pack_signatures([OwnerSignature(Address(bytes(20)), signature, False)])
 
 
-def test_an_owner_counts_once() -> None:
+def test_owner_is_packed_once() -> None:
     once = OwnerSignature(Address(bytes(20)), b"", True)
     with pytest.raises(MalformedOwnerSignature):
         pack_signatures([once, once])
 
 
 @given(st.lists(CALLS, max_size=4))
-def test_a_batch_reads_back_as_its_calls(calls: list[Call]) -> None:
+def test_batch_decodes_to_its_calls(calls: list[Call]) -> None:
     assert decode_batch(encode_batch(calls)) == tuple(calls)
 
 
 @given(st.lists(CALLS, min_size=1, max_size=4))
-def test_a_batch_is_written_as_other_software_writes_it(calls: list[Call]) -> None:
+def test_batch_equals_that_of_other_software(calls: list[Call]) -> None:
     theirs = b"".join(
         MultiSendTx(MultiSendOperation.CALL, to_checksum_address(each.to), each.value_wei, each.data).encoded_data
         for each in calls
@@ -139,7 +139,7 @@ def test_a_batch_is_written_as_other_software_writes_it(calls: list[Call]) -> No
 
 
 @given(st.lists(CALLS, min_size=1, max_size=3), st.data())
-def test_a_batch_with_a_byte_changed_is_other_calls_or_none(calls: list[Call], data: st.DataObject) -> None:
+def test_changed_byte_of_a_batch_gives_other_calls_or_none(calls: list[Call], data: st.DataObject) -> None:
     batch = bytearray(encode_batch(calls))
     place = data.draw(st.integers(0, len(batch) - 1))
     batch[place] ^= data.draw(st.integers(1, 255))
@@ -152,12 +152,12 @@ def test_a_batch_with_a_byte_changed_is_other_calls_or_none(calls: list[Call], d
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\x8d\x80\xff\x0a", encode_batch([]) + bytes(32), encode_batch([])[:-1]])
-def test_what_is_no_batch_is_refused(spoilt: bytes) -> None:
+def test_malformed_batch_is_refused(spoilt: bytes) -> None:
     with pytest.raises(MalformedBatch):
         decode_batch(spoilt)
 
 
-def test_a_delegatecall_inside_a_batch_is_refused() -> None:
+def test_delegatecall_inside_a_batch_is_refused() -> None:
     batch = bytearray(encode_batch([Call(MULTI_SEND, b"")]))
     batch[68] = 1
     with pytest.raises(MalformedBatch, match="not a plain call"):
@@ -165,14 +165,14 @@ def test_a_delegatecall_inside_a_batch_is_refused() -> None:
 
 
 @given(st.lists(CALLS, min_size=1, max_size=4), UINT256)
-def test_a_plan_is_its_calls_whether_one_or_several(calls: list[Call], nonce: int) -> None:
+def test_safe_transaction_reads_back_as_its_calls(calls: list[Call], nonce: int) -> None:
     transaction = build_safe_transaction(calls, nonce, multi_send=MULTI_SEND)
     assert read_safe_calls(transaction.call, transaction.operation, multi_send=MULTI_SEND) == tuple(calls)
     assert (transaction.operation is SafeOperation.CALL) == (len(calls) == 1)
 
 
 @given(CALLS.filter(lambda call: call.to != MULTI_SEND))
-def test_no_foreign_code_runs_as_the_safe(call: Call) -> None:
+def test_untrusted_delegatecall_is_refused(call: Call) -> None:
     with pytest.raises(UntrustedDelegatecall):
         read_safe_calls(call, SafeOperation.DELEGATECALL, multi_send=MULTI_SEND)
     with_value = Call(MULTI_SEND, encode_batch([call]), RawAmount(1))
@@ -180,6 +180,6 @@ def test_no_foreign_code_runs_as_the_safe(call: Call) -> None:
         read_safe_calls(with_value, SafeOperation.DELEGATECALL, multi_send=MULTI_SEND)
 
 
-def test_a_transaction_without_calls_is_refused() -> None:
+def test_transaction_without_calls_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         build_safe_transaction([], 0, multi_send=MULTI_SEND)

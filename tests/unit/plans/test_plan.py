@@ -37,7 +37,7 @@ SCOPE = SigningScope(31337, address(9))
 
 
 @given(names, calls, names, calls)
-def test_a_key_stands_for_one_name_and_its_calls_in_order(
+def test_payload_hash_covers_the_name_and_the_calls_in_order(
     name: str, some: tuple[Call, ...], other_name: str, others: tuple[Call, ...]
 ) -> None:
     same = (name, some) == (other_name, others)
@@ -45,11 +45,11 @@ def test_a_key_stands_for_one_name_and_its_calls_in_order(
 
 
 @given(st.integers(0, 10**30), st.integers(0, 10**30))
-def test_an_amount_has_drifted_beyond_a_hundredth(signed: int, now: int) -> None:
+def test_amount_has_drifted_beyond_one_percent(signed: int, now: int) -> None:
     assert has_amount_drifted(RawAmount(signed), RawAmount(now)) == (100 * abs(now - signed) > signed)
 
 
-def test_what_is_signed_names_every_call_and_any_change_of_it_is_another_document() -> None:
+def test_any_change_of_the_plan_is_another_document() -> None:
     step = PlanStep(Call(address(1), b"\x01\x02"), "AssetController.purchaseAsset(…)")
     order = PlanExecution("k", "rebalance", (step, step), PlanWallet.HOT, RawAmount(5), "r")
     account = Account.create()
@@ -73,7 +73,7 @@ def test_what_is_signed_names_every_call_and_any_change_of_it_is_another_documen
 
 
 @given(statuses)
-def test_a_plan_is_in_hand_exactly_while_something_of_it_is_open(found: list[IntentStatus]) -> None:
+def test_plan_is_in_progress_exactly_while_an_intent_is_open(found: list[IntentStatus]) -> None:
     state = status_of_intents(found)
     assert (state is PlanStatus.IN_PROGRESS) == any(each in OPEN_INTENTS for each in found)
     had_effect = {each in (IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY) for each in found}
@@ -91,11 +91,11 @@ def test_a_plan_is_in_hand_exactly_while_something_of_it_is_open(found: list[Int
         ([IntentStatus.FAILED], PlanStatus.FAILED),
     ],
 )
-def test_what_had_no_effect_says_how_it_ended(found: list[IntentStatus], state: PlanStatus) -> None:
+def test_plan_without_effect_names_how_it_ended(found: list[IntentStatus], state: PlanStatus) -> None:
     assert status_of_intents(found) is state
 
 
-def test_every_state_of_a_proposal_is_one_of_its_plan() -> None:
+def test_every_proposal_status_maps_to_a_plan_status() -> None:
     assert {status_of_proposal(each) for each in ProposalStatus} == set(PlanStatus) - {
         PlanStatus.PARTIALLY_DONE,
         PlanStatus.CANCELLED,

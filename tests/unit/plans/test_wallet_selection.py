@@ -71,7 +71,7 @@ def may_do(candidate: WalletCandidate, planned: list[PlannedCall], before: int) 
 
 
 @given(calls, candidates, amounts)
-def test_the_chosen_wallet_is_the_smallest_that_may(
+def test_chosen_wallet_is_the_smallest_eligible_one(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
     choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
@@ -81,7 +81,7 @@ def test_the_chosen_wallet_is_the_smallest_that_may(
 
 
 @given(calls, candidates, amounts)
-def test_every_wallet_passed_over_has_all_its_reasons_and_only_true_ones(
+def test_every_rejected_wallet_has_all_of_its_reasons(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
     choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
@@ -105,7 +105,7 @@ def test_every_wallet_passed_over_has_all_its_reasons_and_only_true_ones(
 
 
 @given(calls, candidates, amounts, amounts, st.data())
-def test_more_money_never_needs_a_smaller_wallet(
+def test_larger_amounts_never_need_a_smaller_wallet(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount, more: RawAmount, data: st.DataObject
 ) -> None:
     def size(choice: WalletChoice) -> int:
@@ -150,25 +150,25 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(
         ),
     ],
 )
-def test_the_domains_table(usdt: int, moved: int, wallet: PlanWallet, describe: list[str]) -> None:
+def test_wallet_follows_the_table_of_limits(usdt: int, moved: int, wallet: PlanWallet, describe: list[str]) -> None:
     choice = choose_wallet([buy(usdt)], usual(moved), earlier_plan_amount=RawAmount(0))
     assert (choice.wallet, told(choice)) == (wallet, describe)
 
 
-def test_what_only_administrators_do_is_for_the_cold_wallet() -> None:
+def test_administrators_calls_need_the_cold_wallet() -> None:
     pause = PlannedCall(ContractName.VAULT, "pause", RawAmount(0))
     choice = choose_wallet([buy(1), pause, pause], usual(), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is PlanWallet.COLD
     assert told(choice) == ["hot: may not call Vault.pause", "warm: may not call Vault.pause"]
 
 
-def test_the_waterfall_and_otc_orders_are_for_the_warm_wallet() -> None:
+def test_waterfall_and_otc_orders_need_the_warm_wallet() -> None:
     for function in sorted(frozenset(RebalancerFunction) - (ALLOWED_FUNCTIONS[PlanWallet.HOT] or frozenset())):
         choice = choose_wallet([PlannedCall(CONTROLLER, function, RawAmount(1))], usual(), earlier_plan_amount=RawAmount(0))
         assert (choice.wallet, told(choice)) == (PlanWallet.WARM, [f"hot: may not call AssetController.{function}"])
 
 
-def test_where_there_is_no_wallet_nobody_does_it() -> None:
+def test_no_wallet_is_chosen_when_none_is_configured() -> None:
     choice = choose_wallet([buy(10_000)], usual(wallets=frozenset({PlanWallet.HOT})), earlier_plan_amount=RawAmount(0))
     assert choice.wallet is None
     assert told(choice)[1:] == ["warm: it is not configured", "cold: it is not configured"]
@@ -176,13 +176,13 @@ def test_where_there_is_no_wallet_nobody_does_it() -> None:
 
 @given(st.integers(0, 10**40), st.integers(0, 24))
 @example(1_234_500_000_000_000_000_000, 18)
-def test_amounts_are_shown_exactly(amount: int, decimals: int) -> None:
+def test_amounts_are_formatted_exactly(amount: int, decimals: int) -> None:
     whole, _, part = format_whole_units(amount, decimals).replace(" ", "").partition(".")
     assert int(whole) * 10**decimals + int(part.ljust(decimals, "0") or "0") == amount
     assert not part.endswith("0")
 
 
-def test_a_reason_reads_as_an_operator_says_it() -> None:
+def test_rejection_reason_is_described_for_people() -> None:
     reason = WalletRejectionReason(
         RejectionKind.DAY, resulting_amount=RawAmount(620_000 * WAD + WAD // 2), limit=RawAmount(500_000 * WAD)
     )

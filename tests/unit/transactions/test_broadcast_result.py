@@ -35,17 +35,17 @@ SAID = [
 
 
 @pytest.mark.parametrize(("code", "message", "answer"), SAID)
-def test_known_words_are_understood(code: int, message: str, answer: BroadcastResult) -> None:
+def test_known_node_messages_are_classified(code: int, message: str, answer: BroadcastResult) -> None:
     assert classify_broadcast_error(code, message) is answer
 
 
 @given(st.integers(), st.text(alphabet="0123456789 #:.", max_size=60))
-def test_unknown_words_never_count_as_an_acknowledgement(code: int, message: str) -> None:
+def test_unknown_node_messages_never_acknowledge(code: int, message: str) -> None:
     assert classify_broadcast_error(code, message) is BroadcastResult.UNKNOWN
     assert not BroadcastResult.UNKNOWN.is_acknowledged
 
 
 @given(st.sampled_from(SAID), st.sampled_from(["", "rpc error: ", "INTERNAL_ERROR: "]))
-def test_case_and_prefixes_do_not_matter(said: tuple[int, str, BroadcastResult], prefix: str) -> None:
+def test_case_and_prefixes_do_not_change_the_result(said: tuple[int, str, BroadcastResult], prefix: str) -> None:
     code, message, answer = said
     assert classify_broadcast_error(code, prefix + message.upper()) is answer

@@ -20,7 +20,7 @@ def fees(draw: st.DrawFn) -> GasFees:
 
 
 @given(WEI, BUMPS)
-def test_a_bump_is_at_least_ten_percent_and_never_nothing(fee: int, bump: Bps) -> None:
+def test_fee_bump_is_at_least_ten_percent(fee: int, bump: Bps) -> None:
     raised = bump_fee(fee, bump)
     assert raised > fee
     assert raised * 10 >= fee * 11
@@ -28,9 +28,7 @@ def test_a_bump_is_at_least_ten_percent_and_never_nothing(fee: int, bump: Bps) -
 
 
 @given(previous=fees(), market=st.none() | fees(), bump=BUMPS, cap=WEI)
-def test_a_replacement_is_taken_by_a_node_and_stays_under_the_cap(
-    previous: GasFees, market: GasFees | None, bump: Bps, cap: int
-) -> None:
+def test_replacement_fees_satisfy_the_node_and_the_cap(previous: GasFees, market: GasFees | None, bump: Bps, cap: int) -> None:
     offered = replacement_fees(previous, market, bump, max_fee_wei=cap)
     if offered is None:
         assert bump_fee(previous.max_fee_wei, Bps(1_000)) > cap
@@ -41,7 +39,7 @@ def test_a_replacement_is_taken_by_a_node_and_stays_under_the_cap(
 
 
 @given(base=WEI, tip=WEI, cap=WEI)
-def test_the_market_price_is_offered_within_the_cap_or_not_at_all(base: int, tip: int, cap: int) -> None:
+def test_market_fees_stay_within_the_cap(base: int, tip: int, cap: int) -> None:
     offered = market_fees(base, tip, max_fee_wei=cap)
     if base + tip > cap:
         assert offered is None
@@ -52,10 +50,10 @@ def test_the_market_price_is_offered_within_the_cap_or_not_at_all(base: int, tip
 
 
 @given(st.integers(21_000, 10**8), st.integers(0, 10_000).map(Bps))
-def test_the_gas_margin_only_adds(gas: int, margin: Bps) -> None:
+def test_gas_margin_only_adds(gas: int, margin: Bps) -> None:
     assert gas <= add_gas_margin(gas, margin) <= gas * 2
 
 
-def test_a_priority_above_the_maximum_is_no_fee() -> None:
+def test_priority_fee_above_the_maximum_is_refused() -> None:
     with pytest.raises(ValueError, match="priority"):
         GasFees(1, 2)

@@ -27,7 +27,7 @@ def views(draw: st.DrawFn) -> NonceCounts:
 
 
 @given(views())
-def test_a_nonce_is_never_below_the_counter_nor_below_what_the_chain_has_used(view: NonceCounts) -> None:
+def test_nonce_is_never_below_the_counter_or_the_chain(view: NonceCounts) -> None:
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
         assert chosen.nonce >= view.counter
@@ -46,7 +46,7 @@ def test_every_nonce_below_the_chosen_one_is_explained(view: NonceCounts) -> Non
 
 
 @given(views())
-def test_a_foreign_transaction_moves_the_counter_only_when_it_is_final(view: NonceCounts) -> None:
+def test_external_transaction_moves_the_counter_only_when_final(view: NonceCounts) -> None:
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
         assert len(chosen.external) == max(0, view.final_nonce - view.counter)
@@ -54,19 +54,19 @@ def test_a_foreign_transaction_moves_the_counter_only_when_it_is_final(view: Non
         assert view.final_nonce < view.latest_nonce
 
 
-def test_in_the_ordinary_case_the_counter_is_used() -> None:
+def test_counter_is_used_when_the_chain_agrees() -> None:
     assert choose_nonce(NonceCounts(7, None, 7, 7)) == UseNonce(7, range(7, 7))
     assert choose_nonce(NonceCounts(7, 5, 4, 5)) == UseNonce(7, range(7, 7))
 
 
-def test_a_node_that_counts_less_than_was_final_is_not_believed() -> None:
+def test_node_behind_the_final_count_makes_signing_wait() -> None:
     waits = choose_nonce(NonceCounts(7, None, 5, 6))
     assert isinstance(waits, WaitForNonce)
     assert "it lags" in waits.reason
 
 
 @given(nonce=COUNTS, mined_block=st.none() | COUNTS, final_number=COUNTS, used=COUNTS)
-def test_a_nonce_is_given_up_only_with_all_answers_in_hand(
+def test_nonce_is_lost_only_with_every_answer_present(
     nonce: int, mined_block: int | None, final_number: int, used: int
 ) -> None:
     outcome = nonce_outcome(nonce, mined_block=mined_block, final_number=final_number, final_nonce=used)
@@ -76,7 +76,7 @@ def test_a_nonce_is_given_up_only_with_all_answers_in_hand(
 
 
 @given(COUNTS, COUNTS, st.sets(COUNTS))
-def test_a_gap_is_what_was_given_out_is_not_used_and_nobody_holds(used: int, counter: int, attempted: set[int]) -> None:
+def test_missing_nonces_are_assigned_unused_and_without_attempt(used: int, counter: int, attempted: set[int]) -> None:
     missing = missing_nonces(latest_nonce=used, counter=counter, attempted=attempted)
     assert not attempted & set(missing)
     assert set(missing) | (attempted & set(range(used, counter))) == set(range(used, counter))

@@ -34,9 +34,7 @@ STANDINGS = st.builds(
 
 
 @given(st.sampled_from(INTENT_ACTIONS), STANDINGS)
-def test_nothing_is_done_to_what_has_its_effect_and_nothing_is_tried_twice_at_once(
-    kind: ActionKind, now: ActionPreconditions
-) -> None:
+def test_intent_with_its_effect_or_a_later_retry_takes_no_action(kind: ActionKind, now: ActionPreconditions) -> None:
     if rejection_reason(kind, now) is not None:
         return
     if kind is ActionKind.RETRY:
@@ -52,16 +50,16 @@ def test_nothing_is_done_to_what_has_its_effect_and_nothing_is_tried_twice_at_on
 
 
 @given(STANDINGS)
-def test_what_is_open_and_not_mined_can_be_cancelled_once(now: ActionPreconditions) -> None:
+def test_open_unmined_intent_can_be_cancelled_once(now: ActionPreconditions) -> None:
     possible = now.status in OPEN_INTENTS and now.mined_block is None and not now.is_aborting
     assert (rejection_reason(ActionKind.CANCEL, now) is None) is possible
 
 
-def test_an_open_status_has_no_effect_and_a_retriable_one_neither() -> None:
+def test_open_and_retriable_statuses_are_disjoint() -> None:
     assert not RETRIABLE_STATUSES & (OPEN_INTENTS | {IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY})
 
 
-def test_two_deeds_are_never_signed_by_one_document() -> None:
+def test_different_actions_have_different_documents() -> None:
     def document(kind: ActionKind, target: ActionTarget, nonce: int) -> str:
         terms = SignatureTerms(Hash32(bytes([nonce]) * 32), EPOCH)
         return str(action_document(kind, target, "", terms, SigningScope(31337, address(9))))

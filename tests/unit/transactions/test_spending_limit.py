@@ -39,19 +39,19 @@ def allowed(signed: list[Spend], wanted: Spend, limit: SpendingLimit = LIMIT) ->
     return True
 
 
-def test_a_plan_stays_below_its_limit() -> None:
+def test_plan_stays_below_its_limit() -> None:
     assert allowed([], spend(9_999))
     assert not allowed([], spend(10_000))
 
 
-def test_splitting_a_plan_does_not_lower_it() -> None:
+def test_splitting_a_plan_does_not_lower_its_sum() -> None:
     first = spend(6_000, nonce=1, plan="a", ago=timedelta(days=3))
     assert not allowed([first], spend(4_000, nonce=2, plan="a"))
     assert allowed([first], spend(3_999, nonce=2, plan="a"))
     assert allowed([first], spend(9_999, nonce=2, plan="b"))
 
 
-def test_a_replacement_at_the_same_nonce_counts_once_and_as_the_dearer() -> None:
+def test_replacement_at_one_nonce_counts_once_as_the_dearer() -> None:
     sixty = [spend(9_000, nonce=n) for n in range(54)] + [spend(5_000, nonce=54)]  # 491 000
     assert allowed(sixty, spend(9_000, nonce=55))
     assert not allowed(sixty, spend(9_001, nonce=55))
@@ -59,7 +59,7 @@ def test_a_replacement_at_the_same_nonce_counts_once_and_as_the_dearer() -> None
     assert allowed([*sixty, spend(9_000, nonce=55)], spend(1, nonce=55)), "the dearer one may still be mined"
 
 
-def test_a_day_after_it_was_signed_what_is_final_no_longer_counts() -> None:
+def test_final_spend_stops_counting_after_a_day() -> None:
     full = [spend(9_000, nonce=n, ago=ROLLING_DAY, is_open=False) for n in range(60)]
     assert allowed(full, spend(9_999, nonce=99))
     assert not allowed([replace(each, is_open=True) for each in full], spend(9_999, nonce=99)), "they may be mined today"
@@ -68,7 +68,7 @@ def test_a_day_after_it_was_signed_what_is_final_no_longer_counts() -> None:
 
 
 @given(st.lists(SPENDS, max_size=60), SPENDS)
-def test_nothing_signed_within_limits_ever_exceeds_them(tried: list[Spend], last: Spend) -> None:
+def test_signed_spends_never_exceed_the_limits(tried: list[Spend], last: Spend) -> None:
     """Whatever is asked for, in whatever order of nonces: what one of each nonce moves in any day stays within the limit."""
     limit = SpendingLimit(RawAmount(10_000), RawAmount(50_000))
     signed: list[Spend] = []
@@ -86,6 +86,6 @@ def test_nothing_signed_within_limits_ever_exceeds_them(tried: list[Spend], last
 
 
 @given(st.lists(SPENDS, max_size=20), SPENDS, SPENDS)
-def test_what_is_refused_stays_refused_after_more_was_signed(signed: list[Spend], more: Spend, wanted: Spend) -> None:
+def test_refused_spend_stays_refused_after_more_was_signed(signed: list[Spend], more: Spend, wanted: Spend) -> None:
     if not allowed(signed, wanted):
         assert not allowed([*signed, more], wanted)
