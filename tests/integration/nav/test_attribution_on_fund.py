@@ -67,7 +67,7 @@ async def test_deposit_dilutes_nav_per_share_while_shares_are_locked(
     assert totals(attribution) == {AttributionGroup.DEPOSITS: 2_000_000 * WAD}
     (part,) = attribution.in_group(AttributionGroup.DEPOSITS)
     assert part.per_share == after.nav_per_share - before.nav_per_share < -(10**15)
-    assert {each.tx_hash for each in part.log_positions} != set()
+    assert {position.tx_hash for position in part.log_positions} != set()
 
 
 async def test_redemptions_are_attributed_at_request_return_and_settlement(app_context: AppContext, fund: TestFund) -> None:
@@ -81,7 +81,7 @@ async def test_redemptions_are_attributed_at_request_return_and_settlement(app_c
     opening = await attribution_between(app_context, first, requested)
     assert totals(opening) == {AttributionGroup.REDEMPTIONS: -(requested.redemption_liability)}
     closing = await attribution_between(app_context, requested, ended)
-    parts = {each.key.kind: each for each in closing.in_group(AttributionGroup.REDEMPTIONS)}
+    parts = {part.key.kind: part for part in closing.in_group(AttributionGroup.REDEMPTIONS)}
     assert parts["settled"].amount == 0
     assert len(parts["settled"].log_positions) == 3  # the payment, the fee kept, the settlement
     assert parts["returned"].amount > 0
@@ -117,7 +117,7 @@ async def test_call_without_effect_has_no_component(app_context: AppContext, fun
     assert (attribution.change, attribution.change_per_share, totals(attribution), attribution.unexplained) == (0, 0, {}, ())
     async with app_context.database.read() as session:
         trades = [*await session.scalars(select(TradeRow).where(TradeRow.block_number > before.at.number))]
-    assert [(each.block_number, each.has_effect, each.usdt_amount) for each in trades] == [(below_minimum, False, 0)]
+    assert [(trade.block_number, trade.has_effect, trade.usdt_amount) for trade in trades] == [(below_minimum, False, 0)]
 
 
 async def test_otc_order_in_transit_is_no_loss(app_context: AppContext, fund: TestFund, activity: FundActivity) -> None:
@@ -154,7 +154,7 @@ async def test_fee_changes_nav_when_it_is_collected(app_context: AppContext, fun
     activity.controller("ada", "collectFees")
     collected = await snapshot_now(app_context, fund)
     attribution = await attribution_between(app_context, accrued, collected)
-    fees = {each.key.kind: each.amount for each in attribution.in_group(AttributionGroup.FEES)}
+    fees = {part.key.kind: part.amount for part in attribution.in_group(AttributionGroup.FEES)}
     assert fees.keys() == {"management", "performance"}
     assert fees["performance"] == -accrued.fees.accrued_performance
     assert sum(fees.values()) == attribution.change
@@ -190,11 +190,11 @@ async def test_each_cause_of_a_change_has_its_own_component(
     )
     assert rwac is not None
     assert mmfa is not None
-    price = {each.key.token: each.amount for each in attribution.in_group(AttributionGroup.PRICE)}
+    price = {part.key.token: part.amount for part in attribution.in_group(AttributionGroup.PRICE)}
     assert price[rwac.token] == pytest.approx(rwac.balance * 5 // 100, rel=1e-9)
     assert price[mmfa.token] == pytest.approx(mmfa.balance // 100, rel=1e-9)
     assert attribution.total(AttributionGroup.YIELD) == 5_000 * WAD
-    cost = {each.key.token: each.amount for each in attribution.in_group(AttributionGroup.TRADING)}
+    cost = {part.key.token: part.amount for part in attribution.in_group(AttributionGroup.TRADING)}
     assert cost[parse_address(activity.asset("MMFB").address)] == pytest.approx(-50_000 * WAD * 8 / 10_000, rel=1e-3)
     assert cost[parse_address(activity.asset("RWAR").address)] == pytest.approx(-50_000 * WAD * 25 / 10_000, rel=1e-3)
     assert attribution.total(AttributionGroup.EMERGENCY_WITHDRAWALS) == -130 * WAD // 100
@@ -208,14 +208,14 @@ async def test_unknown_tokens_and_missing_transfers_are_unexplained(
     activity.act(ADMIN, "TestToken", fund.deployment.usdt, "mint", fund.deployment.vault, 7 * WAD)
     after = await snapshot_now(app_context, fund)
     attribution = await attribution_between(app_context, before, after)
-    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in attribution.unexplained] == [
+    assert [(part.key.kind, part.amount, len(part.log_positions)) for part in attribution.unexplained] == [
         ("transfer", 7 * WAD, 1)
     ]
     async with app_context.database.write() as session:
         await session.execute(delete(TokenTransferRow).where(TokenTransferRow.block_number > before.at.number))
     missed = await report_unexplained(app_context.database, after)
     assert missed is not None
-    assert [(each.key.kind, each.amount, len(each.log_positions)) for each in missed.unexplained] == [
+    assert [(part.key.kind, part.amount, len(part.log_positions)) for part in missed.unexplained] == [
         ("no transfer", 7 * WAD, 0)
     ]
 
@@ -234,9 +234,9 @@ async def test_attribution_over_rest_sums_to_the_change(
     answer = await get_attribution(api_client, {"from": before.at.number, "to": after.at.number})
     require_example(answer, "nav_attribution")
     data = answer.json()["data"]
-    assert sum(int(each["amount"]) for each in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
-    assert sum(int(each["perShare"]) for each in data["lines"]) == int(data["changePerShare"])
-    assert [each["group"] for each in data["lines"]] == ["trading", "redemptions", "rounding"]
+    assert sum(int(line["amount"]) for line in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
+    assert sum(int(line["perShare"]) for line in data["lines"]) == int(data["changePerShare"])
+    assert [line["group"] for line in data["lines"]] == ["trading", "redemptions", "rounding"]
     (trade,) = data["lines"][0]["parts"]
     assert (trade["token"], trade["eventCount"]) == (activity.asset("RWAC").address, 2)
     assert data["unexplained"] is False
@@ -311,14 +311,16 @@ async def test_every_interval_of_a_simulated_market_is_explained_completely(
 ) -> None:
     await record_all(market_context, market_fund)
     stamps = await blocks_with_logs(market_context)
-    snapshots = [await read_snapshot(market_context.contracts, at=each) for each in stamps]
+    snapshots = [await read_snapshot(market_context.contracts, at=stamp) for stamp in stamps]
     attributions = []
     async with market_context.database.read() as session:
         for earlier, later in pairwise(snapshots):
             nav_inputs = await load_nav_inputs(session, after=earlier.at.number, until=later.at.number)
             attributions.append(attribute_nav_change(earlier, later, nav_inputs))
     problems = [
-        (each.start.at.number, each.end.at.number, describe_unexplained(each)) for each in attributions if each.unexplained
+        (attribution.start.at.number, attribution.end.at.number, describe_unexplained(attribution))
+        for attribution in attributions
+        if attribution.unexplained
     ]
     assert problems == []
     whole = combine_attributions(attributions)
@@ -348,6 +350,6 @@ async def blocks_with_logs(app_context: AppContext) -> list[BlockStamp]:
 
 def describe_unexplained(attribution: NavAttribution) -> list[str]:
     return [
-        f"{each.key.kind} {checksum(each.key.token) if each.key.token else ''} {each.amount} {each.per_share}"
-        for each in attribution.unexplained
+        f"{part.key.kind} {checksum(part.key.token) if part.key.token else ''} {part.amount} {part.per_share}"
+        for part in attribution.unexplained
     ]

@@ -35,7 +35,7 @@ async def point_statuses(app_context: AppContext) -> dict[int, NavStatus]:
 
 
 _ADD_SHARES = text("""
-    UPDATE derived.holdings SET shares = shares + :by WHERE holder = (SELECT min(holder) FROM derived.holdings)
+    UPDATE derived.share_balances SET shares = shares + :by WHERE holder = (SELECT min(holder) FROM derived.share_balances)
 """)
 
 
@@ -77,7 +77,7 @@ async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(
         await reconcile_and_publish(app_context)
         assert await point_statuses(app_context) == {first.at.number: NavStatus.PUBLISHED, second.at.number: NavStatus.WITHHELD}
         data = (await api_client.get("/fund/nav/history", interval="hourly")).json()["data"]
-        assert [each["blockNumber"] for each in data["points"]] == [first.at.number]
+        assert [point["blockNumber"] for point in data["points"]] == [first.at.number]
         assert data["withheld"]["count"] == 1
         assert data["withheld"]["reason"].startswith("material discrepancy: ")
         overview = (await api_client.get("/fund/overview")).json()["data"]
@@ -108,10 +108,10 @@ async def test_history_shows_the_last_point_of_each_bucket(
     await reconcile_and_publish(app_context)
     hourly = await api_client.get("/fund/nav/history", interval="hourly")
     require_example(hourly, "nav_history")
-    found = [each["blockNumber"] for each in hourly.json()["data"]["points"]]
+    found = [point["blockNumber"] for point in hourly.json()["data"]["points"]]
     assert found == [taken[1].at.number, taken[2].at.number, taken[3].at.number]
     daily = (await api_client.get("/fund/nav/history")).json()["data"]["points"]
-    assert [each["blockNumber"] for each in daily] == [taken[2].at.number, taken[3].at.number]
+    assert [point["blockNumber"] for point in daily] == [taken[2].at.number, taken[3].at.number]
     assert daily[-1]["sharePrice"] == str(taken[3].nav_per_share)
     assert daily[-1]["contract"] == {
         "sharePrice": str(taken[3].contract.share_price),
@@ -119,7 +119,7 @@ async def test_history_shows_the_last_point_of_each_bucket(
     }
     first_day = taken[0].at.timestamp.date()
     one_day = await api_client.get("/fund/nav/history", startDate=str(first_day), endDate=str(first_day))
-    assert [each["blockNumber"] for each in one_day.json()["data"]["points"]] == [taken[2].at.number]
+    assert [point["blockNumber"] for point in one_day.json()["data"]["points"]] == [taken[2].at.number]
     for range_without_points in (
         {"endDate": "2020-01-01"},
         {"endDate": "0001-01-02"},
@@ -143,7 +143,7 @@ async def test_history_shows_the_last_point_of_each_bucket(
 async def test_history_names_the_invalid_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await api_client.get("/fund/nav/history", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
 
 
 async def test_history_is_empty_before_the_first_publication(api_client: ApiClient) -> None:

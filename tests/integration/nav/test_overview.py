@@ -72,10 +72,10 @@ async def test_overview_equals_the_contracts_when_nothing_is_cached(app_context:
 
 
 async def test_overview_shows_the_cached_contract_value_beside_the_fresh_one(app_context: AppContext, fund: TestFund) -> None:
-    """Deployed behaviour 3: for five minutes after `refreshCache` the contract keeps its figure, whatever prices do."""
+    """Deployed behaviour 3: the contract keeps its figure for five minutes after `refreshCache`, although prices change."""
     before = await overview_now(app_context, fund)
     fund.send("ines", "AssetController", "refreshCache")
-    rwac = next(each for each in fund.deployment.assets if each.symbol == "RWAC")
+    rwac = next(asset for asset in fund.deployment.assets if asset.symbol == "RWAC")
     fund.send("ada", "OracleAdapter", "setPrice", rwac.address, 2_500_000_000_000_000_000)
     after = await overview_now(app_context, fund)
     assert after["contract"] == {**before["contract"], "staleCache": True}

@@ -54,15 +54,15 @@ async def test_snapshot_equals_the_contracts_at_its_block(
     assert (taken.vault.gross_assets, taken.net_assets, taken.nav_per_share) == (gross, total_assets, price)
     assert taken.tier_values_match
     assert not taken.has_stale_cache
-    assert {each.decimals for each in taken.assets} == {6, 8, 18}
-    assert [sum(each.tier is tier for each in taken.assets) for tier in Tier] == [2, 2, 4]
+    assert {position.decimals for position in taken.assets} == {6, 8, 18}
+    assert [sum(position.tier is tier for position in taken.assets) for tier in Tier] == [2, 2, 4]
     private = taken.position(parse_address(activity.asset("RWAP").address))
     assert private is not None
     assert (private.terms.method, private.terms.minimum) == (PurchaseMethod.OTC, 25_000 * WAD)
     assert private.priced_at is not None
     assert private.priced_at < taken.at.timestamp
     assert taken.fees.high_water_mark > 0
-    assert [each.target for each in taken.tier_limits] == [1_000, 3_000, 6_000]
+    assert [limits.target for limits in taken.tier_limits] == [1_000, 3_000, 6_000]
     assert taken.cash == taken.buffer.cash
     assert taken.assets[0].terms.adapter != bytes(20)
 
@@ -74,7 +74,9 @@ async def test_snapshot_is_stored_as_observation_and_in_columns(app_context: App
         row = (await session.scalars(select(DailySnapshotRow))).one()
         assets = (await session.scalars(select(AssetHoldingSnapshotRow))).all()
     assert (row.time, row.block_number, row.net_assets) == (taken.at.timestamp, taken.at.number, taken.net_assets)
-    assert {each.token: each.value for each in assets} == {each.token: each.value for each in taken.assets}
+    assert {position.token: position.value for position in assets} == {
+        position.token: position.value for position in taken.assets
+    }
 
 
 async def test_overview_shows_the_stale_contract_value_beside_ours(
@@ -100,7 +102,9 @@ async def test_otc_order_is_in_transit_from_payment_to_delivery(
     tokens = 100 * 10**6
     order_id = activity.pay_otc_order("RWAP", 100_000, tokens)
     paid = await snapshot_now(app_context, fund)
-    assert [(each.order_id, each.paid, each.expected_tokens) for each in paid.in_transit] == [(order_id, 100_000 * WAD, tokens)]
+    assert [(order.order_id, order.paid, order.expected_tokens) for order in paid.in_transit] == [
+        (order_id, 100_000 * WAD, tokens)
+    ]
     assert before.net_assets - paid.net_assets == paid.in_transit_total == 100_000 * WAD
     activity.deliver(order_id, "RWAP", tokens)
     delivered = await snapshot_now(app_context, fund)

@@ -1,4 +1,4 @@
-"""Decisions about quarantined logs: carried out once, by a rebuild of the books, and kept by every later one."""
+"""Decisions about quarantined logs: applied once, by a replay, and kept by every later replay."""
 
 import asyncio
 from collections.abc import Callable

@@ -35,7 +35,7 @@ from paimon.infrastructure.queue.handler import handle
 pytestmark = pytest.mark.integration
 
 _ADD_SHARES = text("""
-    UPDATE derived.holdings SET shares = shares + :by WHERE holder = (SELECT min(holder) FROM derived.holdings)
+    UPDATE derived.share_balances SET shares = shares + :by WHERE holder = (SELECT min(holder) FROM derived.share_balances)
 """)
 
 
@@ -196,7 +196,7 @@ async def test_many_breaks_are_all_recorded_and_the_most_severe_alerted(app_cont
     async with app_context.database.write() as session:
         await session.execute(
             text("""
-                INSERT INTO derived.holdings (holder, shares, locked_shares, since)
+                INSERT INTO derived.share_balances (holder, shares, locked_shares, since)
                 SELECT decode(lpad(to_hex(number + 65536), 40, '0'), 'hex'), number, 0, now()
                   FROM generate_series(1, 120) AS number
             """)
@@ -308,9 +308,9 @@ async def test_risk_event_requests_are_refused(
     by: str | None,
     status: int,
 ) -> None:
-    before = [(each.status, each.owner_role, each.owner_address) for each in await event_rows(app_context)]
+    before = [(row.status, row.owner_role, row.owner_address) for row in await event_rows(app_context)]
     answer = await api_client.post(f"/risk/events/{path}", body, by=by)
     assert answer.status_code == status, answer.text
     if status == 400 and "owner" in body:
-        assert [each["field"] for each in answer.json()["error"]["details"]] == ["owner"]
-    assert [(each.status, each.owner_role, each.owner_address) for each in await event_rows(app_context)] == before
+        assert [detail["field"] for detail in answer.json()["error"]["details"]] == ["owner"]
+    assert [(row.status, row.owner_role, row.owner_address) for row in await event_rows(app_context)] == before

@@ -50,13 +50,13 @@ async def test_transactions_contain_every_recorded_log_once(
         listed += items
         page += 1
     assert len(listed) == data["pagination"]["total"]
-    positions = [(each["blockNumber"], each["index"]) for each in listed]
+    positions = [(transaction["blockNumber"], transaction["index"]) for transaction in listed]
     assert positions == sorted(positions, reverse=True)
     async with app_context.database.read() as session:
-        transactions = {hex0x(each) for each in await session.scalars(select(RawLogRow.tx_hash).distinct())}
+        transactions = {hex0x(tx_hash) for tx_hash in await session.scalars(select(RawLogRow.tx_hash).distinct())}
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
-    assert {each["hash"] for each in listed} == transactions
-    assert sum(each["logCount"] for each in listed) == logs
+    assert {transaction["hash"] for transaction in listed} == transactions
+    assert sum(transaction["logCount"] for transaction in listed) == logs
 
 
 async def test_transactions_are_filtered_by_contract_event_day_and_block(
@@ -74,8 +74,8 @@ async def test_transactions_are_filtered_by_contract_event_day_and_block(
     paid, created, *deployed = ordered["items"]
     assert [paid, created] == now["items"][:2]
     assert (paid["events"][-1], created["events"]) == ("OrderPaid", ["OrderCreated"])
-    assert {"OTCManager"} == {name for each in deployed for name in each["contracts"]}
-    assert [each["hash"] for each in (await data_of(api_client, event="OrderPaid"))["items"]] == [paid["hash"]]
+    assert {"OTCManager"} == {name for transaction in deployed for name in transaction["contracts"]}
+    assert [transaction["hash"] for transaction in (await data_of(api_client, event="OrderPaid"))["items"]] == [paid["hash"]]
     assert (await data_of(api_client, event="NeverHeardOf"))["items"] == []
     day = paid["time"][:10]
     assert (await data_of(api_client, startDate=day))["items"] == [paid, created]
@@ -98,4 +98,4 @@ async def test_transactions_are_filtered_by_contract_event_day_and_block(
 async def test_transactions_name_the_invalid_field(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await api_client.get("/chain/transactions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]

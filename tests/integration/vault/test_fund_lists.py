@@ -46,9 +46,9 @@ async def test_tiers_add_up_to_gross_assets_within_their_bands(
     require_example(answer, "layers")
     data = answer.json()["data"]
     assert data["asOf"]["number"] == taken.at.number
-    assert [each["tier"] for each in data["layers"]] == ["L1", "L2", "L3"]
-    assert sum(int(each["value"]) for each in data["layers"]) == int(data["grossAssets"])
-    assert int(data["availableLiquidity"]) == sum(int(each["value"]) for each in data["layers"][:2])
+    assert [layer["tier"] for layer in data["layers"]] == ["L1", "L2", "L3"]
+    assert sum(int(layer["value"]) for layer in data["layers"]) == int(data["grossAssets"])
+    assert int(data["availableLiquidity"]) == sum(int(layer["value"]) for layer in data["layers"][:2])
     assert data["redemptionLiabilityDisplay"] == display(int(data["redemptionLiability"]), 18) != display(0, 18)
     first = data["layers"][0]
     assert (first["ratio"], first["target"], first["withinLimits"]) == ("0.11", "0.1", True)
@@ -68,17 +68,17 @@ async def test_assets_show_price_age_value_and_orders_in_transit(
     require_example(answer, "assets")
     data = answer.json()["data"]
     assert data["asOf"]["number"] == taken.at.number
-    by_symbol = {each["symbol"]: each for each in data["items"]}
+    by_symbol = {asset["symbol"]: asset for asset in data["items"]}
     assert by_symbol.keys() >= {"RWAP", "RWAT", "MMFA"}
     private, unlisted = by_symbol["RWAP"], by_symbol["RWAT"]
     assert (private["inTransit"], private["terms"]["method"]) == (str(100_000 * WAD), "OTC")
     assert private["priceAgeSeconds"] > 0
     assert (unlisted["active"], unlisted["value"], int(unlisted["balance"]) > 0) == (False, "0", True)
-    assert sum(int(each["value"]) for each in data["items"]) + taken.cash == taken.vault.gross_assets
-    tiers = [each["tier"] for each in data["items"]]
+    assert sum(int(asset["value"]) for asset in data["items"]) + taken.cash == taken.vault.gross_assets
+    tiers = [asset["tier"] for asset in data["items"]]
     assert tiers == sorted(tiers)
-    assert {each["tier"] for each in (await data_of(api_client, "/fund/assets", tier="L3"))["items"]} == {"L3"}
-    assert [each["symbol"] for each in (await data_of(api_client, "/fund/assets", active=False))["items"]] == ["RWAT"]
+    assert {asset["tier"] for asset in (await data_of(api_client, "/fund/assets", tier="L3"))["items"]} == {"L3"}
+    assert [asset["symbol"] for asset in (await data_of(api_client, "/fund/assets", active=False))["items"]] == ["RWAT"]
     third = await data_of(api_client, "/fund/assets", page=3, pageSize=3)
     assert third["pagination"] == {"total": 8, "page": 3, "pageSize": 3, "totalPages": 3}
     assert third["items"] == data["items"][6:]
@@ -93,7 +93,7 @@ async def test_fees_are_shown_from_accrual_to_payment(
     activity.set_price("RWAC", 15 * WAD // 10)
     before = await snapshot_now(app_context, fund)
     pending = await data_of(api_client, "/fund/fees")
-    assert [each["kind"] for each in pending["fees"]] == ["MANAGEMENT", "PERFORMANCE", "REDEMPTION"]
+    assert [fee["kind"] for fee in pending["fees"]] == ["MANAGEMENT", "PERFORMANCE", "REDEMPTION"]
     assert pending["fees"][1]["pending"] == str(before.fees.pending_performance) != "0"
     activity.controller(ADMIN, "collectFees")
     after = await snapshot_now(app_context, fund)
@@ -106,7 +106,7 @@ async def test_fees_are_shown_from_accrual_to_payment(
         assert fee["paidDisplay"] == display(int(fee["paid"]), 18)
     assert data["highWaterMark"] == str(after.fees.high_water_mark) == data["layer3Value"]
     collections = await data_of(api_client, "/chain/transactions", event="PerformanceFeeCollected")
-    assert [each["purpose"] for each in collections["items"][0]["logs"] if each["event"] == "Transfer"] == ["FEE_COLLECTION"]
+    assert [log["purpose"] for log in collections["items"][0]["logs"] if log["event"] == "Transfer"] == ["FEE_COLLECTION"]
 
 
 async def test_lists_as_of_a_block_are_those_of_that_time(

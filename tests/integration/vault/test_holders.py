@@ -54,17 +54,17 @@ async def test_holders_equal_the_contracts(
     require_example(answer, "holders")
     data = answer.json()["data"]
     assert (data["asOf"]["number"], data["valuation"]["block"]["number"]) == (taken.at.number, taken.at.number)
-    for each in data["items"]:
-        if each["holder"] == fund.deployment.vault:
-            assert (each["shares"], each["lockedShares"]) == (str(7 * WAD), "0")
+    for item in data["items"]:
+        if item["holder"] == fund.deployment.vault:
+            assert (item["shares"], item["lockedShares"]) == (str(7 * WAD), "0")
         else:
-            assert each["shares"] == str(fund.read("Vault", "balanceOf", each["holder"]))
-            assert each["lockedShares"] == str(fund.read("Vault", "lockedSharesOf", each["holder"]))
-    total_shares = [int(each["shares"]) + int(each["lockedShares"]) for each in data["items"]]
+            assert item["shares"] == str(fund.read("Vault", "balanceOf", item["holder"]))
+            assert item["lockedShares"] == str(fund.read("Vault", "lockedSharesOf", item["holder"]))
+    total_shares = [int(item["shares"]) + int(item["lockedShares"]) for item in data["items"]]
     assert total_shares == sorted(total_shares, reverse=True)
     assert sum(total_shares) == int(data["totalSupply"]) == taken.total_supply
-    assert sum(int(each["claim"]) for each in data["items"]) == taken.redemption_liability
-    value = sum(int(each["value"]) for each in data["items"])
+    assert sum(int(item["claim"]) for item in data["items"]) == taken.redemption_liability
+    value = sum(int(item["value"]) for item in data["items"])
     assert 0 <= taken.net_assets - value <= 2 * len(total_shares) + taken.total_supply // WAD, "rounding keeps the rest"
     ines = by_name(api_client, data, "ines")
     assert int(ines["redeemableShares"]) == int(ines["shares"]) - 60_000 * WAD
@@ -116,9 +116,9 @@ async def test_holders_are_filtered_and_paged(app_context: AppContext, fund: Tes
     await record_all(app_context, fund)
     all_holders = await data_of(api_client)
     assert all_holders["valuation"] is None
-    assert {each["value"] for each in all_holders["items"]} == {None}
+    assert {item["value"] for item in all_holders["items"]} == {None}
     ines = await data_of(api_client, holder=api_client.accounts.address("ines"))
-    assert [each["holder"] for each in ines["items"]] == [api_client.accounts.address("ines")]
+    assert [item["holder"] for item in ines["items"]] == [api_client.accounts.address("ines")]
     assert ines["totalSupply"] == all_holders["totalSupply"], "the supply is that of the whole fund"
     assert (await data_of(api_client, holder="0x" + "99" * 20))["items"] == []
     total = all_holders["pagination"]["total"]
@@ -135,15 +135,15 @@ async def test_holders_are_exact_at_any_block_of_a_long_history(database: Databa
     names, abis = TRACKED.names(), {name: load_abi(name.value) for name in ContractName}
     live: list[HolderList] = []
     for fetched in ranges(6_000, blocks_each=150):
-        logs = [decode_log(each, names, abis) for each in fetched.logs]
+        logs = [decode_log(log, names, abis) for log in fetched.logs]
         await record(database, fetched, logs, tracked=TRACKED, epoch=0)
         live.append(await register(database, None))
     assert len(live) > 5
     for holders in live:
         assert await register(database, holders.at.number) == holders
     last = live[-1].page.items
-    assert [each.total_shares for each in last] == sorted((each.total_shares for each in last), reverse=True)
-    assert live[-1].supply == RawAmount(sum(each.total_shares for each in last))
+    assert [holder.total_shares for holder in last] == sorted((holder.total_shares for holder in last), reverse=True)
+    assert live[-1].supply == RawAmount(sum(holder.total_shares for holder in last))
 
 
 async def register(database: Database, block: int | None) -> HolderList:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class LiveMessage:
     """One message for a WebSocket channel, to be published after the commit.
 
-    `content` is a domain value. The gateway makes the JSON of it where it publishes the message. A dict is published as it is.
+    `content` is a domain value. The gateway makes the JSON of it where it publishes the message.
     """
 
     channel: str

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from paimon.application.common.topics import RECONCILE, WHOLE_FUND
 from paimon.application.nav.as_of import SnapshotNotFound
 from paimon.application.nav.nav_inputs_sql import load_nav_inputs
@@ -24,7 +22,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import attribute_nav_change
 from paimon.domain.vault.nav_components import NavAttribution, combine_attributions
 from paimon.domain.vault.nav_inputs import NavInputs
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import Database, ReadSession
 from paimon.infrastructure.queue import outbox
 
 _SNAPSHOTS_PER_QUERY: Final = 100
@@ -79,7 +77,7 @@ def _choose_evenly(blocks: Sequence[int], *, steps_max: int) -> list[int]:
     return [*blocks[:-1:every], blocks[-1]]
 
 
-async def _snapshots(session: AsyncSession, blocks: Sequence[int]) -> AsyncIterator[FundSnapshot]:
+async def _snapshots(session: ReadSession, blocks: Sequence[int]) -> AsyncIterator[FundSnapshot]:
     for start in range(0, len(blocks), _SNAPSHOTS_PER_QUERY):
         for snapshot in await load_kept_snapshots(session, blocks[start : start + _SNAPSHOTS_PER_QUERY]):
             yield snapshot

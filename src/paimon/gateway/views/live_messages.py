@@ -23,8 +23,6 @@ def live_document(message: LiveMessage) -> dict[str, Any]:
             return _redemption(redemption)
         case Ticket() as ticket:
             return _ticket(ticket)
-        case dict() as document:
-            return document
         case other:
             raise TypeError(f"no view of {type(other).__name__} for {message.channel}")
 
