@@ -100,7 +100,7 @@ async def test_reconcile_shows_age_and_owner_of_differences_and_assigns_one(
     output_of(cli.start("reconcile", env=env))
     async with app_context.database.write() as session:
         await session.execute(text("UPDATE derived.contract_flags SET enabled = NOT enabled"))
-        await session.execute(text("UPDATE derived.protocol_addresses SET address = holder FROM derived.holdings"))
+        await session.execute(text("UPDATE derived.protocol_addresses SET address = holder FROM derived.share_balances"))
     output = output_of(cli.start("reconcile", env=env), code=1)
     first = next(line for line in output.splitlines() if line.startswith("1 "))
     assert re.match(r"1 CRITICAL open for \d+ s, admin: \w+ of \w+: recorded 0x\w+, on chain 0x\w+$", first), first

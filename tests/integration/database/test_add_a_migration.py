@@ -1,4 +1,4 @@
-"""docs/how-to/add-a-migration.md tells the truth: its example runs on every edition, and the template keeps its promises."""
+"""Tests of docs/how-to/add-a-migration.md: its example runs on every edition, and the template keeps its promises."""
 
 import re
 import shutil
@@ -13,6 +13,7 @@ from alembic.config import Config
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 from tests.support.editions import EditionDatabase
+from tests.support.paths import DOCS, ROOT
 
 from paimon.gateway.cli.migrations import MigrationError, run_migrations
 from paimon.infrastructure.database import migrate, version
@@ -22,20 +23,20 @@ from paimon.settings import DatabaseSettings, RetentionSettings, Settings
 
 pytestmark = pytest.mark.integration
 
-PROJECT: Final = Path(__file__).parents[2]
-HOW_TO: Final = PROJECT / "docs" / "how-to" / "add-a-migration.md"
+
+HOW_TO: Final = DOCS / "how-to" / "add-a-migration.md"
 FIRST: Final = "0001_initial"
 
 
 def example() -> str:
-    """The migration in the how-to."""
+    """Return the migration in the how-to."""
     (block,) = re.findall(r"^ *```python\n(.*?)^ *```$", HOW_TO.read_text(), flags=re.DOTALL | re.MULTILINE)
     return dedent(block)
 
 
 @pytest.fixture
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of this version's migrations, to which a test adds the next version's."""
+    """Copy this version's migrations, so that a test can add the next version's."""
     copy = tmp_path / "migrations"
     shutil.copytree(version.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for module in (version, migrate):
@@ -44,8 +45,8 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def next_one(migrations: Path) -> Path:
-    """The how-to's migration beside the others."""
+def next_migration(migrations: Path) -> Path:
+    """Add the how-to's migration to the copy."""
     file = migrations / "versions" / "0002_notices.py"
     file.write_text(example())
     return file
@@ -56,7 +57,9 @@ def rows(store: EditionDatabase, query: str) -> list[Any]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-async def test_example_migration_runs_on_every_edition_with_application_rights(store: EditionDatabase, next_one: Path) -> None:
+async def test_example_migration_runs_on_every_edition_with_application_rights(
+    store: EditionDatabase, next_migration: Path
+) -> None:
     store.upgrade(revision=FIRST)
     assert version.head_revision() == "0002_notices"
     store.upgrade()
@@ -68,7 +71,7 @@ async def test_example_migration_runs_on_every_edition_with_application_rights(s
     assert rows(store, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
 
 
-def test_example_migration_can_be_reverted(owner_url: str, next_one: Path) -> None:
+def test_example_migration_can_be_reverted(owner_url: str, next_migration: Path) -> None:
     migrate.upgrade(owner_url, app_role="paimon_app")
     assert any("notices" in line for line in migrate.drift(owner_url))
     engine = create_engine(owner_url)
@@ -83,8 +86,8 @@ def test_example_migration_can_be_reverted(owner_url: str, next_one: Path) -> No
 class TestTemplate:
     @pytest.fixture
     def made(self, migrations: Path) -> Path:
-        """A file as `alembic revision` makes it, with the project's own configuration."""
-        config = Config(toml_file=str(PROJECT / "pyproject.toml"))
+        """Make a file with `alembic revision`, under the project's own configuration."""
+        config = Config(toml_file=str(ROOT / "pyproject.toml"))
         config.set_main_option("script_location", str(migrations))
         command.revision(config, message="Nothing yet", rev_id="0002_nothing_yet")
         return migrations / "versions" / "0002_nothing_yet.py"
@@ -102,8 +105,8 @@ class TestTemplate:
         assert line.findall(example()) == line.findall(made.read_text()) != []
 
 
-def test_upgrade_fails_with_message_when_table_is_in_use(owner_url: str, app_url: str, next_one: Path) -> None:
-    next_one.write_text(example().replace("'5s'", "'200ms'"))
+def test_upgrade_fails_with_message_when_table_is_in_use(owner_url: str, app_url: str, next_migration: Path) -> None:
+    next_migration.write_text(example().replace("'5s'", "'200ms'"))
     databases = DatabaseSettings(url=SecretStr(app_url), owner_url=SecretStr(owner_url))
     settings = Settings.model_construct(database=databases, retention=RetentionSettings())
     with psycopg.connect(owner_url.replace("+psycopg", "")) as other:
@@ -118,18 +121,18 @@ def test_upgrade_fails_with_message_when_table_is_in_use(owner_url: str, app_url
     assert run_migrations(settings) == "0002_notices"
 
 
-async def test_database_one_migration_behind_is_refused_naming_both(database: Database, next_one: Path) -> None:
+async def test_database_one_migration_behind_is_refused_naming_both(database: Database, next_migration: Path) -> None:
     with pytest.raises(
         DatabaseBehind, match=rf"at migration {FIRST}, this version needs 0002_notices: run `paimon db upgrade`"
     ):
         await version.require_current(database.engine)
 
 
-async def test_database_one_migration_ahead_is_refused(owner_url: str, database: Database, next_one: Path) -> None:
+async def test_database_one_migration_ahead_is_refused(owner_url: str, database: Database, next_migration: Path) -> None:
     migrate.upgrade(owner_url, app_role="paimon_app")
-    next_one.unlink()  # noqa: ASYNC240 — nothing else runs on this loop
-    said = rf"at migration 0002_notices, which this version does not have \(its newest is {FIRST}\): run the version"
-    with pytest.raises(DatabaseAhead, match=said):
+    next_migration.unlink()  # noqa: ASYNC240 — nothing else runs on this loop
+    message = rf"at migration 0002_notices, which this version does not have \(its newest is {FIRST}\): run the version"
+    with pytest.raises(DatabaseAhead, match=message):
         await version.require_current(database.engine)
-    with pytest.raises(DatabaseAhead, match=said):
+    with pytest.raises(DatabaseAhead, match=message):
         migrate.upgrade(owner_url, app_role="paimon_app")

@@ -1,4 +1,4 @@
-"""What the application's role may not do, and what a session is: a reader's snapshot, a writer's one transaction."""
+"""Tests of the application role's rights, and of sessions: a reader has one snapshot, a writer one transaction."""
 
 import psycopg
 import pytest
@@ -20,7 +20,7 @@ NOT_FOR_THE_APPLICATION = [
     "CREATE EXTENSION pg_stat_statements",
     "ALTER TABLE ops.approval_records DROP COLUMN signature",
     "ALTER TABLE ops.approval_records DISABLE TRIGGER ALL",
-    "ALTER TABLE derived.holdings DROP CONSTRAINT ck_holdings_shares_uint256",
+    "ALTER TABLE derived.share_balances DROP CONSTRAINT ck_share_balances_shares_uint256",
     "DROP TABLE ops.approval_records",
     "DROP SCHEMA derived CASCADE",
     "DROP INDEX ops.uq_transaction_attempts_unacknowledged",
@@ -46,7 +46,7 @@ async def test_application_role_may_only_read_and_write_rows(database: Database)
 NOT_FOR_A_READER = [
     "INSERT INTO ops.leases VALUES ('x', 'tests', 1, now())",
     "UPDATE ops.outbox SET done_at = now()",
-    "DELETE FROM derived.holdings",
+    "DELETE FROM derived.share_balances",
     "SELECT nextval('derived.observations_id_seq')",
     "SELECT 1 FROM ops.leases FOR UPDATE",
 ]
@@ -91,7 +91,7 @@ async def test_failed_write_leaves_nothing(database: Database) -> None:
 
 
 async def test_single_statement_write_commits_itself_and_allows_one_statement(database: Database) -> None:
-    add = text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, 'somebody', 1, now())")
+    add = text("INSERT INTO ops.leases (name, owner, epoch, expires_at) VALUES (:name, 'tests', 1, now())")
     async with database.write_single() as session:
         await session.execute(add, {"name": "first"})
         async with database.read() as other:

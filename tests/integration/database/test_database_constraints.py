@@ -1,4 +1,4 @@
-"""Tests of table constraints: each refuses the wrong values and states it names, whoever writes them."""
+"""Tests of table constraints: each refuses the wrong values and states it names."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -243,7 +243,7 @@ DUPLICATES: list[InvalidRow] = [
     (BlockRow, {"number": 2}, "uq_blocks_hash"),
     (RawLogRow, {"block_hash": OTHER}, "pk_raw_logs"),
     (ObservationRow, {}, "uq_observations_kind_subject_block_hash"),
-    (ShareBalanceRow, {"shares": 2}, "pk_holdings"),
+    (ShareBalanceRow, {"shares": 2}, "pk_share_balances"),
     (RangeProofRow, {"first_block": 2, "last_block": 3}, "ex_range_proofs_blocks"),
     (EndpointFaultRow, {"occurrences": 2}, "pk_endpoint_faults"),
     (RedemptionRequestRow, {"owner": address(2)}, "pk_redemption_requests"),

@@ -1,4 +1,4 @@
-"""Migrations and models tell the same story, in both directions, and nothing runs on a database that is behind."""
+"""Tests of migrations: they match the models, run in both directions, and no process runs on another version's database."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
-# What a table is to PostgreSQL, checks and partial indexes included, which Alembic's own comparison does not look at.
+# Columns, constraints and indexes as PostgreSQL has them. Alembic's comparison skips checks and partial indexes.
 CATALOGUE = """
     SELECT 'column', format('%s.%s', attrelid::regclass, attname),
            concat_ws(' ', format_type(atttypid, atttypmod), attnotnull, attidentity, pg_get_expr(adbin, adrelid))
@@ -44,7 +44,7 @@ def catalogue(engine: Engine) -> set[tuple[Any, ...]]:
 
 @pytest.fixture
 def empty_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database of the owner's without anything in it."""
+    """Create an empty database that the owner of the tables owns."""
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
         connection.execute("CREATE DATABASE paimon_empty OWNER paimon_owner")
     yield postgres.url("paimon_owner", "paimon_empty")
@@ -54,7 +54,7 @@ def empty_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def owner(owner_url: str) -> Iterator[Engine]:
-    """The migrated database as the owner of its tables."""
+    """Open the migrated database as the owner of its tables."""
     engine = create_engine(owner_url)
     yield engine
     engine.dispose()
@@ -103,9 +103,9 @@ def test_each_migration_can_be_reverted_alone(owner_url: str, owner: Engine) -> 
 
 
 def test_migrations_are_linear_and_named_like_their_files() -> None:
-    line = [each.revision for each in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
+    line = [script.revision for script in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
     assert line[::-1] == version.shipped_revisions()
-    assert all(len(each) <= 32 for each in line), "Alembic's own table has no room for a longer name"
+    assert all(len(revision) <= 32 for revision in line), "Alembic's own table has no room for a longer name"
 
 
 def test_repeated_upgrade_changes_nothing(owner_url: str, owner: Engine) -> None:
@@ -119,7 +119,7 @@ def test_repeated_upgrade_changes_nothing(owner_url: str, owner: Engine) -> None
 
 
 def test_failed_migration_leaves_database_unchanged(empty_url: str) -> None:
-    """As when the role to be given its rights does not exist: all of it is one transaction."""
+    """The role that should get its rights does not exist; the whole migration is one transaction."""
     with pytest.raises(Exception, match="no_such_role"):
         migrate.upgrade(empty_url, app_role="no_such_role")
     engine = create_engine(empty_url)
@@ -151,14 +151,14 @@ async def test_empty_database_is_refused_with_the_command_to_run(empty_url: str)
 async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
     owner_url: str, owner: Engine, database: Database, outlived: str
 ) -> None:
-    """One migration behind or ahead of this chain: test_add_a_migration.py."""
+    """test_add_a_migration.py has the tests of one migration behind or ahead."""
     with owner.begin() as connection:
         connection.execute(text("UPDATE public.alembic_version SET version_num = :outlived"), {"outlived": outlived})
     before = catalogue(owner)
-    said = rf"at migration {outlived} of a chain from before 0001_initial.*: take an empty database, run `paimon db upgrade`"
-    with pytest.raises(DatabaseOutlived, match=said):
+    message = rf"at migration {outlived} of a chain from before 0001_initial.*: take an empty database, run `paimon db upgrade`"
+    with pytest.raises(DatabaseOutlived, match=message):
         await version.require_current(database.engine)
-    with pytest.raises(DatabaseOutlived, match=said):
+    with pytest.raises(DatabaseOutlived, match=message):
         migrate.upgrade(owner_url, app_role="paimon_app")
     assert catalogue(owner) == before
 
@@ -166,7 +166,7 @@ async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
 async def test_too_old_server_is_refused_with_message(
     owner_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no old server here, so what counts as old is moved instead."""
+    """No old server is available, so the test raises the minimum version instead."""
     monkeypatch.setattr(version, "SERVER_VERSION_MIN", 990_000)
     with pytest.raises(UnsupportedServer, match=r"PostgreSQL 1\d is too old; versions 16, 17 and 18 are supported"):
         await version.require_current(database.engine)

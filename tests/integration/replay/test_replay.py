@@ -266,7 +266,7 @@ async def test_replay_refills_tables_of_an_older_version(
 async def test_check_counts_all_differences_and_shows_some(
     owner: AsyncEngine, owner_url: str, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    wrong = execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    wrong = execute(owner_url, "UPDATE derived.share_balances SET shares = shares + 1")
     found = (await check_replay(owner, contracts, examples_max=3)).comparison
     assert found.rows_differing == wrong > 3
     assert [difference.column for difference in found.examples] == ["shares"] * 3
@@ -290,7 +290,7 @@ async def test_replay_refuses_logs_of_another_fund(
 async def test_replay_changes_nothing_when_the_cursor_stays_locked(
     owner: AsyncEngine, owner_url: str, database: Database, contracts: FundContracts, recorded: dict[int, TableRows]
 ) -> None:
-    execute(owner_url, "UPDATE derived.holdings SET shares = shares + 1")
+    execute(owner_url, "UPDATE derived.share_balances SET shares = shares + 1")
     wrong = projection_rows(owner_url)
     async with database.write() as session:
         await session.execute(text("SELECT 1 FROM derived.cursor FOR UPDATE"))

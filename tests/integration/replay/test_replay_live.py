@@ -28,7 +28,7 @@ from paimon.application.replay.replay import check_replay, replay
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.projection import Projection
-from paimon.domain.vault.share_balance import Holding
+from paimon.domain.vault.share_balance import ShareBalance
 from paimon.infrastructure.database.sessions import Database, create_engine
 
 pytestmark = pytest.mark.integration
@@ -38,8 +38,8 @@ Sums = tuple[int, int, int]
 
 _SUMS: Final = text("""
     SELECT (SELECT number FROM derived.cursor) AS number,
-           (SELECT sum(shares) FROM derived.holdings) AS shares,
-           (SELECT sum(locked_shares) FROM derived.holdings) AS locked,
+           (SELECT sum(shares) FROM derived.share_balances) AS shares,
+           (SELECT sum(locked_shares) FROM derived.share_balances) AS locked,
            (SELECT count(*) FROM derived.redemption_requests WHERE closed_at IS NULL) AS open
 """)
 _LOGS: Final = 3_000
@@ -55,10 +55,10 @@ def expected_sums(count: int, *, blocks_each: int) -> dict[int, Sums]:
                     projection.apply(decoded.event, contract=decoded.contract, at=decoded.log.block)
             except InapplicableEvent:
                 continue
-        holdings: list[Holding] = list(projection.holdings.values())
+        share_balances: list[ShareBalance] = list(projection.share_balances.values())
         open_requests = sum(redemption.is_open for redemption in projection.redemptions.values())
-        shares = sum(holding.shares for holding in holdings)
-        locked = sum(holding.locked_shares for holding in holdings)
+        shares = sum(balance.shares for balance in share_balances)
+        locked = sum(balance.locked_shares for balance in share_balances)
         sums[fetched.last.number] = (shares, locked, open_requests)
     return sums
 
@@ -148,11 +148,14 @@ def test_replay_command_checks_and_corrects_tables(owner_url: str, environment: 
     code, out, _ = output_of(paimon("replay", environment=environment))
     assert code == 0
     assert re.search(r"500 logs folded up to block \d+", out)
-    assert re.search(r"^holdings: \d+ rows? corrected$", out, re.MULTILINE)
-    execute(owner_url, "UPDATE derived.holdings SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.holdings)")
+    assert re.search(r"^share_balances: \d+ rows? corrected$", out, re.MULTILINE)
+    execute(
+        owner_url,
+        "UPDATE derived.share_balances SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.share_balances)",
+    )
     code, out, _ = output_of(paimon("replay", "--check", environment=environment))
     assert code == 1
-    assert re.search(r"^holdings holder=0x\w{40}, shares: live 7, rebuilt \d+$", out, re.MULTILINE)
+    assert re.search(r"^share_balances holder=0x\w{40}, shares: live 7, rebuilt \d+$", out, re.MULTILINE)
     assert "rows that differ: 1" in out
     output_of(paimon("replay", environment=environment))
     code, out, _ = output_of(paimon("replay", "--check", environment=environment))

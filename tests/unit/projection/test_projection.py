@@ -38,11 +38,11 @@ def fold_with_required_rows_only(events: list[HistoryEvent], projection: Project
     needed = required_rows(item.event for item in events)
     loaded = Projection(
         redemptions={key: value for key, value in projection.redemptions.items() if key in needed.requests},
-        holdings={key: value for key, value in projection.holdings.items() if key in needed.holders},
+        share_balances={key: value for key, value in projection.share_balances.items() if key in needed.holders},
     )
     fold(events, loaded)
     projection.redemptions |= loaded.redemptions
-    projection.holdings |= loaded.holdings
+    projection.share_balances |= loaded.share_balances
     projection.roles |= loaded.roles
     projection.flags |= loaded.flags
     projection.updated_blocks |= loaded.updated_blocks
@@ -63,9 +63,9 @@ def test_projection_does_not_depend_on_batches(history: EventHistory, data: st.D
 def test_sum_of_shares_is_minted_less_burned(history: EventHistory) -> None:
     projection = Projection()
     fold(history.events, projection)
-    assert sum(holding.shares for holding in projection.holdings.values()) == history.minted - history.burned
+    assert sum(balance.shares for balance in projection.share_balances.values()) == history.minted - history.burned
     for holder, shares in history.balances.items():
-        assert projection.holdings[holder].shares == shares
+        assert projection.share_balances[holder].shares == shares
 
 
 @given(histories())
@@ -73,8 +73,8 @@ def test_vault_holds_exactly_shares_locked_by_open_requests(history: EventHistor
     projection = Projection()
     fold(history.events, projection)
     locked = sum(redemption.shares for redemption in projection.redemptions.values() if redemption.is_open)
-    assert locked == sum(holding.locked_shares for holding in projection.holdings.values())
-    assert locked == sum(holding.shares for holding in projection.holdings.values() if holding.holder == VAULT)
+    assert locked == sum(balance.locked_shares for balance in projection.share_balances.values())
+    assert locked == sum(balance.shares for balance in projection.share_balances.values() if balance.holder == VAULT)
     assert set(history.open) == {redemption.request_id for redemption in projection.redemptions.values() if redemption.is_open}
 
 
@@ -113,7 +113,7 @@ def test_transfer_to_oneself_leaves_balance_unchanged() -> None:
     projection = Projection()
     fold([HistoryEvent(Transfer(ZERO_ADDRESS, HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(1))], projection)
     fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(5)), ContractName.VAULT, stamp(2))], projection)
-    assert projection.holdings[HOLDERS[0]].shares == 5
+    assert projection.share_balances[HOLDERS[0]].shares == 5
     with pytest.raises(InapplicableEvent):
         fold([HistoryEvent(Transfer(HOLDERS[0], HOLDERS[0], RawAmount(6)), ContractName.VAULT, stamp(3))], projection)
 

@@ -9,7 +9,7 @@ from paimon.domain.events import EmergencyModeChanged, SharesBurned, SharesLocke
 from paimon.domain.events.errors import InapplicableEvent
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.vault.share_balance import Holding, ShareChange, share_changes
+from paimon.domain.vault.share_balance import ShareBalance, ShareChange, share_changes
 
 pytestmark = pytest.mark.unit
 
@@ -31,13 +31,13 @@ def test_zero_address_never_holds_shares(sender: Address, receiver: Address, val
 
 @given(ADDRESSES, AMOUNTS)
 def test_locked_shares_leave_by_unlock_or_burn(owner: Address, shares: RawAmount) -> None:
-    locked = Holding(owner)
+    locked = ShareBalance(owner)
     for step in share_changes(SharesLocked(owner, shares)):
         locked = locked.applying(step)
-    assert locked == Holding(owner, RawAmount(0), shares)
+    assert locked == ShareBalance(owner, RawAmount(0), shares)
     for ending in (SharesUnlocked(owner, shares), SharesBurned(owner, shares)):
         (step,) = share_changes(ending)
-        assert locked.applying(step) == Holding(owner)
+        assert locked.applying(step) == ShareBalance(owner)
 
 
 def test_event_without_shares_changes_no_balance() -> None:
@@ -46,11 +46,11 @@ def test_event_without_shares_changes_no_balance() -> None:
 
 @given(AMOUNTS, AMOUNTS)
 def test_missing_shares_cannot_leave(held: RawAmount, leaving: RawAmount) -> None:
-    holding = Holding(address(1), shares=held, locked_shares=held)
+    balance = ShareBalance(address(1), shares=held, locked_shares=held)
     if leaving <= held:
-        assert holding.applying(ShareChange(address(1), shares=-leaving)).shares == held - leaving
+        assert balance.applying(ShareChange(address(1), shares=-leaving)).shares == held - leaving
         return
     with pytest.raises(InapplicableEvent, match=f"{leaving} shares leave {checksum(address(1))}.* recorded with {held}"):
-        holding.applying(ShareChange(address(1), shares=-leaving))
+        balance.applying(ShareChange(address(1), shares=-leaving))
     with pytest.raises(InapplicableEvent, match=f"{leaving} locked shares leave"):
-        holding.applying(ShareChange(address(1), locked_shares=-leaving))
+        balance.applying(ShareChange(address(1), locked_shares=-leaving))

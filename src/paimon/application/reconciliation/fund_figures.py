@@ -1,4 +1,4 @@
-"""Figures of supply, holdings, requests, roles and flags: as recorded, and as read from the chain at the same block.
+"""Figures of supply, share balances, requests, roles and flags: as recorded, and as read from the chain at the same block.
 
 A number on chain that stands for nothing we know (a status, a channel or a tier of a later version) is a discrepancy like any
 other.
@@ -28,14 +28,14 @@ _FLAGS: Final[Mapping[tuple[ContractName, ContractFlag], Callable[[FundContracts
 def recorded_figures(state: RecordedState) -> FigureMap:
     """Return every recorded figure, by subject."""
     figures: FigureMap = {
-        "supply": sum(holding.shares for holding in state.holdings),
-        "locked shares": sum(holding.locked_shares for holding in state.holdings),
+        "supply": sum(balance.shares for balance in state.share_balances),
+        "locked shares": sum(balance.locked_shares for balance in state.share_balances),
         "redemption liability": sum(redemption.gross_amount for redemption in state.redemptions if redemption.is_open),
         "request count": len(state.redemptions),
     }
-    for holding in state.holdings:
-        figures[f"shares of {checksum(holding.holder)}"] = int(holding.shares)
-        figures[f"locked shares of {checksum(holding.holder)}"] = int(holding.locked_shares)
+    for balance in state.share_balances:
+        figures[f"shares of {checksum(balance.holder)}"] = int(balance.shares)
+        figures[f"locked shares of {checksum(balance.holder)}"] = int(balance.locked_shares)
     for redemption in state.redemptions:
         for name, value in _request_figures(redemption, state.locked_navs.get(redemption.request_id)).items():
             figures[f"request {redemption.request_id} {name}"] = value
@@ -90,9 +90,9 @@ async def read_chain_figures(contracts: FundContracts, state: RecordedState) -> 
         "request count": count,
     }
     reads: list[tuple[str, ContractRead[int]]] = []
-    for holding in state.holdings:
-        reads.append((f"shares of {checksum(holding.holder)}", vault.balance_of(holding.holder)))
-        reads.append((f"locked shares of {checksum(holding.holder)}", vault.locked_shares_of(holding.holder)))
+    for balance in state.share_balances:
+        reads.append((f"shares of {checksum(balance.holder)}", vault.balance_of(balance.holder)))
+        reads.append((f"locked shares of {checksum(balance.holder)}", vault.locked_shares_of(balance.holder)))
     for contract, role, account in state.roles_seen:
         reads.append((_role_subject(contract, role, account), contracts.managed(contract).has_role(role, account)))
     for (contract, flag), build_read in _FLAGS.items():

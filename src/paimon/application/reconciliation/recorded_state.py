@@ -9,7 +9,7 @@ from paimon.domain.kernel.chain import Address, BlockStamp, ContractName
 from paimon.domain.projection import ContractFlag, RoleKey
 from paimon.domain.redemption.request import Redemption
 from paimon.domain.vault.fees import FeeAccount, FeeKind
-from paimon.domain.vault.share_balance import Holding
+from paimon.domain.vault.share_balance import ShareBalance
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class RecordedState:
     """Everything a reconciliation compares. `roles_seen` has every role that ever appeared, held or not."""
 
     at: BlockStamp
-    holdings: list[Holding] = field(default_factory=list)
+    share_balances: list[ShareBalance] = field(default_factory=list)
     redemptions: list[Redemption] = field(default_factory=list)
     roles_held: set[RoleKey] = field(default_factory=set)
     roles_seen: set[RoleKey] = field(default_factory=set)

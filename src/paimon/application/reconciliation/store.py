@@ -17,7 +17,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.projection import ContractFlag
 from paimon.domain.risk.discrepancy import Discrepancy
 from paimon.domain.vault.fees import FeeAccount
-from paimon.domain.vault.share_balance import Holding
+from paimon.domain.vault.share_balance import ShareBalance
 from paimon.infrastructure.database.models.derived import (
     AssetConfigRow,
     ContractFlagRow,
@@ -53,7 +53,9 @@ async def load_recorded_state(session: ReadSession) -> RecordedState:
         raise NothingRecorded("the listener has recorded nothing yet; there is nothing to compare")
     state = RecordedState(at)
     for balance in await session.scalars(select(ShareBalanceRow)):
-        state.holdings.append(Holding(Address(balance.holder), RawAmount(balance.shares), RawAmount(balance.locked_shares)))
+        state.share_balances.append(
+            ShareBalance(Address(balance.holder), RawAmount(balance.shares), RawAmount(balance.locked_shares))
+        )
     for request in await session.scalars(select(RedemptionRequestRow).order_by(RedemptionRequestRow.request_id)):
         state.redemptions.append(to_domain(request))
     for role in await session.scalars(select(RoleHolderRow)):

@@ -98,8 +98,8 @@ async def _load_logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[by
     return logs
 
 
-# The present holdings, less what was recorded after the block. Every log is recorded and folded in order, so walking back over
-# the logs after a block gives the holdings at it: nothing for the present, little for a recent block.
+# The present share balances, less what was recorded after the block. Every log is recorded and folded in order, so walking
+# back over the logs after a block gives the balances at it: nothing for the present, little for a recent block.
 _HOLDERS: Final = text("""
     WITH later AS (
         SELECT contract, event, args, request_id FROM derived.raw_logs
@@ -130,7 +130,7 @@ _HOLDERS: Final = text("""
     ), held AS (
         SELECT now.holder, now.since, now.shares - COALESCE(moved.shares, 0) AS shares,
                now.locked_shares - COALESCE(moved.locked_shares, 0) AS locked_shares
-          FROM derived.holdings AS now LEFT JOIN moved ON moved.holder = now.holder
+          FROM derived.share_balances AS now LEFT JOIN moved ON moved.holder = now.holder
          WHERE now.holder <> :zero_address
     ), registered AS (
         SELECT held.holder, held.since, held.locked_shares, COALESCE(claims.claim, 0) AS claim,

@@ -42,7 +42,7 @@ from paimon.domain.kernel.treasury import Treasury
 from paimon.domain.projection.facts import Facts
 from paimon.domain.redemption.request import Redemption, apply_redemption_event
 from paimon.domain.vault.fees import FeeAccount, FeeEntry, FeeEntryType, FeeKind, fee_entry
-from paimon.domain.vault.share_balance import Holding, ShareEvent, share_changes
+from paimon.domain.vault.share_balance import ShareBalance, ShareEvent, share_changes
 
 RoleKey = tuple[ContractName, Hash32, Address]
 ContractFlagKey = tuple[ContractName, "ContractFlag"]
@@ -89,8 +89,8 @@ class _AttributedTransaction:
 class Projection:
     """The states under projection.
 
-    Roles, flags, bands and protocol addresses hold only what the folded events changed. Redemptions and holdings are loaded
-    before the fold; `updated_blocks` and `changed_holders` name those that changed.
+    Roles, flags, bands and protocol addresses hold only what the folded events changed. Redemptions and share balances are
+    loaded before the fold; `updated_blocks` and `changed_holders` name those that changed.
 
     A block stored with a state is the event's own, never the batch's: otherwise the same events in other batches would give
     another result.
@@ -98,7 +98,7 @@ class Projection:
 
     redemptions: dict[int, Redemption] = field(default_factory=dict)
     updated_blocks: dict[int, int] = field(default_factory=dict)
-    holdings: dict[Address, Holding] = field(default_factory=dict)
+    share_balances: dict[Address, ShareBalance] = field(default_factory=dict)
     changed_holders: set[Address] = field(default_factory=set)
     roles: dict[RoleKey, bool] = field(default_factory=dict)
     flags: dict[ContractFlagKey, ContractFlagStatus] = field(default_factory=dict)
@@ -165,13 +165,13 @@ class Projection:
             self.protocol_addresses[contract, kind] = ProtocolAddress(address, at.number)
 
     def _apply_share_event(self, event: ShareEvent, _: ContractName, at: BlockStamp) -> None:
-        holdings = self.holdings
-        changed_holders: dict[Address, Holding] = {}
+        share_balances = self.share_balances
+        changed_holders: dict[Address, ShareBalance] = {}
         for change in share_changes(event):
             holder = change.holder
-            before = changed_holders.get(holder) or holdings.get(holder) or Holding(holder, since=at.timestamp)
+            before = changed_holders.get(holder) or share_balances.get(holder) or ShareBalance(holder, since=at.timestamp)
             changed_holders[holder] = before.applying(change)
-        holdings.update(changed_holders)
+        share_balances.update(changed_holders)
         self.changed_holders.update(changed_holders)
 
     def _order_tokens(self, transaction: ChainTransaction) -> dict[OrderKey, Address]:

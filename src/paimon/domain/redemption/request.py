@@ -5,7 +5,7 @@
            └──► PENDING_APPROVAL ──► APPROVED ───────────┼──────────┘
                        └──► REJECTED                     └ (by its owner)
 
-On chain, a rejection ends as CANCELLED (4). REJECTED is the system's own status, told apart by the event.
+On chain, a rejection ends as CANCELLED (4). REJECTED is the system's own status, distinguished by the event.
 """
 
 from dataclasses import dataclass, replace

@@ -214,7 +214,7 @@ def low_gas_subject(name: str, wallet: Address) -> str:
 
 
 def effect_unknown_finding(key: str, wallet: Address, reason: str) -> Finding:
-    """Report an intent whose effect the node does not tell. The caller decides after which time it is a finding."""
+    """Report an intent whose effect the node cannot report. The caller decides after which time it is a finding."""
     return Finding(RiskKind.EFFECT_UNKNOWN, effect_unknown_subject(key, wallet), reason, "the node answers", Severity.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""Nonces of one wallet: choose the next one, and tell the outcome of a used one.
+"""Nonces of one wallet: choose the next one, and derive the outcome of a used one.
 
 The wallet row's counter is one more than the highest nonce of any stored attempt, because both are written in one
 transaction; it only grows. The chain is read twice, at a final block and at the latest. Only the final count can move the
@@ -64,7 +64,7 @@ class NonceOutcome(Enum):
 
 
 def nonce_outcome(nonce: int, *, mined_block: int | None, final_number: int, final_nonce: int) -> NonceOutcome:
-    """Tell the outcome of a nonce. `mined_block` is the block of the receipt of any attempt at this nonce.
+    """Derive the outcome of a nonce. `mined_block` is the block of the receipt of any attempt at this nonce.
 
     The nonce is used externally only when the final chain is past it and no attempt has a receipt, after all responses.
     """

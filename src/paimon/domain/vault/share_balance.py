@@ -39,7 +39,7 @@ def share_changes(event: FundEvent) -> list[ShareChange]:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ShareBalance:
     """One holder's balance, in raw shares."""
 
     holder: Address
@@ -47,7 +47,7 @@ class Holding:
     locked_shares: RawAmount = RawAmount(0)
     since: datetime | None = None  # when the first shares came; leaving and coming back does not change it
 
-    def applying(self, change: ShareChange) -> "Holding":
+    def applying(self, change: ShareChange) -> "ShareBalance":
         """Apply one change.
 
         Raises:
@@ -62,4 +62,4 @@ class Holding:
                 else ("locked shares", self.locked_shares, -change.locked_shares)
             )
             raise InapplicableEvent(f"{leaving} {what} leave {checksum(self.holder)}, which is recorded with {have}")
-        return Holding(self.holder, RawAmount(shares), RawAmount(locked), self.since)
+        return ShareBalance(self.holder, RawAmount(shares), RawAmount(locked), self.since)

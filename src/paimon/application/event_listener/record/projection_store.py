@@ -25,7 +25,7 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.projection import Projection, ProtocolAddress, ProtocolAddressKey, RequiredRows
 from paimon.domain.vault.fees import FeeAccount
-from paimon.domain.vault.share_balance import Holding
+from paimon.domain.vault.share_balance import ShareBalance
 from paimon.infrastructure.database.arrays import cached_array_literal, in_values
 from paimon.infrastructure.database.bulk_copy import copy_rows, copying_rows
 from paimon.infrastructure.database.models.base import table_of
@@ -53,11 +53,13 @@ async def load_projection(session: WriteSession, needed: RequiredRows) -> Projec
         requests = select(RedemptionRequestRow).where(in_values(table_of(RedemptionRequestRow).c.request_id, needed.requests))
         projection.redemptions = {row.request_id: to_domain(row) for row in await session.scalars(requests)}
     if needed.holders:
-        holdings = select(
+        share_balances = select(
             ShareBalanceRow.holder, ShareBalanceRow.shares, ShareBalanceRow.locked_shares, ShareBalanceRow.since
         ).where(in_values(table_of(ShareBalanceRow).c.holder, needed.holders))
-        for holder, shares, locked_shares, since in await session.execute(holdings):
-            projection.holdings[holder] = Holding(Address(holder), RawAmount(shares), RawAmount(locked_shares), since)
+        for holder, shares, locked_shares, since in await session.execute(share_balances):
+            projection.share_balances[holder] = ShareBalance(
+                Address(holder), RawAmount(shares), RawAmount(locked_shares), since
+            )
     if needed.assets:
         assets = select(AssetConfigRow).where(AssetConfigRow.token.in_(needed.assets))
         projection.assets = {Address(row.token): from_row(Asset, row) for row in await session.scalars(assets)}
@@ -84,7 +86,7 @@ async def save_shares_and_control(session: WriteSession, projection: Projection)
         RedemptionRequestRow,
         [to_values(projection.redemptions[key], updated_block=block) for key, block in projection.updated_blocks.items()],
     )
-    await upsert(session, ShareBalanceRow, [to_row(projection.holdings[holder]) for holder in projection.changed_holders])
+    await upsert(session, ShareBalanceRow, [to_row(projection.share_balances[holder]) for holder in projection.changed_holders])
     await upsert(
         session,
         RoleHolderRow,

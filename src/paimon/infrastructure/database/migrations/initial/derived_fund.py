@@ -18,7 +18,7 @@ from paimon.infrastructure.database.migrations.initial.table_builder import (
 
 
 def create_tables() -> None:
-    _create_holdings()
+    _create_share_balances()
     _create_deposits()
     _create_redemption_requests()
     _create_asset_configs()
@@ -32,9 +32,9 @@ def create_tables() -> None:
     _create_liquidity_alerts()
 
 
-def _create_holdings() -> None:
+def _create_share_balances() -> None:
     create_table(
-        "derived.holdings",
+        "derived.share_balances",
         address("holder"),
         uint256("shares"),
         uint256("locked_shares"),

@@ -17,11 +17,11 @@ from paimon.infrastructure.database.types import (
 class ShareBalanceRow(Base):
     """A holder's shares in the wallet, those locked in the vault, and the time of the first shares."""
 
-    __tablename__ = "holdings"
+    __tablename__ = "share_balances"
     __table_args__ = (
         *length_check(20, "holder"),
         *uint256_check("shares", "locked_shares"),
-        Index("ix_holdings_total_shares", text("(shares + locked_shares) DESC"), "holder"),
+        Index("ix_share_balances_total_shares", text("(shares + locked_shares) DESC"), "holder"),
         DERIVED_SCHEMA,
     )
     holder: Mapped[AddressBytes] = mapped_column(primary_key=True)
