@@ -12,7 +12,7 @@ from tests.support.chain.safes import SafeFactory, owner, signature_by_key, sign
 from tests.support.signing import make_policy
 
 from paimon.application.transactions.multisig.context import SafeContext
-from paimon.application.transactions.multisig.propose import ProposeCalls, propose
+from paimon.application.transactions.multisig.propose import ProposeCalls, propose_calls
 from paimon.application.transactions.multisig.queries import ProposalDetail, get_proposal_detail
 from paimon.application.transactions.multisig.sign import SignProposal, sign_proposal
 from paimon.application.transactions.multisig.store import get_proposal, signatures_of, transaction_of
@@ -102,7 +102,7 @@ class SafeHarness:
         return self.safes.safe_factory.fund
 
     async def propose(self, key: str, *calls: Call, safe: SafeName = SafeName.WARM, at_nonce: int | None = None) -> Hash32:
-        return await propose(
+        return await propose_calls(
             ProposeCalls(key, safe, calls or (self.allocate(1),), "for a test", at_nonce=at_nonce), self.context
         )
 

@@ -237,7 +237,7 @@ async def read_preconditions(session: AsyncSession, intent: IntentWithAttempts) 
         status=intent.status,
         is_aborting=intent.is_aborting,
         nonce=attempts[0].nonce if attempts else None,
-        mined_block=next((each.block_number for each in attempts if each.block_number is not None), None),
+        mined_block=next((attempt.block_number for attempt in attempts if attempt.block_number is not None), None),
         lowest_open_nonce=lowest_nonce,
         has_later_retry=bool(has_later_retry),
         has_spending_limits=intent.kind is IntentKind.PLAN_STEP,

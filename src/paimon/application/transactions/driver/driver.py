@@ -31,11 +31,11 @@ import structlog
 from paimon.application.transactions.driver.broadcast import send, send_unacknowledged
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.driver_errors import update_drive_error
-from paimon.application.transactions.driver.follow import follow
 from paimon.application.transactions.driver.operator_actions import apply_actions
 from paimon.application.transactions.driver.prepare import PrepareOutcome, prepare_next
 from paimon.application.transactions.driver.private_fallback import fall_back_to_public
 from paimon.application.transactions.driver.replace import needs_replacement, replace_stuck
+from paimon.application.transactions.driver.track import track_in_flight
 from paimon.application.transactions.driver.wallet_status import is_refresh_due, refresh_wallet_status
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.transaction.attempt import Attempt
@@ -70,7 +70,7 @@ async def _drive(context: SendingContext, wallet: Address) -> bool:
         await refresh_wallet_status(context, wallet)
     await fall_back_to_public(context, wallet)
     can_send = await send_unacknowledged(context, wallet)
-    in_flight = await follow(context, wallet)
+    in_flight = await track_in_flight(context, wallet)
     if can_send and in_flight is not None:
         is_speed_up_requested = drive_start is not None and drive_start.is_speed_up_requested
         if is_speed_up_requested or needs_replacement(in_flight.intents, in_flight.now, options.stuck_seconds):

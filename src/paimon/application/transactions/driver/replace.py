@@ -203,7 +203,7 @@ async def _plan_replacement(
         fees=fees,
         call=Call(wallet, b"") if is_cancellation else intent.call,
     )
-    others = [each for each in in_flight if each.id != intent.id]
+    others = [other for other in in_flight if other.id != intent.id]
     needed = transaction.cost_wei_max + sum(other.reserved_wei for other in others)
     if funds.balance_wei < needed:
         return f"the wallet has {funds.balance_wei} wei, up to {needed} may be needed: top it up"

@@ -49,7 +49,7 @@ class ProposeCalls:
     """Compete for the nonce of an open proposal; None takes the next nonce."""
 
 
-async def propose(command: ProposeCalls, context: SafeContext) -> Hash32:
+async def propose_calls(command: ProposeCalls, context: SafeContext) -> Hash32:
     """Propose the calls, and return the hash that the owners sign.
 
     Raises:

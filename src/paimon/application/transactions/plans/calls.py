@@ -1,6 +1,6 @@
-"""Reading what somebody wants called: names and arguments become the bytes that contracts take, or an error that says why.
+"""Parse requested calls: names and arguments become the bytes that contracts take, or an error that says why.
 
-Each error has a code that stays the same and says which call, and which part of it, is wrong.
+Each error has a stable code, and names the call and the part of it that is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from paimon.infrastructure.blockchain.contracts.money_calls import AMOUNT_ARGUME
 
 
 class PlanErrorCode(StrEnum):
-    """Stable codes of what is wrong with a plan."""
+    """Stable codes of the errors in a plan."""
 
     INVALID_TEXT = "INVALID_TEXT"
     NO_CALLS = "NO_CALLS"
@@ -36,7 +36,7 @@ class PlanErrorCode(StrEnum):
 
 
 class InvalidPlan(InvalidRequest, ValueError):
-    """A plan cannot be made as asked for; `field` is the place in the request."""
+    """A plan cannot be made as requested; `field` is the place in the request."""
 
     def __init__(self, code: PlanErrorCode, field: str, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class InvalidPlan(InvalidRequest, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """As a person writes it: a contract's name or address, a function, and its arguments by name."""
+    """A call as a person writes it: a contract's name or address, a function, and its arguments by name."""
 
     contract: str
     function: str
@@ -58,7 +58,7 @@ TEXT_MAX: Final = {"key": 100, "plan": 100, "reason": 500}
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """One piece of a plan as somebody wants it. `key` says what for, once; all of one name, `plan`, count together."""
+    """One requested piece of a plan. `key` is its idempotency key; all pieces of one name, `plan`, count together."""
 
     key: str
     plan: str
@@ -79,7 +79,7 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class ParsedCall:
-    """The same, understood. `money` is set for what moves the fund's money."""
+    """A call that was understood. `money` is set if the call moves the fund's money."""
 
     contract: ContractName
     function: str
@@ -88,16 +88,16 @@ class ParsedCall:
 
 
 def parse_calls(requested: Sequence[RequestedCall], contracts: FundContracts) -> list[ParsedCall]:
-    """Raises InvalidPlan for the first that cannot be made."""
+    """Parse the calls. Raises InvalidPlan for the first call that cannot be made."""
     if not requested:
         raise InvalidPlan(PlanErrorCode.NO_CALLS, "calls", "a plan makes at least one call")
     if len(requested) > CALLS_MAX:
         raise InvalidPlan(
             PlanErrorCode.TOO_MANY_CALLS,
             "calls",
-            f"a plan comes in pieces of at most {CALLS_MAX} calls, these are {len(requested)}; all of one name count together",
+            f"a piece of a plan makes at most {CALLS_MAX} calls, these are {len(requested)}; pieces of one name count together",
         )
-    return [_parse_call(each, contracts, f"calls.{index}") for index, each in enumerate(requested)]
+    return [_parse_call(call, contracts, f"calls.{index}") for index, call in enumerate(requested)]
 
 
 def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) -> ParsedCall:
@@ -121,7 +121,7 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
 
 def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[ContractName, Address]:
     names = contracts.addresses.names()
-    address = next((where for where, name in names.items() if name == requested), None)
+    address = next((known for known, name in names.items() if name == requested), None)
     if address is None:
         if not requested.startswith("0x"):
             raise InvalidPlan(
@@ -134,7 +134,7 @@ def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[Con
         except InvalidAddress as error:
             raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(error)) from error
     if address not in names:
-        known_contracts = ", ".join(f"{name} {checksum(where)}" for where, name in names.items())
+        known_contracts = ", ".join(f"{name} {checksum(known)}" for known, name in names.items())
         raise InvalidPlan(
             PlanErrorCode.UNKNOWN_CONTRACT, field, f"{checksum(address)} is none of the fund's contracts: {known_contracts}"
         )
@@ -142,18 +142,20 @@ def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[Con
 
 
 def _arguments(entry: AbiEntry, requested: Mapping[str, Any], field: str) -> dict[str, Any]:
-    expected = [each.name for each in entry.inputs]
+    expected = [parameter.name for parameter in entry.inputs]
     if set(expected) != set(requested):
-        takes = ", ".join(f"{each.type} {each.name}" for each in entry.inputs)
+        takes = ", ".join(f"{parameter.type} {parameter.name}" for parameter in entry.inputs)
         given = ", ".join(sorted(requested))[:200]
         raise InvalidPlan(
             PlanErrorCode.INVALID_ARGUMENTS, field, f"{entry.name} takes {takes or 'no arguments'}; given: {given or 'none'}"
         )
-    return {each.name: _value(each, requested[each.name], f"{field}.{each.name}") for each in entry.inputs}
+    return {
+        parameter.name: _value(parameter, requested[parameter.name], f"{field}.{parameter.name}") for parameter in entry.inputs
+    }
 
 
 def _value(parameter: Parameter, requested: Any, field: str) -> Any:
-    wrong = InvalidPlan(
+    error = InvalidPlan(
         PlanErrorCode.INVALID_ARGUMENTS,
         field,
         f"{str(requested)[:80]!r} is no {parameter.type}: {_EXPECTED.get(parameter.type, _NUMBER)}",
@@ -162,46 +164,46 @@ def _value(parameter: Parameter, requested: Any, field: str) -> Any:
         case "address":
             try:
                 return parse_address(str(requested))
-            except InvalidAddress as error:
-                raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(error)) from error
+            except InvalidAddress as invalid:
+                raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(invalid)) from invalid
         case "bool" if isinstance(requested, bool):
             return requested
         case "string" if isinstance(requested, str):
             return requested
         case "bytes32" if isinstance(requested, str):
-            return _bytes32(requested, wrong)
+            return _bytes32(requested, error)
         case kind if kind.startswith("uint") and not kind.endswith("]"):
-            return _number(requested, int(kind.removeprefix("uint")), wrong)
-    raise wrong
+            return _number(requested, int(kind.removeprefix("uint")), error)
+    raise error
 
 
-_NUMBER: Final = "a whole number within its range is wanted, as a decimal string"
+_NUMBER: Final = "expected a whole number within its range, as a decimal string"
 _EXPECTED: Final = {
-    "bool": "true or false is wanted",
-    "string": "text is wanted",
-    "bytes32": "0x and 64 hexadecimal digits are wanted",
+    "bool": "expected true or false",
+    "string": "expected text",
+    "bytes32": "expected 0x and 64 hexadecimal digits",
 }
 
 
-def _number(requested: Any, bits: int, wrong: InvalidPlan) -> int:
+def _number(requested: Any, bits: int, error: InvalidPlan) -> int:
     text = str(requested)
     if isinstance(requested, bool) or not (text.isascii() and text.isdigit() and len(text) <= 78) or int(text) >= 2**bits:
-        raise wrong
+        raise error
     return int(text)
 
 
-def _bytes32(requested: str, wrong: InvalidPlan) -> bytes:
+def _bytes32(requested: str, error: InvalidPlan) -> bytes:
     try:
         value = bytes.fromhex(requested.removeprefix("0x"))
     except ValueError:
-        raise wrong from None
+        raise error from None
     if len(value) != 32:
-        raise wrong
+        raise error
     return value
 
 
 def _parse_money_call(contract: ContractName, entry: AbiEntry, values: Mapping[str, Any], field: str) -> MoneyCall | None:
-    if contract is not ContractName.ASSET_CONTROLLER or entry.name not in {each.value for each in RebalancerFunction}:
+    if contract is not ContractName.ASSET_CONTROLLER or entry.name not in {known.value for known in RebalancerFunction}:
         return None
     function = RebalancerFunction(entry.name)
     amount = AMOUNT_ARGUMENT.get(function)

@@ -1,4 +1,4 @@
-"""The dry run: what this plan would need, and what it would do. Nothing is written, and nothing is reserved."""
+"""Preview a plan: the wallet it needs, and the outcome of its calls. Nothing is written, and nothing is reserved."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
-from paimon.application.transactions.plans.simulate import SimulationResult, simulate
+from paimon.application.transactions.plans.simulate import SimulationResult, simulate_calls
 from paimon.application.transactions.plans.store import find_existing_plan
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.transaction.plan import PlanExecution, plan_document, plan_payload_hash
@@ -16,7 +16,7 @@ from paimon.infrastructure.database.clock import database_now
 
 @dataclass(frozen=True, slots=True)
 class PlanPreview:
-    """`simulated` and `document`, what to sign to have it carried out so, are there when a wallet may do it."""
+    """A previewed plan. `simulated` and the `document` to sign are there when a wallet may carry out the plan."""
 
     choice: WalletChoice
     valued: ValuedCalls
@@ -30,14 +30,14 @@ async def preview_plan(request: PlanRequest, context: PlanContext) -> PlanPrevie
     calls = parse_calls(request.calls, context.contracts)
     valued = await value_calls(calls, context)
     async with context.database.read() as session:
-        await find_existing_plan(session, request.key, plan_payload_hash(request.plan, [each.step.call for each in calls]))
+        await find_existing_plan(session, request.key, plan_payload_hash(request.plan, [call.step.call for call in calls]))
         choice = await select_wallet(session, context, request.plan, valued)
         now = await database_now(session)
     terms = context.signing_rules.new_terms(now)
     if choice.wallet is None or (sender := context.address(choice.wallet)) is None:
         return PlanPreview(choice, valued, [], None, terms)
     execution = PlanExecution(
-        request.key, request.plan, tuple(each.step for each in valued.calls), choice.wallet, choice.amount, request.reason
+        request.key, request.plan, tuple(call.step for call in valued.calls), choice.wallet, choice.amount, request.reason
     )
     document = plan_document(execution, terms, context.signing_rules.scope)
-    return PlanPreview(choice, valued, await simulate(valued, sender, context.contracts), document, terms)
+    return PlanPreview(choice, valued, await simulate_calls(valued, sender, context.contracts), document, terms)

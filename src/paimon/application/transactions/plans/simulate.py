@@ -1,7 +1,7 @@
-"""What each call would do if the chosen wallet made it now, alone, at the block the plan was valued at.
+"""Simulate the calls of a plan: each as if the selected wallet made it now, alone, at the block of the valuation.
 
-A call that follows others runs on what they leave, so its own outcome here is only a sign; the first one's is exact. Before
-anything is sent the call is simulated again, on its own state, and a Safe's batch as a whole.
+A call that follows others runs on the state that they leave, so that its own outcome here is only a hint; the outcome of the
+first call is exact. Before anything is sent, each call is simulated again on its own state, and a Safe's batch as a whole.
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcError
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """How one call would end; `words` is the contract's own reason, or what is wrong with its success."""
+    """The outcome of one call. `description` is the contract's own error, or what is wrong with the success."""
 
     succeeds: bool
     description: str
 
 
-async def simulate(valued: ValuedCalls, wallet: Address, contracts: FundContracts) -> list[SimulationResult]:
+async def simulate_calls(valued: ValuedCalls, wallet: Address, contracts: FundContracts) -> list[SimulationResult]:
     """Raises RpcUnavailable, RpcError."""
-    answers = await contracts.rpc.try_batch([_request(each.step.call, wallet, valued.at) for each in valued.calls])
-    found = [_outcome(each.step.call, answer, contracts) for each, answer in zip(valued.calls, answers, strict=True)]
-    if any(each.function == RebalancerFunction.REBALANCE_BUFFER for each in valued.calls):
+    answers = await contracts.rpc.try_batch([_request(call.step.call, wallet, valued.at) for call in valued.calls])
+    results = [_outcome(call.step.call, answer, contracts) for call, answer in zip(valued.calls, answers, strict=True)]
+    if any(call.function == RebalancerFunction.REBALANCE_BUFFER for call in valued.calls):
         total, target = await read_buffer(contracts, at=valued.at)
         if total >= target:
-            found = [
+            results = [
                 SimulationResult(False, "the buffer is at its target: it would do nothing")
-                if call.function == RebalancerFunction.REBALANCE_BUFFER and each.succeeds
-                else each
-                for call, each in zip(valued.calls, found, strict=True)
+                if call.function == RebalancerFunction.REBALANCE_BUFFER and result.succeeds
+                else result
+                for call, result in zip(valued.calls, results, strict=True)
             ]
-    return found
+    return results
 
 
 def _request(call: Call, wallet: Address, at: BlockStamp) -> Request:
@@ -54,9 +54,9 @@ def _outcome(call: Call, answer: str | RpcError, contracts: FundContracts) -> Si
         return SimulationResult(False, str(explain_revert(contracts, answer.revert_data)))
     if has_no_effect(call, bytes.fromhex(answer[2:]), contracts.abis[ContractName.ASSET_CONTROLLER]):
         return SimulationResult(False, "it would succeed and do nothing")
-    return SimulationResult(True, "passes")
+    return SimulationResult(True, "succeeds")
 
 
-def first_failure(found: Sequence[SimulationResult]) -> str | None:
-    """Why the first call would not do, if so: nothing comes before it that could change that."""
-    return None if found[0].succeeds else found[0].description
+def first_failure(results: Sequence[SimulationResult]) -> str | None:
+    """Return why the first call would fail; None if it would not. No call comes before it that could change its outcome."""
+    return None if results[0].succeeds else results[0].description

@@ -25,7 +25,7 @@ from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
-from paimon.application.transactions.plans.simulate import first_failure, simulate
+from paimon.application.transactions.plans.simulate import first_failure, simulate_calls
 from paimon.application.transactions.plans.store import find_existing_plan, is_nonce_used, lock_limits
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.kernel.units import RawAmount
@@ -150,7 +150,7 @@ async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: Valued
     if wallet is not PlanWallet.HOT:
         return await sync_safe(context.safe_context, context.safe_context.address(SafeName(wallet)))
     if context.hot is not None:
-        failure = first_failure(await simulate(valued, context.hot, context.contracts))
+        failure = first_failure(await simulate_calls(valued, context.hot, context.contracts))
         if failure is not None:
             raise PlanNotPossible(f"{valued.calls[0].step.description} would not pass: {failure}")
     return valued.at

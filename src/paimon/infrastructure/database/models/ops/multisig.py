@@ -1,4 +1,4 @@
-"""The fund's Safes, what is proposed to them, and what their owners have signed."""
+"""Tables of the fund's Safes, their proposals, and the owners' signatures."""
 
 from datetime import datetime
 
@@ -33,9 +33,9 @@ from paimon.infrastructure.database.types import (
 
 
 class SafeRow(Base):
-    """A Safe as it was last seen at a final block. Its row is the lock under which its nonces are reserved.
+    """A Safe as it was at the final block of its last sync. Its row is the lock under which its nonces are reserved.
 
-    `nonce` is the chain's; `next_nonce` is the first that no proposal here has, and never goes down.
+    `nonce` is the chain's; `next_nonce` is the first nonce that no proposal here has, and never goes down.
     """
 
     __tablename__ = "safes"
@@ -62,7 +62,7 @@ class SafeRow(Base):
 
 
 class SafeProposalRow(Base):
-    """One transaction proposed to a Safe, known by the hash its owners sign. What ended it is what the chain shows."""
+    """One transaction proposed to a Safe, identified by the hash that its owners sign. The chain decides its outcome."""
 
     __tablename__ = "safe_proposals"
     __table_args__ = (
@@ -87,19 +87,19 @@ class SafeProposalRow(Base):
     operation: Mapped[int] = mapped_column(SmallInteger)
     idempotency_key: Mapped[str] = mapped_column(Text, unique=True)
     reason: Mapped[str] = mapped_column(Text)
-    # NULL: this house, by a rule of its own.
+    # NULL: a rule of this system.
     proposed_by: Mapped[bytes | None] = mapped_column(BYTEA)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
     expires_at: Mapped[Instant]
     outcome: Mapped[ProposalOutcome | None] = enum_column(ProposalOutcome, nullable=True)
-    # The transaction that used the nonce, ours or another's.
+    # The transaction that used the nonce, ours or not.
     executed_tx_hash: Mapped[Hash32 | None] = mapped_column(BYTEA)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     signatures: Mapped[list["SafeSignatureRow"]] = relationship(lazy="raise", order_by="SafeSignatureRow.signed_at")
 
 
 class SafeSignatureRow(Base):
-    """One owner's consent to one proposal. Whether it counts is decided by who owns the Safe when it is used."""
+    """One owner's signature of one proposal. It counts if the signer owns the Safe when the signature is used."""
 
     __tablename__ = "safe_signatures"
     __table_args__ = (
@@ -111,7 +111,7 @@ class SafeSignatureRow(Base):
     owner: Mapped[AddressBytes] = mapped_column(primary_key=True)
     signature: Mapped[bytes] = mapped_column(BYTEA)
     is_contract_signature: Mapped[bool] = mapped_column(Boolean)
-    # The signed-in user who handed it in: for a contract's signature not the owner.
+    # The signed-in user who submitted the signature; for a contract's signature another wallet than the owner.
     submitted_by: Mapped[AddressBytes]
     signed_at: Mapped[Instant] = mapped_column(server_default=func.now())
 

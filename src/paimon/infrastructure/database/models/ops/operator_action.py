@@ -1,4 +1,4 @@
-"""What people told the transaction desk. Owned: who wanted what, and their signature over it, is nowhere else."""
+"""Table of operator actions. The signed request of each action is stored nowhere else."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instan
 
 
 class OperatorActionRow(Base):
-    """A wish with what was signed, verifiable by anyone without this system. The wallet's driver carries it out, once."""
+    """An action with what was signed, verifiable by anyone without this system. The wallet's driver carries it out once."""
 
     __tablename__ = "operator_actions"
     __table_args__ = (
@@ -25,7 +25,7 @@ class OperatorActionRow(Base):
         CheckConstraint("(kind = 'clear_fault') = (intent_id IS NULL)", name="target_is_intent_or_wallet"),
         CheckConstraint("(status = 'REQUESTED') = (ended_at IS NULL)", name="ended_at_unless_requested"),
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="outcome_when_ended"),
-        # One wish at a time: the next is judged by what became of this one.
+        # One requested action at a time: the next one is checked against the outcome of this one.
         Index("uq_operator_actions_requested_of_intent", "intent_id", unique=True, postgresql_where="status = 'REQUESTED'"),
         Index(
             "uq_operator_actions_requested_of_wallet",

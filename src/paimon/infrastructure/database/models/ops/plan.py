@@ -1,6 +1,7 @@
-"""Plans as they were handed in: which wallet was chosen and why, what each call counts for, and who signed for it.
+"""Tables of plans as they were submitted: the selected wallet and why, the amount of each call, and the signature.
 
-How a plan stands is read off what carries it out: the intents of its calls, or its Safe's proposal.
+The status of a plan is stored nowhere. It follows from what carries the plan out: the intents of its calls, or its Safe's
+proposal.
 """
 
 from datetime import datetime
@@ -29,7 +30,7 @@ from paimon.infrastructure.database.types import (
 
 
 class PlanRow(Base):
-    """One piece of a plan. The key says what for; the same key with other calls is refused. All of one name is one plan."""
+    """One piece of a plan. One idempotency key stands for one payload; all pieces of one name are one plan."""
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -53,11 +54,11 @@ class PlanRow(Base):
     reason: Mapped[str] = mapped_column(Text)
     wallet: Mapped[PlanWallet] = enum_column(PlanWallet)
     amount: Mapped[Uint256]
-    # Why no smaller wallet, in words.
+    # The reasons against every smaller wallet, as text.
     rejected_wallets: Mapped[list[Any]]
     proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("ops.safe_proposals.hash"), unique=True)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    # Who wanted it, verifiable by anyone without this system. NULL: this house, by a rule of its own.
+    # The signed request, verifiable by anyone without this system. NULL: a rule of this system.
     requested_by: Mapped[bytes | None] = mapped_column(BYTEA)
     nonce: Mapped[Hash32 | None] = mapped_column(BYTEA, unique=True)
     typed_data: Mapped[dict[str, Any] | None]
@@ -68,7 +69,7 @@ class PlanRow(Base):
 
 
 class PlanCallRow(Base):
-    """One call of a plan, what it counts for, and the intent that makes it where the hot key does."""
+    """One call of a plan with its amount, and its intent if the hot key carries out the plan."""
 
     __tablename__ = "plan_calls"
     __table_args__ = (

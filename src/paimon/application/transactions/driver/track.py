@@ -52,7 +52,7 @@ class InFlightIntents:
     now: datetime
 
 
-async def follow(context: SendingContext, wallet: Address) -> InFlightIntents | None:
+async def track_in_flight(context: SendingContext, wallet: Address) -> InFlightIntents | None:
     """Bring what is in flight up to what the chain shows, unless another driver holds the wallet. None: nothing is in flight.
 
     Raises:
