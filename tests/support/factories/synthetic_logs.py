@@ -17,6 +17,7 @@ from tests.support.factories.strategies import address, stamp
 from tests.support.factories.synthetic_catalogue import ADDRESSES, TRACKED, Catalogue, EmittedLog, emitted_log
 
 from paimon.application.event_listener.fetch.block_range import BlockRange, ChainLog, Header
+from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, Hash32, OnChainRole
 
 HOLDERS_MAX: Final = 2_000
@@ -146,6 +147,6 @@ def write_logs(dsn: str, count: int) -> None:
             with cursor.copy(f"COPY derived.raw_logs ({columns}) FROM STDIN") as copy:
                 for log in fetched.logs:
                     place = (log.block.number, log.log_index, log.block.hash, log.tx_hash, log.tx_index, log.address)
-                    copy.write_row((*place, names[log.address].value, list(log.topics), log.data, "unknown"))
+                    copy.write_row((*place, names[log.address].value, list(log.topics), log.data, LogStatus.UNKNOWN.value))
             last = fetched.last.number
     write_cursor(dsn, last)

@@ -31,7 +31,7 @@ _ASSET_TRANSFERS: Final = text("""
             AND transfer.purpose IN ('OTC_PAYMENT', 'OTC_DELIVERY')
       LEFT JOIN derived.otc_orders AS otc_order
              ON otc_order.manager = log.address AND otc_order.order_id = CAST(log.args ->> 'orderId' AS numeric)
-     WHERE transfer.block_number > :after AND transfer.block_number <= :until AND transfer.direction <> 'WITHIN'
+     WHERE transfer.block_number > :after AND transfer.block_number <= :until AND transfer.direction <> 'INTERNAL'
      ORDER BY transfer.block_number, transfer.log_index
 """)
 

@@ -26,10 +26,10 @@ class TokenTransferRow(EventRowColumns, Base):
         enum_check("purpose", TransferPurpose),
         *length_check(20, "token", "sender", "receiver"),
         *uint256_check("amount"),
-        CheckConstraint("purpose <> 'NOTHING' OR amount = 0", name="zero_value_amount"),
-        CheckConstraint("(direction = 'WITHIN') = (sender = receiver)", name="within_same_address"),
+        CheckConstraint("purpose <> 'ZERO_VALUE' OR amount = 0", name="zero_value_amount"),
+        CheckConstraint("(direction = 'INTERNAL') = (sender = receiver)", name="internal_same_address"),
         CheckConstraint(
-            "(source_log_index IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','NOTHING','UNEXPLAINED'))",
+            "(source_log_index IS NULL) = (purpose IN ('FEE_COLLECTION','EMERGENCY_WITHDRAWAL','ZERO_VALUE','UNEXPLAINED'))",
             name="source_log_index_by_purpose",
         ),
         Index("ix_token_transfers_token", "token", "block_number"),
