@@ -1,4 +1,4 @@
-"""What a proposal is now: by its owners' consent, by time, and by what the chain shows at its nonce."""
+"""The status of a proposal: by the owners' signatures, the time, and the execution at its nonce."""
 
 from datetime import timedelta
 

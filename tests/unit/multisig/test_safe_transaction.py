@@ -1,4 +1,4 @@
-"""A Safe's hash, signatures and batches, against another implementation and against themselves."""
+"""Safe hashes, signatures and batches, compared with another implementation and read back."""
 
 from typing import Any
 from unittest.mock import Mock
@@ -107,7 +107,7 @@ def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: d
 
 @pytest.mark.parametrize(("given_", "packed"), [(0, 27), (1, 28), (27, 27), (28, 28)])
 def test_key_signature_ends_in_the_form_of_the_safe(given_: int, packed: int) -> None:
-    """0 and 1 there mean a contract's signature and an approval on chain."""
+    """In the last byte 0 and 1 mean a contract's signature and an approval on chain."""
     (last,) = pack_signatures([OwnerSignature(Address(bytes(20)), bytes(64) + bytes([given_]), False)])[64:]
     assert last == packed
 

@@ -1,4 +1,4 @@
-"""A plan's key, its document, and how it stands by what carries it out."""
+"""The payload hash of a plan, its document, and its status by what carries it out."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The smallest wallet that may: never above a limit, never larger than needed, and every reason told."""
+"""The smallest eligible wallet: never above a limit, never larger than needed, with every reason."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ candidates = st.tuples(*(candidate(each) for each in PlanWallet))
 
 
 def usual(moved: int = 0, *, wallets: frozenset[PlanWallet] = frozenset(PlanWallet)) -> list[WalletCandidate]:
-    """The three wallets with the default limits, each having moved so many whole units today."""
+    """Make the three wallets with the default limits; each has moved these whole units today."""
     return [WalletCandidate(each, each in wallets, LIMITS.get(each), RawAmount(moved * WAD)) for each in PlanWallet]
 
 
@@ -61,7 +61,7 @@ def told(choice: WalletChoice) -> list[str]:
 
 
 def may_do(candidate: WalletCandidate, planned: list[PlannedCall], before: int) -> bool:
-    """The rule once more, as a sentence."""
+    """State the rule of eligibility independently of the code."""
     amount, allowed, limit = sum(each.amount for each in planned), ALLOWED_FUNCTIONS[candidate.wallet], candidate.limit
     return (
         candidate.is_configured
@@ -125,7 +125,7 @@ def test_larger_amounts_never_need_a_smaller_wallet(
 def test_splitting_a_plan_does_not_make_its_wallet_smaller(
     pieces: list[RawAmount], wallets: tuple[WalletCandidate, ...]
 ) -> None:
-    """The last piece of a plan needs a wallet by whose plan's limit the whole plan passes."""
+    """The last piece of a plan needs a wallet whose limit admits the whole plan."""
     *earlier, last = [PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, each) for each in pieces]
     choice = choose_wallet([last], wallets, earlier_plan_amount=RawAmount(sum(each.amount for each in earlier)))
     if choice.wallet is not None and (limit := wallets[list(PlanWallet).index(choice.wallet)].limit) is not None:

@@ -1,4 +1,4 @@
-"""What nodes say to a broadcast, in the words they use."""
+"""Node answers to a broadcast, classified by their messages."""
 
 import pytest
 from hypothesis import given

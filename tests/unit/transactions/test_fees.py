@@ -1,4 +1,4 @@
-"""What a transaction and its replacement offer."""
+"""The fees of a transaction and of its replacement."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Which nonce comes next: no gap, no reuse, never down."""
+"""The next nonce: no gap, no reuse, never below the counter."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def test_nonce_is_never_below_the_counter_or_the_chain(view: NonceCounts) -> Non
 
 @given(views())
 def test_every_nonce_below_the_chosen_one_is_explained(view: NonceCounts) -> None:
-    """Used on the final chain, held by an attempt of ours, or waited for: never an empty slot."""
+    """Each is used on the final chain, held by an attempt of ours, or waited for; no slot is empty."""
     chosen = choose_nonce(view)
     if isinstance(chosen, UseNonce):
         held_from = view.counter if view.lowest_open is None else view.lowest_open

@@ -1,4 +1,4 @@
-"""When a deed of the transaction desk makes sense."""
+"""The rules of operator actions: when an action on an intent is possible."""
 
 import pytest
 from hypothesis import given

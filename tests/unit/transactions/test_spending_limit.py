@@ -1,4 +1,4 @@
-"""Limits of what a wallet may move."""
+"""The limits of what a wallet may move."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,7 @@ def test_final_spend_stops_counting_after_a_day() -> None:
 
 @given(st.lists(SPENDS, max_size=60), SPENDS)
 def test_signed_spends_never_exceed_the_limits(tried: list[Spend], last: Spend) -> None:
-    """Whatever is asked for, in whatever order of nonces: what one of each nonce moves in any day stays within the limit."""
+    """In every order of requests and nonces, one transaction of each nonce stays within the limit of any day."""
     limit = SpendingLimit(RawAmount(10_000), RawAmount(50_000))
     signed: list[Spend] = []
     for each in sorted([*tried, last], key=lambda spend: spend.signed_at):
