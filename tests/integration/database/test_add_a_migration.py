@@ -52,23 +52,23 @@ def next_migration(migrations: Path) -> Path:
     return file
 
 
-def rows(store: EditionDatabase, query: str) -> list[Any]:
-    with store.owner() as connection:
+def rows(edition_database: EditionDatabase, query: str) -> list[Any]:
+    with edition_database.owner() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
 async def test_example_migration_runs_on_every_edition_with_application_rights(
-    store: EditionDatabase, next_migration: Path
+    edition_database: EditionDatabase, next_migration: Path
 ) -> None:
-    store.upgrade(revision=FIRST)
+    edition_database.upgrade(revision=FIRST)
     assert version.head_revision() == "0002_notices"
-    store.upgrade()
-    async with store.opened() as database:
+    edition_database.upgrade()
+    async with edition_database.opened() as database:
         await version.require_current(database.engine)
         async with database.write() as session:
             await session.execute(text("INSERT INTO ops.notices (words) VALUES ('so it is')"))
             await session.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 1, now(), 'here')"))
-    assert rows(store, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
+    assert rows(edition_database, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
 
 
 def test_example_migration_can_be_reverted(owner_url: str, next_migration: Path) -> None:

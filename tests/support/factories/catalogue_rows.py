@@ -88,7 +88,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
 }
 
 INVALID_STATES: Final[list[InvalidRow]] = [
-    (TrackedContractRow, {"origin": "vault_asset"}, "ck_tracked_contracts_vault_asset_is_erc20"),
+    (TrackedContractRow, {"origin": "vault_asset", "contract": "OTCManager"}, "ck_tracked_contracts_vault_asset_is_erc20"),
     (TrackedContractRow, {"origin": "event"}, "ck_tracked_contracts_core_from_settings"),
     (TrackedContractRow, {"contract": "OTCManager"}, "ck_tracked_contracts_core_from_settings"),
     (ChainTransactionRow, {"logs": 0}, "ck_transactions_has_logs"),
