@@ -1,4 +1,4 @@
-"""A fund on a chain of these tests' own, whose last 32 blocks are not final."""
+"""Fixtures of the listener's fault tests: a fund on a chain of their own, whose last 32 blocks are not final."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -32,13 +32,13 @@ async def deep_chain(deployed_on_deep_chain: tuple[TestFund, SpareContracts]) ->
 
 @pytest.fixture
 def fund(deployed_on_deep_chain: tuple[TestFund, SpareContracts]) -> TestFund:
-    """For the settings of a house: the deep chain's."""
+    """Use the deep chain's fund for the settings."""
     return deployed_on_deep_chain[0]
 
 
 @pytest.fixture
-async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
-    """Of the tables, as a replay needs it."""
+async def owner_engine(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    """Connect as the owner of the tables, as a replay needs it."""
     engine = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     yield engine
     await engine.dispose()
@@ -46,7 +46,7 @@ async def owner(owner_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture(autouse=True)
 def quiet_logging() -> Iterator[None]:
-    """Every log and every lie of a node has a line; a thousand of them take longer than what they tell of."""
+    """Log errors only: a line per log and per fault would take longer than the tests themselves."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""Listeners as processes: one dies or freezes wherever it is, the next takes over, and the books are the chain's."""
+"""Listeners as processes: one is killed or frozen at any point, the next takes over, and the records equal the chain."""
 
 import asyncio
 import os
@@ -35,8 +35,8 @@ pytestmark = pytest.mark.fault
 
 LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
-OFTEN_KILLED = 40 if LONG else 2
-DEATHS = 6
+SEEDS = 40 if LONG else 2
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -46,172 +46,176 @@ def cli() -> Iterator[CliRunner]:
 
 
 @dataclass
-class Pair:
-    """Two places for a listener, each with a node of its own, and somebody who looks on."""
+class ListenerPair:
+    """Two listener processes, each with a node of its own, and an observer with the database."""
 
     chain: DeepChain
     app_context: AppContext
     proxies: list[ChainProxy]
     cli: CliRunner
 
-    async def start(self, place: int, *, wait_for_output: str) -> CliProcess:
-        program = self.begin(place)
+    async def start(self, index: int, *, wait_for_output: str) -> CliProcess:
+        program = self.launch(index)
         await asyncio.to_thread(program.wait_for_output, wait_for_output)
         return program
 
-    def begin(self, place: int, **more: str) -> CliProcess:
-        node = {"PAIMON_CHAIN__RPC_URL": self.proxies[place].url, "PAIMON_CHAIN__POLL_SECONDS": "0.1"}
+    def launch(self, index: int, **more: str) -> CliProcess:
+        node = {"PAIMON_CHAIN__RPC_URL": self.proxies[index].url, "PAIMON_CHAIN__POLL_SECONDS": "0.1"}
         return self.cli.start("listener", env=environment_of(self.app_context.settings) | node | more)
 
-    async def happen(self) -> int:
-        """A transfer, and what makes it final; the final block's number."""
+    async def transfer(self) -> int:
+        """Make a transfer and make it final. Return the final block's number."""
         await self.chain.mine_block([FundActions(self.chain).share_transfer("ines", "otto", 5)])
         return await self.chain.finalize_all()
 
-    async def recorded(self) -> int:
+    async def recorded_block(self) -> int:
         async with self.app_context.database.read() as session:
             return (await session.execute(select(CursorRow.number))).scalar() or 0
 
-    async def recorded_block(self, block: int) -> None:
+    async def wait_until_recorded(self, block: int) -> None:
         async with asyncio.timeout(60):
-            while await self.recorded() < block:  # noqa: ASYNC110 — the question goes to another process
+            while await self.recorded_block() < block:  # noqa: ASYNC110 — another process writes it
                 await asyncio.sleep(0.05)
 
 
 @pytest.fixture
-async def pair(deep_chain: DeepChain, settings: Settings, cli: CliRunner) -> AsyncIterator[Pair]:
+async def pair(deep_chain: DeepChain, settings: Settings, cli: CliRunner) -> AsyncIterator[ListenerPair]:
     node = deep_chain.fund.node
     async with (
         chain_proxies(node.http_url, node.ws_url, 2) as proxies,
         open_app_context(settings, process="auditor") as app_context,
     ):
-        yield Pair(deep_chain, app_context, proxies, cli)
+        yield ListenerPair(deep_chain, app_context, proxies, cli)
 
 
-def at_question(number: int, do: Callable[[], object]) -> Callable[[list[Call]], Awaitable[None]]:
-    """Once, when the node is asked for the so-manieth time and has not answered yet."""
-    asked = 0
+def at_request(number: int, do: Callable[[], object]) -> Callable[[list[Call]], Awaitable[None]]:
+    """Return a hook that acts once, before the answer to the node's request of this number."""
+    requests = 0
 
     async def before_answer(_calls: list[Call]) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == number:
+        nonlocal requests
+        requests += 1
+        if requests == number:
             do()
 
     return before_answer
 
 
-def when_asked(method: str, do: Callable[[], None]) -> Callable[[list[Call]], Awaitable[None]]:
-    """Once, when a node is asked this and has not answered yet."""
+def at_call(method: str, do: Callable[[], None]) -> Callable[[list[Call]], Awaitable[None]]:
+    """Return a hook that acts once, before the answer to a request that calls this method."""
     done = False
 
     async def before_answer(calls: list[Call]) -> None:
         nonlocal done
-        if not done and any(each["method"] == method for each in calls):
+        if not done and any(call["method"] == method for call in calls):
             done = True
             do()
 
     return before_answer
 
 
-async def test_standby_takes_over_when_the_listener_is_killed(pair: Pair, owner: AsyncEngine) -> None:
-    first = await pair.happen()
+async def test_standby_takes_over_when_the_listener_is_killed(pair: ListenerPair, owner_engine: AsyncEngine) -> None:
+    first = await pair.transfer()
     one = await pair.start(0, wait_for_output="listener.started")
-    await pair.recorded_block(first)
+    await pair.wait_until_recorded(first)
     other = await pair.start(1, wait_for_output="lease.standby")
-    pair.proxies[0].before_answer = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGKILL))
-    second = await pair.happen()
+    pair.proxies[0].before_answer = at_call("eth_getLogs", lambda: os.kill(one.pid, signal.SIGKILL))
+    second = await pair.transfer()
     assert await asyncio.to_thread(one.wait) == -signal.SIGKILL
-    assert await pair.recorded() == first, "it died with the range in its hands"
+    assert await pair.recorded_block() == first, "the killed listener recorded nothing of the range"
     await asyncio.to_thread(other.wait_for_output, "listener.started")
-    await pair.recorded_block(second)
+    await pair.wait_until_recorded(second)
     other.terminate()
     assert await asyncio.to_thread(other.wait) == 0, other.output_text
-    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await assert_records_match_chain(pair.app_context, owner_engine, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
-async def test_frozen_listener_that_wakes_too_late_writes_nothing(pair: Pair, owner: AsyncEngine) -> None:
-    first = await pair.happen()
+async def test_frozen_listener_that_wakes_too_late_writes_nothing(pair: ListenerPair, owner_engine: AsyncEngine) -> None:
+    first = await pair.transfer()
     one = await pair.start(0, wait_for_output="listener.started")
-    await pair.recorded_block(first)
-    pair.proxies[0].before_answer = when_asked("eth_getLogs", lambda: os.kill(one.pid, signal.SIGSTOP))
+    await pair.wait_until_recorded(first)
+    pair.proxies[0].before_answer = at_call("eth_getLogs", lambda: os.kill(one.pid, signal.SIGSTOP))
     other = await pair.start(1, wait_for_output="lease.standby")
-    second = await pair.happen()
+    second = await pair.transfer()
     await asyncio.to_thread(other.wait_for_output, "listener.started")
-    await pair.recorded_block(second)
+    await pair.wait_until_recorded(second)
     os.kill(one.pid, signal.SIGCONT)
     await asyncio.to_thread(one.wait_for_output, "lease.lost")
-    third = await pair.happen()
-    await pair.recorded_block(third)
-    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
-    for each in (one, other):
-        each.terminate()
-        assert await asyncio.to_thread(each.wait) == 0, each.output_text
+    third = await pair.transfer()
+    await pair.wait_until_recorded(third)
+    await assert_records_match_chain(pair.app_context, owner_engine, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    for program in (one, other):
+        program.terminate()
+        assert await asyncio.to_thread(program.wait) == 0, program.output_text
 
 
 @asynccontextmanager
-async def nobody_writes(owner_url: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Whoever writes to the table waits meanwhile; what is yielded waits for the first who does."""
+async def writes_blocked(owner_url: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Block all writes to a table. Yield a function that waits until a writer is blocked."""
     async with await psycopg.AsyncConnection.connect(libpq(owner_url)) as holding:
         await holding.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(*table.split("."))))
 
-        async def someone_waits() -> None:
+        async def wait_for_writer() -> None:
             waiting = "SELECT pid FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
             async with asyncio.timeout(60):
-                while await (await holding.execute(waiting, [table])).fetchone() is None:  # noqa: ASYNC110 — the same
+                while await (await holding.execute(waiting, [table])).fetchone() is None:  # noqa: ASYNC110 — as above
                     await asyncio.sleep(0.02)
 
-        yield someone_waits
+        yield wait_for_writer
 
 
 async def test_listener_frozen_in_its_transaction_does_not_block_its_successor(
-    pair: Pair, owner: AsyncEngine, owner_url: str
+    pair: ListenerPair, owner_engine: AsyncEngine, owner_url: str
 ) -> None:
-    """It keeps the cursor's row, and in the middle of a COPY no timeout of the server ends it: its successor does."""
-    first = await pair.happen()
+    """It keeps the cursor's row locked, and no server timeout ends it in the middle of a COPY: its successor does."""
+    first = await pair.transfer()
     one = await pair.start(0, wait_for_output="listener.started")
-    await pair.recorded_block(first)
+    await pair.wait_until_recorded(first)
     other = await pair.start(1, wait_for_output="lease.standby")
-    async with nobody_writes(owner_url, "derived.raw_logs") as someone_waits:
-        second = await pair.happen()
-        await someone_waits()
+    async with writes_blocked(owner_url, "derived.raw_logs") as wait_for_writer:
+        second = await pair.transfer()
+        await wait_for_writer()
         os.kill(one.pid, signal.SIGSTOP)
     await asyncio.to_thread(other.wait_for_output, "listener.started")
-    await pair.recorded_block(second)
+    await pair.wait_until_recorded(second)
     os.kill(one.pid, signal.SIGCONT)
     await asyncio.to_thread(one.wait_for_output, "lease.standby")
-    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
-    for each in (one, other):
-        each.terminate()
-        assert await asyncio.to_thread(each.wait) == 0, each.output_text
+    await assert_records_match_chain(pair.app_context, owner_engine, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    for program in (one, other):
+        program.terminate()
+        assert await asyncio.to_thread(program.wait) == 0, program.output_text
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + OFTEN_KILLED))
+@pytest.mark.parametrize("seed", range(SEED, SEED + SEEDS))
 async def test_listener_killed_repeatedly_records_everything_once(
-    pair: Pair, owner: AsyncEngine, seed: int
+    pair: ListenerPair, owner_engine: AsyncEngine, seed: int
 ) -> None:
-    """Each by SIGKILL, at a drawn question to its node or a drawn moment after it, in changing weather."""
+    """Kill by SIGKILL, at a drawn request to the node or a drawn moment after it, under changing faults."""
     rng, loop, proxy = random.Random(seed), asyncio.get_running_loop(), pair.proxies[0]
-    hasty = {"PAIMON_LEASE__TTL_SECONDS": "0.6", "PAIMON_LEASE__RENEW_SECONDS": "0.2", "PAIMON_CHAIN__BATCH_BLOCKS_MAX": "5"}
-    for death in range(DEATHS):
-        await pair.chain.mine_block([each for _ in range(3) for each in FundActions(pair.chain).drawn(rng)[1]])
+    short_lease = {
+        "PAIMON_LEASE__TTL_SECONDS": "0.6",
+        "PAIMON_LEASE__RENEW_SECONDS": "0.2",
+        "PAIMON_CHAIN__BATCH_BLOCKS_MAX": "5",
+    }
+    for kill in range(KILLS):
+        await pair.chain.mine_block([transaction for _ in range(3) for transaction in FundActions(pair.chain).draw(rng)[1]])
         await pair.chain.mine(rng.randint(1, 40))
-        proxy.restart_profile(f"{seed}/{death}", 0.1)
-        program = pair.begin(0, **hasty)
+        proxy.restart_profile(f"{seed}/{kill}", 0.1)
+        program = pair.launch(0, **short_lease)
         later = partial(loop.call_later, rng.choice((0.0, 0.01, 0.05)), _kill, program)
-        proxy.before_answer = at_question(rng.randint(4, 20), later)
+        proxy.before_answer = at_request(rng.randint(4, 20), later)
         assert await asyncio.to_thread(program.wait) in (-signal.SIGKILL, EXIT_FAILED), program.output_text
-    proxy.restart_profile("calm", 0.0)
+    proxy.restart_profile("no faults", 0.0)
     final = await pair.chain.finalize_all()
     last = await pair.start(0, wait_for_output="listener.started")
-    await pair.recorded_block(final)
+    await pair.wait_until_recorded(final)
     last.terminate()
     assert await asyncio.to_thread(last.wait) == 0, last.output_text
-    await assert_records_match_chain(pair.app_context, owner, usdt=parse_address(pair.chain.fund.deployment.usdt))
+    await assert_records_match_chain(pair.app_context, owner_engine, usdt=parse_address(pair.chain.fund.deployment.usdt))
 
 
 def _kill(program: CliProcess) -> None:
-    with suppress(ProcessLookupError):  # it may have refused to start, on what the weather told it
+    with suppress(ProcessLookupError):  # the process may have exited at the start because of a fault
         os.kill(program.pid, signal.SIGKILL)
 
 

@@ -1,6 +1,6 @@
-"""Who moved the cursor, under which epoch and from where to where, as the database itself saw it.
+"""The cursor's moves as the database logged them: the writer, its epoch, and the block before and after.
 
-Rows alone do not show that whoever had been overtaken wrote once more, if what it wrote happened to be right. The database
+The rows alone do not show that a superseded listener wrote once more, if what it wrote happened to be right. The database
 knows its writers by the name of their connections, `paimon-NAME`.
 """
 
@@ -31,24 +31,24 @@ class CursorMove(NamedTuple):
 
 
 async def track_cursor_moves(owner: AsyncEngine) -> None:
-    """From now on, in this database."""
+    """Log every move of the cursor in this database from now on."""
     async with owner.begin() as connection:
         for statement in _INSTALL_TRIGGER:
             await connection.execute(text(statement))
 
 
 async def cursor_moves(owner: AsyncEngine) -> list[CursorMove]:
-    """All since the last time this was asked, in order."""
-    taken = text("""
+    """Return and delete the logged moves, in order."""
+    statement = text("""
         WITH taken AS (DELETE FROM public.cursor_moves RETURNING *)
         SELECT writer, epoch, number_before, number FROM taken ORDER BY place
     """)
     async with owner.begin() as connection:
-        return [CursorMove(*each) for each in await connection.execute(taken)]
+        return [CursorMove(*row) for row in await connection.execute(statement)]
 
 
 def assert_moved_by_lease_holders(moves: list[CursorMove], epochs: Mapping[str, Set[int]]) -> None:
-    """Forwards only, and each by someone who was given the epoch that the cursor had then; `epochs` by the writers' names."""
-    for each in moves:
-        assert each.number > each.number_before, f"the cursor went back: {each}"
-        assert each.epoch in epochs[each.writer.removeprefix("paimon-")], f"one that was overtaken wrote: {each}, of {epochs}"
+    """Check that every move goes forwards, by a writer that held the cursor's epoch. `epochs` are by the writers' names."""
+    for move in moves:
+        assert move.number > move.number_before, f"the cursor went back: {move}"
+        assert move.epoch in epochs[move.writer.removeprefix("paimon-")], f"a superseded listener wrote: {move}, of {epochs}"

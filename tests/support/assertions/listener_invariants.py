@@ -1,9 +1,9 @@
-"""Do the books hold what is on the chain, each event once? Asked when a listener has caught up.
+"""Check that the recorded state equals the chain, with each event once, when a listener has caught up.
 
-- The rows of blocks and logs are the chain's own: the logs are asked for without any filter and chosen here, by a rule that
-  is written down once more.
-- The derived tables are what those logs add up to (a clean replay) and what the contracts say (a comparison).
-- The batches tile the chain, and each left its reactions, once.
+- The rows of blocks and logs equal the chain's: the logs are fetched without any filter and selected here, by an independent
+  copy of the rule.
+- The derived tables equal a clean replay of those logs, and the contracts' state (a reconciliation).
+- The batches cover the chain without gaps or overlaps, and each queued its outbox messages once.
 """
 
 from collections import Counter
@@ -34,25 +34,28 @@ _OTC_MANAGER_UPDATED: Final = keccak(text="OTCManagerUpdated(address,address)")
 
 
 async def assert_records_match_chain(app_context: AppContext, owner: AsyncEngine, *, usdt: Address) -> Counter[str]:
-    """`house` has a sound node, `owner` the tables. How often each event was recorded."""
+    """Check all of the above. Return how often each event was recorded.
+
+    `app_context` reads from a node without faults; `owner` owns the tables, as a replay needs it.
+    """
     async with app_context.database.read() as session:
         cursor = (await session.scalars(select(CursorRow))).one()
         first = app_context.settings.fund.start_block
         headers = await _headers(app_context, first, cursor.number)
         logs = await _logs(app_context, headers, usdt=usdt)
-        blocks = [(each.number, bytes(each.hash)) for each in await session.scalars(select(BlockRow).order_by(BlockRow.number))]
-        recorded = [_row_columns(each) for each in await session.scalars(select(RawLogRow))]
+        blocks = [(row.number, bytes(row.hash)) for row in await session.scalars(select(BlockRow).order_by(BlockRow.number))]
+        recorded = [_row_columns(row) for row in await session.scalars(select(RawLogRow))]
         tracked = await load_tracked_contracts(session)
         batches = list(await session.scalars(select(EventProcessingLogRow).order_by(EventProcessingLogRow.first_block)))
-        # A comparison of the books is asked for after a long way, whatever was on it: nothing was quarantined (see below).
-        reactions = select(OutboxMessageRow).where(OutboxMessageRow.kind != RECONCILE)
-        written_messages = Counter([_message(each) for each in await session.scalars(reactions)])
+        # A catch-up queues a reconciliation whatever it recorded; no log queued one, since none is quarantined (see below).
+        messages = select(OutboxMessageRow).where(OutboxMessageRow.kind != RECONCILE)
+        written_messages = Counter([_message(row) for row in await session.scalars(messages)])
         quarantined = (await session.execute(text("SELECT count(*) FROM derived.raw_logs WHERE reason IS NOT NULL"))).scalar()
-    known = {each.number: each.hash for each in headers}
+    known = {header.number: header.hash for header in headers}
     assert all(known[number] == hash_ for number, hash_ in blocks), "blocks"
-    assert sorted(recorded) == sorted(_log_columns(each) for each in logs), _describe_differences(recorded, logs)
+    assert sorted(recorded) == sorted(_log_columns(log) for log in logs), _describe_differences(recorded, logs)
     assert quarantined == 0
-    decoded = [decode_log(each, tracked.names(), app_context.contracts.abis) for each in logs]
+    decoded = [decode_log(log, tracked.names(), app_context.contracts.abis) for log in logs]
     due: Counter[str] = Counter()
     last_block = first - 1
     for batch in batches:
@@ -60,33 +63,38 @@ async def assert_records_match_chain(app_context: AppContext, owner: AsyncEngine
             f"a batch begins at {batch.first_block}, the one before ended at {last_block}"
         )
         last_block = batch.last_block
-        within = [each for each in decoded if batch.first_block <= each.log.block.number <= batch.last_block]
+        within = [entry for entry in decoded if batch.first_block <= entry.log.block.number <= batch.last_block]
         assert batch.logs == len(within)
         due += Counter(
-            _serialize(each.kind, each.aggregate_id, each.priority.value, each.payload) for each in due_messages(within)
+            _serialize(message.kind, message.aggregate_id, message.priority.value, message.payload)
+            for message in due_messages(within)
         )
     assert last_block == cursor.number
-    assert written_messages == due, f"reactions written {written_messages - due}, not written {due - written_messages}"
+    assert written_messages == due, f"surplus messages {written_messages - due}, missing messages {due - written_messages}"
     replayed = await check_replay(owner, app_context.contracts)
     assert replayed.comparison.rows_differing == 0, replayed.comparison.examples
     compared = await reconcile(app_context.database, app_context.contracts)
     assert compared.discrepancies == (), compared.discrepancies
-    return Counter(each.name or "unknown" for each in decoded)
+    return Counter(entry.name or "unknown" for entry in decoded)
 
 
 async def _headers(app_context: AppContext, first: int, last: int) -> list[BlockStamp]:
     numbers = range(first, last + 1)
     return [
-        block_stamp(each) for each in await app_context.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])
+        block_stamp(header)
+        for header in await app_context.rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
     ]
 
 
 async def _logs(app_context: AppContext, headers: list[BlockStamp], *, usdt: Address) -> list[ChainLog]:
-    """Everything that ought to be recorded: what the fund's contracts and its OTC managers emit, and of its tokens what
-    comes to the vault and leaves it; managers and tokens from the whole of the block on in which they are named."""
-    stamps = {each.hash: each for each in headers}
+    """Fetch all logs that should be recorded.
+
+    These are the logs of the fund's contracts and of its OTC managers, and its tokens' Transfers from and to the vault.
+    Managers and tokens count from the start of the block that names them.
+    """
+    stamps = {header.hash: header for header in headers}
     query = {"fromBlock": hex(headers[0].number), "toBlock": hex(headers[-1].number)}
-    found = [_log(each, stamps) for each in await app_context.rpc.call("eth_getLogs", [query])]
+    found = [_log(raw, stamps) for raw in await app_context.rpc.call("eth_getLogs", [query])]
     addresses = app_context.contracts.addresses
     others = dict.fromkeys(addresses.names(), 0)
     tokens = {usdt: 0}
@@ -117,7 +125,7 @@ def _log(raw: dict[str, Any], stamps: dict[Hash32, BlockStamp]) -> ChainLog:
         tx_hash=Hash32(_bytes(raw["transactionHash"])),
         tx_index=int(raw["transactionIndex"], 16),
         address=Address(_bytes(raw["address"])),
-        topics=tuple(_bytes(each) for each in raw["topics"]),
+        topics=tuple(_bytes(topic) for topic in raw["topics"]),
         data=_bytes(raw["data"]),
     )
 
@@ -131,14 +139,14 @@ def _log_columns(log: ChainLog) -> _Row:
 
 
 def _row_columns(row: RawLogRow) -> _Row:
-    topics = [bytes(each) for each in row.topics]
-    where = (row.block_number, row.log_index, bytes(row.block_hash), bytes(row.tx_hash), row.tx_index, bytes(row.address))
-    return (*where, topics, bytes(row.data))
+    topics = [bytes(topic) for topic in row.topics]
+    position = (row.block_number, row.log_index, bytes(row.block_hash), bytes(row.tx_hash), row.tx_index, bytes(row.address))
+    return (*position, topics, bytes(row.data))
 
 
 def _describe_differences(recorded: list[_Row], logs: list[ChainLog]) -> str:
-    ours, chains = {each[:2] for each in recorded}, {_log_columns(each)[:2] for each in logs}
-    return f"logs not recorded: {sorted(chains - ours)}, recorded and not on the chain: {sorted(ours - chains)}"
+    in_rows, on_chain = {row[:2] for row in recorded}, {_log_columns(log)[:2] for log in logs}
+    return f"logs not recorded: {sorted(on_chain - in_rows)}, recorded and not on the chain: {sorted(in_rows - on_chain)}"
 
 
 def _message(row: OutboxMessageRow) -> str:

@@ -1,7 +1,7 @@
-"""A fund on a chain whose last 32 blocks are not final: what people do on it, and how it reorganises.
+"""A fund on a chain whose last 32 blocks are not final: transactions on it, and reorganisations.
 
-Nobody signs: the node lets anyone send as anyone, so that a transaction can come back in another block, or not at all. What
-the contracts refuse is mined as a failure; nothing here needs to know what is allowed.
+No transaction is signed: the node lets every account send, so that a reorganised transaction can be mined again in another
+block, or never. A call that a contract rejects is mined as a failure, so callers need not know what is allowed.
 """
 
 import random
@@ -31,7 +31,7 @@ RpcTransaction = dict[str, str]
 
 @dataclass(frozen=True)
 class SpareContracts:
-    """What is deployed and not yet of the fund: tokens to add as assets, an OTC manager to appoint."""
+    """Contracts that are deployed and not part of the fund yet: tokens to add as assets, and an OTC manager to appoint."""
 
     tokens: tuple[str, ...]
     otc_manager: str
@@ -39,23 +39,25 @@ class SpareContracts:
 
 @dataclass
 class DeepChain:
+    """The chain with its fund. `base` is its final block right after the deployment."""
+
     fund: TestFund
     spare_contracts: SpareContracts
     session: aiohttp.ClientSession
     base: int = 0
     final_max: int = 0
-    """The highest block that was ever final: nothing at or below it is reorganised."""
+    """The highest block that was ever final. No block up to it is reorganised."""
     _head: int = 0
     _mined_transactions: dict[int, list[RpcTransaction]] = field(default_factory=dict)
     _snapshot: Any = None
 
     async def reset(self) -> None:
-        """As it was right after the fund's deployment, which is final."""
+        """Return to the state right after the fund's deployment, which is final."""
         if self._snapshot is not None:
             await self.call("evm_revert", self._snapshot)
         self._snapshot = await self.call("evm_snapshot")
         self._mined_transactions.clear()
-        # Blocks that never were: the chain forgets the states of old ones by their hash.
+        # New block hashes each time: the node prunes the states of old blocks by hash.
         await self.call("evm_increaseTime", next(_reset_offsets))
         await self.mine(FINAL_DEPTH + 1)
         self.final_max = self.base = self._head - FINAL_DEPTH
@@ -68,7 +70,7 @@ class DeepChain:
         return answer["result"]
 
     async def _batch(self, calls: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        bodies = [{"jsonrpc": "2.0", "id": place, "method": each[0], "params": each[1:]} for place, each in enumerate(calls)]
+        bodies = [{"jsonrpc": "2.0", "id": index, "method": call[0], "params": call[1:]} for index, call in enumerate(calls)]
         async with self.session.post(self.fund.rpc_url, json=bodies) as response:
             answers: list[dict[str, Any]] = await response.json(content_type=None)
         return answers
@@ -78,8 +80,8 @@ class DeepChain:
         await self._read_head()
 
     async def mine_block(self, transactions: list[RpcTransaction]) -> None:
-        """A block with these in it, in this order where one person sent them."""
-        await self._batch([*(("eth_sendTransaction", each) for each in transactions), ("evm_mine",)])
+        """Mine a block with these transactions; those of one sender keep their order."""
+        await self._batch([*(("eth_sendTransaction", transaction) for transaction in transactions), ("evm_mine",)])
         await self._read_head()
         self._mined_transactions[self._head] = transactions
 
@@ -88,30 +90,32 @@ class DeepChain:
         await self.mine(1)
 
     async def reorganise(self, depth: int, *, reinclusion_chance: float, rng: random.Random) -> int:
-        """The last blocks, as many of `depth` as are not final, give way to others; how many. Of what was in them some
-        comes back, in another order."""
+        """Replace the last `depth` blocks, as far as they are not final. Return how many were replaced.
+
+        Some of their transactions are mined again, in another order.
+        """
         depth = min(depth, self._head - max(self.final_max, self.base + FINAL_DEPTH))
         if depth < 1:
             return 0
         await self._batch([("anvil_rollback", depth), ("evm_increaseTime", rng.randint(1, 9))])
-        gone = [
-            each
+        removed = [
+            transaction
             for number in sorted(self._mined_transactions)
             if number > self._head - depth
-            for each in self._mined_transactions.pop(number)
+            for transaction in self._mined_transactions.pop(number)
         ]
         self._head -= depth
-        back = [each for each in gone if rng.random() < reinclusion_chance]
-        rng.shuffle(back)
-        while back:
-            here = rng.randint(1, 4)
-            await self.mine_block(back[:here])
-            back = back[here:]
+        reincluded = [transaction for transaction in removed if rng.random() < reinclusion_chance]
+        rng.shuffle(reincluded)
+        while reincluded:
+            count_here = rng.randint(1, 4)
+            await self.mine_block(reincluded[:count_here])
+            reincluded = reincluded[count_here:]
         await self.mine(rng.randint(1, depth + 2))
         return depth
 
     async def finalize_all(self) -> int:
-        """The last block in which anything happened is final; the final block's number."""
+        """Mine until every transaction so far is final. Return the final block's number."""
         await self.mine(FINAL_DEPTH + 1)
         return self.final_max
 
@@ -122,12 +126,14 @@ class DeepChain:
 
 @contextmanager
 def deploy_deep_chain(data: Path) -> Iterator[tuple[TestFund, SpareContracts]]:
-    """The fund, with everything at hand that the deeds need, on a chain that mines only when told."""
+    """Deploy the fund with everything that the fund actions need, on a chain that mines only on request."""
     fund = start_fund(data, anvil=find_anvil(CONTRACTS), slots_in_an_epoch=EPOCH_SLOTS)
     try:
         admin, deployment = fund.accounts.account(ADMIN), fund.deployment
         with fund.chain() as chain:
-            tokens = tuple(chain.deploy(admin, "TestToken", f"Spare {each}", f"SPR{each}", 18) for each in range(_SPARE_TOKENS))
+            tokens = tuple(
+                chain.deploy(admin, "TestToken", f"Spare {number}", f"SPR{number}", 18) for number in range(_SPARE_TOKENS)
+            )
             otc = chain.deploy(admin, "OTCManager", deployment.vault, deployment.usdt, admin.address)
             for token in tokens:
                 chain.call(admin, "OracleAdapter", deployment.oracle_adapter, "setPrice", token, WAD)

@@ -1,4 +1,4 @@
-"""The test fund on a real local chain, with short names for what people do on it."""
+"""The test fund on a real local chain, with short methods for the transactions of its accounts."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ DAY: Final = 86_400
 
 @dataclass(frozen=True)
 class TestFund:
-    """A deployed, filled fund. Each test starts from the same state (see the `fund` fixture)."""
+    """A deployed fund with investors and assets. Each test starts from the same state (see the `fund` fixture)."""
 
     __test__ = False
 
@@ -45,7 +45,7 @@ class TestFund:
 
     @property
     def addresses(self) -> FundAddresses:
-        """As the product knows them."""
+        """The contracts' addresses, as the settings hold them."""
         return FundAddresses(
             parse_address(self.deployment.vault),
             parse_address(self.deployment.redemption_manager),
@@ -58,7 +58,7 @@ class TestFund:
             yield chain
 
     def send(self, name: str, contract: str, function: str, *args: Any) -> int:
-        """One transaction by a person, mined; the block's number. `contract` is an artifact's name."""
+        """Send one transaction and mine it. Return its block number. `contract` is an artifact's name."""
         return self.send_to(name, contract, self._address_of(contract), function, *args)
 
     def _address_of(self, contract: str) -> ChecksumAddress:
@@ -74,7 +74,7 @@ class TestFund:
         }[contract]
 
     def send_to(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
-        """The same to one of several: a token (`TestToken`), an adapter (`PurchaseAdapter`)."""
+        """Send one transaction to a contract of which there are several: `TestToken`, `PurchaseAdapter`."""
         with self.chain() as chain:
             chain.call(self.accounts.account(name), contract, to_checksum_address(address), function, *args)
             self.mine(1)
@@ -82,14 +82,14 @@ class TestFund:
         return int(receipt["blockNumber"])
 
     def asset(self, symbol: str) -> FundAsset:
-        return next(each for each in self.deployment.assets if each.symbol == symbol)
+        return next(asset for asset in self.deployment.assets if asset.symbol == symbol)
 
     def read(self, contract: str, function: str, *args: Any) -> Any:
         with self.chain() as chain:
             return chain.read(contract, self._address_of(contract), function, *args)
 
     def request(self, name: str, shares: int, *, emergency: bool = False) -> int:
-        """A redemption request of whole `shares`; its id."""
+        """Request a redemption of whole `shares`. Return the request's id."""
         function = "requestEmergencyRedemption" if emergency else "requestRedemption"
         self.send(name, "RedemptionManager", function, shares * WAD, self.accounts.address(name))
         return int(self.read("RedemptionManager", "getRequestCount"))
@@ -98,22 +98,24 @@ class TestFund:
         self.send(ADMIN, "Vault", "setEmergencyMode", enabled)
 
     def approve_on_chain(self, request_id: int, *, by: str = APPROVERS[0]) -> int:
-        """An approval made directly on the contract, outside this system."""
+        """Approve directly on the contract, outside this system. Return the block number."""
         return self.send(by, "RedemptionManager", "approveRedemption", request_id)
 
     def warp(self, seconds: int) -> None:
-        """Move chain time forward and wait until the new time is final."""
+        """Move the chain's time forward and wait until the new time is final."""
         self.node.warp(seconds)
         self.wait_until_final()
 
     def mine(self, blocks: int) -> None:
-        """Blocks now, rather than one a second: the tests' time is worth more than the chain's."""
+        """Mine blocks now instead of one a second, to save the tests' time."""
         for _ in range(blocks):
             self.node.rpc.call("evm_mine")
 
     def ensure_final_state(self) -> None:
-        """Make the final block's state one the node has. It keeps those of the last 1 500 blocks that were ever mined, also
-        of blocks that a test undid since; after many of those it has forgotten the blocks that are left.
+        """Make sure that the node has the state of the final block.
+
+        It keeps the states of the last 1 500 blocks ever mined, including blocks that a test has reverted. After many
+        reverted blocks it has pruned the states of the remaining ones.
         """
         try:
             self.node.rpc.call("eth_getCode", self.deployment.vault, "finalized")
@@ -128,11 +130,11 @@ class TestFund:
 
 
 _CHAIN_AGE_SECONDS_MAX: Final = 300
-"""A block a second and those that tests make: far from the 1 500 of which anvil keeps the states."""
+"""One block a second and those of the tests: far below the 1 500 blocks whose states anvil keeps."""
 
 
 class FundFactory:
-    """A fund for each test, on one chain as long as that remembers its own beginning; then on another like it."""
+    """Provide a fund for each test, on one chain until that is too old to keep its first states; then on a new one."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -146,7 +148,7 @@ class FundFactory:
             self._chains += 1
             self._began = time.monotonic()
             self._fund = start_fund(self._data / f"fund-{self._chains}", anvil=find_anvil(CONTRACTS))
-            self._fund.mine(10)  # so that there is some history below the final block
+            self._fund.mine(10)  # some history below the final block
         return self._fund
 
     def stop(self) -> None:
@@ -156,7 +158,7 @@ class FundFactory:
 
 
 def start_fund(data: Path, *, anvil: Path, slots_in_an_epoch: int = 1) -> TestFund:
-    """A chain of its own with a deployed fund; the caller stops `node`."""
+    """Start a chain and deploy a fund on it. The caller stops `node`."""
     node = EmbeddedChain(data, anvil=anvil, mnemonic=MNEMONIC, slots_in_an_epoch=slots_in_an_epoch)
     node.start()
     accounts = DemoAccounts.of(MNEMONIC)

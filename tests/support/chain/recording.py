@@ -1,4 +1,4 @@
-"""Books brought up to the chain by hand, so that a test needs no listener running beside it."""
+"""Record the chain without a running listener."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -14,19 +14,19 @@ _LEASE: Final = HeldLease("listener", "tests", 1)
 
 
 async def record_all(app_context: AppContext, fund: TestFund) -> None:
-    """Everything mined so far, recorded as final."""
+    """Make everything mined so far final, and record it."""
     fund.wait_until_final()
     await record_final(app_context)
 
 
 async def record_final(app_context: AppContext) -> None:
-    """Everything that is final now."""
+    """Record everything that is final now."""
     async for _cursor in record_ranges(app_context):
         pass
 
 
 async def record_ranges(app_context: AppContext) -> AsyncIterator[BlockStamp]:
-    """Everything that is final now, range by range; where the cursor is after each."""
+    """Record everything that is final now, range by range. Yield the cursor after each."""
     listener = Listener(
         app_context.database,
         app_context.contracts,

@@ -1,4 +1,4 @@
-"""Real Safe 1.4.1 contracts on the test's chain, their owners, and what those sign."""
+"""Real Safe 1.4.1 contracts on the test's chain, their owners, and the owners' signatures."""
 
 import itertools
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from paimon.domain.transaction.safe_transaction import (
     OwnerSignature,
     SafeScope,
     SafeTransaction,
-    safe_transaction_hashes,
+    abi_word,
     pack_signatures,
     safe_transaction_document,
-    abi_word,
+    safe_transaction_hashes,
 )
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon.infrastructure.blockchain.contracts.safe import build_execution_call
@@ -32,7 +32,7 @@ from paimon_devkit.stack.chain_session import Artifact
 _SHIPPED: Final = Path(safe_eth.eth.contracts.__file__).parent / "abis"
 _MESSAGE_TYPE: Final = keccak(text="SafeMessage(bytes message)")
 SENTINEL: Final = checksum((1).to_bytes(20, "big"))
-"""What a Safe's list of owners begins with."""
+"""The first entry of a Safe's list of owners."""
 _salts: Final = itertools.count(1)
 
 
@@ -44,7 +44,7 @@ SAFE_ABI: Final = ContractAbi(_artifact("Safe").items)
 
 
 def owner(number: int) -> LocalAccount:
-    """The key of somebody who owns Safes and has no money of the chain."""
+    """Return the key of a Safe owner, whose account has no balance."""
     account: LocalAccount = Account.from_key(keccak(text=f"owner {number}"))
     return account
 
@@ -54,7 +54,7 @@ def wallet(account: LocalAccount) -> Address:
 
 
 def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
-    """An owner's signature as a wallet makes it."""
+    """Sign as an owner's wallet does."""
     signed = account.sign_typed_data(full_message=safe_transaction_document(transaction, scope))
     return OwnerSignature(wallet(account), bytes(signed.signature), is_contract_signature=False)
 
@@ -62,17 +62,20 @@ def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope:
 def signature_by_safe(
     inner: Address, accounts: Sequence[LocalAccount], transaction: SafeTransaction, scope: SafeScope
 ) -> OwnerSignature:
-    """The consent of a Safe that is an owner: its own owners sign a message whose content is the preimage."""
+    """Sign for a Safe that is an owner: its own owners sign a message whose content is the preimage."""
     content = safe_transaction_hashes(transaction, scope).preimage
     domain = safe_transaction_hashes(transaction, SafeScope(scope.chain_id, inner)).domain
     digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + abi_word(keccak(content))))
-    signed = [OwnerSignature(wallet(each), bytes(each.unsafe_sign_hash(Hash32(digest)).signature), False) for each in accounts]
+    signed = [
+        OwnerSignature(wallet(account), bytes(account.unsafe_sign_hash(Hash32(digest)).signature), False)
+        for account in accounts
+    ]
     return OwnerSignature(inner, pack_signatures(signed), is_contract_signature=True)
 
 
 @dataclass(frozen=True)
 class SafeFactory:
-    """Where Safes of one test's fund are made, as anyone makes them: by the factory, with the usual handler."""
+    """Create Safes on one test's chain by the official factory, with the usual handler."""
 
     fund: TestFund
     singleton: Address
@@ -86,25 +89,25 @@ class SafeFactory:
         return cls(fund, *(_deploy(fund, name) for name in names))
 
     def safe(self, owners: Sequence[Address], threshold: int) -> Address:
-        """A new Safe of these owners."""
+        """Create a Safe of these owners."""
         zero = checksum(ZERO_ADDRESS)
-        people, handler = [checksum(each) for each in owners], checksum(self.handler)
-        setup = SAFE_ABI.encode_call("setup", people, threshold, zero, b"", handler, zero, 0, zero)
+        owner_addresses, handler = [checksum(address) for address in owners], checksum(self.handler)
+        setup = SAFE_ABI.encode_call("setup", owner_addresses, threshold, zero, b"", handler, zero, 0, zero)
         proxy_factory = ContractAbi(_artifact("ProxyFactory").items)
         data = proxy_factory.encode_call("createProxyWithNonce", checksum(self.singleton), setup, next(_salts))
         receipt = self.send(Call(self.proxy_factory, data))
         return next(
             parse_address("0x" + log["topics"][1][-40:])
             for log in receipt["logs"]
-            if proxy_factory.decode_log([bytes.fromhex(each[2:]) for each in log["topics"]], bytes.fromhex(log["data"][2:]))
+            if proxy_factory.decode_log([bytes.fromhex(topic[2:]) for topic in log["topics"]], bytes.fromhex(log["data"][2:]))
         )
 
     def send(self, call: Call, *, by: str = ADMIN) -> dict[str, Any]:
-        """One transaction of somebody of the fund's, mined; its receipt."""
+        """Send one transaction of an account of the fund and mine it. Return its receipt."""
         return send(self.fund, {"to": checksum(call.to), "data": hex0x(call.data)}, by=by)
 
     def execute(self, scope: SafeScope, transaction: SafeTransaction, signatures: Sequence[OwnerSignature]) -> dict[str, Any]:
-        """Executed by somebody outside this house; the receipt, whatever it says."""
+        """Execute a Safe transaction outside this system. Return the receipt, whatever its status."""
         return self.send(build_execution_call(scope.safe, transaction, pack_signatures(signatures)))
 
     def read(self, safe: Address, function: str, *args: Any) -> Any:
@@ -114,7 +117,7 @@ class SafeFactory:
         return SAFE_ABI.decode_result(function, bytes.fromhex(answer[2:]))
 
     def grant(self, safe: Address, role: bytes) -> None:
-        """A role on the AssetController, which is what a Safe of the fund's has."""
+        """Grant the Safe a role on the AssetController."""
         self.fund.send(ADMIN, "AssetController", "grantRole", role, checksum(safe))
 
 

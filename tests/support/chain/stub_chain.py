@@ -1,4 +1,4 @@
-"""A chain on a stub node: blocks that chain and commit to their logs, as a real chain's do, and the logs a test puts in."""
+"""A chain on a stub node: linked blocks that commit to their logs, as on a real chain, and the logs that a test emits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ _ZERO: Final = hex0x(bytes(32))
 
 @dataclass
 class StubChain:
-    """Blocks 0 to `head`, each the parent of the next; a block's logs are of one transaction.
+    """Blocks 0 to `head`, each the parent of the next. All logs of a block are in one transaction.
 
-    Spoil `headers`, `logs` or `receipts` after the last `emit` to make the node lie; a log that is `unasked` is given in
-    every answer.
+    Change `headers`, `logs` or `receipts` after the last `emit` to make the node return wrong data. A log with the key
+    `unrequested` is in every answer.
     """
 
     head: int
@@ -45,7 +45,7 @@ class StubChain:
             "blockNumber": hex(block),
             "transactionHash": _transaction(block),
             "transactionIndex": "0x0",
-            "logIndex": hex(sum(each["blockNumber"] == hex(block) for each in self.logs)),
+            "logIndex": hex(sum(log["blockNumber"] == hex(block) for log in self.logs)),
             "removed": False,
         }
         self.logs.append(raw)
@@ -53,21 +53,21 @@ class StubChain:
         raw |= changes
 
     def add_bloom_bits(self, block: int, bloom: int) -> None:
-        """Bits that logs of others set in the block's bloom."""
+        """Set bits in the block's bloom, as logs of other contracts do."""
         self._seal(block, bloom)
 
     def _seal(self, first: int, more_bloom: int = 0) -> None:
-        """Headers from this block on, committing to the logs, and each log with its own block's hash."""
+        """Rebuild the headers from this block on, so that they commit to the logs, and set each log's block hash."""
         for number in range(first, self.head + 1):
-            logs = [each for each in self.logs if each["blockNumber"] == hex(number)]
+            logs = [log for log in self.logs if log["blockNumber"] == hex(number)]
             bloom = more_bloom if number == first else 0
-            for each in logs:
-                bloom |= bloom_of(*(bytes.fromhex(part[2:]) for part in (each["address"], *each["topics"])))
+            for log in logs:
+                bloom |= bloom_of(*(bytes.fromhex(part[2:]) for part in (log["address"], *log["topics"])))
             self.receipts[number] = [_receipt(number, bloom, logs)] if logs or bloom else []
             header = self._header(number, bloom)
             self.headers[number] = header | {"hash": hex0x(header_hash(header))}
-            for each in logs:
-                each["blockHash"] = self.headers[number]["hash"]
+            for log in logs:
+                log["blockHash"] = self.headers[number]["hash"]
 
     def _header(self, number: int, bloom: int) -> dict[str, Any]:
         return {
@@ -87,7 +87,7 @@ class StubChain:
             "mixHash": _ZERO,
             "nonce": "0x" + "00" * 8,
             "baseFeePerGas": "0x0",
-            "transactions": [each["transactionHash"] for each in self.receipts[number]],
+            "transactions": [receipt["transactionHash"] for receipt in self.receipts[number]],
         }
 
     def serve(self, node: StubNode) -> None:
@@ -97,12 +97,12 @@ class StubChain:
 
         def get_logs(params: list[Any]) -> list[dict[str, Any]]:
             first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            asked = (each for each in self.logs if each.get("unrequested") or _matches_filter(each, params[0]))
-            return [each for each in asked if first <= int(each["blockNumber"], 16) <= last]
+            matching = (log for log in self.logs if log.get("unrequested") or _matches_filter(log, params[0]))
+            return [log for log in matching if first <= int(log["blockNumber"], 16) <= last]
 
         def get_receipt(params: list[Any]) -> Any:
-            found = (each for receipts in self.receipts.values() for each in receipts)
-            return next((each for each in found if each["transactionHash"] == params[0]), None)
+            all_receipts = (receipt for receipts in self.receipts.values() for receipt in receipts)
+            return next((receipt for receipt in all_receipts if receipt["transactionHash"] == params[0]), None)
 
         node.methods |= {
             "eth_getBlockByNumber": get_block,
@@ -111,15 +111,14 @@ class StubChain:
             "eth_getTransactionReceipt": get_receipt,
             "eth_blockNumber": lambda _params: hex(self.head),
             "eth_chainId": hex(31337),
-            "eth_call": hex0x(bytes(12) + ASSET),  # the listener asks for `Vault.asset()` and nothing else
+            "eth_call": hex0x(bytes(12) + ASSET),  # the listener reads only `Vault.asset()`
         }
 
 
 def _matches_filter(log: dict[str, Any], query: dict[str, Any]) -> bool:
     topics = log["topics"]
-    wanted = enumerate(query.get("topics", []))
     return log["address"] in query["address"] and all(
-        topic is None or topics[place : place + 1] == [topic] for place, topic in wanted
+        topic is None or topics[position : position + 1] == [topic] for position, topic in enumerate(query.get("topics", []))
     )
 
 
@@ -135,5 +134,5 @@ def _receipt(number: int, bloom: int, logs: Sequence[dict[str, Any]]) -> dict[st
         "logsBloom": hex0x(bloom.to_bytes(256, "big")),
         "transactionHash": _transaction(number),
         "transactionIndex": "0x0",
-        "logs": [dict(each) for each in logs],
+        "logs": [dict(log) for log in logs],
     }

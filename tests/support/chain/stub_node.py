@@ -1,4 +1,4 @@
-"""A node that speaks JSON-RPC over HTTP and answers, or misbehaves, as a test writes it."""
+"""A node that speaks JSON-RPC over HTTP and answers, or fails, as a test specifies."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,11 +12,11 @@ from aiohttp import web
 from paimon.domain.kernel.chain import BlockStamp, Hash32, hex0x
 
 KEY: Final = "s3cr3t-provider-key"
-"""Part of every stub's URL, as with real providers; it may appear in no message."""
+"""Part of every stub's URL, as with real providers. No message may show it."""
 
 
 class NodeError(Exception):
-    """What the node's method answers instead of a result."""
+    """The error that a method of the node answers instead of a result."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class NodeError(Exception):
 
 
 Disturbance = Callable[[web.Request, list[dict[str, Any]]], Awaitable[web.StreamResponse]]
-"""Answers one HTTP request in place of the node. The second argument is what the node would have answered."""
+"""Answer one HTTP request in place of the node. The second argument is what the node would have answered."""
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class StubNode:
-    """`methods` maps a method's name to its result, or to a function of its parameters."""
+    """A node. `methods` maps a method's name to its result, or to a function of its parameters."""
 
     methods: dict[str, Any] = field(default_factory=dict)
     disturbances: list[Disturbance] = field(default_factory=list)
@@ -73,7 +73,7 @@ def replying_with(status: int, body: bytes = b"") -> Disturbance:
 
 
 def answering(change: Callable[[list[dict[str, Any]]], Any]) -> Disturbance:
-    """The node's own answers, changed."""
+    """Return a disturbance that changes the node's answers."""
 
     async def reply(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
         return json_response(change(answers))
@@ -82,14 +82,14 @@ def answering(change: Callable[[list[dict[str, Any]]], Any]) -> Disturbance:
 
 
 async def reset(request: web.Request, _answers: list[dict[str, Any]]) -> web.StreamResponse:
-    """The connection is gone in the middle of the exchange."""
+    """Abort the connection in the middle of the exchange."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
 
 
 async def no_answer(_request: web.Request, _answers: list[dict[str, Any]]) -> web.StreamResponse:
-    """No answer within any patience a test has."""
+    """Answer only after every timeout of a test."""
     await asyncio.sleep(30)
     return web.Response()
 
@@ -103,7 +103,7 @@ async def stub_node(**methods: Any) -> AsyncIterator[StubNode]:
 
 @asynccontextmanager
 async def rpc_endpoint(handle: Handler, *, listen: Handler | None = None) -> AsyncIterator[str]:
-    """The URL of an endpoint whose every request this function answers; `listen` takes its WebSockets."""
+    """Open an endpoint whose requests `handle` answers, and whose WebSockets `listen` accepts. Yield its URL."""
     app = web.Application()
     app.router.add_post("/{key}", handle)
     if listen is not None:
@@ -121,21 +121,21 @@ async def rpc_endpoint(handle: Handler, *, listen: Handler | None = None) -> Asy
 
 @asynccontextmanager
 async def non_http_server() -> AsyncIterator[str]:
-    """Something on the port that is no HTTP server at all; its URL."""
+    """Open a port with a server that does not speak HTTP. Yield its URL."""
 
-    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1024)
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/{KEY}"
 
 
 def header_of(block: BlockStamp, parent: Hash32) -> dict[str, Any]:
-    """A block as `eth_getBlockByNumber` shows it, as far as anyone here looks."""
+    """Return a block as `eth_getBlockByNumber` returns it, with the fields that tests need."""
     return {
         "number": hex(block.number),
         "hash": hex0x(block.hash),

@@ -1,4 +1,4 @@
-"""A node that passes a real one's answers on, but for what a test makes of them."""
+"""A node that forwards a real node's answers, changed as a test specifies."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,16 +10,16 @@ import orjson
 from aiohttp import web
 from tests.support.chain.stub_node import json_response, rpc_endpoint
 
-InvalidResponseKind = Callable[[list[Any], Any], Any]
-"""Makes another result of the parameters and the true result."""
+ResultMutation = Callable[[list[Any], Any], Any]
+"""Return another result, from the parameters and the true result."""
 
 
 @dataclass
 class ByzantineNode:
-    """`lies` by method."""
+    """The node's URL, and its mutations of results by method."""
 
     url: str = ""
-    mutations: dict[str, InvalidResponseKind] = field(default_factory=dict)
+    mutations: dict[str, ResultMutation] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -31,7 +31,7 @@ async def byzantine_node(upstream: str) -> AsyncIterator[ByzantineNode]:
             content = orjson.loads(await request.read())
             calls = content if isinstance(content, list) else [content]
             async with session.post(upstream, json=calls) as response:
-                answers = {each["id"]: each for each in await response.json(content_type=None)}
+                answers = {answer["id"]: answer for answer in await response.json(content_type=None)}
             mutated = [_mutated_answer(node, call, answers[call["id"]]) for call in calls]
             return json_response(mutated if isinstance(content, list) else mutated[0])
 
@@ -41,8 +41,6 @@ async def byzantine_node(upstream: str) -> AsyncIterator[ByzantineNode]:
 
 def _mutated_answer(node: ByzantineNode, call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     mutation = node.mutations.get(call["method"])
-    return (
-        answer
-        if mutation is None or "result" not in answer
-        else answer | {"result": mutation(call["params"], answer["result"])}
-    )
+    if mutation is None or "result" not in answer:
+        return answer
+    return answer | {"result": mutation(call["params"], answer["result"])}

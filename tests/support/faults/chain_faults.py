@@ -1,7 +1,7 @@
-"""What endpoints get wrong when a chain is read from them: tables of faults for `ChainProxy`.
+"""Faults of endpoints from which a chain is read: tables for `ChainProxy`.
 
-An endpoint that fails says nothing, too little, or what was so a while ago, all of it together. One that lies says what never
-was so. Some lies fit together so well that only a proof of the block's content shows them, or another endpoint.
+A failing endpoint returns nothing, too little, or a consistent older state. A byzantine endpoint returns what never was on
+the chain. Some of its answers are so consistent that only a proof of the block's content, or another endpoint, shows them.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from paimon.infrastructure.blockchain.proof.headers import header_hash
 
 @dataclass(frozen=True)
 class ChainFault:
-    """`concerns` is the method without which the fault has nothing to spoil."""
+    """A fault with its weight. With `method`, it applies only to requests that call this method."""
 
     weight: int
     apply: Fault
@@ -28,22 +28,22 @@ class ChainFault:
 
 @dataclass(frozen=True)
 class RangeCap:
-    """A provider's limit on the blocks of one eth_getLogs, for as long as the weather lasts."""
+    """A provider's limit on the blocks of one eth_getLogs, until the next fault profile."""
 
     blocks_max: int
     code: int
     message: str
 
-    def refuses(self, asked: Call) -> bool:
-        return asked["method"] == "eth_getLogs" and _last(asked) - _first(asked) >= self.blocks_max
+    def rejects(self, call: Call) -> bool:
+        return call["method"] == "eth_getLogs" and _last(call) - _first(call) >= self.blocks_max
 
 
-def _first(asked: Call) -> int:
-    return int(asked["params"][0]["fromBlock"], 16)
+def _first(call: Call) -> int:
+    return int(call["params"][0]["fromBlock"], 16)
 
 
-def _last(asked: Call) -> int:
-    return int(asked["params"][0]["toBlock"], 16)
+def _last(call: Call) -> int:
+    return int(call["params"][0]["toBlock"], 16)
 
 
 _CAP_MESSAGES: Final = (
@@ -54,37 +54,37 @@ _CAP_MESSAGES: Final = (
     (-32000, "Block range limit exceeded. See more details at https://docs.chainstack.com/docs/limits#evm-range-limits"),
     (-32005, "query returned more than 10000 results"),  # Infura, and many after it
     (-32602, "query exceeds max block range {}"),  # Erigon behind a proxy
-    (-32005, "limit exceeded"),  # public dataseeds, for whatever was too much
+    (-32005, "limit exceeded"),  # public dataseeds, for every limit
 )
 
 
-# ------------------------------------------------------------------------------------------------------------- whole views
+# ------------------------------------------------------------------------------------------------------ whole requests
 
 
 async def _lagging(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
-    """A node far behind. Of logs it silently gives those it has, or it says that the range goes beyond its head."""
+    """Answer from a node far behind. It silently omits newer logs, or reports that the range goes beyond its head."""
     behind, reports_range = node.rng.randint(1, 60), node.rng.random() < 0.5
     seen = await node.head() - behind
     return [
-        error_answer(asked, -32000, "block range extends beyond current head block")
-        if reports_range and asked["method"] == "eth_getLogs" and _last(asked) > seen
-        else _cut(asked, answer, seen)
-        for asked, answer in zip(calls, await node.query_node(calls, behind=behind), strict=True)
+        error_answer(call, -32000, "block range extends beyond current head block")
+        if reports_range and call["method"] == "eth_getLogs" and _last(call) > seen
+        else _without_newer_logs(call, answer, seen)
+        for call, answer in zip(calls, await node.query_node(calls, behind=behind), strict=True)
     ]
 
 
-def _cut(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
-    if asked["method"] != "eth_getLogs" or not isinstance(answer.get("result"), list):
+def _without_newer_logs(call: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
+    if call["method"] != "eth_getLogs" or not isinstance(answer.get("result"), list):
         return answer
-    return answer | {"result": [each for each in answer["result"] if int(each["blockNumber"], 16) <= seen]}
+    return answer | {"result": [log for log in answer["result"] if int(log["blockNumber"], 16) <= seen]}
 
 
 def _stale(method: str) -> Fault:
-    """One kind of question goes to a node that lags behind the one that answers the others."""
+    """Answer one method from a node that lags, and the others from a node that does not."""
 
     async def fault(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> Answers:
         now, before = await node.query_node(calls), await _lagging(node, request, calls)
-        return [old if each["method"] == method else new for each, new, old in zip(calls, now, before, strict=True)]
+        return [old if call["method"] == method else new for call, new, old in zip(calls, now, before, strict=True)]
 
     return fault
 
@@ -99,7 +99,7 @@ async def _range_cap(node: Any, _request: web.Request, calls: list[Call]) -> Ans
 
 
 async def _shuffled(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers | web.StreamResponse:
-    """The answers of a batch may come in any order."""
+    """Return the answers of a batch in any order, as the protocol allows."""
     answers = await node.query_node(calls)
     if len(answers) == 1:
         return answers
@@ -107,50 +107,51 @@ async def _shuffled(node: FaultyEndpoint, _request: web.Request, calls: list[Cal
     return answers
 
 
-# -------------------------------------------------------------------------------------------------- one answer is not so
+# ---------------------------------------------------------------------------------------------- one answer is changed
 
 
 ResultMutation = Callable[[random.Random, Any], Any]
 
 
 def _mutated(method: str, mutate: ResultMutation) -> Callable[[FaultyEndpoint, web.Request, list[Call]], Awaitable[Answers]]:
-    """One answer to this method, among those that say anything, is another than the node's."""
+    """Change one non-empty answer to this method."""
 
     async def fault(node: FaultyEndpoint, _request: web.Request, calls: list[Call]) -> Answers:
         answers = await node.query_node(calls)
-        places = [place for place, asked in enumerate(calls) if asked["method"] == method and answers[place].get("result")]
-        if places:
-            place = node.rng.choice(places)
-            answers[place] = answers[place] | {"result": mutate(node.rng, answers[place]["result"])}
+        indexes = [index for index, call in enumerate(calls) if call["method"] == method and answers[index].get("result")]
+        if indexes:
+            index = node.rng.choice(indexes)
+            answers[index] = answers[index] | {"result": mutate(node.rng, answers[index]["result"])}
         return answers
 
     return fault
 
 
-def _some_hash(rng: random.Random) -> str:
+def _random_hash(rng: random.Random) -> str:
     return hex0x(rng.randbytes(32))
 
 
 def _one_log(change: Callable[[random.Random, dict[str, Any]], dict[str, Any]]) -> ResultMutation:
     def mutate(rng: random.Random, logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        place = rng.randrange(len(logs))
-        return [change(rng, each) if at == place else each for at, each in enumerate(logs)]
+        changed = rng.randrange(len(logs))
+        return [change(rng, log) if index == changed else log for index, log in enumerate(logs)]
 
     return mutate
 
 
 def _without_one(rng: random.Random, logs: list[Any]) -> list[Any]:
-    place = rng.randrange(len(logs))
-    return [*logs[:place], *logs[place + 1 :]]
+    omitted = rng.randrange(len(logs))
+    return [*logs[:omitted], *logs[omitted + 1 :]]
 
 
 def _unreadable(rng: random.Random, found: dict[str, Any]) -> dict[str, Any]:
-    """A field is missing, null, or not what it should be."""
-    name = rng.choice([each for each in ("number", "hash", "timestamp", "parentHash", "blockHash", "data") if each in found])
-    what = rng.choice(("missing", "null", "nonsense"))
-    if what == "missing":
+    """Make one field missing, null, or nonsense."""
+    fields = ("number", "hash", "timestamp", "parentHash", "blockHash", "data")
+    name = rng.choice([field for field in fields if field in found])
+    damage = rng.choice(("missing", "null", "nonsense"))
+    if damage == "missing":
         return {key: value for key, value in found.items() if key != name}
-    return found | {name: None if what == "null" else "nonsense"}
+    return found | {name: None if damage == "null" else "nonsense"}
 
 
 def _other_data(rng: random.Random, data: str) -> str:
@@ -158,21 +159,24 @@ def _other_data(rng: random.Random, data: str) -> str:
 
 
 def _without_its_logs(rng: random.Random, receipts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    place = rng.randrange(len(receipts))
-    return [each | {"logs": []} if at == place else each for at, each in enumerate(receipts)]
+    changed = rng.randrange(len(receipts))
+    return [receipt | {"logs": []} if index == changed else receipt for index, receipt in enumerate(receipts)]
 
 
-def _following_another(rng: random.Random, header: dict[str, Any]) -> dict[str, Any]:
-    changed = header | {"parentHash": _some_hash(rng)}
+def _of_another_parent(rng: random.Random, header: dict[str, Any]) -> dict[str, Any]:
+    changed = header | {"parentHash": _random_hash(rng)}
     return changed | {"hash": hex0x(header_hash(changed))}
 
 
 async def _another_fork(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> Answers:
-    """One of several headers is that of a block of some other chain. Where a single block is asked for nothing contradicts it:
-    that is no fault to be seen through, but a chain that changed, which is for people to judge."""
-    if len({each["params"][0] for each in calls if each["method"] == _HEADER}) < 2:
+    """Replace one of several headers by a header of another chain.
+
+    A request for a single block is left alone: nothing would contradict its answer. That would not be a detectable fault,
+    but a changed chain, which an operator must judge.
+    """
+    if len({call["params"][0] for call in calls if call["method"] == _HEADER}) < 2:
         return await node.query_node(calls)
-    return await _mutated(_HEADER, _following_another)(node, request, calls)
+    return await _mutated(_HEADER, _of_another_parent)(node, request, calls)
 
 
 _LOGS, _HEADER, _RECEIPTS = "eth_getLogs", "eth_getBlockByNumber", "eth_getBlockReceipts"
@@ -189,52 +193,54 @@ _FAILURES: Final[Mapping[str, ChainFault]] = {
 }
 _INVALID_RESPONSES: Final[Mapping[str, ChainFault]] = {
     "stale logs": ChainFault(3, _stale(_LOGS), _LOGS),
-    "wrong hash": ChainFault(4, _mutated(_HEADER, lambda rng, it: it | {"hash": _some_hash(rng)}), _HEADER),
-    "wrong parent": ChainFault(4, _mutated(_HEADER, lambda rng, it: it | {"parentHash": _some_hash(rng)}), _HEADER),
-    "header unreadable": ChainFault(3, _mutated(_HEADER, _unreadable), _HEADER),
+    "wrong hash": ChainFault(4, _mutated(_HEADER, lambda rng, header: header | {"hash": _random_hash(rng)}), _HEADER),
+    "wrong parent": ChainFault(4, _mutated(_HEADER, lambda rng, header: header | {"parentHash": _random_hash(rng)}), _HEADER),
+    "unreadable header": ChainFault(3, _mutated(_HEADER, _unreadable), _HEADER),
     "header of another fork": ChainFault(4, _another_fork, _HEADER),
-    "log given twice": ChainFault(3, _mutated(_LOGS, lambda rng, logs: [*logs, rng.choice(logs)]), _LOGS),
-    "logs in any order": ChainFault(3, _mutated(_LOGS, lambda rng, logs: rng.sample(logs, len(logs))), _LOGS),
-    "log of another fork": ChainFault(4, _mutated(_LOGS, _one_log(lambda rng, it: it | {"blockHash": _some_hash(rng)})), _LOGS),
-    "log taken back": ChainFault(2, _mutated(_LOGS, _one_log(lambda _rng, it: it | {"removed": True})), _LOGS),
-    "log of a stranger": ChainFault(
-        3, _mutated(_LOGS, _one_log(lambda rng, it: it | {"address": hex0x(rng.randbytes(20))})), _LOGS
+    "duplicate log": ChainFault(3, _mutated(_LOGS, lambda rng, logs: [*logs, rng.choice(logs)]), _LOGS),
+    "unordered logs": ChainFault(3, _mutated(_LOGS, lambda rng, logs: rng.sample(logs, len(logs))), _LOGS),
+    "log of another fork": ChainFault(
+        4, _mutated(_LOGS, _one_log(lambda rng, log: log | {"blockHash": _random_hash(rng)})), _LOGS
     ),
-    "log unreadable": ChainFault(3, _mutated(_LOGS, _one_log(_unreadable)), _LOGS),
-    "log left out": ChainFault(6, _mutated(_LOGS, _without_one), _LOGS),
-    "logs empty": ChainFault(4, _mutated(_LOGS, lambda _rng, _logs: []), _LOGS),
-    "receipt left out": ChainFault(3, _mutated(_RECEIPTS, _without_one), _RECEIPTS),
-    "receipt without its logs": ChainFault(3, _mutated(_RECEIPTS, _without_its_logs), _RECEIPTS),
-    "log says otherwise": ChainFault(
-        3, _mutated(_LOGS, _one_log(lambda rng, it: it | {"data": _other_data(rng, it["data"])})), _LOGS
+    "removed log": ChainFault(2, _mutated(_LOGS, _one_log(lambda _rng, log: log | {"removed": True})), _LOGS),
+    "log of another contract": ChainFault(
+        3, _mutated(_LOGS, _one_log(lambda rng, log: log | {"address": hex0x(rng.randbytes(20))})), _LOGS
+    ),
+    "unreadable log": ChainFault(3, _mutated(_LOGS, _one_log(_unreadable)), _LOGS),
+    "omitted log": ChainFault(6, _mutated(_LOGS, _without_one), _LOGS),
+    "no logs": ChainFault(4, _mutated(_LOGS, lambda _rng, _logs: []), _LOGS),
+    "omitted receipt": ChainFault(3, _mutated(_RECEIPTS, _without_one), _RECEIPTS),
+    "receipt without logs": ChainFault(3, _mutated(_RECEIPTS, _without_its_logs), _RECEIPTS),
+    "changed log data": ChainFault(
+        3, _mutated(_LOGS, _one_log(lambda rng, log: log | {"data": _other_data(rng, log["data"])})), _LOGS
     ),
 }
 
 _PLAUSIBLE: Final = (
     "shuffled",
     "stale logs",
-    "log left out",
-    "logs empty",
-    "log says otherwise",
-    "receipt without its logs",
+    "omitted log",
+    "no logs",
+    "changed log data",
+    "receipt without logs",
     "header of another fork",
 )
 
 _ALL_FAULTS: Final[Mapping[str, ChainFault]] = {**_FAILURES, **_INVALID_RESPONSES}
 RPC_FAULTS: Final[Mapping[str, Mapping[str, ChainFault]]] = {
     "failing": _FAILURES,
-    "lying": _ALL_FAULTS,
-    "lying well": {name: _ALL_FAULTS[name] for name in _PLAUSIBLE},
+    "byzantine": _ALL_FAULTS,
+    "plausible": {name: _ALL_FAULTS[name] for name in _PLAUSIBLE},
 }
-"""By the kind of weather. Whoever lies fails as well, but for one whose every answer reads well: that one is asked first."""
+"""Faults by fault profile. A byzantine endpoint fails too. A plausible one always answers readably, so it is preferred."""
 
 
-# --------------------------------------------------------------------------------------------------------------- the bell
+# ---------------------------------------------------------------------------------------------------------- new heads
 
 
 @dataclass
-class NewHeadsSubscription:
-    """One subscription as its client sees it."""
+class ProxiedSubscription:
+    """One `newHeads` subscription between the node and its client."""
 
     client: web.WebSocketResponse
     delayed: str | None = None
@@ -243,11 +249,11 @@ class NewHeadsSubscription:
     async def forward(self, message: str) -> None:
         await self.client.send_str(message)
         if self.delayed is not None:
-            late, self.delayed = self.delayed, None
-            await self.client.send_str(late)
+            delayed, self.delayed = self.delayed, None
+            await self.client.send_str(delayed)
 
     async def stall(self, _message: str) -> None:
-        """The connection stays, and nothing comes over it any more."""
+        """Keep the connection open and send nothing any more."""
         await asyncio.Event().wait()
 
     async def close(self, _message: str) -> None:
@@ -258,18 +264,18 @@ class NewHeadsSubscription:
         await self.forward(message)
 
     async def delay(self, message: str) -> None:
-        """It comes after the next one."""
+        """Send the message after the next one."""
         self.delayed = message
 
     async def send_garbage(self, _message: str) -> None:
         await self.forward("<html>502</html>")
 
 
-NEW_HEADS_FAULTS: Final[Mapping[str, Callable[[NewHeadsSubscription, str], Awaitable[None]]]] = {
-    "bell stalls": NewHeadsSubscription.stall,
-    "bell closes": NewHeadsSubscription.close,
-    "bell rings twice": NewHeadsSubscription.forward_twice,
-    "bell rings late": NewHeadsSubscription.delay,
-    "bell babbles": NewHeadsSubscription.send_garbage,
+NEW_HEADS_FAULTS: Final[Mapping[str, Callable[[ProxiedSubscription, str], Awaitable[None]]]] = {
+    "new heads stall": ProxiedSubscription.stall,
+    "new heads close": ProxiedSubscription.close,
+    "new head twice": ProxiedSubscription.forward_twice,
+    "new head late": ProxiedSubscription.delay,
+    "new heads garbage": ProxiedSubscription.send_garbage,
 }
-"""What can happen to a block's announcement."""
+"""Faults of a new head's announcement."""

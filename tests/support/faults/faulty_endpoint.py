@@ -1,8 +1,8 @@
-"""An endpoint between the product and a real node, whose every HTTP request, of one call or a batch, may meet a fault.
+"""An endpoint between the product and a real node: every HTTP request, of one call or a batch, may meet a fault.
 
-What is drawn depends on the endpoint's own random numbers and on how many requests came before, so a seed gives the same
-weather again. What can befall any exchange is here; what nodes get wrong in the sending of transactions is in
-`faultynode`, in the reading of a chain in `chainfaults`.
+The draw depends on the endpoint's own random numbers and on the number of earlier requests, so a seed repeats the faults.
+Faults of any exchange are here. Faults of nodes that transactions are sent to are in `faulty_node`, and faults of nodes that
+a chain is read from in `chain_faults`.
 """
 
 import random
@@ -19,15 +19,15 @@ from tests.support.chain.stub_node import json_response, no_answer, replying_wit
 Call = dict[str, Any]
 Answers = list[dict[str, Any]]
 Fault = Callable[[Any, web.Request, list[Call]], Awaitable[web.StreamResponse | Answers]]
-"""Answers the calls of one request in the endpoint's place."""
+"""Answer the calls of one request in place of the endpoint."""
 
 Faults = Mapping[str, tuple[int, Fault]]
-"""By name, with how often each comes beside the others."""
+"""Faults by name, with their weights."""
 
 
 @dataclass
 class FaultyEndpoint:
-    """Before `upstream`. `faults_of` says what may happen to a request, `ask` how the chain looks from here."""
+    """An endpoint before `upstream`. Subclasses define the faults of a request, and the endpoint's view of the chain."""
 
     upstream: str
     session: aiohttp.ClientSession
@@ -38,19 +38,19 @@ class FaultyEndpoint:
     url: str = ""
 
     def restart_profile(self, seed: str, fault_chance: float) -> None:
-        """New weather, and no memory."""
+        """Set a fault profile and forget the faults met before."""
         self.set_fault_profile(seed, fault_chance)
         self.faults_met.clear()
 
     def set_fault_profile(self, seed: str, fault_chance: float) -> None:
-        """From now on, whatever was before."""
+        """Draw faults from this seed, with this chance per request, from now on."""
         self.rng, self.fault_chance = random.Random(seed), fault_chance
 
     def faults_of(self, calls: list[Call]) -> Faults:
         raise NotImplementedError
 
     async def query_node(self, calls: list[Call], *, behind: int = 0) -> Answers:
-        """The chain's answers as a node sees them that is `behind` by so many blocks."""
+        """Return the answers of a node that lags `behind` blocks."""
         raise NotImplementedError
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -71,10 +71,10 @@ class FaultyEndpoint:
         return json_response(_like(content, await self.query_node(content if isinstance(content, list) else [content])))
 
     async def post(self, calls: list[Call]) -> Answers:
-        """What the node behind says to them."""
+        """Return the upstream node's answers."""
         async with self.session.post(self.upstream, json=calls) as response:
-            answers = {each["id"]: each for each in await response.json(content_type=None)}
-        return [answers[each["id"]] for each in calls]
+            answers = {answer["id"]: answer for answer in await response.json(content_type=None)}
+        return [answers[sent["id"]] for sent in calls]
 
     async def head(self) -> int:
         return int((await self.post([call("eth_blockNumber")]))[0]["result"], 16)
@@ -84,13 +84,13 @@ def call(method: str, *params: Any) -> Call:
     return {"jsonrpc": "2.0", "id": 0, "method": method, "params": list(params)}
 
 
-def error_answer(asked: Call, code: int, message: str) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": code, "message": message}}
+def error_answer(failed: Call, code: int, message: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": failed["id"], "error": {"code": code, "message": message}}
 
 
 @asynccontextmanager
 async def node_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """How endpoints reach the node behind them."""
+    """Open the session in which endpoints reach the upstream node."""
     async with aiohttp.ClientSession() as session:
         yield session
 
@@ -102,35 +102,35 @@ def _like(content: Any, answers: Answers) -> Any:
 # ------------------------------------------------------------------------------------- a node that lags behind its own chain
 
 
-def call_at_head(asked: Call, seen: int, final: int) -> Call:
-    """The call with the tags of a node whose head is `seen`."""
+def call_at_head(original: Call, seen: int, final: int) -> Call:
+    """Return the call with its block tags resolved as by a node whose head is `seen`."""
     tags = {"latest": hex(seen), "finalized": hex(final)}
-    params = [tags.get(each, each) if isinstance(each, str) else each for each in asked["params"]]
-    if asked["method"] == "eth_estimateGas":
+    params = [tags.get(param, param) if isinstance(param, str) else param for param in original["params"]]
+    if original["method"] == "eth_estimateGas":
         params.append(tags["latest"])
-    return asked | {"params": params}
+    return original | {"params": params}
 
 
-def hide_newer_blocks(asked: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
-    """What is in a block the node does not have yet, it does not know; a transaction of such a block it holds as pending."""
+def hide_newer_blocks(call: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
+    """Hide what is in blocks after `seen`. A transaction of such a block is shown as pending."""
     result = answer.get("result")
-    if asked["method"] == "eth_blockNumber":
+    if call["method"] == "eth_blockNumber":
         return answer | {"result": hex(seen)}
     if not isinstance(result, dict):
         return answer
     number = result.get("blockNumber") or result.get("number")
     if number is None or int(number, 16) <= seen:
         return answer
-    if asked["method"] == "eth_getTransactionByHash":
+    if call["method"] == "eth_getTransactionByHash":
         return answer | {"result": result | {"blockNumber": None, "blockHash": None}}
     return answer | {"result": None}
 
 
-# --------------------------------------------------------------------------------------------- what can befall any exchange
+# ------------------------------------------------------------------------------------------------ faults of any exchange
 
 
 def failed_exchange(disturb: Callable[[FaultyEndpoint], Any], *, taken: bool) -> Fault:
-    """The exchange fails, before the node heard of it or after it did all that was asked."""
+    """Fail the exchange, before the node received the request or after it processed it."""
 
     async def fault(node: FaultyEndpoint, request: web.Request, calls: list[Call]) -> web.StreamResponse:
         if taken:
@@ -163,4 +163,4 @@ COMMON_FAULTS: Final[Faults] = {
     "in part": (1, _in_part),
     "limited": (1, _limited),
 }
-"""What can happen to any request, and how often beside the others."""
+"""Faults of any request, with their weights."""

@@ -1,8 +1,9 @@
-"""One random sequence of what a listener may meet: the chain moves, nodes mislead, listeners die, sleep and come twice.
+"""One random sequence of faults that a listener may meet: chain changes, faulty nodes, and listeners that stop, freeze or
+run twice.
 
-A plan is drawn from a seed, whole and before anything happens, so that it can be printed and repeated; `Ordeal.undergo`
-carries it out. How listeners and chain interleave within a step is the machine's. Then the weather clears, and whoever
-listens next has to catch up.
+A whole plan is drawn from a seed before it runs, so that it can be printed and repeated. `FaultScenario.run` executes it. How
+listeners and chain interleave within a step depends on the machine. At the end all faults stop, and the next listener has to
+catch up.
 """
 
 import asyncio
@@ -19,20 +20,20 @@ from tests.support.scenarios.listener_hosts import ALL_NEAR_HEAD, ENDPOINTS_MAX,
 
 STEP_COUNT: Final = (8, 24)
 _WAIT_POINTS_MAX: Final = 400
-"""A listener that catches up waits some hundred times; drawn evenly in their logarithm, so that early ones are met too."""
-_QUIET: Final = 6
-"""Looks at which nobody had asked a node for anything: whoever listens asks more often, but for one that is overloaded."""
+"""A listener that catches up waits some hundred times. The draw is even in the logarithm, to include early waits."""
+_QUIET_CHECKS: Final = 6
+"""Checks without a new request after which every listener counts as idle."""
 
 
 @dataclass(frozen=True)
 class ScenarioStep:
-    """What happens, with everything that was drawn for it."""
+    """One step with its drawn arguments."""
 
     name: str
-    drawn: dict[str, Any]
+    arguments: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.drawn.items() if value is not None)})"
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.arguments.items() if value is not None)})"
 
 
 def draw_host_config(rng: random.Random) -> HostConfig:
@@ -44,22 +45,26 @@ def draw_host_config(rng: random.Random) -> HostConfig:
         "catch_up_blocks_max": rng.choice((3, 10, 40)),
         "catch_up_concurrency": rng.choice((1, 2, 4)),
     }
-    return HostConfig(endpoints, rng.randrange(endpoints), rng.choice(("lying", "lying well")), options)
+    return HostConfig(endpoints, rng.randrange(endpoints), rng.choice(("byzantine", "plausible")), options)
 
 
 HostConfigs = Sequence[HostConfig]
-"""Of each station."""
+"""The configuration of each host."""
 
 
 def draw_plan(rng: random.Random, host_configs: HostConfigs) -> list[ScenarioStep]:
     kinds = rng.choices(list(_STEP_WEIGHTS), [weight for weight, _ in _STEP_WEIGHTS.values()], k=rng.randint(*STEP_COUNT))
-    first = [
-        ScenarioStep("weather", _weather_at(rng, host_configs, at, endpoint))
+    fault_profiles = [
+        ScenarioStep("set_faults", _faults_at(rng, host_configs, at, endpoint))
         for at, host_config in enumerate(host_configs)
         for endpoint in range(host_config.endpoints)
     ]
-    # What was there before is recorded in this weather: that is most of the past that there is.
-    first_steps = [*first, ScenarioStep("start", _start(rng, host_configs)), ScenarioStep("breathe", {"requests": 20})]
+    # The blocks before the scenario are recorded under these faults: they are most of the past.
+    first_steps = [
+        *fault_profiles,
+        ScenarioStep("start", _start(rng, host_configs)),
+        ScenarioStep("wait_requests", {"requests": 20}),
+    ]
     return [*first_steps, *(ScenarioStep(kind, _STEP_WEIGHTS[kind][1](rng, host_configs)) for kind in kinds)]
 
 
@@ -102,18 +107,18 @@ def _endpoint(rng: random.Random, host_configs: HostConfigs) -> dict[str, Any]:
     return {"at": at, "endpoint": rng.randrange(host_configs[at].endpoints)}
 
 
-def _weather(rng: random.Random, host_configs: HostConfigs) -> dict[str, Any]:
-    return _weather_at(rng, host_configs, **_endpoint(rng, host_configs))
+def _faults(rng: random.Random, host_configs: HostConfigs) -> dict[str, Any]:
+    return _faults_at(rng, host_configs, **_endpoint(rng, host_configs))
 
 
-def _weather_at(rng: random.Random, host_configs: HostConfigs, at: int, endpoint: int) -> dict[str, Any]:
-    kind = host_configs[at].profile_of(endpoint)
-    drawn = {"chance": rng.choice(_CHANCES[kind]), "seed": rng.getrandbits(32)}
-    return {"at": at, "endpoint": endpoint, "kind": kind, **drawn}
+def _faults_at(rng: random.Random, host_configs: HostConfigs, at: int, endpoint: int) -> dict[str, Any]:
+    profile = host_configs[at].profile_of(endpoint)
+    drawn = {"chance": rng.choice(_CHANCES[profile]), "seed": rng.getrandbits(32)}
+    return {"at": at, "endpoint": endpoint, "profile": profile, **drawn}
 
 
-_CHANCES: Final = {"failing": (0.1, 0.2, 0.4), "lying": (0.1, 0.2, 0.4), "lying well": (0.3, 0.6)}
-"""Of a fault, at each request. Whoever lies well holds up few."""
+_CHANCES: Final = {"failing": (0.1, 0.2, 0.4), "byzantine": (0.1, 0.2, 0.4), "plausible": (0.3, 0.6)}
+"""Chances of a fault per request, by profile. Plausible answers delay a listener rarely, so they may be frequent."""
 
 
 def _days(rng: random.Random, _host_configs: HostConfigs) -> dict[str, Any]:
@@ -129,86 +134,88 @@ _STEP_WEIGHTS: Final[dict[str, tuple[int, Callable[[random.Random, HostConfigs],
     "mine": (5, _mine),
     "reorganise": (4, _reorganise),
     "pass_days": (2, _days),
-    "weather": (2, _weather),
+    "set_faults": (2, _faults),
     "go_down": (1, _endpoint),
     "start": (4, _start),
-    "twins": (2, _start_both),
+    "start_both": (2, _start_both),
     "stop": (1, _at),
     "resume": (2, _at),
-    "breathe": (5, _wait_requests),
+    "wait_requests": (5, _wait_requests),
 }
 
 
 @dataclass
 class FaultScenario:
+    """Run one plan against hosts on one chain."""
+
     chain: DeepChain
-    stations: Sequence[ListenerHost]
+    hosts: Sequence[ListenerHost]
     seed: str = ""
     host_configs: list[HostConfig] = field(default_factory=list)
     plan: list[ScenarioStep] = field(default_factory=list)
     steps_taken: list[str] = field(default_factory=list)
 
     async def run(self, seed: str) -> None:
-        """All of one sequence, up to the calm, after which the books stand at the chain's final block."""
+        """Draw and run one plan. Afterwards the cursor is at the chain's final block."""
         rng = random.Random(seed)
-        self.seed, self.host_configs = seed, [draw_host_config(rng) for _ in self.stations]
+        self.seed, self.host_configs = seed, [draw_host_config(rng) for _ in self.hosts]
         self.plan, self.steps_taken = draw_plan(rng, self.host_configs), []
         async with AsyncExitStack() as stack:
-            for host, host_config in zip(self.stations, self.host_configs, strict=True):
+            for host, host_config in zip(self.hosts, self.host_configs, strict=True):
                 await stack.enter_async_context(host.configured(host_config))
                 host.end_reasons = self.steps_taken
             await self.chain.reset()
             for step in self.plan:
                 self.steps_taken.append(str(step))
-                await getattr(self, f"_{step.name}")(**step.drawn)
+                await getattr(self, f"_{step.name}")(**step.arguments)
             await self._recover()
 
     @property
     def faults_met(self) -> list[str]:
-        """The faults that befell anybody's request or announcement."""
-        return [each for host in self.stations for node in host.nodes for each in node.faults_met]
+        """The faults that requests and announcements met."""
+        return [fault for host in self.hosts for node in host.nodes for fault in node.faults_met]
 
     def describe(self) -> str:
-        places = [f"{host.name}: {host_config}" for host, host_config in zip(self.stations, self.host_configs, strict=True)]
-        weather = [
-            f"{host.name}/{place} met {', '.join(node.faults_met)}"
-            for host in self.stations
-            for place, node in enumerate(host.nodes)
+        configs = [f"{host.name}: {host_config}" for host, host_config in zip(self.hosts, self.host_configs, strict=True)]
+        faults = [
+            f"{host.name}/{index} met {', '.join(node.faults_met)}"
+            for host in self.hosts
+            for index, node in enumerate(host.nodes)
             if node.faults_met
         ]
-        return "\n  ".join((f"seed {self.seed}:", *places, *self.steps_taken, *weather))
+        return "\n  ".join((f"seed {self.seed}:", *configs, *self.steps_taken, *faults))
 
     # ------------------------------------------------------------------------------------------------------- the steps
 
     async def _act(self, *, actions: int, seed: int) -> None:
         rng = random.Random(seed)
-        drawn = [FundActions(self.chain).drawn(rng) for _ in range(actions)]
+        drawn = [FundActions(self.chain).draw(rng) for _ in range(actions)]
         self.steps_taken[-1] += f": {', '.join(name for name, _ in drawn)}"
-        await self.chain.mine_block([each for _, sent in drawn for each in sent])
+        await self.chain.mine_block([transaction for _, transactions in drawn for transaction in transactions])
 
     async def _mine(self, *, blocks: int) -> None:
         await self.chain.mine(blocks)
 
     async def _reorganise(self, *, depth: int, reinclusion_chance: float, seed: int) -> None:
-        gone = await self.chain.reorganise(depth, reinclusion_chance=reinclusion_chance, rng=random.Random(seed))
-        self.steps_taken[-1] += f": {gone} blocks"
+        replaced = await self.chain.reorganise(depth, reinclusion_chance=reinclusion_chance, rng=random.Random(seed))
+        self.steps_taken[-1] += f": {replaced} blocks"
 
     async def _pass_days(self, *, days: int) -> None:
         await self.chain.pass_days(days)
 
-    async def _weather(self, *, at: int, endpoint: int, kind: str, chance: float, seed: int) -> None:
-        self.stations[at].nodes[endpoint].set_fault_profile(str(seed), chance, kind)
+    async def _set_faults(self, *, at: int, endpoint: int, profile: str, chance: float, seed: int) -> None:
+        self.hosts[at].nodes[endpoint].set_fault_profile(str(seed), chance, profile)
 
-    async def _go_away(self, *, at: int, endpoint: int) -> None:
-        self.stations[at].nodes[endpoint].go_down()
+    async def _go_down(self, *, at: int, endpoint: int) -> None:
+        self.hosts[at].nodes[endpoint].go_down()
 
     async def _start(
         self, *, at: int, batch_blocks: int, cancel_at: int | None, suspend_at: int | None, shares_lease: bool
     ) -> None:
-        """A listener at this station. It has the lease, from whoever had it; by mistake, it has the same as another one."""
-        host = self.stations[at]
+        """Start a listener on this host. It takes the lease over, or by mistake runs under the same lease as another."""
+        host = self.hosts[at]
         await host.stop()
-        held = next((each.lease for each in self.stations if each.lease is not None and each is not host), None)
+        held = next((other.lease for other in self.hosts if other.lease is not None and other is not host), None)
         if shares_lease and held is not None:
             host.lease = held
             self.steps_taken[-1] += ": the same lease"
@@ -217,14 +224,15 @@ class FaultScenario:
         await host.start(batch_blocks=batch_blocks, cancel_at=cancel_at, suspend_at=suspend_at)
 
     async def _start_both(self, *, batch_blocks: int, shares_lease: bool, actions: int, seed: int) -> None:
-        """All listen, and come to know of the same final blocks at the same time: each has overtaken the one before, or by
-        mistake they have the same lease.
+        """Start a listener on every host, so that all see the same final blocks at the same time.
+
+        Each takes the lease over from the one before, or by mistake all run under the same lease.
         """
-        for host in self.stations:
+        for host in self.hosts:
             await host.stop()
-        for place, host in enumerate(self.stations):
-            if shares_lease and place > 0:
-                host.lease = self.stations[0].lease
+        for index, host in enumerate(self.hosts):
+            if shares_lease and index > 0:
+                host.lease = self.hosts[0].lease
             else:
                 await host.take_lease()
             await host.start(batch_blocks=batch_blocks)
@@ -234,28 +242,28 @@ class FaultScenario:
         await self._wait_requests(requests=20)
 
     async def _stop(self, *, at: int) -> None:
-        await self.stations[at].stop()
+        await self.hosts[at].stop()
 
     async def _resume(self, *, at: int) -> None:
-        self.stations[at].resume()
+        self.hosts[at].resume()
 
     async def _wait_requests(self, *, requests: int) -> None:
-        """Until so many requests were made, or nobody seems to make any."""
-        made = sum(each.requests for each in self.stations)
-        wanted, quiet = made + requests, 0
-        while made < wanted and quiet < _QUIET:
+        """Wait until the listeners have made this many requests, or all are idle."""
+        made = sum(host.requests for host in self.hosts)
+        target, quiet = made + requests, 0
+        while made < target and quiet < _QUIET_CHECKS:
             await asyncio.sleep(0.01)
-            before, made = made, sum(each.requests for each in self.stations)
+            before, made = made, sum(host.requests for host in self.hosts)
             quiet = quiet + 1 if made == before else 0
 
     async def _recover(self) -> None:
-        """The weather clears, everything stops, and what happened becomes final; the next listener catches up."""
-        for host in self.stations:
+        """End all faults, stop every listener, and make every block final. Then the next listener catches up."""
+        for host in self.hosts:
             for node in host.nodes:
-                node.set_fault_profile("calm", 0.0)
+                node.set_fault_profile("no faults", 0.0)
             await host.stop()
         final = await self.chain.finalize_all()
-        next_host = self.stations[0]
+        next_host = self.hosts[0]
         await next_host.take_lease()
         await next_host.start(batch_blocks=200)
         await next_host.wait_until_recorded(final)

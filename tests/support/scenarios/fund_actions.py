@@ -1,7 +1,7 @@
-"""What people do on the fund of a `DeepChain`, drawn by a seed: each deed is one or more transactions for one block.
+"""Random actions of accounts on the fund of a `DeepChain`: each is one or more transactions for one block.
 
-Between them they make every kind of event that a listener treats in a way of its own: shares and their locks, requests and
-their ends, trades, orders, roles, flags, and the two that make it follow a contract it did not know.
+Together they emit every kind of event that a listener treats differently: shares and their locks, requests and their ends,
+trades, orders, roles, flags, and the two events that make it track a new contract.
 """
 
 import random
@@ -20,18 +20,18 @@ from paimon_devkit.stack.chain_session import Artifact
 
 _GAS: Final = hex(2_500_000)
 _REQUESTS_MAX: Final = 5
-"""Requests that deeds are about: numbers drawn blindly, so most deeds about them find one."""
+"""Highest request id that actions name. Ids are drawn blindly, so most actions find a request."""
 
 
 @dataclass
 class FundActions:
-    """`chain` says where everything is; which of the spares are used up is the contracts' business."""
+    """Draw actions on `chain`. The contracts reject an action that is not possible (any more)."""
 
     chain: DeepChain
     _abis: dict[str, ContractAbi] = field(default_factory=dict)
 
-    def drawn(self, rng: random.Random) -> tuple[str, list[RpcTransaction]]:
-        """A deed and its transactions."""
+    def draw(self, rng: random.Random) -> tuple[str, list[RpcTransaction]]:
+        """Draw an action. Return its name and its transactions."""
         name = rng.choices(list(_ACTIONS), [weight for weight, _ in _ACTIONS.values()])[0]
         return name, _ACTIONS[name][1](self, rng)
 
@@ -56,7 +56,7 @@ class FundActions:
     def share_transfer(self, sender: str, receiver: str, shares: int) -> RpcTransaction:
         return self._fund(sender, "Vault", "transfer", self._address(receiver), shares * WAD)
 
-    # ------------------------------------------------------------------------------------------------------- the deeds
+    # ----------------------------------------------------------------------------------------------------- the actions
 
     def deposit(self, rng: random.Random) -> list[RpcTransaction]:
         name = rng.choice(INVESTORS)
@@ -89,15 +89,16 @@ class FundActions:
 
     def pause_and_unpause(self, rng: random.Random) -> list[RpcTransaction]:
         contract = rng.choice(list(self._addresses))
-        return [self._fund(ADMIN, contract, each) for each in ("pause", "unpause")]
+        return [self._fund(ADMIN, contract, function) for function in ("pause", "unpause")]
 
     def change_roles(self, rng: random.Random) -> list[RpcTransaction]:
-        role, someone = rng.choice((OnChainRole.OPERATOR_ROLE, OnChainRole.REBALANCER_ROLE)), rng.choice(("otto", "willa"))
+        role, account = rng.choice((OnChainRole.OPERATOR_ROLE, OnChainRole.REBALANCER_ROLE)), rng.choice(("otto", "willa"))
         function = rng.choice(("grantRole", "revokeRole"))
-        return [self._fund(ADMIN, "AssetController", function, role.id, self._address(someone))]
+        return [self._fund(ADMIN, "AssetController", function, role.id, self._address(account))]
 
     def buy(self, rng: random.Random) -> list[RpcTransaction]:
-        token = rng.choice((*(each.address for each in self.chain.fund.deployment.assets), *self.chain.spare_contracts.tokens))
+        assets = (asset.address for asset in self.chain.fund.deployment.assets)
+        token = rng.choice((*assets, *self.chain.spare_contracts.tokens))
         return [self._fund("hot", "AssetController", "purchaseAsset", token, rng.randint(1, 9_000) * WAD)]
 
     def sell(self, rng: random.Random) -> list[RpcTransaction]:
@@ -105,26 +106,26 @@ class FundActions:
         return [self._fund("hot", "AssetController", "redeemAsset", asset.address, rng.randint(1, 100) * 10**asset.decimals)]
 
     def order(self, rng: random.Random) -> list[RpcTransaction]:
-        """An order is made and, maybe, paid; by which of the managers is what the controller was told last."""
+        """Create an OTC order and perhaps pay one, at the controller's present OTC manager."""
         deployment, number = self.chain.fund.deployment, rng.randint(1, 3)
-        token = next(each for each in deployment.assets if each.symbol == "RWAP").address
+        token = next(asset for asset in deployment.assets if asset.symbol == "RWAP").address
         terms = (token, 30_000 * WAD, 30 * 10**6, deployment.otc_counterparty, 30 * 86_400)
-        made = self._fund("hot", "AssetController", "createOTCOrder", *terms)
-        return [made, self._fund("hot", "AssetController", "executeOTCPayment", number)]
+        creation = self._fund("hot", "AssetController", "createOTCOrder", *terms)
+        return [creation, self._fund("hot", "AssetController", "executeOTCPayment", number)]
 
     def replace_otc_manager(self, rng: random.Random) -> list[RpcTransaction]:
-        """An OTC manager that nobody followed yet; in the same block it has its first order."""
+        """Appoint an OTC manager that is not tracked yet. It gets its first order in the same block."""
         return [self._fund(ADMIN, "AssetController", "setOTCManager", self.chain.spare_contracts.otc_manager), *self.order(rng)]
 
     def add_asset(self, rng: random.Random) -> list[RpcTransaction]:
-        """A token that nobody followed yet, with money that comes just before it is added and just after."""
+        """Add a token that is not tracked yet, with donations right before and right after in the same block."""
         token = rng.choice(self.chain.spare_contracts.tokens)
         added = self._fund(ADMIN, "AssetController", "addAssetSimple", token, rng.randrange(3), 0)
         before, after = ([self._donation(ADMIN, token, rng)] * rng.randrange(2) for _ in range(2))
         return [*before, added, *after]
 
     def donate(self, rng: random.Random) -> list[RpcTransaction]:
-        """Money that comes into the vault by nobody's plan, of a token that is followed or is not yet."""
+        """Mint a token to the vault, one that is tracked or one that is not tracked yet."""
         token = rng.choice((self.chain.fund.deployment.usdt, *self.chain.spare_contracts.tokens))
         return [self._donation(rng.choice(INVESTORS), token, rng)]
 
@@ -149,7 +150,7 @@ _ACTIONS: Final[dict[str, tuple[int, Callable[[FundActions, random.Random], list
     "sell": (1, FundActions.sell),
     "order": (1, FundActions.order),
     "replace_otc_manager": (1, FundActions.replace_otc_manager),
-    "add asset": (3, FundActions.add_asset),
+    "add_asset": (3, FundActions.add_asset),
     "donate": (3, FundActions.donate),
 }
-"""By name, with how often each comes beside the others."""
+"""Actions by name, with their weights."""

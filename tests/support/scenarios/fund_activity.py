@@ -1,4 +1,4 @@
-"""What people and markets do to the test fund beside redemptions, and the snapshot after it."""
+"""Transactions and price changes of the test fund other than redemptions, and snapshots after them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +18,7 @@ MATERIAL_THRESHOLD: Final = Bps(1)
 
 
 async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
-    """The fund as it is after everything done so far."""
+    """Record everything done so far and take a snapshot."""
     await record_all(app_context, fund)
     taken = await take_snapshot(
         app_context.database,
@@ -33,15 +33,15 @@ async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = 
 
 @dataclass(frozen=True)
 class FundActivity:
-    """Short names for what happens to the fund."""
+    """Short methods for transactions of the fund."""
 
     fund: TestFund
 
     def asset(self, symbol: str) -> FundAsset:
-        return next(each for each in self.fund.deployment.assets if each.symbol == symbol)
+        return next(asset for asset in self.fund.deployment.assets if asset.symbol == symbol)
 
     def act(self, name: str, contract: str, address: str, function: str, *args: Any) -> int:
-        """One transaction to any contract, mined; the block's number."""
+        """Send one transaction to any contract and mine it. Return its block number."""
         with self.fund.chain() as chain:
             chain.call(self.fund.accounts.account(name), contract, chain.web3.to_checksum_address(address), function, *args)
             self.fund.mine(1)
@@ -68,17 +68,17 @@ class FundActivity:
         return self.controller("hot", "redeemAsset", self.asset(symbol).address, tokens_raw)
 
     def earn(self, symbol: str, usdt: int) -> int:
-        """The asset's issuer owes the holding so much, and pays it in tokens."""
+        """Let the asset's issuer accrue a yield to the holding, and pay it in tokens."""
         adapter = self.asset(symbol).adapter
         assert adapter is not None
         self.act(ADMIN, "PurchaseAdapter", adapter, "earn", usdt * WAD)
         return self.controller("hot", "compoundYield")
 
     def pay_otc_order(self, symbol: str, usdt: int, tokens_raw: int) -> int:
-        """An OTC order that is paid; its id."""
+        """Create and pay an OTC order. Return its id."""
         deployment = self.fund.deployment
-        pay_otc_order = (self.asset(symbol).address, usdt * WAD, tokens_raw, deployment.otc_counterparty, 30 * 86_400)
-        self.controller("hot", "createOTCOrder", *pay_otc_order)
+        terms = (self.asset(symbol).address, usdt * WAD, tokens_raw, deployment.otc_counterparty, 30 * 86_400)
+        self.controller("hot", "createOTCOrder", *terms)
         with self.fund.chain() as chain:
             order_id = int(chain.read("OTCManager", deployment.otc_manager, "orderCount"))
         self.controller("hot", "executeOTCPayment", order_id)

@@ -1,8 +1,8 @@
-"""Listeners in this process that are started, told to stop at some wait, put to sleep at another, and overtaken.
+"""Listeners in this process that a test starts, cancels at one wait, suspends at another, and supersedes.
 
-`Listener.follow` is what `paimon listener` runs; the lease it runs under is taken here, by the test, so that it can be
-taken away or given out twice. It is driven wait by wait (see `deathpoints`). Its pool of endpoints is made anew for each
-ordeal: what endpoints taught before would be no part of a seed.
+`Listener.follow` is what `paimon listener` runs. The test takes the lease, so that it can take the lease away or give it out
+twice. The listener is driven wait by wait (see `crash_points`). Each scenario gets a new pool of endpoints, since the health
+of the old one does not depend on the seed.
 """
 
 import asyncio
@@ -30,8 +30,10 @@ _EXPIRE_LEASES: Final = text("UPDATE ops.leases SET expires_at = now() - interva
 
 @dataclass
 class InterruptibleListener(DrivenCoroutine):
-    """Told to stop at its `cancel_at`-th wait, as a signal would; asleep from its `suspend_at`-th until woken. Whoever was told
-    to stop does not fall asleep any more: the test waits for its end."""
+    """A listener that is cancelled at its `cancel_at`-th wait, as by a signal, and suspended from its `suspend_at`-th on.
+
+    A cancelled listener is not suspended any more, since the test waits for its end.
+    """
 
     cancel_at: int | None = None
     suspend_at: int | None = None
@@ -44,8 +46,10 @@ class InterruptibleListener(DrivenCoroutine):
             self.stop()
 
     def stop(self) -> None:
-        """Once: a second signal would break off what the first one has to put in order. The task's own count of cancellations
-        does not tell, a timeout of the listener's is among them."""
+        """Cancel the task, only once: a second signal would interrupt the cleanup after the first.
+
+        The task's own count of cancellations does not help, because it includes the listener's timeouts.
+        """
         assert self.task is not None
         if not self._cancel_requested:
             self._cancel_requested = True
@@ -58,25 +62,25 @@ class InterruptibleListener(DrivenCoroutine):
 
 ENDPOINTS_MAX: Final = 3
 ALL_NEAR_HEAD: Final = 10_000
-"""`strict_proof_blocks` in which every block of an ordeal is near the head: nothing but receipts is taken as proof."""
+"""A `strict_proof_blocks` with which every block of a scenario is near the head, so that only receipts count as proof."""
 
 
 @dataclass(frozen=True)
 class HostConfig:
-    """How a station is set up for one ordeal: its pool's endpoints, of which one may lie, and settings of the chain.
+    """A host's setup for one scenario: its pool's endpoints, of which one may be byzantine, and chain settings.
 
-    Two that tell the same lie are believed, and that is known (docs/concepts/completeness.md). So it is one for the whole of an ordeal:
-    a lie of one and, a moment later, the same of another would be two. A single endpoint is contradicted by nobody but the
-    receipts, so that to it every block is live.
+    Two endpoints with the same wrong answer are believed, which is a known limit (docs/concepts/completeness.md). So one
+    endpoint stays the byzantine one for the whole scenario: the same fault of two endpoints in turn would count as two. Only
+    receipts can contradict a single endpoint, so for a single one every block counts as near the head.
     """
 
     endpoints: int = 1
     byzantine_endpoint: int = 0
-    byzantine_profile: str = "lying"
+    byzantine_profile: str = "byzantine"
     options: Mapping[str, Any] = field(default_factory=lambda: {"strict_proof_blocks": ALL_NEAR_HEAD})
 
     def profile_of(self, endpoint: int) -> str:
-        """Of its weather (`chainfaults.READING`)."""
+        """Return the endpoint's fault profile (`chain_faults.RPC_FAULTS`)."""
         return self.byzantine_profile if endpoint == self.byzantine_endpoint else "failing"
 
 
@@ -85,25 +89,25 @@ _SHORT_TIMEOUTS: Final = {"request_timeout_seconds": 0.25, "attempts_max": 1, "p
 
 @dataclass
 class ListenerHost:
-    """A place where a listener may run, on a house whose nodes are the first of `nodes`."""
+    """A host on which a listener may run. Its endpoints are the first of `nodes`."""
 
     name: str
     app_context: AppContext
     nodes: Sequence[ChainProxy]
     lease: HeldLease | None = None
     epochs: set[int] = field(default_factory=set)
-    """Those under which a listener was started here."""
+    """The epochs under which a listener was started here."""
     end_reasons: list[str] = field(default_factory=list)
     _running: InterruptibleListener | None = None
 
     @asynccontextmanager
     async def configured(self, host_config: HostConfig) -> AsyncIterator[None]:
-        """A new pool, in calm weather, and no memory."""
-        for each in self.nodes:
-            each.restart_profile(self.name, 0.0)
+        """Open a new pool without faults, and forget the previous scenario."""
+        for node in self.nodes:
+            node.restart_profile(self.name, 0.0)
         self.lease, self.end_reasons = None, []
         self.epochs.clear()
-        first, *more = (each.url for each in self.nodes[: host_config.endpoints])
+        first, *more = (node.url for node in self.nodes[: host_config.endpoints])
         chain = self.app_context.settings.chain.model_copy(
             update={
                 "rpc_url": SecretStr(first),
@@ -120,14 +124,14 @@ class ListenerHost:
 
     @property
     def requests(self) -> int:
-        return sum(each.requests for each in self.nodes)
+        return sum(node.requests for node in self.nodes)
 
     @property
     def is_running(self) -> bool:
         return self._running is not None and self._running.task is not None and not self._running.task.done()
 
     async def take_lease(self) -> None:
-        """As if its holder, whoever that is, had let it run out."""
+        """Take the lease, as if its holder had let it expire."""
         async with self.app_context.database.write() as session:
             await session.execute(_EXPIRE_LEASES)
         self.lease = await try_acquire(self.app_context.database, LEASE, self.name, ttl_seconds=_LEASE_TTL_SECONDS)
@@ -142,14 +146,14 @@ class ListenerHost:
         self.epochs.add(self.lease.epoch)
         self._running = running = InterruptibleListener(listener.follow(self.lease), cancel_at=cancel_at, suspend_at=suspend_at)
         running.task = asyncio.create_task(self._run(running))
-        await asyncio.sleep(0)  # it has begun: a task that is cancelled before never was
+        await asyncio.sleep(0)  # start the task: one that is cancelled before its start never runs
 
     async def _run(self, running: InterruptibleListener) -> None:
-        """Until it ends in one of the ways a listener may end; any other is raised where it is stopped. That the database ended
-        its connection is one of them; that its rows were there already is not.
+        """Run the listener until it ends in an allowed way. `stop` raises any other error.
 
-        A halt is not among them: no weather may bring one about, and whoever is halted does not catch up. Nor is anything else
-        that a node says or does not say: it is waited for.
+        Allowed are a cancellation, a lost lease, and a database error such as a closed connection. A duplicate row is not
+        allowed. A halt does not end the task, but a halted listener never catches up, so no fault may cause one. A node's
+        answer, or its silence, never ends a listener: it waits for the node.
         """
         try:
             await running
@@ -161,12 +165,12 @@ class ListenerHost:
             self.end_reasons.append(f"{self.name} ended: {type(end).__name__}: {str(end).splitlines()[0]}")
 
     async def recorded_block(self) -> int:
-        """The last recorded block."""
+        """Read the last recorded block."""
         async with self.app_context.database.read() as session:
             return (await session.execute(select(CursorRow.number))).scalar() or 0
 
     async def wait_until_recorded(self, block: int) -> None:
-        """It runs until it has recorded this block."""
+        """Wait until the listener has recorded this block. Fails when it ends before."""
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             while await self.recorded_block() < block:
                 assert self.is_running, f"the listener ended, and did not reach block {block}: {self.end_reasons[-1:]}"
@@ -177,11 +181,11 @@ class ListenerHost:
             self._running.resumed.set()
 
     async def stop(self) -> None:
-        """Raises what ended the listener and should not have. One that fell asleep while it was ending goes on with that."""
+        """Stop the listener and raise the error that ended it wrongly. A suspended listener resumes, in order to end."""
         if self._running is None or self._running.task is None:
             return
         self.resume()
         self._running.stop()
         ending, self._running = self._running.task, None
-        await asyncio.wait([ending])  # not the task itself: whoever gives up waiting would end it, and not be told
+        await asyncio.wait([ending])  # not `await ending`: a timeout of this test would cancel the task silently
         ending.result()
