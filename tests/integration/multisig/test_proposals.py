@@ -177,7 +177,7 @@ async def test_rejection_uses_up_the_nonce(safe_harness: SafeHarness) -> None:
     assert await safe_harness.transaction(rejection) == rejection_transaction(0, safe_harness.safes.warm)
     state = (await safe_harness.details(rejection)).summary
     assert state.competing == (hash_,)
-    assert "rejects whatever else" in state.calls[0].description
+    assert "rejects every other proposal" in state.calls[0].description
     await safe_harness.sign(rejection, 1, 2)
     assert await safe_harness.execute_externally(rejection)
     assert [await status(safe_harness, proposal) for proposal in (hash_, rejection)] == [
@@ -242,7 +242,7 @@ async def test_execution_by_someone_else_is_adopted(safe_harness: SafeHarness) -
 
 
 async def test_incomplete_logs_decide_nothing(safe_harness: SafeHarness) -> None:
-    """The recorded sync block lies after the execution that moved the nonce, so that the logs lack that execution."""
+    """The recorded sync block is after the execution that moved the nonce, so that the logs lack that execution."""
     hash_ = await safe_harness.propose("plan", safe_harness.no_op_call())
     await safe_harness.sign(hash_, 1, 2)
     row = await safe_harness.row(hash_)

@@ -118,7 +118,7 @@ async def _other_fork(node: FaultyNode, _request: web.Request, calls: list[Call]
 
 
 def _broadcast_answer(messages: tuple[str, ...], *, taken: bool) -> Fault:
-    """Answer a broadcast with a message of the table, whatever happened to the bytes."""
+    """Answer a broadcast with a message of the table that need not fit what happened to the bytes."""
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
         if taken:

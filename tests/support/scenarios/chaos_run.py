@@ -162,7 +162,7 @@ class ChaosRun:
         self.external_hashes.add(Hash32(keccak(hexstr=raw)))
 
     def _request_operator_action(self) -> None:
-        """Request an action on some intent, in whatever status it is, while the senders work."""
+        """Request an action on some intent, in any status, while the senders work."""
         self.action_requests.append((self.rng.choice(_ACTION_KINDS), self.rng.random()))
         self.events[-1] += f" to {self.action_requests[-1][0]}"
 

@@ -40,7 +40,7 @@ def test_intent_with_its_effect_or_a_later_retry_takes_no_action(kind: ActionKin
     if kind is ActionKind.RETRY:
         assert now.status in RETRIABLE_STATUSES
         assert not now.has_later_retry
-        assert not now.has_spending_limits, "its limits are weighed anew only when the plan is handed in again"
+        assert not now.has_spending_limits, "its limits are checked again only when the plan is submitted again"
     else:
         assert now.status in OPEN_INTENTS
         assert now.mined_block is None

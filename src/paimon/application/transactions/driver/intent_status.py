@@ -45,7 +45,7 @@ def requeue_state_unknown(intent: AnyIntent, reason: str, *, now: datetime, wait
 
 
 def abort(intent: AnyIntent, end_status: IntentStatus, reason: str, *, now: datetime) -> AnyIntent:
-    """End the intent without its effect. In flight, its nonce must be used up first, by whatever is mined."""
+    """End the intent without its effect. In flight, its nonce must be used up first, by the call or by a self-send."""
     aborting = intent.aborting(end_status, strip_nul(reason))
     if intent.status is IntentStatus.SENDING:
         return _logged(intent, aborting)

@@ -214,7 +214,7 @@ async def explain_failure(
     except RpcError as error:
         if error.is_revert:
             return explain_revert(contracts, error.revert_data)
-        return CallReverted(f"reverted; the node cannot tell why: {error.message}", None)
+        return CallReverted(f"reverted; the node does not show the reason: {error.message}", None)
     if out_of_gas:
         return CallReverted("ran out of gas at its limit", None)
     return CallReverted("reverted where it was mined, though the same call passes at the end of that block", None)

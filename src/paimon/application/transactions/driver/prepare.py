@@ -11,7 +11,7 @@ In this order, under the wallet's lock, in one transaction:
 4. The nonce is clear (domain/transaction/nonce.py).
 5. The signer signs. Then attempt, nonce counter and intent are written together.
 
-Bytes that were signed in a transaction which did not commit are gone with the process that had them: nobody can send them.
+Bytes that were signed in a transaction which did not commit are gone with the process that had them, and can never be sent.
 """
 
 from collections.abc import Sequence

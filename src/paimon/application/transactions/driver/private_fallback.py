@@ -1,8 +1,9 @@
 """Move transactions from the private endpoint to the public pool: the same bytes, after a number of final blocks.
 
-A private endpoint shows our transactions to its builders only, so that nobody can act on them before they are mined. It may
-also withhold them, or be down. The settings decide whether this fallback is allowed. Only the attempt's channel changes here;
-the next steps hand the bytes to the public node, because they are unacknowledged or because that node does not know them.
+A private endpoint shows our transactions to its builders only, so that no one else can act on them before they are mined. It
+may also withhold them, or be down. The settings decide whether this fallback is allowed. Only the attempt's channel changes
+here; the next steps hand the bytes to the public node, because they are unacknowledged or because that node does not know
+them.
 """
 
 import structlog

@@ -2,7 +2,7 @@
 
 Only the wallet's lowest nonce that is not mined can hold up the others. Three things replace a transaction:
 
-- an operator or a deadline aborts the intent: a zero-value self-send takes the nonce at once, whatever the nonce;
+- an operator or a deadline aborts the intent: a zero-value self-send takes the nonce at once, also above the lowest one;
 - an operator speeds up the lowest nonce;
 - the lowest nonce has waited too long.
 

@@ -32,7 +32,7 @@ class ProposalConflict(Conflict):
 
 
 class HashMismatch(Unavailable):
-    """The Safe computes another hash than this system: nobody may sign either hash."""
+    """The Safe computes another hash than this system: neither hash may be signed."""
 
 
 @dataclass(frozen=True, slots=True)

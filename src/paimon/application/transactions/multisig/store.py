@@ -149,7 +149,7 @@ async def save_signature(
 
 
 async def list_execution_intents(session: WriteSession, hashes: Iterable[Hash32]) -> list[Intent]:
-    """Return the intents that execute these proposals, whatever became of them."""
+    """Return the intents that execute these proposals, open or ended."""
     query = select(IntentRow).where(
         IntentRow.kind == IntentKind.EXECUTE_SAFE,
         IntentRow.subject_type == SubjectType.SAFE_TRANSACTION,

@@ -3,7 +3,7 @@
 Level-triggered, and only final blocks count. The Safe's own events show what it executed. They must account for every step of
 its nonce since the last sync; a node whose logs are not complete yet is asked again later, and nothing is concluded
 meanwhile. A proposal that someone else executed, with signatures from here or from elsewhere, is adopted like our own.
-Whatever competed with it for the nonce is over.
+Every proposal that competed with it for the nonce is over.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """Submit an operator's signed action: speed up, cancel or retry an intent, or clear a wallet's fault.
 
-The checks, in this order, each with an exception of its own: the target exists; the signature is well formed; its expiry lies
+The checks, in this order, each with an exception of its own: the target exists; the signature is well formed; its expiry is
 ahead, and not too far; its nonce is unused; the signed-in wallet made it over exactly this action; the user has the
 permission; the action is possible now, and no other action on the target is requested. Only the action's row is written here,
 and the wallet's driver is woken. The driver checks once more under the wallet's lock, and carries the action out

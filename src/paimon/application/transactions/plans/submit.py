@@ -1,7 +1,7 @@
 """Submit a plan: check it once more under the lock of the limits, and write it with what carries it out, in one transaction.
 
 The lock makes the limits hold: of two plans that would share the rest of a day's limit, the second sees the first. The chain
-is read before the lock is taken, so that nobody waits for a node under it. The one exception is the Safe's own hash of a
+is read before the lock is taken, so that no one waits for a node under it. The one exception is the Safe's own hash of a
 proposal.
 
 The checks, in this order, each with an exception of its own: the calls can be made; the signature is well formed, in time,
