@@ -1,4 +1,4 @@
-"""Deciding a ticket over REST: what a wallet signs, who may, and everything that is refused."""
+"""Tests of voting on tickets over REST: the signed document, the required roles, and refused requests."""
 
 import asyncio
 import runpy
@@ -37,12 +37,12 @@ VIPS = ("vera", "viktor", "otto", "ines")
 
 @pytest.fixture(autouse=True)
 async def _ticket(app_context: AppContext, api_client: ApiClient) -> None:
-    """Request 1 of ines awaits approval and has its ticket; vera and viktor may decide, otto and ines only on chain."""
-    await raise_for(app_context, api_client, 1)
+    """Request 1 of ines awaits approval with a ticket. vera and viktor may vote; otto and ines have only the on-chain role."""
+    await open_ticket_for(app_context, api_client, 1)
     await grant_approver_role(app_context.database, api_client.accounts, *VIPS)
 
 
-async def raise_for(app_context: AppContext, api_client: ApiClient, request_id: int) -> None:
+async def open_ticket_for(app_context: AppContext, api_client: ApiClient, request_id: int) -> None:
     async with app_context.database.write() as session:
         row = request_row(request_id, owner=parse_address(api_client.accounts.address("ines")))
         session.add(row)
@@ -67,7 +67,7 @@ async def rows(database: Database, table: Any) -> int:
         return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(api_client: ApiClient, database: Database) -> None:
+async def test_signed_approval_decides_the_ticket_and_queues_its_call(api_client: ApiClient, database: Database) -> None:
     shown = await api_client.get(f"/approvals/{TICKET}", by="vera")
     require_example(shown, "ticket")
     body = signed_body(shown.json()["data"]["signing"]["approve"], api_client.accounts.account("vera"), reason="checked")
@@ -77,18 +77,18 @@ async def test_an_approvers_signature_decides_the_ticket_and_queues_its_call(api
     data = answer.json()["data"]
     assert (data["status"], data["approvals"], data["signing"]) == ("APPROVED", 1, None)
     assert [vote["reason"] for vote in data["votes"]] == ["checked"]
-    assert [(each["key"], each["kind"], each["status"]) for each in data["intents"]] == [
-        ("approve-redemption:1", "approve_redemption", "queued")
+    assert [(intent["key"], intent["kind"], intent["status"]) for intent in data["intents"]] == [
+        ("approve-redemption:1", "approve_redemption", "QUEUED")
     ]
     async with database.read() as session:
         intent = (await session.scalars(select(IntentRow))).one()
-        woken = (await session.scalars(select(OutboxMessageRow))).one()
+        message = (await session.scalars(select(OutboxMessageRow))).one()
     assert intent.wallet == api_client.settings.sending.approver
-    assert (intent.ticket_id, woken.kind) == (TICKET, "drive_wallet")
-    assert woken.correlation_id == answer.json()["requestId"], "the reaction's log lines name the request it began with"
+    assert (intent.ticket_id, message.kind) == (TICKET, "drive_wallet")
+    assert message.correlation_id == answer.json()["requestId"], "the handler's log lines name the request"
 
 
-async def test_the_documented_program_decides_a_ticket(api_client: ApiClient, tmp_path: Path) -> None:
+async def test_documented_program_votes_on_a_ticket(api_client: ApiClient, tmp_path: Path) -> None:
     page = (DOCS / "reference" / "api.md").read_text()
     program = tmp_path / "example.py"
     program.write_text(page.split("```python\n")[1].split("```")[0])
@@ -97,7 +97,7 @@ async def test_the_documented_program_decides_a_ticket(api_client: ApiClient, tm
     assert (data["status"], [vote["reason"] for vote in data["votes"]]) == ("APPROVED", ["checked"])
 
 
-async def test_a_rejection_carries_its_signed_reason_to_the_chain(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_rejection_sends_its_signed_reason_to_the_chain(api_client: ApiClient, app_context: AppContext) -> None:
     body = signed_body(
         (await documents(api_client))["reject"], api_client.accounts.account("vera"), reason="Owner under sanctions: hold"
     )
@@ -112,14 +112,14 @@ async def test_a_rejection_carries_its_signed_reason_to_the_chain(api_client: Ap
     )
 
 
-async def test_the_same_decision_is_reachable_under_the_request(api_client: ApiClient) -> None:
+async def test_vote_is_accepted_under_the_request_too(api_client: ApiClient) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     answer = await api_client.post("/redemptions/1/approve", body, by="vera")
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "APPROVED")
 
 
 @pytest.mark.parametrize("signature", ["0x12", "", "hello", "0x" + "00" * 65])
-async def test_a_malformed_signature_is_refused(api_client: ApiClient, signature: str) -> None:
+async def test_malformed_signature_is_refused(api_client: ApiClient, signature: str) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera")) | {"signature": signature}
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
@@ -138,21 +138,21 @@ async def test_a_malformed_signature_is_refused(api_client: ApiClient, signature
         ({"signature": None}, "signature"),
     ],
 )
-async def test_a_malformed_body_names_the_field(api_client: ApiClient, change: dict[str, Any], field: str) -> None:
+async def test_malformed_body_names_the_field(api_client: ApiClient, change: dict[str, Any], field: str) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera")) | change
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
-    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
 
 
-async def test_a_rejection_without_a_reason_is_refused(api_client: ApiClient) -> None:
+async def test_rejection_without_a_reason_is_refused(api_client: ApiClient) -> None:
     body = signed_body((await documents(api_client))["reject"], api_client.accounts.account("vera"), reason="  ")
     answer = await api_client.post(f"/approvals/{TICKET}/reject", body, by="vera")
     assert refused(answer) == (400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("seconds", [-5, 3_600])
-async def test_an_expired_vote_or_one_kept_for_later_is_refused(api_client: ApiClient, seconds: int) -> None:
+async def test_vote_is_refused_when_expired_or_expiring_too_late(api_client: ApiClient, seconds: int) -> None:
     document = (await documents(api_client))["approve"]
     body = signed_body(document, api_client.accounts.account("vera"), expiresAt=seconds_from_now(seconds))
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")
@@ -160,7 +160,7 @@ async def test_an_expired_vote_or_one_kept_for_later_is_refused(api_client: ApiC
     assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
 
 
-async def test_a_signature_over_other_words_is_refused(api_client: ApiClient) -> None:
+async def test_signature_over_another_document_is_refused(api_client: ApiClient) -> None:
     signing, vera = await documents(api_client), api_client.accounts.account("vera")
     other_verdict = signed_body(signing["reject"], vera)
     other_reason = signed_body(signing["approve"], vera, reason="as signed") | {"reason": "as sent"}
@@ -174,7 +174,7 @@ async def test_a_signature_over_other_words_is_refused(api_client: ApiClient) ->
         assert refused(answer) == (403, "FORBIDDEN")
 
 
-async def test_nobody_votes_with_anothers_signature(api_client: ApiClient) -> None:
+async def test_signature_of_another_user_is_refused(api_client: ApiClient) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert refused(await api_client.post(f"/approvals/{TICKET}/approve", body, by="viktor")) == (403, "FORBIDDEN")
 
@@ -183,14 +183,14 @@ async def test_nobody_votes_with_anothers_signature(api_client: ApiClient) -> No
     ("name", "why"),
     [("otto", "needs the role admin"), ("ada", "VIP_APPROVER_ROLE"), ("willa", "needs the role admin")],
 )
-async def test_both_roles_are_needed_the_one_here_and_the_one_on_chain(api_client: ApiClient, name: str, why: str) -> None:
+async def test_voter_needs_both_the_role_here_and_on_chain(api_client: ApiClient, name: str, why: str) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account(name))
     answer = await api_client.post(f"/approvals/{TICKET}/approve", body, by=name)
     assert refused(answer) == (403, "FORBIDDEN")
     assert why in answer.json()["error"]["message"]
 
 
-async def test_the_owner_never_decides_whatever_their_roles(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_owner_may_not_vote_on_their_own_request(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
         row = request_row(2, owner=parse_address(api_client.accounts.address("vera")))
         session.add(row)
@@ -201,7 +201,7 @@ async def test_the_owner_never_decides_whatever_their_roles(api_client: ApiClien
     assert "owner or receiver" in answer.json()["error"]["message"]
 
 
-async def test_a_decided_ticket_takes_no_more_votes(api_client: ApiClient, database: Database) -> None:
+async def test_decided_ticket_takes_no_more_votes(api_client: ApiClient, database: Database) -> None:
     first, second = await documents(api_client), await documents(api_client)
     assert (
         await api_client.post(
@@ -216,8 +216,8 @@ async def test_a_decided_ticket_takes_no_more_votes(api_client: ApiClient, datab
     assert await rows(database, IntentRow) == 1
 
 
-async def test_a_replayed_nonce_is_refused_on_any_ticket(api_client: ApiClient, app_context: AppContext) -> None:
-    await raise_for(app_context, api_client, 2)
+async def test_used_nonce_is_refused_on_any_ticket(api_client: ApiClient, app_context: AppContext) -> None:
+    await open_ticket_for(app_context, api_client, 2)
     used = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert (await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")).status_code == 200
     replay = await api_client.post(f"/approvals/{TICKET}/approve", used, by="vera")
@@ -228,10 +228,10 @@ async def test_a_replayed_nonce_is_refused_on_any_ticket(api_client: ApiClient, 
     assert refused(await api_client.post("/approvals/TKT-R000002/approve", moved, by="vera")) == (409, "CONFLICT")
 
 
-async def test_the_same_vote_sent_many_times_at_once_counts_once(api_client: ApiClient, database: Database) -> None:
+async def test_vote_sent_many_times_at_once_counts_once(api_client: ApiClient, database: Database) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     answers = await asyncio.gather(*(api_client.post(f"/approvals/{TICKET}/approve", body, by="vera") for _ in range(5)))
-    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409]
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
     assert (await rows(database, ApprovalRecordRow), await rows(database, IntentRow)) == (1, 1)
 
 
@@ -245,33 +245,33 @@ async def test_the_same_vote_sent_many_times_at_once_counts_once(api_client: Api
         (f"/redemptions/{2**256}/approve", (400, "VALIDATION_ERROR")),
     ],
 )
-async def test_unknown_and_malformed_ids(api_client: ApiClient, path: str, expected: tuple[int, str]) -> None:
+async def test_unknown_and_malformed_ids_are_refused(api_client: ApiClient, path: str, expected: tuple[int, str]) -> None:
     body = signed_body((await documents(api_client))["approve"], api_client.accounts.account("vera"))
     assert refused(await api_client.post(path, body, by="vera")) == expected
 
 
-async def test_a_redemptions_ticket_cannot_be_cancelled_here_and_says_why(api_client: ApiClient) -> None:
+async def test_ticket_of_a_redemption_cannot_be_cancelled_here(api_client: ApiClient) -> None:
     answer = await api_client.post(f"/approvals/{TICKET}/cancel", by="ada")
     assert refused(answer) == (409, "CONFLICT")
-    assert "closes only by what the chain shows" in answer.json()["error"]["message"]
+    assert "closes only by an event on chain" in answer.json()["error"]["message"]
     assert refused(await api_client.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
 
 
-async def test_lists_and_the_sla_report_show_the_ticket(api_client: ApiClient) -> None:
+async def test_ticket_is_shown_in_lists_and_the_sla_report(api_client: ApiClient) -> None:
     listed = await api_client.get("/approvals", status="PENDING", type="STANDARD_REDEMPTION")
     require_example(listed, "tickets")
-    assert [each["id"] for each in listed.json()["data"]["items"]] == [TICKET]
+    assert [ticket["id"] for ticket in listed.json()["data"]["items"]] == [TICKET]
     assert (await api_client.get("/approvals", status="APPROVED")).json()["data"]["items"] == []
-    pending_request_id = await api_client.get("/redemptions/pending-approvals")
-    require_example(pending_request_id, "pending_approvals")
-    assert pending_request_id.json()["data"]["items"][0]["ticket"]["id"] == TICKET
+    pending = await api_client.get("/redemptions/pending-approvals")
+    require_example(pending, "pending_approvals")
+    assert pending.json()["data"]["items"][0]["ticket"]["id"] == TICKET
     report = await api_client.get("/approvals/sla-report")
     require_example(report, "sla_report")
     data = report.json()["data"]
     assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"]) == (1, 1)
 
 
-async def test_what_is_to_be_signed_expires_and_is_fresh_each_time(api_client: ApiClient) -> None:
+async def test_documents_to_sign_expire_and_have_a_fresh_nonce(api_client: ApiClient) -> None:
     first, second = await documents(api_client), await documents(api_client)
     assert first["approve"]["message"]["nonce"] != second["approve"]["message"]["nonce"]
     assert first["approve"]["domain"]["chainId"] == 31337

@@ -1,4 +1,4 @@
-"""Every failure has one shape, and a part that does not answer is 503, not an endless wait or a traceback."""
+"""Tests of error responses: one shape for all, and 503 in time when a component does not answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from paimon.settings import DatabaseSettings, RedisSettings, Settings
 
 pytestmark = pytest.mark.integration
 
-NOBODY_LISTENS = 1
+UNUSED_PORT = 1
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
@@ -33,7 +33,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["error"]["code"]
 
 
-async def test_unknown_routes_and_methods_answer_in_the_same_shape(api_client: ApiClient) -> None:
+async def test_unknown_routes_and_methods_get_the_error_envelope(api_client: ApiClient) -> None:
     for path in ("/", "/api/v1", "/api/v1/nothing", "/api/v1/redemptions/", "/api/v2/redemptions"):
         assert refused(await api_client.client.get(path)) == (404, "NOT_FOUND"), path
     wrong_method = await api_client.client.delete("/api/v1/redemptions")
@@ -55,14 +55,14 @@ async def test_unknown_routes_and_methods_answer_in_the_same_shape(api_client: A
         (b"x" * 65_537, "application/json", (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-async def test_bodies_that_are_no_use(
+async def test_invalid_body_is_refused(
     api_client: ApiClient, content: bytes, media_type: str, expected: tuple[int, str]
 ) -> None:
     answer = await api_client.client.post("/api/v1/auth/challenge", content=content, headers={"Content-Type": media_type})
     assert refused(answer) == expected
 
 
-async def test_a_body_without_a_declared_length_is_cut_off_too(api_client: ApiClient) -> None:
+async def test_too_large_body_without_a_declared_length_is_refused(api_client: ApiClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1_000):
             yield b" " * 1_000
@@ -77,16 +77,16 @@ async def test_a_body_without_a_declared_length_is_cut_off_too(api_client: ApiCl
     ("offered", "kept"),
     [("trace-0123456789", True), ("short", False), ("x" * 65, False), ("with space 123", False), ("<script>alert", False)],
 )
-async def test_a_sane_request_id_goes_end_to_end(api_client: ApiClient, offered: str, kept: bool) -> None:
+async def test_request_id_of_the_caller_is_kept_when_valid(api_client: ApiClient, offered: str, kept: bool) -> None:
     answer = await api_client.client.get("/health/live", headers={"X-Request-ID": offered})
     assert answer.headers["X-Request-ID"] == answer.json()["requestId"]
     assert (answer.json()["requestId"] == offered) is kept
 
 
-async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Settings, fund: TestFund) -> None:
-    """The bug here is a house without any of its parts."""
+async def test_unexpected_error_shows_only_its_request_id(settings: Settings, fund: TestFund) -> None:
+    """The application context is an object without any attribute."""
     app = create_app(settings)
-    app.state.app_context = object()
+    app.state.context = object()
     async with api_client_for(app, settings, fund.accounts) as api_client:
         answer = await api_client.get("/redemptions")
     assert refused(answer) == (500, "INTERNAL_ERROR")
@@ -95,19 +95,19 @@ async def test_a_bug_of_ours_shows_its_request_id_and_nothing_else(settings: Set
 
 
 @asynccontextmanager
-async def half_a_house(settings: Settings, fund: TestFund) -> AsyncIterator[ApiClient]:
-    """The API as it is when a part dies after the start: without the start-up's own refusals."""
+async def running_without_startup_checks(settings: Settings, fund: TestFund) -> AsyncIterator[ApiClient]:
+    """Run the API without the checks of its start, as if a component failed afterwards."""
     app = create_app(settings)
     async with open_app_context(settings, process="test") as app_context:
-        app.state.app_context = app_context
+        app.state.context = app_context
         app.state.health_reporter = HealthReporter(app_context)
         async with api_client_for(app, settings, fund.accounts) as api_client:
             yield api_client
 
 
 @asynccontextmanager
-async def black_hole() -> AsyncIterator[int]:
-    """A port that accepts and never says a word."""
+async def silent_port() -> AsyncIterator[int]:
+    """Open a port that accepts connections and never sends anything."""
     open_connections: list[asyncio.StreamWriter] = []
 
     async def swallow(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,7 +132,7 @@ def with_redis(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={"redis": RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}/0"))})
 
 
-async def ask_everything(api_client: ApiClient) -> list[tuple[int, str]]:
+async def request_all(api_client: ApiClient) -> list[tuple[int, str]]:
     wallet = api_client.accounts.address("vera")
     answers: list[Any] = [
         await api_client.get("/redemptions"),
@@ -146,57 +146,63 @@ async def ask_everything(api_client: ApiClient) -> list[tuple[int, str]]:
     return [refused(answer) for answer in answers]
 
 
-async def test_a_database_that_refuses_is_503(settings: Settings, fund: TestFund) -> None:
-    async with half_a_house(with_database(settings, NOBODY_LISTENS), fund) as api_client:
-        assert set(await ask_everything(api_client)) == {(503, "SERVICE_UNAVAILABLE")}
+async def test_refused_database_connection_is_503(settings: Settings, fund: TestFund) -> None:
+    async with running_without_startup_checks(with_database(settings, UNUSED_PORT), fund) as api_client:
+        assert set(await request_all(api_client)) == {(503, "SERVICE_UNAVAILABLE")}
         assert refused(await api_client.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
         health = (await api_client.get("/system/health", by=None)).json()["data"]
-    assert health["status"] == "down"
-    components = {each["name"]: each["status"] for each in health["components"]}
-    assert (components["database"], components["redis"], components["listener"]) == ("down", "ok", "down")
+    assert health["status"] == "DOWN"
+    components = {component["name"]: component["status"] for component in health["components"]}
+    assert (components["database"], components["redis"], components["listener"]) == ("DOWN", "OK", "DOWN")
 
 
-async def test_a_database_that_never_answers_is_503(settings: Settings, fund: TestFund) -> None:
-    async with black_hole() as port, half_a_house(with_database(settings, port), fund) as api_client, asyncio.timeout(20):
+async def test_silent_database_is_503(settings: Settings, fund: TestFund) -> None:
+    async with (
+        silent_port() as port,
+        running_without_startup_checks(with_database(settings, port), fund) as api_client,
+        asyncio.timeout(20),
+    ):
         assert refused(await api_client.get("/redemptions")) == (503, "SERVICE_UNAVAILABLE")
 
 
-async def test_connections_that_were_cut_are_not_noticed_by_the_next_caller(
+async def test_next_request_succeeds_after_connections_were_terminated(
     api_client: ApiClient, database: Database, settings: Settings
 ) -> None:
     async with database.write() as session:
         session.add(request_row(1, owner=parse_address(api_client.accounts.address("ines"))))
     assert (await api_client.get("/redemptions")).status_code == 200
     async with database.write() as session:
-        cut = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'paimon-api'")
-        assert (await session.execute(cut)).scalar_one() >= 1
+        terminate = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'paimon-api'")
+        assert (await session.execute(terminate)).scalar_one() >= 1
     assert (await api_client.get("/redemptions")).status_code == 200
 
 
-async def test_without_redis_the_overview_comes_from_the_database_and_readiness_says_no(
+async def test_api_serves_from_the_database_without_redis_and_is_not_ready(
     settings: Settings, fund: TestFund, api_client: ApiClient
 ) -> None:
-    async with half_a_house(with_redis(settings, NOBODY_LISTENS), fund) as cut_off:
-        overview = await cut_off.get("/fund/overview")
+    async with running_without_startup_checks(with_redis(settings, UNUSED_PORT), fund) as client:
+        overview = await client.get("/fund/overview")
         assert refused(overview) == (503, "SERVICE_UNAVAILABLE")
-        assert refused(await cut_off.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
-        assert (await cut_off.get("/redemptions")).status_code == 200
-        health = (await cut_off.get("/system/health", by=None)).json()["data"]
-    assert health["status"] == "degraded"
+        assert refused(await client.client.get("/health/ready")) == (503, "SERVICE_UNAVAILABLE")
+        assert (await client.get("/redemptions")).status_code == 200
+        health = (await client.get("/system/health", by=None)).json()["data"]
+    assert health["status"] == "DEGRADED"
 
 
-async def test_a_redis_that_never_answers_does_not_hold_a_request_for_ever(
-    settings: Settings, fund: TestFund, api_client: ApiClient
-) -> None:
-    async with black_hole() as port, half_a_house(with_redis(settings, port), fund) as cut_off, asyncio.timeout(25):
-        assert refused(await cut_off.get("/fund/overview")) == (503, "SERVICE_UNAVAILABLE")
+async def test_request_ends_in_time_when_redis_is_silent(settings: Settings, fund: TestFund, api_client: ApiClient) -> None:
+    async with (
+        silent_port() as port,
+        running_without_startup_checks(with_redis(settings, port), fund) as client,
+        asyncio.timeout(25),
+    ):
+        assert refused(await client.get("/fund/overview")) == (503, "SERVICE_UNAVAILABLE")
 
 
-async def test_a_silent_node_is_503_where_the_chain_is_needed(
+async def test_unreachable_node_is_503_when_the_chain_is_needed(
     settings: Settings, fund: TestFund, api_client: ApiClient, database: Database
 ) -> None:
-    """Only a scheduled settlement asks the chain: its window's date is read when due."""
-    chain = settings.chain.model_copy(update={"rpc_url": SecretStr(f"http://127.0.0.1:{NOBODY_LISTENS}"), "attempts_max": 1})
+    """Only the settlement of a scheduled request calls the chain: the date of its window is read when due."""
+    chain = settings.chain.model_copy(update={"rpc_url": SecretStr(f"http://127.0.0.1:{UNUSED_PORT}"), "attempts_max": 1})
     async with database.write() as session:
         await add_block(session, 1)
         session.add(
@@ -208,15 +214,15 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
                 status=RedemptionStatus.PENDING,
             )
         )
-    async with half_a_house(settings.model_copy(update={"chain": chain}), fund) as cut_off:
-        assert refused(await cut_off.post("/redemptions/1/settle", by="otto")) == (503, "SERVICE_UNAVAILABLE")
-        health = (await cut_off.get("/system/health", by=None)).json()["data"]
-        components = {each["name"]: each["status"] for each in health["components"]}
-        assert (health["status"], components["node"]) == ("degraded", "down")
+    async with running_without_startup_checks(settings.model_copy(update={"chain": chain}), fund) as client:
+        assert refused(await client.post("/redemptions/1/settle", by="otto")) == (503, "SERVICE_UNAVAILABLE")
+        health = (await client.get("/system/health", by=None)).json()["data"]
+        components = {component["name"]: component["status"] for component in health["components"]}
+        assert (health["status"], components["node"]) == ("DEGRADED", "DOWN")
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "words"),
+    ("query", "field", "message"),
     [
         ("/fund/overview?blok=98", "blok", "there is no such parameter; this endpoint has block"),
         (
@@ -230,15 +236,15 @@ async def test_a_silent_node_is_503_where_the_chain_is_needed(
         ("/health/live?x=1", "x", "there is no such parameter; this endpoint has none"),
     ],
 )
-async def test_a_query_parameter_that_is_not_there_is_not_passed_over(
-    api_client: ApiClient, query: str, field: str, words: str
+async def test_unknown_or_repeated_query_parameter_is_refused(
+    api_client: ApiClient, query: str, field: str, message: str
 ) -> None:
     answer = await api_client.client.get(f"/api/v1{query}", headers={"Authorization": f"Bearer {api_client.token('willa')}"})
     assert refused(answer) == (400, "VALIDATION_ERROR")
-    assert answer.json()["error"]["details"] == [{"field": field, "message": words}]
+    assert answer.json()["error"]["details"] == [{"field": field, "message": message}]
 
 
-async def test_every_problem_of_a_query_is_named_at_once(api_client: ApiClient) -> None:
+async def test_all_problems_of_a_query_are_listed(api_client: ApiClient) -> None:
     answer = await api_client.client.post("/api/v1/auth/challenge?a=1&b=2&b=3", json={"address": "0x" + "11" * 20})
     assert refused(answer) == (400, "VALIDATION_ERROR")
-    assert [each["field"] for each in answer.json()["error"]["details"]] == ["a", "b"]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == ["a", "b"]

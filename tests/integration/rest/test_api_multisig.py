@@ -1,4 +1,4 @@
-"""Safes and proposals over REST: what an owner sees, hands in, and is refused."""
+"""Tests of Safes and proposals over REST: reads, submitted signatures, and refused requests."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def settings(settings: Settings, fund_safes: FundSafes) -> Settings:
-    """With the two Safes."""
+    """Add the two Safes to the settings."""
     named = {"warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.safe_factory.multi_send}
     return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
 
@@ -29,7 +29,7 @@ def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
 
 
 def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:
-    """The body a wallet makes of the document as shown."""
+    """Sign the document, and return the body as a wallet makes it."""
     signed = Account.sign_typed_data(owner(number).key, full_message=document)
     return {"owner": owner(number).address, "signature": hex0x(bytes(signed.signature))}
 
@@ -42,12 +42,12 @@ def refused(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-async def test_an_owner_signs_what_is_shown(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+async def test_owner_signs_the_shown_document(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5), safe_harness.no_op_call())
     shown = await api_client.get(path(hash_), by="vera")
     data = shown.json()["data"]
     assert data["hashCard"]["safeTxHash"] == hex0x(hash_)
-    assert [each["words"] for each in data["calls"]] == [
+    assert [call["description"] for call in data["calls"]] == [
         "AssetController.allocateToLayer(tier=1, amount=5)",
         "Vault.asset()",
     ]
@@ -55,40 +55,46 @@ async def test_an_owner_signs_what_is_shown(safe_harness: SafeHarness, api_clien
     assert answer.status_code == 200, answer.text
     require_example(answer, "proposal")
     data = answer.json()["data"]
-    assert (data["status"], data["signedBy"]) == ("collecting", [owner(1).address])
+    assert (data["status"], data["signedBy"]) == ("COLLECTING", [owner(1).address])
     answer = await api_client.post(path(hash_, "/sign"), by_wallet(3, data["signing"]), by="viktor")
-    assert answer.json()["data"]["status"] == "ready"
+    assert answer.json()["data"]["status"] == "READY"
 
 
-async def test_a_contracts_consent_is_handed_in_by_a_person(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+async def test_user_submits_the_signature_of_a_contract_owner(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan", safe=SafeName.COLD)
     consent = await safe_harness.consent(hash_, "pair")
     body = {"owner": checksum(consent.owner), "signature": hex0x(consent.signature)}
     data = (await api_client.post(path(hash_, "/sign"), body, by="vera")).json()["data"]
     assert data["signedBy"] == [checksum(consent.owner)]
-    assert [(each["isContractSignature"], each["submittedBy"]) for each in data["signatures"]] == [
+    assert [(signature["isContractSignature"], signature["submittedBy"]) for signature in data["signatures"]] == [
         (True, api_client.accounts.address("vera"))
     ]
 
 
-async def test_lists(safe_harness: SafeHarness, api_client: ApiClient) -> None:
-    assert (await api_client.get("/multisig/safes")).json()["data"] == [], "not observed yet"
+async def test_safes_and_proposals_are_listed_and_filtered(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+    assert (await api_client.get("/multisig/safes")).json()["data"] == [], "not synced yet"
     first = await safe_harness.propose("first")
     second = await safe_harness.propose("second", safe=SafeName.COLD)
     third = await safe_harness.propose("third", safe_harness.allocate(7), at_nonce=0)
     safes = await api_client.get("/multisig/safes")
     require_example(safes, "safes")
-    assert [(each["name"], each["threshold"], each["nextNonce"]) for each in safes.json()["data"]] == [
+    assert [(safe["name"], safe["threshold"], safe["nextNonce"]) for safe in safes.json()["data"]] == [
         ("warm", 2, 1),
         ("cold", 3, 1),
     ]
     found = await api_client.get("/multisig/proposals")
     require_example(found, "proposals")
-    assert {each["hash"] for each in found.json()["data"]["items"]} == {hex0x(each) for each in (first, second, third)}
+    assert {proposal["hash"] for proposal in found.json()["data"]["items"]} == {
+        hex0x(hash_) for hash_ in (first, second, third)
+    }
     file = (await api_client.get("/multisig/proposals", format="csv")).text.split("\r\n")
-    assert [line.split(",")[0] for line in file] == ["hash", *(each["hash"] for each in found.json()["data"]["items"]), ""]
+    assert [line.split(",")[0] for line in file] == [
+        "hash",
+        *(proposal["hash"] for proposal in found.json()["data"]["items"]),
+        "",
+    ]
     warm = (await api_client.get("/multisig/proposals", safe="warm", open=True)).json()["data"]["items"]
-    assert [(each["hash"], each["competing"]) for each in warm] == [
+    assert [(proposal["hash"], proposal["competing"]) for proposal in warm] == [
         (hex0x(third), [hex0x(first)]),
         (hex0x(first), [hex0x(third)]),
     ]
@@ -96,7 +102,7 @@ async def test_lists(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     assert refused(await api_client.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
 
 
-async def test_a_rejection_is_proposed(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+async def test_rejection_is_proposed_once(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan")
     answer = await api_client.post(path(hash_, "/reject"), by="vera")
     require_example(answer, "rejection")
@@ -105,7 +111,7 @@ async def test_a_rejection_is_proposed(safe_harness: SafeHarness, api_client: Ap
     assert (await api_client.post(path(hash_, "/reject"), by="viktor")).json()["data"]["hash"] == data["hash"]
 
 
-async def test_refusals(safe_harness: SafeHarness, api_client: ApiClient) -> None:
+async def test_invalid_requests_are_refused(safe_harness: SafeHarness, api_client: ApiClient) -> None:
     hash_ = await safe_harness.propose("plan")
     document = (await api_client.get(path(hash_))).json()["data"]["signing"]
     good = by_wallet(1, document)

@@ -1,4 +1,4 @@
-"""Given-up reactions and quarantined logs over the API and at the terminal: shown, decided once, by whoever may and signed."""
+"""Tests of operator decisions about dead-lettered messages and quarantined logs, over the API and on the command line."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,20 +26,20 @@ LOG = "/system/quarantine/1/0"
 
 
 @pytest.fixture
-async def dead(api_client: ApiClient, app_context: AppContext) -> int:
-    """A reaction that was given up, beside one that is due."""
-    is_aborting, _ = await add(app_context.database, "given up", "due")
+async def dead_lettered(api_client: ApiClient, app_context: AppContext) -> int:
+    """Add a dead-lettered message and a due one."""
+    message_id, _ = await add(app_context.database, "failed", "due")
     async with app_context.database.write() as session:
         await session.execute(
             text("UPDATE ops.outbox SET dead_lettered_at = now(), attempts = 12, last_error = 'ValueError: no' WHERE id = :id"),
-            {"id": is_aborting},
+            {"id": message_id},
         )
-    return is_aborting
+    return message_id
 
 
 @pytest.fixture
 async def unapplied(api_client: ApiClient, app_context: AppContext) -> None:
-    """Request 1, and a log that tells of it and of Ivan and could not be applied."""
+    """Add request 1, and a quarantined log about it that names Ivan."""
     ines, ivan = (parse_address(api_client.accounts.address(name)) for name in ("ines", "ivan"))
     async with app_context.database.write() as session:
         block = await add_block(session, 1)
@@ -50,7 +50,7 @@ async def unapplied(api_client: ApiClient, app_context: AppContext) -> None:
         session.add(log)
 
 
-async def ask(api_client: ApiClient, path: str, kind: str, *, by: str = "vera", **changes: Any) -> httpx.Response:
+async def decide(api_client: ApiClient, path: str, kind: str, *, by: str = "vera", **changes: Any) -> httpx.Response:
     document = (await api_client.get(path)).json()["data"]["signing"][kind]
     body = signed_body(document, api_client.accounts.account(by), reason="I know why", **changes)
     return await api_client.post(f"{path}/{kind.partition('_')[0]}", body, by=by)
@@ -61,38 +61,40 @@ async def decisions(database: Database) -> list[OperatorDecisionRow]:
         return list(await session.scalars(select(OperatorDecisionRow).order_by(OperatorDecisionRow.id)))
 
 
-async def test_a_reaction_that_was_given_up_is_listed_and_replayed_once_by_an_operator(
-    api_client: ApiClient, app_context: AppContext, dead: int
+async def test_operator_replays_a_dead_lettered_message_once(
+    api_client: ApiClient, app_context: AppContext, dead_lettered: int
 ) -> None:
-    listed = await api_client.get("/system/outbox", state="dead")
+    listed = await api_client.get("/system/outbox", status="DEAD_LETTERED")
     require_example(listed, "outbox")
-    assert [each["id"] for each in listed.json()["data"]["items"]] == [dead]
-    assert [each["aggregateId"] for each in (await api_client.get("/system/outbox", state="due")).json()["data"]["items"]] == [
-        "due"
-    ]
-    path = f"/system/outbox/{dead}"
+    assert [message["id"] for message in listed.json()["data"]["items"]] == [dead_lettered]
+    assert [
+        message["aggregateId"] for message in (await api_client.get("/system/outbox", status="DUE")).json()["data"]["items"]
+    ] == ["due"]
+    path = f"/system/outbox/{dead_lettered}"
     require_example(await api_client.get(path), "outbox_message")
     broker = Broker()
     await relay(app_context.database, broker)
-    assert dead not in broker.published_ids
+    assert dead_lettered not in broker.published_ids
 
-    answers = await asyncio.gather(*(ask(api_client, path, "replay_message", by=name) for name in ("otto", "vera")))
-    assert sorted(each.status_code for each in answers) == [200, 409]
-    done, refused = sorted(answers, key=lambda each: each.status_code)
-    require_example(done, "remedy")
-    assert "is due and will be tried by itself" in refused.json()["error"]["message"]
-    assert done.json()["data"] | {"kind": "replay_message", "state": "done", "outcome": "due again"} == done.json()["data"]
-    again = await row(app_context.database, dead)
+    answers = await asyncio.gather(*(decide(api_client, path, "replay_message", by=name) for name in ("otto", "vera")))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    done, refused = sorted(answers, key=lambda answer: answer.status_code)
+    require_example(done, "decision")
+    assert "is due and is retried anyway" in refused.json()["error"]["message"]
+    assert done.json()["data"] | {"kind": "replay_message", "status": "DONE", "outcome": "due again"} == done.json()["data"]
+    again = await row(app_context.database, dead_lettered)
     assert (again.dead_lettered_at, again.attempts, again.enqueued_at) == (None, 0, None)
     await relay(app_context.database, broker)
-    assert dead in broker.published_ids
+    assert dead_lettered in broker.published_ids
     (shown,) = (await api_client.get(path)).json()["data"]["decisions"]
-    assert (shown["problem"], shown["reason"]) == ("test given up: ValueError: no", "I know why")
+    assert (shown["problem"], shown["reason"]) == ("test failed: ValueError: no", "I know why")
     assert (await api_client.get(path)).json()["data"]["signing"] == {}
 
 
-async def test_who_may_not_replay_and_what_was_not_signed(api_client: ApiClient, app_context: AppContext, dead: int) -> None:
-    path = f"/system/outbox/{dead}"
+async def test_replay_is_refused_without_role_or_valid_signature(
+    api_client: ApiClient, app_context: AppContext, dead_lettered: int
+) -> None:
+    path = f"/system/outbox/{dead_lettered}"
     document = (await api_client.get(path)).json()["data"]["signing"]["replay_message"]
 
     def by(name: str, **changes: Any) -> dict[str, Any]:
@@ -121,65 +123,63 @@ async def test_who_may_not_replay_and_what_was_not_signed(api_client: ApiClient,
 
 
 @pytest.mark.usefixtures("unapplied")
-async def test_a_quarantined_log_marks_the_request_it_tells_of(api_client: ApiClient) -> None:
+async def test_quarantined_log_marks_its_request(api_client: ApiClient) -> None:
     listed = await api_client.get("/system/quarantine")
     require_example(listed, "quarantine")
     (shown,) = listed.json()["data"]["items"]
     assert (shown["requestId"], shown["addresses"]) == ("1", [api_client.accounts.address("ivan")])
-    assert (shown["status"], shown["reason"]) == ("quarantined", "it makes no sense")
+    assert (shown["status"], shown["reason"]) == ("QUARANTINED", "it makes no sense")
     assert (await api_client.get("/system/quarantine", requestId="2")).json()["data"]["items"] == []
-    assert (await api_client.get("/system/quarantine", status="skipped")).json()["data"]["items"] == []
-    assert (await api_client.get("/system/quarantine", status="applied")).status_code == 400
-    marks = {each["requestId"]: each["quarantined"] for each in (await api_client.get("/redemptions")).json()["data"]["items"]}
+    assert (await api_client.get("/system/quarantine", status="SKIPPED")).json()["data"]["items"] == []
+    assert (await api_client.get("/system/quarantine", status="APPLIED")).status_code == 400
+    marks = {item["requestId"]: item["quarantined"] for item in (await api_client.get("/redemptions")).json()["data"]["items"]}
     assert marks == {"1": True, "2": False}
     assert (await api_client.get("/redemptions/1")).json()["data"]["quarantined"] is True
-    pending_request_id = (await api_client.get("/redemptions/pending-approvals")).json()["data"]["items"]
-    assert {each["redemption"]["requestId"]: each["redemption"]["quarantined"] for each in pending_request_id} == marks
+    pending = (await api_client.get("/redemptions/pending-approvals")).json()["data"]["items"]
+    assert {item["redemption"]["requestId"]: item["redemption"]["quarantined"] for item in pending} == marks
 
 
-async def test_a_request_that_only_a_quarantined_log_knows_is_not_simply_unknown(
-    api_client: ApiClient, app_context: AppContext
-) -> None:
+async def test_unknown_request_error_mentions_its_quarantined_log(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
         log = log_row(await add_block(session, 1), "RedemptionSettled", 9, {"requestId": "9"})
         log.status, log.reason = LogStatus.QUARANTINED, "never recorded"
         session.add(log)
     answer = await api_client.get("/redemptions/9")
-    assert (answer.status_code, "a log in quarantine tells of it" in answer.json()["error"]["message"]) == (404, True)
+    assert (answer.status_code, "a quarantined log is about it" in answer.json()["error"]["message"]) == (404, True)
 
 
 @pytest.mark.usefixtures("unapplied")
-async def test_a_log_is_skipped_by_an_admins_signature_and_one_decision_waits_at_a_time(
-    api_client: ApiClient, app_context: AppContext
-) -> None:
+async def test_admin_skips_a_log_with_one_pending_decision_at_a_time(api_client: ApiClient, app_context: AppContext) -> None:
     require_example(await api_client.get(LOG), "quarantined_log")
     document = (await api_client.get(LOG)).json()["data"]["signing"]["skip_log"]
     operator = signed_body(document, api_client.accounts.account("otto"), reason="I know why")
     assert (await api_client.post(f"{LOG}/skip", operator, by="otto")).status_code == 403
-    both = await asyncio.gather(ask(api_client, LOG, "skip_log", by="vera"), ask(api_client, LOG, "release_log", by="viktor"))
-    assert sorted(each.status_code for each in both) == [202, 409]
+    both = await asyncio.gather(
+        decide(api_client, LOG, "skip_log", by="vera"), decide(api_client, LOG, "release_log", by="viktor")
+    )
+    assert sorted(answer.status_code for answer in both) == [202, 409]
     (waiting,) = await decisions(app_context.database)
-    assert (waiting.status, waiting.problem, waiting.signature is None) == ("asked", "it makes no sense", False)
+    assert (waiting.status, waiting.problem, waiting.signature is None) == ("REQUESTED", "it makes no sense", False)
     found = (await api_client.get(LOG)).json()["data"]
     assert (len(found["decisions"]), found["signing"]) == (1, {})
     async with app_context.database.read() as session:
-        kinds = [each.kind for each in await session.scalars(select(OutboxMessageRow))]
+        kinds = [message.kind for message in await session.scalars(select(OutboxMessageRow))]
     assert kinds == ["apply_quarantine_decisions"]
     assert (await api_client.get("/system/quarantine/1/9")).status_code == 404
 
 
 @pytest.mark.usefixtures("unapplied")
-async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(
-    api_client: ApiClient, app_context: AppContext, dead: int
+async def test_command_line_decision_needs_a_named_user_with_the_role(
+    api_client: ApiClient, app_context: AppContext, dead_lettered: int
 ) -> None:
-    await _record_one_more_each(app_context.database)
+    await _record_skipped_and_applied_logs(app_context.database)
     with CliRunner() as cli:
-        said = partial(_said, cli, environment_of(api_client.settings))
-        await _decide_at_the_terminal(api_client, dead, said)
-        _, left_out = await said("quarantine", "show", "2", "0")
-        assert left_out.splitlines()[1] == "    left out"
-        _, applied = await said("quarantine", "show", "2", "1")
-        assert "2 1 applied RedemptionManager RedemptionApproved" in applied
+        run = partial(_run, cli, environment_of(api_client.settings))
+        await _decide_on_the_command_line(api_client, dead_lettered, run)
+        _, skipped = await run("quarantine", "show", "2", "0")
+        assert skipped.splitlines()[1] == "    left out"
+        _, applied = await run("quarantine", "show", "2", "1")
+        assert "2 1 APPLIED RedemptionManager RedemptionApproved" in applied
         assert "left out" not in applied
     first, second = await decisions(app_context.database)
     assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_message", None, "skip_log", None)
@@ -187,8 +187,8 @@ async def test_at_the_terminal_whoever_decides_is_named_and_must_be_one_who_may(
         assert (await session.get_one(RawLogRow, (1, 0))).status is LogStatus.QUARANTINED, "it waits for a worker"
 
 
-async def _record_one_more_each(database: Database) -> None:
-    """A log that was left out, and one that is in the books."""
+async def _record_skipped_and_applied_logs(database: Database) -> None:
+    """Record a skipped log and an applied one."""
     async with database.write() as session:
         block = await add_block(session, 2)
         for index, status in enumerate((LogStatus.SKIPPED, LogStatus.APPLIED)):
@@ -197,27 +197,32 @@ async def _record_one_more_each(database: Database) -> None:
             session.add(log)
 
 
-async def _said(cli: CliRunner, env: dict[str, str], *words: str) -> tuple[int, str]:
-    program = cli.start(*words, env=env)
+async def _run(cli: CliRunner, env: dict[str, str], *arguments: str) -> tuple[int, str]:
+    program = cli.start(*arguments, env=env)
     return await asyncio.to_thread(program.wait), program.output_text
 
 
-async def _decide_at_the_terminal(api_client: ApiClient, dead: int, said: Callable[..., Awaitable[tuple[int, str]]]) -> None:
+async def _decide_on_the_command_line(
+    api_client: ApiClient, dead_lettered: int, run: Callable[..., Awaitable[tuple[int, str]]]
+) -> None:
     vera, otto, ines = (api_client.accounts.address(name) for name in ("vera", "otto", "ines"))
     why = ("--reason", "I know why")
-    assert f"{dead} test given up (normal), 12 attempts" in (await said("outbox", "dead-letters"))[1]
-    assert "normal     1 due" in (await said("outbox"))[1]
-    assert "is not a user" in (await said("outbox", "replay", str(dead), "--by", ines, *why))[1]
-    assert await said("outbox", "replay", str(dead), "--by", otto, *why) == (0, f"message {dead} is due again\n")
-    code, refusal = await said("outbox", "replay", str(dead), "--by", otto, *why)
-    assert (code, "will be tried by itself" in refusal) == (2, True)
+    assert f"{dead_lettered} test failed (normal), 12 attempts" in (await run("outbox", "dead-letters"))[1]
+    assert "normal     1 due" in (await run("outbox"))[1]
+    assert "is not a user" in (await run("outbox", "replay", str(dead_lettered), "--by", ines, *why))[1]
+    assert await run("outbox", "replay", str(dead_lettered), "--by", otto, *why) == (
+        0,
+        f"message {dead_lettered} is due again\n",
+    )
+    code, refusal = await run("outbox", "replay", str(dead_lettered), "--by", otto, *why)
+    assert (code, "is due and is retried anyway" in refusal) == (2, True)
 
-    assert "2 logs quarantined or skipped" in (await said("quarantine"))[1]
+    assert "2 logs quarantined or skipped" in (await run("quarantine"))[1]
     assert (
         f"1 0 QUARANTINED RedemptionManager RedemptionApproved, about request 1, {api_client.accounts.address('ivan')}"
-        in (await said("quarantine"))[1]
+        in (await run("quarantine"))[1]
     )
-    assert "needs the role admin" in (await said("quarantine", "skip", "1", "0", "--by", otto, *why))[1]
-    assert (await said("quarantine", "skip", "1", "0", "--by", vera, "--reason", " "))[0] == 2
-    assert (await said("quarantine", "skip", "1", "0", "--by", vera, *why))[0] == 0
-    assert "skip_log by" in (await said("quarantine", "show", "1", "0"))[1]
+    assert "needs the role admin" in (await run("quarantine", "skip", "1", "0", "--by", otto, *why))[1]
+    assert (await run("quarantine", "skip", "1", "0", "--by", vera, "--reason", " "))[0] == 2
+    assert (await run("quarantine", "skip", "1", "0", "--by", vera, *why))[0] == 0
+    assert "skip_log by" in (await run("quarantine", "show", "1", "0"))[1]

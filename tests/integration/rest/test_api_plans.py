@@ -1,4 +1,4 @@
-"""Plans over REST: what one would need, handing it in with a signature, and how it stands."""
+"""Tests of plans over REST: preview, signed submission, status, and refused requests."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def settings(settings: Settings, fund: TestFund, fund_safes: FundSafes) -> Settings:
-    """With the three wallets."""
+    """Add the three wallets to the settings."""
     hot = parse_address(fund.accounts.address("hot"))
     named = {"hot": hot, "warm": fund_safes.warm, "cold": fund_safes.cold, "multi_send": fund_safes.safe_factory.multi_send}
     return settings.model_copy(update={"sending": settings.sending.model_copy(update=named)})
@@ -35,49 +35,51 @@ def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
     return {"key": "buy-1", "plan": "rebalance of Monday", "calls": [call], "reason": "L2 is short"} | changes
 
 
-async def preview(api_client: ApiClient, asked: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
-    answer = await api_client.post("/plans/preview", asked, by=by)
+async def preview(api_client: ApiClient, plan: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
+    answer = await api_client.post("/plans/preview", plan, by=by)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()["data"]
     return shown
 
 
-def signed(asked: dict[str, Any], document: dict[str, Any], api_client: ApiClient, by: str) -> dict[str, Any]:
-    """What a wallet makes of the dry run's document."""
+def signed(plan: dict[str, Any], document: dict[str, Any], api_client: ApiClient, by: str) -> dict[str, Any]:
+    """Sign the preview's document, and return the body as a wallet makes it."""
     message = document["message"]
     signature = Account.sign_typed_data(api_client.accounts.account(by).key, full_message=document).signature
-    free = {name: message[name] for name in ("wallet", "amount", "nonce", "expiresAt")}
-    return asked | free | {"signature": "0x" + bytes(signature).hex()}
+    terms = {name: message[name] for name in ("wallet", "amount", "nonce", "expiresAt")}
+    return plan | terms | {"signature": "0x" + bytes(signature).hex()}
 
 
-async def submit(api_client: ApiClient, asked: dict[str, Any], *, by: str = "otto") -> httpx.Response:
-    return await api_client.post("/plans", signed(asked, (await preview(api_client, asked))["signing"], api_client, by), by=by)
+async def submit(api_client: ApiClient, plan: dict[str, Any], *, by: str = "otto") -> httpx.Response:
+    return await api_client.post("/plans", signed(plan, (await preview(api_client, plan))["signing"], api_client, by), by=by)
 
 
-def told(answer: httpx.Response) -> tuple[int, str, str]:
+def error_of(answer: httpx.Response) -> tuple[int, str, str]:
     error = answer.json()["error"]
     return answer.status_code, error["details"][0]["field"], error["details"][0]["code"]
 
 
-async def test_the_dry_run_says_what_it_would_need_and_writes_nothing(api_client: ApiClient, fund: TestFund) -> None:
+async def test_preview_shows_the_needed_wallet_and_writes_nothing(api_client: ApiClient, fund: TestFund) -> None:
     answer = await api_client.post("/plans/preview", body(fund, 40_000), by="willa")
     require_example(answer, "plan_preview")
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
-    assert [each["words"] for each in shown["rejectedWallets"]] == ["hot: the plan moves 40 000, its plans stay below 10 000"]
+    assert [rejected["description"] for rejected in shown["rejectedWallets"]] == [
+        "hot: the plan moves 40 000, its plans stay below 10 000"
+    ]
     (call,) = shown["calls"]
-    assert (call["passes"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"
+    assert (call["succeeds"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"
     assert (await api_client.get("/plans")).json()["data"]["items"] == []
 
 
-async def test_what_was_signed_is_handed_in_once_and_shown(api_client: ApiClient, fund: TestFund) -> None:
-    asked = body(fund, 9_000)
-    shown = (await preview(api_client, asked))["signing"]
-    request = signed(asked, shown, api_client, "otto")
+async def test_signed_plan_is_submitted_once_and_shown(api_client: ApiClient, fund: TestFund) -> None:
+    plan = body(fund, 9_000)
+    shown = (await preview(api_client, plan))["signing"]
+    request = signed(plan, shown, api_client, "otto")
     answer = await api_client.post("/plans", request, by="otto")
     assert answer.status_code == 202, answer.text
     data = answer.json()["data"]
-    assert (data["state"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
+    assert (data["status"], data["wallet"], data["rejectedWallets"]) == ("IN_PROGRESS", "hot", [])
     assert data["typedData"] == shown
     assert (data["requestedBy"], data["signature"]) == (api_client.accounts.address("otto"), request["signature"])
     again = await api_client.post("/plans", request, by="otto")
@@ -88,38 +90,38 @@ async def test_what_was_signed_is_handed_in_once_and_shown(api_client: ApiClient
     intent = found["calls"][0]["intent"]
     assert intent["key"] == "plan:buy-1:0"
     assert (intent["requestId"], intent["planId"], intent["planCallIndex"]) == (None, data["id"], 0)
-    for nothing in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
-        assert (await api_client.get("/plans", **nothing)).json()["data"]["items"] == []
+    for filters in ({"open": "false"}, {"wallet": "warm"}, {"plan": "another"}):
+        assert (await api_client.get("/plans", **filters)).json()["data"]["items"] == []
     one = await api_client.get(f"/plans/{data['id']}")
     require_example(one, "plan")
     assert (await api_client.get("/plans/00000000-0000-0000-0000-000000000000")).status_code == 404
     assert (await api_client.get_file("/plans")).text.count("buy-1") >= 1
 
 
-async def test_a_safes_plan_closes_with_its_proposal(api_client: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
+async def test_plan_of_a_safe_follows_its_proposal(api_client: ApiClient, fund: TestFund, safe_harness: SafeHarness) -> None:
     data = (await submit(api_client, body(fund, 40_000))).json()["data"]
-    assert (data["wallet"], data["state"]) == ("warm", "awaiting_owners")
+    assert (data["wallet"], data["status"]) == ("warm", "AWAITING_OWNERS")
     path, proposal = f"/plans/{data['id']}", Hash32(bytes.fromhex(data["proposal"][2:]))
     await safe_harness.sign(proposal, 1, 2)
-    assert (await api_client.get(path)).json()["data"]["state"] == "IN_PROGRESS"
+    assert (await api_client.get(path)).json()["data"]["status"] == "IN_PROGRESS"
     await safe_harness.expire(proposal)
-    assert (await api_client.get(path)).json()["data"]["state"] == "expired"
-    assert [each["id"] for each in (await api_client.get("/plans", open="false")).json()["data"]["items"]] == [data["id"]]
+    assert (await api_client.get(path)).json()["data"]["status"] == "EXPIRED"
+    assert [item["id"] for item in (await api_client.get("/plans", open="false")).json()["data"]["items"]] == [data["id"]]
     rejection = await api_client.post(f"/multisig/proposals/{data['proposal']}/reject", by="vera")
     hash_ = Hash32(bytes.fromhex(rejection.json()["data"]["hash"][2:]))
     await safe_harness.sign(hash_, 1, 2)
     assert await safe_harness.execute_externally(hash_)
-    assert (await api_client.get(path)).json()["data"]["state"] == "rejected"
+    assert (await api_client.get(path)).json()["data"]["status"] == "REJECTED"
 
 
-async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, fund: TestFund) -> None:
-    asked = body(fund, 9_000)
-    document = (await preview(api_client, asked))["signing"]
-    by_otto = signed(asked, document, api_client, "otto")
+async def test_plan_is_refused_without_role_or_valid_signature(api_client: ApiClient, fund: TestFund) -> None:
+    plan = body(fund, 9_000)
+    document = (await preview(api_client, plan))["signing"]
+    by_otto = signed(plan, document, api_client, "otto")
     for request, name, status in (
         (by_otto, None, 401),
         (by_otto, "vera", 403),
-        (signed(asked, document, api_client, "willa"), "willa", 403),
+        (signed(plan, document, api_client, "willa"), "willa", 403),
         (by_otto | {"amount": "1"}, "otto", 403),
         (by_otto | {"wallet": "cold"}, "otto", 403),
         (by_otto | {"reason": "another"}, "otto", 403),
@@ -131,17 +133,17 @@ async def test_who_may_not_and_what_was_not_signed(api_client: ApiClient, fund: 
         assert answer.status_code == status, answer.text
     assert (await api_client.get("/plans")).json()["data"]["items"] == []
     assert (await api_client.post("/plans", by_otto, by="otto")).status_code == 202
-    asked = body(fund, 800, plan="another")
-    document = (await preview(api_client, asked | {"key": "buy-2"}))["signing"]
-    document["message"]["key"] = asked["key"]
-    for path, request in (("", signed(asked, document, api_client, "otto")), ("/preview", asked)):
+    plan = body(fund, 800, plan="another")
+    document = (await preview(api_client, plan | {"key": "buy-2"}))["signing"]
+    document["message"]["key"] = plan["key"]
+    for path, request in (("", signed(plan, document, api_client, "otto")), ("/preview", plan)):
         other = await api_client.post(f"/plans{path}", request, by="otto")
         assert (other.status_code, "one key stands for one plan" in other.text) == (409, True)
 
 
-async def test_what_is_wrong_is_named_with_its_place_and_a_code_that_stays(api_client: ApiClient, fund: TestFund) -> None:
+async def test_invalid_plan_gets_the_field_and_a_stable_code(api_client: ApiClient, fund: TestFund) -> None:
     async def refused(**changes: Any) -> tuple[int, str, str]:
-        return told(await api_client.post("/plans/preview", body(fund, 1, **changes), by="willa"))
+        return error_of(await api_client.post("/plans/preview", body(fund, 1, **changes), by="willa"))
 
     def call(**changes: Any) -> dict[str, Any]:
         return {"calls": [body(fund, 1)["calls"][0] | changes]}

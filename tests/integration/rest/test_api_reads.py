@@ -1,4 +1,4 @@
-"""What the API shows of the fund, its redemptions and itself."""
+"""Tests of API reads: redemptions, the overview, health and settings."""
 
 import asyncio
 from datetime import timedelta
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.integration
 
 def ids(answer: Any) -> list[str]:
     assert answer.status_code == 200, answer.text
-    return [each["requestId"] for each in answer.json()["data"]["items"]]
+    return [item["requestId"] for item in answer.json()["data"]["items"]]
 
 
 def wallet(api_client: ApiClient, name: str) -> Address:
@@ -63,11 +63,11 @@ async def three_requests(api_client: ApiClient, app_context: AppContext) -> None
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_redemptions_are_listed_latest_first_and_narrowed(api_client: ApiClient) -> None:
+async def test_redemptions_are_listed_latest_first_and_filtered(api_client: ApiClient) -> None:
     everything = await api_client.get("/redemptions")
     require_example(everything, "redemptions")
     assert ids(everything) == ["3", "2", "1"]
-    assert [each["windowId"] for each in everything.json()["data"]["items"]] == ["202606", None, None], "0 is no window"
+    assert [item["windowId"] for item in everything.json()["data"]["items"]] == ["202606", None, None], "0 is no window"
     assert ids(await api_client.get("/redemptions", status="PENDING_APPROVAL")) == ["1"]
     assert ids(await api_client.get("/redemptions", channel="SCHEDULED")) == ["3"]
     assert ids(await api_client.get("/redemptions", owner=api_client.accounts.address("ines"))) == ["3", "1"]
@@ -79,7 +79,7 @@ async def test_redemptions_are_listed_latest_first_and_narrowed(api_client: ApiC
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_pages_are_counted_from_one_and_empty_past_the_end(api_client: ApiClient) -> None:
+async def test_pages_count_from_one_and_are_empty_past_the_end(api_client: ApiClient) -> None:
     second = await api_client.get("/redemptions", page=2, pageSize=2)
     assert ids(second) == ["1"]
     assert second.json()["data"]["pagination"] == {"total": 3, "page": 2, "pageSize": 2, "totalPages": 2}
@@ -103,14 +103,14 @@ async def test_pages_are_counted_from_one_and_empty_past_the_end(api_client: Api
         ({"startDate": "2026-03-03", "endDate": "2026-03-02"}, "endDate"),
     ],
 )
-async def test_a_wrong_filter_or_page_is_named(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
+async def test_invalid_filter_or_page_is_named(api_client: ApiClient, query: dict[str, Any], field: str) -> None:
     answer = await api_client.get("/redemptions", **query)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert [each["field"] for each in answer.json()["error"]["details"]] == [field]
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
 
 
-async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClient, app_context: AppContext) -> None:
-    """Requested, ticket, vote, call queued, approved on chain, ticket closed; the chain's clock is days ahead of ours."""
+async def test_redemption_shows_its_timeline_in_order(api_client: ApiClient, app_context: AppContext) -> None:
+    """Requested, ticket, vote, call queued, approved on chain, ticket closed; chain time is years ahead of database time."""
     ahead = BLOCK_TIME + timedelta(days=3_650)
     policy, vera = app_context.settings.approval.policy(), api_client.accounts.account("vera")
     await grant_approver_role(app_context.database, api_client.accounts, "vera")
@@ -140,7 +140,7 @@ async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClie
     answer = await api_client.get("/redemptions/1")
     require_example(answer, "redemption")
     data = answer.json()["data"]
-    assert [each["kind"] for each in data["timeline"]] == [
+    assert [entry["kind"] for entry in data["timeline"]] == [
         "RedemptionRequested",
         "ticket.opened",
         "vote.approve",
@@ -148,13 +148,13 @@ async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClie
         "RedemptionApproved",
         "ticket.closed",
     ]
-    assert [each["source"] for each in data["timeline"]] == [
+    assert [entry["source"] for entry in data["timeline"]] == [
         "chain",
-        "app_context",
-        "people",
-        "app_context",
+        "system",
+        "users",
+        "system",
         "chain",
-        "app_context",
+        "system",
     ]
     assert data["timeline"][0]["at"] == "2036-02-28T10:00:00Z"
     assert data["timeline"][0]["details"]["blockNumber"] == 7
@@ -164,7 +164,7 @@ async def test_one_redemption_tells_its_whole_story_in_order(api_client: ApiClie
 
 
 @pytest.mark.usefixtures("three_requests")
-async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(api_client: ApiClient) -> None:
+async def test_missing_parts_are_null_and_unknown_requests_are_404(api_client: ApiClient) -> None:
     data = (await api_client.get("/redemptions/2")).json()["data"]
     assert (data["lockedNav"], data["ticket"], data["settlementIntent"], data["timeline"]) == (None, None, None, [])
     for unknown in (4711, 2**256 - 1):
@@ -175,9 +175,7 @@ async def test_what_is_not_there_yet_is_null_and_what_never_was_is_404(api_clien
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(
-    api_client: ApiClient, app_context: AppContext
-) -> None:
+async def test_operator_settles_a_request_due_by_chain_time_once(api_client: ApiClient, app_context: AppContext) -> None:
     due_at = BLOCK_TIME + timedelta(days=7)
     small = {"requires_approval": False, "status": RedemptionStatus.PENDING, "settlement_at": due_at}
     async with app_context.database.write() as session:
@@ -195,24 +193,22 @@ async def test_an_operator_settles_what_is_due_by_chain_time_and_twice_is_once(
     again = await api_client.post("/redemptions/1/settle", by="otto")
     assert again.json()["data"]["id"] == settled.json()["data"]["id"]
     assert (await api_client.get("/redemptions/1")).json()["data"]["settlementIntent"]["unfunded"] is False
-    held_back = await api_client.post("/redemptions/2/settle", by="otto")
-    assert (held_back.status_code, held_back.json()["error"]["code"]) == (409, "CONFLICT")
+    unapproved = await api_client.post("/redemptions/2/settle", by="otto")
+    assert (unapproved.status_code, unapproved.json()["error"]["code"]) == (409, "CONFLICT")
     assert (await api_client.post("/redemptions/99/settle", by="otto")).status_code == 404
     viewer = await api_client.post("/redemptions/1/settle", by="willa")
     assert (viewer.status_code, viewer.json()["error"]["code"]) == (403, "FORBIDDEN")
     assert (await api_client.post("/redemptions/1/settle", by=None)).status_code == 401
 
 
-async def test_nothing_is_settled_while_the_chains_time_is_unknown(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_settlement_is_refused_while_chain_time_is_unknown(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(api_client, "ines")))
     answer = await api_client.post("/redemptions/1/settle", by="otto")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 
-async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(
-    api_client: ApiClient, app_context: AppContext
-) -> None:
+async def test_overview_is_the_last_snapshot_and_503_before_the_first(api_client: ApiClient, app_context: AppContext) -> None:
     missing = await api_client.get("/fund/overview")
     assert (missing.status_code, missing.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert "first snapshot" in missing.json()["error"]["message"]
@@ -233,7 +229,7 @@ async def test_the_overview_is_the_last_snapshot_and_503_before_the_first(
     assert (data["block"]["number"], int(data["totalSupply"]) >= 20_000_000 * WAD) == (final.number, True)
 
 
-async def test_every_read_needs_a_signed_in_user_and_health_needs_none(api_client: ApiClient) -> None:
+async def test_reads_need_a_signed_in_user_and_health_does_not(api_client: ApiClient) -> None:
     for path in (
         "/auth/me",
         "/fund/overview",
@@ -251,16 +247,16 @@ async def test_every_read_needs_a_signed_in_user_and_health_needs_none(api_clien
         assert (await api_client.get(path, by=None)).status_code == 200, path
 
 
-async def test_config_shows_what_is_in_effect_and_no_secret(api_client: ApiClient) -> None:
+async def test_config_shows_the_settings_without_secrets(api_client: ApiClient) -> None:
     answer = await api_client.get("/system/config")
     require_example(answer, "config")
     assert answer.json()["data"]["chainId"] == 31337
     settings = api_client.settings
     secrets = [settings.auth.token_secret, settings.database.url, settings.redis.url, settings.chain.rpc_url]
-    assert not [each for each in secrets if each.get_secret_value() in answer.text]
+    assert not [secret for secret in secrets if secret.get_secret_value() in answer.text]
 
 
-async def test_health_names_every_part_and_what_is_wrong_with_it(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_health_names_every_component_and_its_problem(api_client: ApiClient, app_context: AppContext) -> None:
     final = await app_context.chain.final_block(app_context.rpc)
     keeper = app_context.settings.sending.keeper
     async with app_context.database.write() as session:
@@ -269,7 +265,7 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(api_client: Api
         await record_endpoint_faults(
             session, [EndpointFault(app_context.rpc.endpoint, InvalidResponseKind.OMITTED_LOG, block.number, "left out")]
         )
-        session.add(WalletRow(address=keeper, name="keeper", next_nonce=4, trouble="nonce 3 was used by someone else"))
+        session.add(WalletRow(address=keeper, name="keeper", next_nonce=4, fault="nonce 3 was used by someone else"))
         session.add(
             OutboxMessageRow(
                 kind="x", aggregate_id="1", payload={}, priority=OutboxPriority.HIGH, dead_lettered_at=block.timestamp
@@ -285,7 +281,8 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(api_client: Api
                 to_address=bytes(20),
                 data=b"",
                 value_wei=0,
-                request_id=1,
+                subject_type="redemption",
+                subject_id="1",
                 unfunded=True,
                 reason="InsufficientLiquidity(available=1, required=2)",
             )
@@ -295,31 +292,31 @@ async def test_health_names_every_part_and_what_is_wrong_with_it(api_client: Api
     answer = await api_client.get("/system/health", by=None)
     require_example(answer, "health")
     data = answer.json()["data"]
-    components = {each["name"]: each for each in data["components"]}
-    assert data["status"] == "degraded"
-    assert {name: part["status"] for name, part in components.items()} == {
-        "database": "ok",
-        "redis": "ok",
-        "node": "ok",
-        "endpoints": "degraded",
-        "listener": "degraded",
-        "proof": "degraded",
-        "scheduler": "down",
-        "outbox": "degraded",
-        "quarantine": "ok",
-        "risk": "ok",
-        "wallets": "degraded",
-        "intents": "degraded",
-        "signer": "down",
+    components = {component["name"]: component for component in data["components"]}
+    assert data["status"] == "DEGRADED"
+    assert {name: component["status"] for name, component in components.items()} == {
+        "database": "OK",
+        "redis": "OK",
+        "node": "OK",
+        "endpoints": "DEGRADED",
+        "listener": "DEGRADED",
+        "proof": "DEGRADED",
+        "scheduler": "DOWN",
+        "outbox": "DEGRADED",
+        "quarantine": "OK",
+        "risk": "OK",
+        "wallets": "DEGRADED",
+        "intents": "DEGRADED",
+        "signer": "DOWN",
     }
     assert components["listener"]["details"]["holder"] == "host:1"
     assert components["listener"]["details"]["lagSeconds"] >= 90
     assert components["listener"]["details"]["lagBlocks"] >= 3
-    assert components["wallets"]["details"]["wallets"][0]["trouble"] == "nonce 3 was used by someone else"
+    assert components["wallets"]["details"]["wallets"][0]["fault"] == "nonce 3 was used by someone else"
     assert components["intents"]["details"]["open"][0]["unfunded"] is True
 
 
-async def test_live_and_ready_are_where_a_load_balancer_looks(api_client: ApiClient) -> None:
+async def test_probes_answer_at_the_paths_of_load_balancers(api_client: ApiClient) -> None:
     for path in ("/health/live", "/api/v1/health/live"):
         live = await api_client.client.get(path)
         require_example(live, "live")
@@ -327,8 +324,8 @@ async def test_live_and_ready_are_where_a_load_balancer_looks(api_client: ApiCli
         require_example(await api_client.client.get(path), "ready")
 
 
-async def test_a_read_is_one_snapshot_of_list_and_total(api_client: ApiClient, app_context: AppContext) -> None:
-    """Requests arrive while pages are read; items and total of one answer always agree."""
+async def test_list_and_total_come_from_one_snapshot(api_client: ApiClient, app_context: AppContext) -> None:
+    """Requests are added while pages are read; items and total of one response always agree."""
 
     async def arrive() -> None:
         for request_id in range(1, 30):

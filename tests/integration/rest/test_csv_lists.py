@@ -1,4 +1,4 @@
-"""Every list as a file: the same rows as JSON gives, all of them, or an error in its usual shape."""
+"""Tests of lists as CSV: all rows of the JSON response, or an error envelope."""
 
 import asyncio
 import csv
@@ -21,7 +21,6 @@ from tests.support.chain.fund import TestFund
 from tests.support.factories.rows import VALID, insert_row
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
-from paimon.gateway.fund_documents import FundDocuments
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
@@ -30,6 +29,7 @@ from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionStatus
+from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
@@ -48,20 +48,20 @@ LISTS: Final = {
     "/risk/events": "risk-events",
     "/transactions/intents": "intents",
     "/wallets": "wallets",
-    "/holders": "holders",
-    "/transactions": "transactions",
+    "/fund/holders": "holders",
+    "/chain/transactions": "chain-transactions",
     "/fund/assets": "assets",
     "/fund/liquidity/layers": "layers",
     "/fund/fees": "fees",
-    "/fund/events/pending": "unfinal-events",
+    "/fund/events/pending": "pending-events",
     "/fund/nav/history": "nav-history",
     "/fund/nav/explain": "nav-explain",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
 }
-"""Each with its name in the file's name."""
-MONEY_FUNCTIONS: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "seen.ageSeconds"}
-"""What a clock moves between two answers."""
+"""The lists by path, with their names in the file's name."""
+TIME_COLUMNS: Final = {"ticket.sla.remainingSeconds", "sla.remainingSeconds", "ageSeconds", "accountState.ageSeconds"}
+"""Columns that change between two responses because time passes."""
 
 
 def rows_of(answer: httpx.Response) -> list[dict[str, str]]:
@@ -73,15 +73,15 @@ def rows_of(answer: httpx.Response) -> list[dict[str, str]]:
 
 
 def items_of(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a JSON answer, wherever it keeps them."""
+    """Return the rows of a JSON response."""
     if "lines" in data:
         ends = {"fromBlock": data["from"]["blockNumber"], "toBlock": data["to"]["blockNumber"]}
-        return [ends | {"group": line["group"]} | part for line in data["lines"] for part in line["parts"]]
+        return [ends | {"group": line["group"]} | component for line in data["lines"] for component in line["components"]]
     return next(data[name] for name in ("items", "layers", "fees", "points") if name in data)
 
 
 def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """One JSON row as it must stand in the file, said once more in the plainest way."""
+    """Convert one JSON row to the expected cells, independently of the code."""
     found: dict[str, str] = {}
     for name, value in item.items():
         if isinstance(value, dict) and name not in ("args",):
@@ -96,8 +96,8 @@ def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @pytest.fixture
-async def lived(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> dict[str, dict[str, Any]]:
-    """A fund with something in every list; what each is asked with."""
+async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> dict[str, dict[str, Any]]:
+    """Fill every list, and return the query of each."""
     activity = FundActivity(fund)
     first = await snapshot_now(app_context, fund)
     for request_id in (fund.request("ines", 150_000), fund.request("ivan", 10_000)):
@@ -118,7 +118,7 @@ async def lived(app_context: AppContext, fund: TestFund, api_client: ApiClient) 
         await insert_row(session, AttemptRow)
         await insert_row(session, PendingLogRow, event="Deposit", args={"assets": "1"})
         block = {"block_number": first.at.number, "block_hash": first.at.hash}
-        await insert_row(session, RawLogRow, **block, log_index=999, status="quarantined", reason="it makes no sense")
+        await insert_row(session, RawLogRow, **block, log_index=999, status="QUARANTINED", reason="it makes no sense")
         redemption = await find_redemption(session, 1)
         assert redemption is not None
         assert await open_ticket_if_needed(
@@ -127,19 +127,21 @@ async def lived(app_context: AppContext, fund: TestFund, api_client: ApiClient) 
     return {path: {"from": first.at.number} if path.endswith("explain") else {} for path in LISTS}
 
 
-async def test_a_file_has_the_rows_that_json_has(api_client: ApiClient, lived: dict[str, dict[str, Any]]) -> None:
-    for path, query in lived.items():
+async def test_csv_has_the_rows_of_the_json_response(api_client: ApiClient, filled_lists: dict[str, dict[str, Any]]) -> None:
+    for path, query in filled_lists.items():
         data = (await api_client.get(path, **query)).json()["data"]
         dated = as_cells({"asOf": data["asOf"]}) if "asOf" in data else {}
-        said = [as_cells(each) | dated for each in items_of(data)]
+        expected = [as_cells(item) | dated for item in items_of(data)]
         file = await api_client.get_file(path, **query)
         found = rows_of(file)
-        for row in [*said, *found]:
-            for name in MONEY_FUNCTIONS & row.keys():
+        for row in [*expected, *found]:
+            for name in TIME_COLUMNS & row.keys():
                 row[name] = ""
-        assert data.get("pagination", {"totalPages": 1})["totalPages"] == 1 or len(found) > len(said)
-        assert found[: len(said)] == [{name: row.get(name, "") for name in found[0]} for row in said] != [], path
-        assert all(row[name] == "" for row in said for name in row.keys() - found[0].keys()), "an object that is null"
+        assert data.get("pagination", {"totalPages": 1})["totalPages"] == 1 or len(found) > len(expected)
+        assert found[: len(expected)] == [{name: row.get(name, "") for name in found[0]} for row in expected] != [], path
+        assert all(row[name] == "" for row in expected for name in row.keys() - found[0].keys()), (
+            "columns of an object that is null"
+        )
         assert (await api_client.get(path, **query, format="csv")).text.split("\r\n")[0] == file.text.split("\r\n")[0]
         assert (await api_client.get(path, **query, format="json")).json()["success"] is True
         block = rf"-block-{data['asOf']['number']}" if "asOf" in data else ""
@@ -148,7 +150,7 @@ async def test_a_file_has_the_rows_that_json_has(api_client: ApiClient, lived: d
         assert re.fullmatch(name, file.headers["Content-Disposition"], re.IGNORECASE), path
 
 
-async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
+async def test_empty_csv_has_its_header(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await snapshot_now(app_context, fund)
     for path in ("/redemptions", "/approvals", "/fund/nav/history"):
         file = await api_client.get_file(path)
@@ -157,7 +159,7 @@ async def test_a_list_that_is_empty_has_its_header(app_context: AppContext, fund
     assert (await api_client.get_file("/redemptions")).text.startswith("requestId,owner,receiver,shares,")
 
 
-async def test_the_filter_counts_and_the_page_does_not(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_csv_uses_the_filter_and_ignores_the_page(api_client: ApiClient, app_context: AppContext) -> None:
     ines, ivan = (parse_address(api_client.accounts.address(name)) for name in ("ines", "ivan"))
     async with app_context.database.write() as session:
         await add_block(session, 1)
@@ -166,7 +168,7 @@ async def test_the_filter_counts_and_the_page_does_not(api_client: ApiClient, ap
     assert [row["requestId"] for row in rows_of(file)] == ["7", "5", "3", "1"]
 
 
-async def test_what_people_wrote_does_not_run_in_a_spreadsheet(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_text_of_users_is_not_a_spreadsheet_formula(api_client: ApiClient, app_context: AppContext) -> None:
     reason = '=HYPERLINK("https://example.org","click"), +1\nsecond line'
     ended = {"status": RedemptionStatus.REJECTED, "rejection_reason": reason, "closed_at": BLOCK_TIME}
     async with app_context.database.write() as session:
@@ -183,13 +185,13 @@ async def test_what_people_wrote_does_not_run_in_a_spreadsheet(api_client: ApiCl
         ("/redemptions", {}, None, (401, "AUTH_REQUIRED")),
         ("/redemptions", {"status": "LOST"}, "willa", (400, "VALIDATION_ERROR")),
         ("/redemptions", {"format": "xlsx"}, "willa", (400, "VALIDATION_ERROR")),
-        ("/holders", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
+        ("/fund/holders", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
         ("/fund/assets", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
         ("/fund/nav/explain", {"from": 1}, "willa", (404, "NOT_FOUND")),
         ("/fund/nav/history", {"startDate": "2026-03-03", "endDate": "2026-03-02"}, "willa", (400, "VALIDATION_ERROR")),
     ],
 )
-async def test_errors_stay_json(
+async def test_errors_of_csv_requests_are_json(
     api_client: ApiClient, path: str, query: dict[str, Any], by: str | None, expected: tuple[int, str]
 ) -> None:
     answer = await api_client.get_file(path, by=by, **query)
@@ -200,29 +202,29 @@ async def test_errors_stay_json(
 _MANY = text("""
     INSERT INTO derived.redemption_requests
     SELECT (jsonb_populate_record(first, jsonb_build_object('request_id', number))).*
-      FROM derived.redemption_requests AS first, generate_series(2, :most) AS number
+      FROM derived.redemption_requests AS first, generate_series(2, :last_number) AS number
 """)
 
 
-async def put_many(database: Database, api_client: ApiClient, most: int) -> None:
+async def insert_requests(database: Database, api_client: ApiClient, count: int) -> None:
     async with database.write() as session:
         await add_block(session, 1)
         session.add(request_row(1, owner=parse_address(api_client.accounts.address("ines"))))
         await session.flush()
-        await session.execute(_MANY, {"most": most})
+        await session.execute(_MANY, {"last_number": count})
 
 
-async def test_a_long_list_is_whole_and_in_order(api_client: ApiClient, database: Database) -> None:
-    await put_many(database, api_client, 3_500)
+async def test_long_csv_is_complete_and_in_order(api_client: ApiClient, database: Database) -> None:
+    await insert_requests(database, api_client, 3_500)
     found = [int(row["requestId"]) for row in rows_of(await api_client.get_file("/redemptions"))]
     assert found == list(range(3_500, 0, -1))
 
 
-async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Settings, fund: TestFund, database: Database) -> None:
+async def test_csv_with_too_many_rows_is_refused(settings: Settings, fund: TestFund, database: Database) -> None:
     small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
     await seed_users(database, fund.accounts)
     async with running_app(small) as app, api_client_for(app, small, fund.accounts) as api_client:
-        await put_many(database, api_client, 11)
+        await insert_requests(database, api_client, 11)
         answer = await api_client.get_file("/redemptions")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
         assert answer.json()["error"]["details"][0]["field"] == "format"
@@ -236,13 +238,13 @@ async def test_more_rows_than_a_file_holds_are_refused_not_cut(settings: Setting
 async def reading(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, seconds_max: float = 600, files_max: int = 3
 ) -> AsyncIterator[tuple[ApiServer, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A reader by hand at a real server, with the head of a file that is longer than what the buffers on the way take."""
+    """Open a raw connection to a real server, and read the head of a file that is larger than all buffers."""
     limits = {"csv_seconds_max": seconds_max, "csv_files_max": files_max}
     changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
     async with running_api_server(changed, fund, eventually) as api_server:
-        app_context: AppContext = api_server.app.state.app_context
+        app_context: AppContext = api_server.app.state.context
         await seed_users(app_context.database, fund.accounts)
-        await put_many(app_context.database, api_server.api_client, 30_000)
+        await insert_requests(app_context.database, api_server.api_client, 30_000)
         with socket.socket() as narrow:
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             narrow.setblocking(False)
@@ -256,47 +258,43 @@ async def reading(
             writer.transport.abort()
 
 
-def sessions_out(api_server: ApiServer) -> int:
-    pool = api_server.app.state.app_context.database.read_engine.pool
+def sessions_in_use(api_server: ApiServer) -> int:
+    pool = api_server.app.state.context.database.read_engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     return pool.checkedout()
 
 
-async def test_a_reader_who_takes_too_long_is_cut_off_and_sees_it(
-    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
-) -> None:
+async def test_slow_csv_download_is_ended_visibly(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> None:
     async with reading(settings, fund, eventually, seconds_max=0.5) as (api_server, reader, _writer):
 
-        async def let_go() -> bool:
-            return sessions_out(api_server) == 0
+        async def session_is_released() -> bool:
+            return sessions_in_use(api_server) == 0
 
-        await eventually(let_go)
+        await eventually(session_is_released)
         body = await reader.read()
-        assert not body.endswith(b"0\r\n\r\n"), "a body without its end is a failed transfer"
+        assert not body.endswith(b"0\r\n\r\n"), "a body without its last chunk is a failed transfer"
 
 
-async def test_a_reader_who_leaves_costs_nothing_more(
+async def test_aborted_csv_download_releases_its_session(
     settings: Settings, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with reading(settings, fund, eventually) as (api_server, _reader, writer):
-        assert sessions_out(api_server) == 1
+        assert sessions_in_use(api_server) == 1
         writer.transport.abort()
 
-        async def let_go() -> bool:
-            return sessions_out(api_server) == 0
+        async def session_is_released() -> bool:
+            return sessions_in_use(api_server) == 0
 
-        await eventually(let_go)
+        await eventually(session_is_released)
 
 
-async def test_slow_readers_do_not_take_the_whole_pool(
-    settings: Settings, fund: TestFund, eventually: Callable[..., Any]
-) -> None:
+async def test_number_of_csv_downloads_is_limited(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> None:
     async with reading(settings, fund, eventually, files_max=1) as (api_server, _reader, writer):
         refused = await api_server.api_client.get_file("/redemptions")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert "1 files are being written" in refused.json()["error"]["message"]
         assert int(refused.headers["Retry-After"]) > 0
-        assert (await api_server.api_client.get("/redemptions")).status_code == 200, "what takes no time is answered"
+        assert (await api_server.api_client.get("/redemptions")).status_code == 200, "JSON is still served"
         writer.transport.abort()
 
         async def served_again() -> bool:
@@ -305,7 +303,7 @@ async def test_slow_readers_do_not_take_the_whole_pool(
         await eventually(served_again)
 
 
-async def test_the_date_in_the_name_is_todays(api_client: ApiClient) -> None:
+async def test_csv_name_has_the_date_of_today(api_client: ApiClient) -> None:
     before = datetime.now(UTC).date()
     name = (await api_client.get_file("/redemptions")).headers["Content-Disposition"]
     assert f"{before}" in name or f"{datetime.now(UTC).date()}" in name

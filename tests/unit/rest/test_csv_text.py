@@ -1,4 +1,4 @@
-"""Views as CSV: what is read back is what the JSON answer says, and nothing in it runs."""
+"""Tests of CSV files: cells hold the values of the JSON response, and no cell is a formula."""
 
 import csv
 import io
@@ -55,24 +55,24 @@ def parsed(text: str) -> list[list[str]]:
 
 
 def unquoted(text: str) -> str:
-    """As a reader of the file takes the leading apostrophe off."""
+    """Remove the leading apostrophe, as a reader of the file does."""
     return text.removeprefix("'")
 
 
 @given(st.lists(SAMPLES, max_size=4))
-def test_what_is_read_back_is_what_json_says(samples: list[Sample]) -> None:
+def test_csv_reads_back_as_the_json_values(samples: list[Sample]) -> None:
     columns = columns_of(Sample)
-    text = csv_text([[heading(each) for each in columns], *(cells(each, columns) for each in samples)])
+    text = csv_text([[heading(path) for path in columns], *(cells(sample, columns) for sample in samples)])
     header, *rows = parsed(text)
     assert header == ["grossAmount", "isActive", "inner.someText", "inner.change", "places", "free", "reason"]
     for sample, row in zip(samples, rows, strict=True):
-        said = sample.model_dump(mode="json", by_alias=True)
+        expected = sample.model_dump(mode="json", by_alias=True)
         amount, active, inner_text, change, places, free, reason = row
-        assert (amount, active) == (said["grossAmount"], "true" if said["isActive"] else "false")
-        inner = said["inner"] or {"someText": None, "change": ""}
+        assert (amount, active) == (expected["grossAmount"], "true" if expected["isActive"] else "false")
+        inner = expected["inner"] or {"someText": None, "change": ""}
         assert (unquoted(inner_text), change) == (inner["someText"] or "", inner["change"])
-        assert (orjson.loads(places), orjson.loads(free)) == (said["places"], said["free"])
-        assert unquoted(reason) == said["reason"]
+        assert (orjson.loads(places), orjson.loads(free)) == (expected["places"], expected["free"])
+        assert unquoted(reason) == expected["reason"]
 
 
 @given(TEXTS)
@@ -83,7 +83,7 @@ def test_what_is_read_back_is_what_json_says(samples: list[Sample]) -> None:
 @example("\t=1")
 @example("+49 170 0000")
 @example("\uff1d1+1")
-def test_no_text_is_a_formula(text: str) -> None:
+def test_no_text_becomes_a_formula(text: str) -> None:
     shown = cell(text)
     assert not shown.startswith(("=", "+", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
     assert not shown.startswith("-") or shown[1:].replace(".", "", 1).isdecimal()
@@ -91,21 +91,21 @@ def test_no_text_is_a_formula(text: str) -> None:
 
 
 @given(st.integers(-UINT256_MAX, UINT256_MAX))
-def test_an_amount_is_plain_digits(amount: int) -> None:
+def test_amount_is_written_as_plain_digits(amount: int) -> None:
     assert cell(str(amount)) == cell(amount) == str(amount)
     assert cell(f"{amount}.000000000000000001") == f"{amount}.000000000000000001"
 
 
-def test_lines_are_those_of_rfc_4180() -> None:
+def test_lines_follow_rfc_4180() -> None:
     assert csv_text([["a", 'b"c', "d,e", "f\ng", ""]]) == 'a,"b""c","d,e","f\ng",\r\n'
 
 
-def test_nested_views_become_columns_also_where_they_may_be_null() -> None:
-    names = [heading(each) for each in columns_of(AwaitingApprovalView)]
+def test_nested_views_become_columns_even_when_nullable() -> None:
+    names = [heading(path) for path in columns_of(AwaitingApprovalView)]
     assert names[0] == "redemption.requestId"
     assert "ticket.sla.stage" in names
-    assert [heading(each) for each in columns_of(TicketView)][:3] == ["id", "type", "requestId"]
-    assert [heading(each) for each in columns_of(NavComponentRowView)] == [
+    assert [heading(path) for path in columns_of(TicketView)][:3] == ["id", "type", "requestId"]
+    assert [heading(path) for path in columns_of(NavComponentRowView)] == [
         "fromBlock",
         "toBlock",
         "group",
@@ -135,10 +135,10 @@ def test_nested_views_become_columns_also_where_they_may_be_null() -> None:
         (",;,", False),
     ],
 )
-def test_csv_is_given_to_whoever_prefers_it(accept: str, is_csv: bool) -> None:
+def test_csv_is_chosen_when_the_accept_header_prefers_it(accept: str, is_csv: bool) -> None:
     assert prefers_csv(accept) is is_csv
 
 
 @given(st.text())
-def test_any_accept_header_is_read(accept: str) -> None:
+def test_any_accept_header_is_accepted(accept: str) -> None:
     assert prefers_csv(accept) in (True, False)

@@ -1,4 +1,4 @@
-"""How values travel in JSON."""
+"""Tests of the JSON forms of values."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -28,24 +28,24 @@ class Sample(ApiModel):
     st.binary(min_size=32, max_size=32),
     st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
-def test_values_come_back_exactly(amount: int, owner: bytes, block_hash: bytes, moment: datetime) -> None:
-    sample = Sample(gross_amount=amount, owner=owner, block_hash=block_hash, created_at=moment)
+def test_values_survive_a_json_round_trip(amount: int, owner: bytes, block_hash: bytes, instant: datetime) -> None:
+    sample = Sample(gross_amount=amount, owner=owner, block_hash=block_hash, created_at=instant)
     shown = sample.model_dump(mode="json", by_alias=True)
     assert shown == {
         "grossAmount": str(amount),
         "owner": checksum(owner),
         "blockHash": "0x" + block_hash.hex(),
-        "createdAt": iso_z(moment),
+        "createdAt": iso_z(instant),
     }
     assert Sample.model_validate(shown) == sample
 
 
-def test_times_are_shown_in_utc_whatever_zone_they_came_in() -> None:
+def test_times_are_shown_in_utc() -> None:
     assert iso_z(datetime(2026, 1, 31, 14, 0, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-31T12:00:00Z"
 
 
 @pytest.mark.parametrize("amount", ["-1", str(UINT256_MAX + 1), "1.5", "0x10", ""])
-def test_only_a_uint256_is_a_big_integer(amount: str) -> None:
+def test_big_integer_must_be_a_uint256(amount: str) -> None:
     with pytest.raises(ValidationError):
         Sample.model_validate(
             {
@@ -58,7 +58,7 @@ def test_only_a_uint256_is_a_big_integer(amount: str) -> None:
 
 
 @given(st.text())
-def test_a_request_id_is_the_callers_only_when_it_is_fit_for_a_log_line(offered: str) -> None:
+def test_request_id_of_the_caller_is_kept_when_safe_in_logs(offered: str) -> None:
     kept = request_id_from(offered)
     assert 8 <= len(kept) <= 64
     assert kept.isascii()

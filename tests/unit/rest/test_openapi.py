@@ -1,4 +1,4 @@
-"""The API's description keeps its word: real examples that fit their schemas, every failure, and no 422."""
+"""Tests of the OpenAPI document: examples match their schemas, every error is documented, and there is no 422."""
 
 import csv
 import io
@@ -53,11 +53,11 @@ def resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> list[str]:
-    """Where a JSON value does not fit its schema: kinds, required and unknown keys, enums; deep."""
+def mismatches(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> list[str]:
+    """List where a JSON value does not match its schema: types, required and unknown keys, enums; recursively."""
     schema = resolve(schema, document)
     if choices := schema.get("anyOf"):
-        found = [misfits(value, each, document, at) for each in choices]
+        found = [mismatches(value, choice, document, at) for choice in choices]
         return [] if [] in found else min(found, key=len)
     kinds: dict[str, type | tuple[type, ...]] = {
         "object": dict,
@@ -70,7 +70,7 @@ def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], at: st
     }
     kind = schema.get("type")
     if kind and not isinstance(value, kinds[kind]):
-        return [f"{at}: {value!r} is no {kind}"]
+        return [f"{at}: {value!r} is not of type {kind}"]
     if "enum" in schema and value not in schema["enum"]:
         return [f"{at}: {value!r} is none of {schema['enum']}"]
     if "const" in schema and value != schema["const"]:
@@ -81,34 +81,34 @@ def misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], at: st
         problems += [f"{at}: {key} is missing" for key in schema.get("required", []) if key not in value]
         problems += [f"{at}: {key} is unknown" for key in value if key not in properties]
         for key in value.keys() & properties.keys():
-            problems += misfits(value[key], properties[key], document, f"{at}.{key}")
+            problems += mismatches(value[key], properties[key], document, f"{at}.{key}")
     if isinstance(value, list):
-        for index, each in enumerate(value):
-            problems += misfits(each, schema.get("items", {}), document, f"{at}[{index}]")
+        for index, item in enumerate(value):
+            problems += mismatches(item, schema.get("items", {}), document, f"{at}[{index}]")
     return problems
 
 
-def test_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+def test_every_response_has_an_example_that_matches_its_schema(document: dict[str, Any]) -> None:
     checked = 0
     for name, operation in operations(document):
-        for status, answer in operation["responses"].items():
-            content = answer["content"]["application/json"]
-            assert misfits(content["example"], content["schema"], document) == [], f"{name} {status}"
+        for status, response in operation["responses"].items():
+            content = response["content"]["application/json"]
+            assert mismatches(content["example"], content["schema"], document) == [], f"{name} {status}"
             checked += 1
     assert checked > 60
 
 
-def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict[str, Any]) -> None:
-    """The file's example is the JSON example's rows under the header that every such file has."""
+def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, Any]) -> None:
+    """The CSV example has a header and the rows of the JSON example."""
     files: set[str] = set()
     for name, operation in operations(document):
         success = operation["responses"].get("200", operation["responses"].get("202"))
         schema = resolve(success["content"]["application/json"]["schema"], document)
         data = resolve(schema["properties"]["data"], document).get("properties", {})
-        takes_form = any(each["name"] == "format" for each in operation.get("parameters", []))
-        assert takes_form is ("text/csv" in success["content"]), name
-        assert takes_form or "pagination" not in data, name
-        if takes_form:
+        takes_format = any(parameter["name"] == "format" for parameter in operation.get("parameters", []))
+        assert takes_format is ("text/csv" in success["content"]), name
+        assert takes_format or "pagination" not in data, name
+        if takes_format:
             example = success["content"]["text/csv"]["example"]
             header, *rows = csv.reader(io.StringIO(example, newline=""), strict=True)
             assert header, name
@@ -123,8 +123,8 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
         "/system/quarantine",
         "/approvals",
         "/multisig/proposals",
-        "/holders",
-        "/transactions",
+        "/fund/holders",
+        "/chain/transactions",
         "/fund/events/pending",
         "/fund/assets",
         "/fund/fees",
@@ -138,17 +138,17 @@ def test_every_list_is_promised_as_a_file_too_and_nothing_else_is(document: dict
     }
 
 
-def test_an_example_that_does_not_fit_would_be_found(document: dict[str, Any]) -> None:
+def test_mismatches_are_found_in_a_wrong_example(document: dict[str, Any]) -> None:
     schema = document["paths"]["/api/v1/auth/me"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     example = examples()["me"]
-    assert misfits(example, schema, document) == []
-    for spoilt in ({"role": "king"}, {"address": 1}, {"extra": True}):
-        assert misfits(example | {"data": example["data"] | spoilt}, schema, document) != []
-    assert misfits(example | {"data": {}}, schema, document) != []
+    assert mismatches(example, schema, document) == []
+    for change in ({"role": "king"}, {"address": 1}, {"extra": True}):
+        assert mismatches(example | {"data": example["data"] | change}, schema, document) != []
+    assert mismatches(example | {"data": {}}, schema, document) != []
 
 
-def test_examples_read_back_exactly_through_their_models(app: FastAPI) -> None:
-    """The model both reads the example and shows it again the same, so no value loses digits or its time zone."""
+def test_examples_survive_a_round_trip_through_their_models(app: FastAPI) -> None:
+    """The model parses the example and dumps it unchanged, so no value loses digits or its time zone."""
     checked = 0
     for context in iter_route_contexts(app.routes):
         route = context.original_route
@@ -164,7 +164,7 @@ def test_examples_read_back_exactly_through_their_models(app: FastAPI) -> None:
     assert checked > 15
 
 
-def test_a_request_that_is_not_valid_is_promised_400_and_never_422(document: dict[str, Any]) -> None:
+def test_invalid_requests_are_documented_as_400_never_422(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         assert "422" not in operation["responses"], name
         takes_something = operation.get("parameters") or operation.get("requestBody")
@@ -176,7 +176,7 @@ def test_a_request_that_is_not_valid_is_promised_400_and_never_422(document: dic
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-def test_failures_are_documented_with_the_code_that_is_sent(document: dict[str, Any]) -> None:
+def test_errors_are_documented_with_the_code_that_is_sent(document: dict[str, Any]) -> None:
     codes = {
         400: {ErrorCode.VALIDATION_ERROR},
         401: {ErrorCode.AUTH_REQUIRED, ErrorCode.AUTH_INVALID, ErrorCode.AUTH_EXPIRED},
@@ -188,7 +188,7 @@ def test_failures_are_documented_with_the_code_that_is_sent(document: dict[str, 
         503: {ErrorCode.SERVICE_UNAVAILABLE},
     }
     for name, operation in operations(document):
-        for status, answer in operation["responses"].items():
+        for status, response in operation["responses"].items():
             if int(status) >= 400:
-                example = ErrorEnvelope.model_validate(answer["content"]["application/json"]["example"])
+                example = ErrorEnvelope.model_validate(response["content"]["application/json"]["example"])
                 assert example.error.code in codes[int(status)], f"{name} {status}"

@@ -1,4 +1,4 @@
-"""What the scheduler enqueues, somebody does."""
+"""Tests that the workers have a task for every scheduled job."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from paimon.settings import ScheduleSettings
 pytestmark = pytest.mark.unit
 
 
-def test_every_job_is_a_task_of_the_workers() -> None:
+def test_every_scheduled_job_has_a_task() -> None:
     enqueued = [job.task for job in jobs(ScheduleSettings())]
     assert len(enqueued) == len(set(enqueued))
     assert set(enqueued) <= TASKS.keys()

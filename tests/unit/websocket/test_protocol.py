@@ -1,4 +1,4 @@
-"""What a WebSocket client may say, and how the hub treats those who listen and those who do not."""
+"""Tests of the WebSocket protocol's parser, and of the hub with fast and slow clients."""
 
 from contextlib import suppress
 
@@ -12,7 +12,7 @@ from paimon.gateway.websocket.protocol import Auth, InvalidMessage, LiveChannel,
 pytestmark = pytest.mark.unit
 
 
-def test_every_message_of_the_protocol_is_understood() -> None:
+def test_parser_accepts_every_message_of_the_protocol() -> None:
     channels = frozenset({LiveChannel.APPROVAL_NEW})
     assert parse('{"type":"auth","token":"t"}') == Auth("t")
     assert parse('{"type":"subscribe","channels":["approval:new"]}') == Subscribe(channels)
@@ -35,30 +35,30 @@ def test_every_message_of_the_protocol_is_understood() -> None:
         '{"type":"dance"}',
     ],
 )
-def test_anything_else_is_refused_with_words(text: str) -> None:
+def test_parser_refuses_other_messages_with_a_reason(text: str) -> None:
     with pytest.raises(InvalidMessage, match=r"message is|no channel"):
         parse(text)
 
 
 @given(st.text())
-def test_no_text_makes_the_parser_fail_otherwise(text: str) -> None:
+def test_parser_raises_only_invalid_message(text: str) -> None:
     with suppress(InvalidMessage):
         parse(text)
 
 
-async def test_a_message_reaches_subscribers_only_and_in_order() -> None:
-    hub, listening, other = Hub(), Client(10), Client(10)
-    listening.channels = frozenset({LiveChannel.APPROVAL_NEW})
-    hub.join(listening)
+async def test_message_reaches_only_subscribers_in_order() -> None:
+    hub, subscriber, other = Hub(), Client(10), Client(10)
+    subscriber.channels = frozenset({LiveChannel.APPROVAL_NEW})
+    hub.join(subscriber)
     hub.join(other)
     hub.publish(LiveChannel.APPROVAL_NEW, "first")
-    hub.publish(LiveChannel.REDEMPTION_NEW, "not for anyone")
+    hub.publish(LiveChannel.REDEMPTION_NEW, "without subscriber")
     hub.broadcast("second")
-    assert [await listening.next(), await listening.next()] == ["first", "second"]
+    assert [await subscriber.next(), await subscriber.next()] == ["first", "second"]
     assert await other.next() == "second"
 
 
-async def test_a_client_that_does_not_read_is_dropped_and_costs_the_others_nothing() -> None:
+async def test_slow_client_is_dropped_and_does_not_affect_others() -> None:
     hub, slow, quick = Hub(), Client(2), Client(10)
     for client in (slow, quick):
         client.channels = frozenset(LiveChannel)
