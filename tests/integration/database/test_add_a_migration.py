@@ -66,7 +66,7 @@ async def test_example_migration_runs_on_every_edition_with_application_rights(
     async with edition_database.opened() as database:
         await version.require_current(database.engine)
         async with database.write() as session:
-            await session.execute(text("INSERT INTO ops.notices (words) VALUES ('so it is')"))
+            await session.execute(text("INSERT INTO ops.notices (text) VALUES ('so it is')"))
             await session.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 1, now(), 'here')"))
     assert rows(edition_database, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
 
