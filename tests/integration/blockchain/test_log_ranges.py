@@ -85,7 +85,7 @@ def logs_at_most(cap: int, code: int, message: str) -> Refusal:
 
 def ranges_asked(node: StubNode) -> list[int]:
     queries = (params[0] for method, params in node.received if method == "eth_getLogs")
-    return [int(each["toBlock"], 16) - int(each["fromBlock"], 16) + 1 for each in queries]
+    return [int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1 for query in queries]
 
 
 def is_whole(found: BlockRange) -> bool:
@@ -151,7 +151,7 @@ async def test_endpoints_have_their_own_range_caps_and_no_log_is_lost(nodes: lis
     async with pool(*nodes, attempts_max=3) as rpc:
         for _ in range(8):
             assert is_whole(await fetch_range(rpc, 1, LAST, [LogQuery(frozenset(TRACKED), 1, LAST)]))
-        learnt = {each.name: each.range_blocks for each in rpc.endpoints()}
+        learnt = {endpoint.name: endpoint.range_blocks for endpoint in rpc.endpoints()}
     refused = [sum(blocks > cap for blocks in ranges_asked(node)) for node, cap in zip(nodes, (7, 25, 1_000), strict=True)]
     assert all(blocks in (cap, 2_000) for blocks, cap in zip(learnt.values(), (7, 25, 1_000), strict=True))
     assert refused[0] <= 2

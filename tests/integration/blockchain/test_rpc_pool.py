@@ -51,7 +51,7 @@ async def node_at(head: int) -> AsyncIterator[StubNode]:
 
 
 def pool(*nodes: StubNode | NodeUrl | str, attempts_max: int = 4, **options: Any) -> Rpc:
-    urls = (each.url if isinstance(each, StubNode) else each for each in nodes)
+    urls = (node.url if isinstance(node, StubNode) else node for node in nodes)
     return Rpc(*urls, timeout_seconds=5, attempts_max=attempts_max, **options)
 
 
@@ -60,7 +60,7 @@ def name(node: StubNode) -> str:
 
 
 def received(node: StubNode, method: str = "eth_echo") -> int:
-    return sum(each == method for each, _ in node.received)
+    return sum(request == method for request, _ in node.received)
 
 
 def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
@@ -71,7 +71,7 @@ def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
 
 
 def breaker_of(rpc: Rpc, node: StubNode) -> BreakerStatus:
-    return next(each.breaker for each in rpc.endpoints() if each.name == name(node))
+    return next(endpoint.breaker for endpoint in rpc.endpoints() if endpoint.name == name(node))
 
 
 @pytest.mark.parametrize("disturbance", [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset])
@@ -237,9 +237,9 @@ async def test_overloaded_endpoint_gets_fewer_concurrent_requests(first: StubNod
     else:
         first.methods["eth_echo"] = failing(-32007, "50/second request limit reached - reduce calls per second")
     async with pool(first, second) as rpc:
-        before = {each.name: each.concurrency for each in rpc.endpoints()}
+        before = {endpoint.name: endpoint.concurrency for endpoint in rpc.endpoints()}
         assert await rpc.call("eth_echo", [1]) == 1
-        after = {each.name: each.concurrency for each in rpc.endpoints()}
+        after = {endpoint.name: endpoint.concurrency for endpoint in rpc.endpoints()}
     assert after[name(first)] == before[name(first)] // 2
     assert after[name(second)] == before[name(second)]
 
@@ -292,7 +292,7 @@ async def test_another_endpoint_is_asked_when_a_node_turns_out_to_lag(
         assert await rpc.only_endpoint(name(first)).call("eth_blockNumber", []) == hex(20)
         found = await rpc.at_height(20).call("eth_getBlockByNumber", [hex(20), False])
         assert found == {"number": hex(20)}
-        assert {each.name: each.head for each in rpc.endpoints()} == {name(first): 19, name(second): 20}
+        assert {endpoint.name: endpoint.head for endpoint in rpc.endpoints()} == {name(first): 19, name(second): 20}
 
 
 async def test_only_broadcasts_go_to_write_endpoints() -> None:
@@ -305,7 +305,7 @@ async def test_only_broadcasts_go_to_write_endpoints() -> None:
             assert await rpc.call("eth_sendRawTransaction", ["0x00"]) == "0x01"
             assert await rpc.call("eth_echo", [1]) == 1
             assert rpc.excluding(name(reader)) is None
-        assert [each.requests for each in (reader, writer, other_writer)] == [1, 1, 1]
+        assert [node.requests for node in (reader, writer, other_writer)] == [1, 1, 1]
 
 
 async def test_old_state_is_read_from_an_archive_endpoint() -> None:
@@ -358,7 +358,7 @@ async def test_endpoint_of_another_chain_is_never_asked(first: StubNode, second:
         assert KEY not in str(refused.value)
         for _ in range(5):
             await rpc.call("eth_echo", [1])
-        assert {each.name: each.serves_our_chain for each in rpc.endpoints()} == {name(first): True, name(second): False}
+        assert {endpoint.name: endpoint.serves_our_chain for endpoint in rpc.endpoints()} == {name(first): True, name(second): False}
     assert (received(first), received(second)) == (5, 0)
 
 
@@ -414,7 +414,7 @@ async def test_heads_are_refreshed_without_requests(
     async with pool(first, second) as rpc:
 
         async def at(head: int) -> bool:
-            return [each.head for each in rpc.endpoints()] == [head, head]
+            return [endpoint.head for endpoint in rpc.endpoints()] == [head, head]
 
         await eventually(lambda: at(20))
         first.methods["eth_blockNumber"] = second.methods["eth_blockNumber"] = hex(21)

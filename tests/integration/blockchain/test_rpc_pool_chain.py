@@ -62,9 +62,9 @@ async def test_two_endpoints_of_one_chain_return_the_same_range(settings: Settin
         tracked = list(app_context.contracts.addresses.names())
         ranges = [
             await fetch_range(
-                each, final.number - 8, final.number, [LogQuery(frozenset(tracked), final.number - 8, final.number)]
+                node, final.number - 8, final.number, [LogQuery(frozenset(tracked), final.number - 8, final.number)]
             )
-            for each in (one, another)
+            for node in (one, another)
         ]
     assert ranges[0] == ranges[1]
     assert ranges[0].last == final

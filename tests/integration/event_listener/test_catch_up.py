@@ -1,4 +1,4 @@
-"""Far behind, stretches are fetched ahead and several at once; what is recorded is what following block by block records."""
+"""The catch-up: segments are fetched ahead and concurrently; the records equal those of following block by block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ async def node(chain: StubChain) -> AsyncIterator[StubNode]:
         yield opened
 
 
-async def kept(database: Database) -> list[tuple[int, int]]:
+async def kept_headers(database: Database) -> list[tuple[int, int]]:
     async with database.read() as session:
         rows = await session.execute(select(BlockRow.number, BlockRow.previous_kept_number).order_by(BlockRow.number))
         return [(number, before) for number, before in rows]
@@ -65,16 +65,18 @@ async def test_catch_up_keeps_blocks_with_logs_and_segment_ends_chained(
 ) -> None:
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, HEAD))
-    blocks = await kept(database)
+    blocks = await kept_headers(database)
     numbers = [number for number, _ in blocks]
     assert set(WITH_LOGS) <= set(numbers)
     assert [before for _, before in blocks] == [0, *numbers[:-1]]
 
 
-async def test_listener_keeps_every_block_near_the_head(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
+async def test_listener_keeps_every_block_near_the_head(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
     async with following(node, database, **(FAR | {"strict_proof_blocks": 20})):
         await eventually(lambda: at(database, HEAD))
-    numbers = [number for number, _ in await kept(database)]
+    numbers = [number for number, _ in await kept_headers(database)]
     assert numbers[-20:] == list(range(HEAD - 19, HEAD + 1))
     assert len(numbers) < HEAD
 
@@ -88,7 +90,7 @@ async def test_catch_up_records_segments_in_chain_order_when_answers_arrive_unor
 ) -> None:
     turn = 0
 
-    def slower_the_earlier() -> Disturbance:
+    def earlier_is_slower() -> Disturbance:
         async def answer(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
             nonlocal turn
             turn += 1
@@ -97,27 +99,29 @@ async def test_catch_up_records_segments_in_chain_order_when_answers_arrive_unor
 
         return answer
 
-    node.disturbances = [slower_the_earlier() for _ in range(60)]
+    node.disturbances = [earlier_is_slower() for _ in range(60)]
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, HEAD))
     assert (await recorded(database))[2] == len(WITH_LOGS)
 
 
-async def test_catch_up_never_exceeds_its_concurrency(node: StubNode, database: Database, eventually: Callable[..., Any]) -> None:
-    under_way, most = 0, 0
+async def test_catch_up_never_exceeds_its_concurrency(
+    node: StubNode, database: Database, eventually: Callable[..., Any]
+) -> None:
+    running, running_max = 0, 0
 
     async def counted(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal running, running_max
+        running += 1
+        running_max = max(running_max, running)
         await asyncio.sleep(0.01)
-        under_way -= 1
+        running -= 1
         return json_response(answers if len(answers) > 1 else answers[0])
 
     node.disturbances = [counted] * 200
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, HEAD))
-    assert most == FAR["catch_up_concurrency"]
+    assert running_max == FAR["catch_up_concurrency"]
 
 
 async def test_catch_up_keeps_recorded_segments_after_a_failure_and_refetches_the_rest(
@@ -143,10 +147,12 @@ async def test_catch_up_rejects_a_log_of_a_block_outside_the_segment(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     chain.head = 60
-    lie = chain.logs[0] | {"blockNumber": hex(HEAD + 7)}
+    wrong_log = chain.logs[0] | {"blockNumber": hex(HEAD + 7)}
 
     async def foreign(_request: web.Request, answers: list[dict[str, Any]]) -> web.StreamResponse:
-        return json_response([each | {"result": [lie]} if isinstance(each.get("result"), list) else each for each in answers])
+        return json_response(
+            [answer | {"result": [wrong_log]} if isinstance(answer.get("result"), list) else answer for answer in answers]
+        )
 
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, 60))
@@ -163,7 +169,7 @@ async def test_catch_up_halts_when_the_recorded_final_block_changed(
     async with following(node, database, **FAR):
         await eventually(lambda: at(database, 40))
     chain.head = HEAD
-    chain.emit(40, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
+    chain.emit(40, address(9), [b"\x22" * 32])  # of another contract; it changes the block and all later ones
     async with following(node, database, **FAR) as task:
         await eventually(lambda: halted(database))
         assert not task.done()
@@ -177,7 +183,7 @@ async def halted(database: Database) -> bool:
 
 @dataclass(frozen=True)
 class FinalAt:
-    """The same block is final whenever one asks: the chain goes on meanwhile."""
+    """A finality that stays at one block while the chain goes on."""
 
     block: BlockStamp
 
@@ -185,10 +191,10 @@ class FinalAt:
         return self.block
 
 
-async def lived(app_context: AppContext, final: BlockStamp, **options: Any) -> tuple[BlockStamp, TrackedContracts]:
-    """Follow the fund's chain to this block, by these options."""
-    chosen = app_context.settings.chain.model_copy(update=options)
-    listener = replace(listener_of(app_context), chain=FinalAt(final), options=chosen)
+async def follow_to(app_context: AppContext, final: BlockStamp, **options: Any) -> tuple[BlockStamp, TrackedContracts]:
+    """Follow the fund's chain to this block with these options."""
+    settings = app_context.settings.chain.model_copy(update=options)
+    listener = replace(listener_of(app_context), chain=FinalAt(final), options=settings)
     lease = HeldLease("listener", "tests", 1)
     cursor, tracked = await listener._start(lease)
     while (advanced := await listener._advance(cursor, tracked, lease)) is not None:
@@ -199,20 +205,20 @@ async def lived(app_context: AppContext, final: BlockStamp, **options: Any) -> t
 async def test_catch_up_records_the_same_state_as_following_block_by_block(
     app_context: AppContext, fund: TestFund, owner_url: str
 ) -> None:
-    """Its assets' tokens and its OTC manager are announced on the way, in stretches that are fetched ahead."""
+    """The fund's tokens and its OTC manager are discovered on the way, in segments that are fetched ahead."""
     fund.request("ines", 5)
     fund.wait_until_final()
     final = await app_context.chain.final_block(app_context.rpc)
-    books = []
+    states = []
     for options in ({}, {"strict_proof_blocks": 0, "catch_up_blocks_max": 7, "batch_logs_max": 9}):
-        cursor, tracked = await lived(app_context, final, **options)
+        cursor, tracked = await follow_to(app_context, final, **options)
         assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
-        books.append((cursor, tracked, projection_rows(owner_url)))
+        states.append((cursor, tracked, projection_rows(owner_url)))
         with psycopg.connect(libpq(owner_url)) as connection:
             tables = ", ".join(table.fullname for table in metadata.sorted_tables if table.schema == "derived")
             connection.execute(f"TRUNCATE {tables} CASCADE")
-    assert books[0] == books[1]
-    assert len(books[0][1].contracts) > 4
+    assert states[0] == states[1]
+    assert len(states[0][1].contracts) > 4
 
 
 async def test_old_headers_without_logs_are_pruned_and_a_lost_one_is_noticed(
@@ -226,22 +232,24 @@ async def test_old_headers_without_logs_are_pruned_and_a_lost_one_is_noticed(
     monkeypatch.setattr(header_pruning, "RECENT_BLOCKS", 40)
     async with following(node, database, strict_proof_blocks=10_000, batch_blocks_max=7):
         await eventually(lambda: at(database, HEAD))
-    blocks = await kept(database)
+    blocks = await kept_headers(database)
     numbers = [number for number, _ in blocks]
     old = [number for number in numbers if number < HEAD - 40]
     assert old == sorted({1, *range(10, 80, 10), *(number for number in WITH_LOGS if number < 80)})
     assert numbers[len(old) :] == list(range(80, HEAD + 1))
     assert [before for _, before in blocks] == [0, *numbers[:-1]]
-    assert await contradictions(owner_url) == []
+    assert await replay_differences(owner_url) == []
     with psycopg.connect(libpq(owner_url)) as connection:
         connection.execute("DELETE FROM derived.blocks WHERE number = 40")
-    assert [(each.table, each.column) for each in await contradictions(owner_url)] == [("blocks", "previous_kept_number")]
+    assert [(difference.table, difference.column) for difference in await replay_differences(owner_url)] == [
+        ("blocks", "previous_kept_number")
+    ]
 
 
-async def contradictions(owner_url: str) -> list[RowDifference]:
+async def replay_differences(owner_url: str) -> list[RowDifference]:
     owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     try:
-        nobody = Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1)
-        return list((await check_replay(owner, FundContracts(nobody, FUND), examples_max=10)).comparison.examples)
+        unused = Rpc("http://127.0.0.1:1", timeout_seconds=1, attempts_max=1)
+        return list((await check_replay(owner, FundContracts(unused, FUND), examples_max=10)).comparison.examples)
     finally:
         await owner.dispose()

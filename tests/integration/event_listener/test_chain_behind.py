@@ -1,4 +1,4 @@
-"""A node whose chain ends before what is recorded: it is waited for, under the same lease, and everybody can see it."""
+"""A node whose chain ends before the cursor: the listener waits under the same lease, and reports it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -38,14 +38,14 @@ async def node(fund: TestFund) -> AsyncIterator[ByzantineNode]:
 
 @pytest.fixture
 async def app_context(settings: Settings, node: ByzantineNode) -> AsyncIterator[AppContext]:
-    """A house whose only endpoint is that node."""
+    """An app context whose only endpoint is that node."""
     chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url), "ws_url": None})
     async with open_app_context(settings.model_copy(update={"chain": chain}), process="test") as opened:
         yield opened
 
 
-def cut_off(node: ByzantineNode, fund: TestFund, head: int) -> None:
-    """The node's chain ends with this block."""
+def cut_chain(node: ByzantineNode, fund: TestFund, head: int) -> None:
+    """Let the node's chain end with this block."""
     last = fund.node.rpc.call("eth_getBlockByNumber", hex(head), False)
 
     def block(params: list[Any], true: Any) -> Any:
@@ -59,9 +59,9 @@ def cut_off(node: ByzantineNode, fund: TestFund, head: int) -> None:
 @asynccontextmanager
 async def following(app_context: AppContext) -> AsyncIterator[asyncio.Task[None]]:
     settings = app_context.settings
-    watch = ChainBehindMonitor(grace_seconds=0.5)
+    monitor = ChainBehindMonitor(grace_seconds=0.5)
     listener = Listener(
-        app_context.database, app_context.contracts, app_context.chain, settings.chain, settings.fund.start_block, watch
+        app_context.database, app_context.contracts, app_context.chain, settings.chain, settings.fund.start_block, monitor
     )
     leading = run_as_leader(app_context.database, "listener", listener.follow, ttl_seconds=TTL_SECONDS, renew_seconds=0.5)
     task = asyncio.create_task(leading)
@@ -80,7 +80,7 @@ async def lease_of(app_context: AppContext) -> LeaseRow:
         return (await session.scalars(select(LeaseRow))).one()
 
 
-async def opened(app_context: AppContext) -> RiskEvent | None:
+async def open_event(app_context: AppContext) -> RiskEvent | None:
     async with app_context.database.read() as session:
         return await find_chain_behind(session)
 
@@ -97,32 +97,32 @@ async def test_listener_waits_and_reports_when_the_chain_is_behind_the_cursor(
 
         await eventually(recorded)
         before = await lease_of(app_context)
-        cut_off(node, fund, final - 3)
-        event = await eventually(lambda: opened(app_context))
-        assert (event.found.severity, event.state) == (Severity.CRITICAL, RiskStatus.OPEN)
-        stood = await recorded_block(app_context)
-        assert event.found.expected.startswith(f"block #{stood} ")
+        cut_chain(node, fund, final - 3)
+        event = await eventually(lambda: open_event(app_context))
+        assert (event.finding.severity, event.status) == (Severity.CRITICAL, RiskStatus.OPEN)
+        cursor = await recorded_block(app_context)
+        assert event.finding.expected.startswith(f"block #{cursor} ")
         async with app_context.database.read() as session:
-            (told,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
-        assert told.aggregate_id == str(event.id)
+            (message,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
+        assert message.aggregate_id == str(event.id)
         health = (await api_client.get("/system/health", by=None)).json()["data"]
-        (part,) = [each for each in health["parts"] if each["name"] == "listener"]
+        (part,) = [part for part in health["parts"] if part["name"] == "listener"]
         assert (part["status"], part["summary"]) == ("down", "WAITS: the chain of every node is shorter than the books")
         assert part["details"]["riskEvent"] == event.id
 
-        async def outlasted() -> bool:
+        async def is_renewed() -> bool:
             return (await lease_of(app_context)).expires_at > before.expires_at + timedelta(seconds=TTL_SECONDS)
 
-        await eventually(outlasted)
+        await eventually(is_renewed)
         assert (await lease_of(app_context)).epoch == before.epoch
         assert not task.done()
-        assert await recorded_block(app_context) == stood
+        assert await recorded_block(app_context) == cursor
 
         node.mutations.clear()
         fund.mine(4)
-        final = stood + 1
+        final = cursor + 1
         await eventually(recorded)
-        assert await opened(app_context) is None
+        assert await open_event(app_context) is None
     async with app_context.database.read() as session:
         (row,) = await session.scalars(select(RiskEventRow))
     assert (row.kind, row.status) == (RiskKind.CHAIN_BEHIND, RiskStatus.RESOLVED)
@@ -139,23 +139,23 @@ async def test_next_lease_holder_resolves_the_chain_behind_event_left_open(
 
     async with following(app_context):
         await eventually(recorded)
-    cut_off(node, fund, final - 3)
+    cut_chain(node, fund, final - 3)
     async with following(app_context) as task:
-        await eventually(lambda: opened(app_context))
+        await eventually(lambda: open_event(app_context))
         assert not task.done()
     node.mutations.clear()
     async with following(app_context):
 
-        async def over() -> bool:
-            return await opened(app_context) is None
+        async def is_resolved() -> bool:
+            return await open_event(app_context) is None
 
-        await eventually(over)
+        await eventually(is_resolved)
 
 
 async def test_no_event_opens_when_only_the_nodes_finality_is_behind(
     app_context: AppContext, fund: TestFund, node: ByzantineNode, eventually: Callable[..., Any]
 ) -> None:
-    """Nodes differ by a block or two in that, all day long."""
+    """Nodes often differ by a block or two in what they call final."""
     fund.mine(6)
     async with following(app_context):
         final = (await app_context.chain.final_block(app_context.rpc)).number
@@ -165,17 +165,17 @@ async def test_no_event_opens_when_only_the_nodes_finality_is_behind(
 
         await eventually(recorded)
         earlier = fund.node.rpc.call("eth_getBlockByNumber", hex(final - 3), False)
-        looks = 0
+        checks = 0
 
         def block(params: list[Any], true: Any) -> Any:
-            nonlocal looks
-            looks += params[0].startswith("0x")
+            nonlocal checks
+            checks += params[0].startswith("0x")
             return true if params[0].startswith("0x") else earlier
 
         node.mutations["eth_getBlockByNumber"] = block
 
-        async def looked() -> bool:
-            return looks > 5
+        async def has_checked() -> bool:
+            return checks > 5
 
-        await eventually(looked)
-        assert await opened(app_context) is None
+        await eventually(has_checked)
+        assert await open_event(app_context) is None

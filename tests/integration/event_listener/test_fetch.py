@@ -1,4 +1,4 @@
-"""A range of blocks is one consistent answer or none: whatever does not fit together is asked for again, and not recorded."""
+"""A fetched range of blocks is consistent, or the fetch fails: inconsistent answers are never recorded."""
 
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -51,26 +51,26 @@ async def test_fetch_range_returns_chained_headers_and_ordered_logs(chain: StubC
     assert [header.stamp for header in found.headers] == [chain.stamp(number) for number in range(2, 10)]
     assert found.parent_hash == chain.stamp(1).hash
     assert found.last == chain.stamp(9)
-    assert [(each.block.number, each.log_index) for each in found.logs] == [(3, 0), (5, 0), (5, 1), (8, 0)]
+    assert [(log.block.number, log.log_index) for log in found.logs] == [(3, 0), (5, 0), (5, 1), (8, 0)]
 
 
 def foreign_hash(number: int) -> str:
     return hex0x(Hash32(bytes([0xEE]) + number.to_bytes(31, "big")))
 
 
-def follow_another(chain: StubChain, number: int) -> None:
-    """The block hashes to its hash; only that it and the next one do not follow contradicts it."""
+def set_other_parent(chain: StubChain, number: int) -> None:
+    """Give the block another parent and a correct hash: only the links to its neighbours contradict it."""
     header = chain.headers[number] | {"parentHash": foreign_hash(number - 1)}
     chain.headers[number] = header | {"hash": hex0x(header_hash(header))}
 
 
-LIES: dict[str, Callable[[StubChain], object]] = {
+INCONSISTENCIES: dict[str, Callable[[StubChain], object]] = {
     "a block is missing": lambda chain: chain.headers.pop(5),
     "the last block is missing": lambda chain: chain.headers.pop(9),
     "a header does not follow": lambda chain: chain.headers[6].update(parentHash=foreign_hash(5)),
-    "a whole header is of another fork": lambda chain: follow_another(chain, 6),
+    "a whole header is of another fork": lambda chain: set_other_parent(chain, 6),
     "a header is of another fork": lambda chain: chain.headers[6].update(hash=foreign_hash(6)),
-    "another block is given": lambda chain: chain.headers[4].update(number=hex(40)),
+    "another block is returned": lambda chain: chain.headers[4].update(number=hex(40)),
     "a header has no hash": lambda chain: chain.headers[4].update(hash=None),
     "a header is text": lambda chain: chain.headers.update({4: "0x4"}),  # type: ignore[dict-item]
     "a header is cut off": lambda chain: chain.headers[4].pop("parentHash"),
@@ -81,13 +81,13 @@ LIES: dict[str, Callable[[StubChain], object]] = {
     "a log is pending": lambda chain: chain.logs[0].update(blockHash=None),
     "a log has no index": lambda chain: chain.logs[0].pop("logIndex"),
     "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unrequested=True),
-    "a log is given twice": lambda chain: chain.logs.append(dict(chain.logs[0])),
+    "a log is returned twice": lambda chain: chain.logs.append(dict(chain.logs[0])),
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-async def test_fetch_range_rejects_inconsistent_answers(chain: StubChain, rpc: Rpc, lie: str) -> None:
-    LIES[lie](chain)
+@pytest.mark.parametrize("inconsistency", INCONSISTENCIES)
+async def test_fetch_range_rejects_inconsistent_answers(chain: StubChain, rpc: Rpc, inconsistency: str) -> None:
+    INCONSISTENCIES[inconsistency](chain)
     with pytest.raises(InconsistentResponse):
         await fetch_range(rpc, 2, 9, [LogQuery(TRACKED, 2, 9)])
 
@@ -101,14 +101,14 @@ def test_block_range_splits_between_blocks_and_loses_nothing(logs_of_blocks: lis
         for index in range(count)
     )
     pieces = list(BlockRange(headers, logs).pieces(logs_max))
-    assert [each for piece in pieces for each in piece.headers] == list(headers)
-    assert [each for piece in pieces for each in piece.logs] == list(logs)
+    assert [header for piece in pieces for header in piece.headers] == list(headers)
+    assert [log for piece in pieces for log in piece.logs] == list(logs)
     assert [piece.first for piece in pieces[1:]] == [piece.last.number + 1 for piece in pieces[:-1]]
     assert [piece.parent_hash for piece in pieces[1:]] == [piece.last.hash for piece in pieces[:-1]]
     for piece, following in pairwise([*pieces, None]):
         assert piece is not None
-        assert all(each.block <= piece.last for each in piece.logs)
+        assert all(log.block <= piece.last for log in piece.logs)
         assert len(piece.logs) <= logs_max or len(piece.headers) == 1
-        if following is not None:  # no block of the next one would have fitted in
-            next_block = sum(each.block == following.headers[0].stamp for each in following.logs)
+        if following is not None:  # the next piece's first block would not have fitted
+            next_block = sum(log.block == following.headers[0].stamp for log in following.logs)
             assert len(piece.logs) + next_block > logs_max

@@ -45,7 +45,7 @@ def listener_of(app_context: AppContext) -> Listener:
     )
 
 
-async def taken_by(app_context: AppContext, lease: HeldLease) -> BlockStamp:
+async def take_cursor_with(app_context: AppContext, lease: HeldLease) -> BlockStamp:
     return await take_cursor(
         app_context.database, app_context.contracts, app_context.chain, lease, start_block=app_context.settings.fund.start_block
     )
@@ -62,12 +62,12 @@ async def following(app_context: AppContext) -> AsyncIterator[asyncio.Task[None]
 
 
 async def caught_up(app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]) -> None:
-    wanted = fund.node.rpc.head().number
+    target = fund.node.rpc.head().number
     fund.wait_until_final()
 
     async def reached() -> bool:
         async with app_context.database.read() as session:
-            return bool((await session.execute(select(CursorRow.number >= wanted))).scalar())
+            return bool((await session.execute(select(CursorRow.number >= target))).scalar())
 
     await eventually(reached)
 
@@ -85,7 +85,7 @@ async def test_listener_records_and_projects_a_request_and_queues_its_message(
         assert row.shares == 120_000 * WAD
         assert row.settlement_at is None
         due = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == "redemption"))).all()
-        assert [each.aggregate_id for each in due] == [str(request_id)]
+        assert [message.aggregate_id for message in due] == [str(request_id)]
         assert "RedemptionRequested" in due[0].payload["events"]
 
 
@@ -132,11 +132,14 @@ async def test_reconciliation_names_a_wrong_recorded_figure(
     async with app_context.database.write() as session:
         await session.execute(update(RedemptionRequestRow).values(gross_amount=RedemptionRequestRow.gross_amount + 1))
     result = await reconcile(app_context.database, app_context.contracts)
-    assert {each.subject for each in result.discrepancies} == {"redemption liability", f"request {request_id} grossAmount"}
+    assert {discrepancy.subject for discrepancy in result.discrepancies} == {
+        "redemption liability",
+        f"request {request_id} grossAmount",
+    }
 
 
 async def two_blocks(app_context: AppContext, cursor: BlockStamp) -> BlockRange:
-    """The two behind the cursor, with the logs of the fund's own contracts."""
+    """Fetch the two blocks after the cursor, with the logs of the fund's own contracts."""
     first, last = cursor.number + 1, cursor.number + 2
     return await fetch_range(
         app_context.rpc, first, last, [LogQuery(frozenset(app_context.contracts.addresses.names()), first, last)]
@@ -144,10 +147,10 @@ async def two_blocks(app_context: AppContext, cursor: BlockStamp) -> BlockRange:
 
 
 async def test_writer_of_an_older_epoch_writes_nothing(app_context: AppContext, fund: TestFund) -> None:
-    old = HeldLease("listener", "the one that slept", 1)
-    await taken_by(app_context, old)
-    new = HeldLease("listener", "its successor", 2)
-    cursor = await taken_by(app_context, new)
+    old = HeldLease("listener", "sleeper", 1)
+    await take_cursor_with(app_context, old)
+    new = HeldLease("listener", "successor", 2)
+    cursor = await take_cursor_with(app_context, new)
     fund.wait_until_final()
     fetched = await two_blocks(app_context, cursor)
     tracked = TrackedContracts({})
@@ -161,13 +164,13 @@ async def test_writer_of_an_older_epoch_writes_nothing(app_context: AppContext, 
 
 
 async def test_range_is_recorded_once_when_writers_share_an_epoch(app_context: AppContext, fund: TestFund) -> None:
-    cursor = await taken_by(app_context, HeldLease("listener", "both", 1))
+    cursor = await take_cursor_with(app_context, HeldLease("listener", "both", 1))
     fund.wait_until_final()
     fetched = await two_blocks(app_context, cursor)
     tracked = TrackedContracts({})
     writers = (record(app_context.database, fetched, [], tracked=tracked, epoch=1) for _ in range(4))
     results = await asyncio.gather(*writers, return_exceptions=True)
-    assert sorted(type(each).__name__ for each in results) == ["CursorMoved"] * 3 + ["list"]
+    assert sorted(type(result).__name__ for result in results) == ["CursorMoved"] * 3 + ["list"]
 
 
 async def test_listener_halts_when_a_final_block_changed(
@@ -179,16 +182,16 @@ async def test_listener_halts_when_a_final_block_changed(
         await session.execute(text("UPDATE derived.cursor SET hash = decode(repeat('ab', 32), 'hex')"))
     async with following(app_context) as task:
         await eventually(lambda: halted(app_context))
-        assert not task.done(), "a process that ends would only be started again"
+        assert not task.done(), "a process that exits would only be restarted"
     async with app_context.database.read() as session:
         (event,) = (await session.scalars(select(RiskEventRow))).all()
-        (told,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
+        (message,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
         cursor = (await session.scalars(select(CursorRow))).one()
         block = await session.get_one(BlockRow, cursor.number)
     assert (event.kind, event.severity) == (RiskKind.FINAL_BLOCK_CHANGED, Severity.CRITICAL)
     assert event.observed == f"block {cursor.number} recorded as 0x{'ab' * 32}"
     assert event.expected == hex0x(block.hash)
-    assert (told.aggregate_id, told.priority) == (str(event.id), OutboxPriority.CRITICAL)
+    assert (message.aggregate_id, message.priority) == (str(event.id), OutboxPriority.CRITICAL)
 
 
 async def halted(app_context: AppContext) -> bool:

@@ -1,4 +1,4 @@
-"""The listener's loop over a node that lies, is away, or says too much at once, and beside another writer."""
+"""The listener's loop with a node that is wrong, down or returns too much at once, and with a second writer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -48,7 +48,7 @@ async def node(chain: StubChain) -> AsyncIterator[StubNode]:
 
 @asynccontextmanager
 async def following(node: StubNode, database: Database, **options: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """A listener that leads, as `paimon listener` runs it."""
+    """Run a listener as leader, as `paimon listener` does."""
     settings = ChainSettings(chain_id=31337, rpc_url=SecretStr(node.url), poll_seconds=0.02, **options)
     async with Rpc(node.url, timeout_seconds=5, attempts_max=1) as rpc:
         listener = Listener(database, FundContracts(rpc, FUND), TagFinality(), settings, start_block=1)
@@ -61,7 +61,7 @@ async def following(node: StubNode, database: Database, **options: Any) -> Async
 
 
 async def recorded(database: Database) -> tuple[int | None, int, int]:
-    """The cursor's block, and how many blocks and logs are there."""
+    """Return the cursor's block, and the numbers of recorded blocks and logs."""
     async with database.read() as session:
         return (
             await session.scalar(select(CursorRow.number)),
@@ -70,33 +70,33 @@ async def recorded(database: Database) -> tuple[int | None, int, int]:
         )
 
 
-def recorded_block(database: Database, *wanted: int) -> Callable[[], Any]:
-    async def reached() -> bool:
-        return await recorded(database) == wanted
+def has_recorded(database: Database, *expected: int) -> Callable[[], Any]:
+    async def is_reached() -> bool:
+        return await recorded(database) == expected
 
-    return reached
+    return is_reached
 
 
-LIES: dict[str, Callable[[StubChain], object]] = {
+INCONSISTENCIES: dict[str, Callable[[StubChain], object]] = {
     "a header does not follow": lambda chain: chain.headers[6].update(parentHash=hex0x(b"\xee" * 32)),
     "a log is of another fork": lambda chain: chain.logs[0].update(blockHash=hex0x(b"\xee" * 32)),
     "a log is of another contract": lambda chain: chain.emit(4, address(9), [b"\x11" * 32], unrequested=True),
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("inconsistency", INCONSISTENCIES)
 async def test_listener_records_nothing_of_an_inconsistent_answer_and_recovers(
-    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any], lie: str
+    chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any], inconsistency: str
 ) -> None:
-    LIES[lie](chain)
+    INCONSISTENCIES[inconsistency](chain)
     async with following(node, database):
-        await eventually(recorded_block(database, 0, 0, 0))
+        await eventually(has_recorded(database, 0, 0, 0))
         await asyncio.sleep(0.1)
         assert await recorded(database) == (0, 0, 0)
         truth = StubChain(head=HEAD)
         truth.emit(3, FUND.vault, [b"\x11" * 32])
         chain.headers, chain.logs, chain.receipts = truth.headers, truth.logs, truth.receipts
-        await eventually(recorded_block(database, HEAD, HEAD, 1))
+        await eventually(has_recorded(database, HEAD, HEAD, 1))
 
 
 async def test_listener_waits_for_a_node_behind_the_vaults_deployment(
@@ -108,40 +108,38 @@ async def test_listener_waits_for_a_node_behind_the_vaults_deployment(
         assert not task.done()
         assert await recorded(database) == (None, 0, 0)
         node.methods["eth_call"] = asset
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
 
 
 async def test_listener_waits_for_a_node_that_is_down_at_the_start(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    there = node.methods.pop("eth_getBlockByNumber")
+    get_block = node.methods.pop("eth_getBlockByNumber")
     async with following(node, database) as task:
         await asyncio.sleep(0.1)
-        node.methods["eth_getBlockByNumber"] = None  # as one that has not come so far yet
+        node.methods["eth_getBlockByNumber"] = None  # as a node that has not reached the block yet
         await asyncio.sleep(0.1)
         assert not task.done()
-        node.methods["eth_getBlockByNumber"] = there
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        node.methods["eth_getBlockByNumber"] = get_block
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
 
 
 async def test_batch_exceeds_its_log_limit_only_for_a_single_block(
     node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
     async with database.read() as session:
-        batches = [
-            (each.first_block, each.last_block, each.logs) for each in await session.scalars(select(EventProcessingLogRow))
-        ]
+        batches = [(row.first_block, row.last_block, row.logs) for row in await session.scalars(select(EventProcessingLogRow))]
     assert (1, 4, 1) in batches  # cut before block 5
-    assert [each for each in batches if each[2] > 1] == [(5, 5, 2)]  # which holds two all by itself
+    assert [batch for batch in batches if batch[2] > 1] == [(5, 5, 2)]  # which has two logs
 
 
 async def test_listener_requests_smaller_ranges_after_dense_blocks(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
     async with following(node, database, batch_logs_max=1):
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
     received = [
         int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
         for method, (query, *_) in node.received
@@ -155,14 +153,14 @@ async def test_listener_requests_smaller_ranges_after_dense_blocks(
 async def test_holder_that_wakes_too_late_stands_by_and_continues_at_the_cursor(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    """Its cursor was taken while it slept: its next batch is refused, which may not end the process."""
+    """Another holder took the cursor while it slept. Its next batch is rejected, which may not end the process."""
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(recorded_block(database, 6, 6, 3))
+        await eventually(has_recorded(database, 6, 6, 3))
         async with database.write() as session:
             await session.execute(text("UPDATE derived.cursor SET epoch = epoch + 1"))
         chain.head = HEAD
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
         assert not task.done()
 
 
@@ -171,17 +169,17 @@ async def test_listener_retries_when_the_final_header_is_unreadable(
 ) -> None:
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(recorded_block(database, 6, 6, 3))
-        when = chain.headers[HEAD].pop("timestamp")
+        await eventually(has_recorded(database, 6, 6, 3))
+        timestamp = chain.headers[HEAD].pop("timestamp")
         chain.head, received = HEAD, node.requests
 
-        async def asked_again() -> bool:
+        async def is_requested_again() -> bool:
             return node.requests > received + 3
 
-        await eventually(asked_again)
+        await eventually(is_requested_again)
         assert not task.done()
-        chain.headers[HEAD]["timestamp"] = when
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        chain.headers[HEAD]["timestamp"] = timestamp
+        await eventually(has_recorded(database, HEAD, HEAD, 4))
 
 
 async def test_listener_halts_when_a_recorded_block_changes_while_following(
@@ -189,9 +187,9 @@ async def test_listener_halts_when_a_recorded_block_changes_while_following(
 ) -> None:
     chain.head = 6
     async with following(node, database) as task:
-        await eventually(recorded_block(database, 6, 6, 3))
+        await eventually(has_recorded(database, 6, 6, 3))
         chain.head = HEAD
-        chain.emit(6, address(9), [b"\x22" * 32])  # a stranger's, but the block and all behind it are others
+        chain.emit(6, address(9), [b"\x22" * 32])  # of another contract; it changes the block and all later ones
 
         async def halted() -> bool:
             async with database.read() as session:
@@ -205,15 +203,15 @@ async def test_listener_halts_when_a_recorded_block_changes_while_following(
 async def test_cursor_is_not_created_at_a_block_with_a_wrong_hash(
     chain: StubChain, node: StubNode, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    """Or they could never go on: no block follows that one."""
+    """Otherwise nothing could be recorded: no block follows that one."""
     hash_, chain.headers[0]["hash"] = chain.headers[0]["hash"], hex0x(b"\xee" * 32)
     async with following(node, database) as task:
 
-        async def asked_again() -> bool:
+        async def is_requested_again() -> bool:
             return node.requests > 5
 
-        await eventually(asked_again)
+        await eventually(is_requested_again)
         assert await recorded(database) == (None, 0, 0)
         assert not task.done()
         chain.headers[0]["hash"] = hash_
-        await eventually(recorded_block(database, HEAD, HEAD, 4))
+        await eventually(has_recorded(database, HEAD, HEAD, 4))

@@ -1,4 +1,4 @@
-"""What is seen above the final block, on a real chain with 32 blocks that are not final, and reorganisations of them."""
+"""Logs above the final block, on a real chain with 32 blocks that are not final, and reorganisations of these blocks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,21 +39,21 @@ from paimon.settings import ChainSettings, FinalitySettings, HealthSettings, Set
 
 pytestmark = pytest.mark.integration
 
-UNFINAL_BLOCKS: Final = 32
+PENDING_BLOCKS: Final = 32
 REQUEST: Final = "RedemptionRequested"
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A house that takes a block for final 32 blocks below the head."""
-    rule = FinalitySettings(tag=FinalityTag.FINALIZED, depth=UNFINAL_BLOCKS)
+    """Settings by which a block is final 32 blocks below the head."""
+    rule = FinalitySettings(tag=FinalityTag.FINALIZED, depth=PENDING_BLOCKS)
     return settings.model_copy(update={"chain": settings.chain.model_copy(update={"finality": {31337: rule}})})
 
 
 @pytest.fixture
 async def lease(app_context: AppContext, fund: TestFund) -> HeldLease:
-    """Held, and everything final recorded: what is not final yet is what the test does."""
-    fund.mine(UNFINAL_BLOCKS)
+    """Take the lease and record everything final, so that only the test's own logs are pending."""
+    fund.mine(PENDING_BLOCKS)
     await record_final(app_context)
     return await take(app_context)
 
@@ -64,7 +64,7 @@ async def take(app_context: AppContext) -> HeldLease:
     return taken
 
 
-def watch_of(app_context: AppContext) -> HeadMonitor:
+def monitor_of(app_context: AppContext) -> HeadMonitor:
     return HeadMonitor(
         app_context.database,
         app_context.contracts,
@@ -76,20 +76,20 @@ def watch_of(app_context: AppContext) -> HeadMonitor:
 
 
 @pytest.fixture
-async def heard(redis_url: str) -> AsyncIterator[Callable[[], list[tuple[str, str | None]]]]:
-    """State and event of everything told on the channel so far."""
-    said: list[tuple[str, str | None]] = []
+async def published(redis_url: str) -> AsyncIterator[Callable[[], list[tuple[str, str | None]]]]:
+    """Status and event of every message on the channel so far."""
+    received: list[tuple[str, str | None]] = []
     ready = asyncio.Event()
     async with Redis.from_url(redis_url) as redis:
 
         async def listen() -> None:
             async for channel, data in messages(redis, on_subscribed=ready.set):
                 assert channel == PENDING_LOGS
-                said.append((data["state"], data["event"]))
+                received.append((data["status"], data["event"]))
 
         listening = asyncio.create_task(listen())
         await ready.wait()
-        yield lambda: said
+        yield lambda: received
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 
@@ -108,14 +108,14 @@ async def test_pending_log_is_listed_at_once_and_finalized_when_recorded(
     fund: TestFund,
     lease: HeldLease,
     api_client: ApiClient,
-    heard: Callable[..., Any],
+    published: Callable[..., Any],
     eventually: Callable[..., Any],
 ) -> None:
     empty = await api_client.get("/fund/events/pending")
     assert empty.json()["data"]["items"] == []
-    watch = watch_of(app_context)
+    monitor = monitor_of(app_context)
     request_id = fund.request("ines", 10_000)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     seen = await listed(app_context)
     assert events(seen) == ["Transfer", "SharesLocked", REQUEST]
     shown = await api_client.get("/fund/events/pending")
@@ -127,18 +127,18 @@ async def test_pending_log_is_listed_at_once_and_finalized_when_recorded(
     await record_final(app_context)
     async with app_context.database.read() as session:
         assert await session.get(RedemptionRequestRow, request_id) is None, "nothing is projected from the list"
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     assert events(await listed(app_context)) == events(seen)
-    fund.mine(UNFINAL_BLOCKS)
-    await watch.check_head(lease)
-    assert events(await listed(app_context)) == events(seen), "final on the chain and not yet in the books: it stays"
+    fund.mine(PENDING_BLOCKS)
+    await monitor.check_head(lease)
+    assert events(await listed(app_context)) == events(seen), "a log that is final and not recorded yet stays"
     await record_final(app_context)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     assert await listed(app_context) == []
     async with app_context.database.read() as session:
         assert (await session.get_one(RedemptionRequestRow, request_id)).shares == 10_000 * WAD
-    wanted = [(state, name) for state in ("seen", "final") for name in events(seen)]
-    await eventually(lambda: _equal(heard(), wanted))
+    expected = [(status, name) for status in ("PENDING", "FINALIZED") for name in events(seen)]
+    await eventually(lambda: _equal(published(), expected))
 
 
 async def _equal(one: object, other: object) -> bool:
@@ -146,41 +146,41 @@ async def _equal(one: object, other: object) -> bool:
 
 
 async def test_pending_log_is_orphaned_when_its_block_is_reorganised(
-    app_context: AppContext, fund: TestFund, lease: HeldLease, heard: Callable[..., Any], eventually: Callable[..., Any]
+    app_context: AppContext, fund: TestFund, lease: HeldLease, published: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
-    watch = watch_of(app_context)
+    monitor = monitor_of(app_context)
     fund.mine(3)
     fund.request("ines", 10_000)
     fund.mine(2)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     first = await listed(app_context)
     head = fund.node.rpc.head().number
     fund.node.rpc.call("anvil_reorg", head - first[0].block_number + 2, [])
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     assert await listed(app_context) == []
     fund.request("ines", 10_000)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     again = await listed(app_context)
     assert events(again) == events(first)
     assert {row.block_hash for row in again}.isdisjoint(row.block_hash for row in first)
-    wanted = [(state, name) for state in ("seen", "withdrawn", "seen") for name in events(first)]
-    await eventually(lambda: _equal(heard(), wanted))
+    expected = [(status, name) for status in ("PENDING", "ORPHANED", "PENDING") for name in events(first)]
+    await eventually(lambda: _equal(published(), expected))
 
 
 async def test_next_lease_holder_continues_the_pending_list_and_the_previous_writes_nothing(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
-    watch = watch_of(app_context)
+    monitor = monitor_of(app_context)
     fund.request("ines", 10_000)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     seen = await listed(app_context)
     await release(app_context.database, lease)
     successor = await take(app_context)
     fund.request("ivan", 5_000)
     with pytest.raises(LeaseLost):
-        await watch.check_head(lease)
+        await monitor.check_head(lease)
     assert events(await listed(app_context)) == events(seen)
-    await watch_of(app_context).check_head(successor)
+    await monitor_of(app_context).check_head(successor)
     after = await listed(app_context)
     assert [(row.block_hash, row.log_index, row.seen_at) for row in after[:3]] == [
         (row.block_hash, row.log_index, row.seen_at) for row in seen
@@ -191,13 +191,13 @@ async def test_next_lease_holder_continues_the_pending_list_and_the_previous_wri
 async def test_pending_list_is_bounded_and_takes_the_rest_when_possible(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
-    watch = watch_of(app_context)
-    watch.options = watch.options.model_copy(update={"pending_logs_max": 2})
+    monitor = monitor_of(app_context)
+    monitor.options = monitor.options.model_copy(update={"pending_logs_max": 2})
     fund.request("ines", 10_000)
-    await watch.check_head(lease)
+    await monitor.check_head(lease)
     assert events(await listed(app_context)) == ["Transfer", "SharesLocked"]
-    watch.options = app_context.settings.chain
-    await watch.check_head(lease)
+    monitor.options = app_context.settings.chain
+    await monitor.check_head(lease)
     assert events(await listed(app_context)) == ["Transfer", "SharesLocked", REQUEST]
 
 
@@ -205,7 +205,7 @@ async def test_head_monitor_failure_is_counted_and_recording_continues(
     app_context: AppContext, fund: TestFund, eventually: Callable[..., Any]
 ) -> None:
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
-        watch = replace(watch_of(app_context), contracts=FundContracts(away, fund.addresses))
+        monitor = replace(monitor_of(app_context), contracts=FundContracts(away, fund.addresses))
         listener = Listener(
             app_context.database,
             app_context.contracts,
@@ -213,14 +213,14 @@ async def test_head_monitor_failure_is_counted_and_recording_continues(
             app_context.settings.chain,
             app_context.settings.fund.start_block,
         )
-        work = with_head_monitor(listener.follow, watch)
+        work = with_head_monitor(listener.follow, monitor)
         task = asyncio.create_task(run_as_leader(app_context.database, LISTENER, work, ttl_seconds=5, renew_seconds=1))
-        fund.mine(UNFINAL_BLOCKS + 2)
-        wanted = fund.node.rpc.head().number - UNFINAL_BLOCKS
+        fund.mine(PENDING_BLOCKS + 2)
+        target = fund.node.rpc.head().number - PENDING_BLOCKS
 
         async def recorded() -> bool:
             async with app_context.database.read() as session:
-                return bool((await session.execute(select(CursorRow.number >= wanted))).scalar()) and watch.failures > 1
+                return bool((await session.execute(select(CursorRow.number >= target))).scalar()) and monitor.failures > 1
 
         await eventually(recorded)
         assert not task.done()
@@ -231,15 +231,15 @@ async def test_head_monitor_failure_is_counted_and_recording_continues(
 async def test_lasting_finality_lag_opens_one_event_and_resolves_it(
     app_context: AppContext, fund: TestFund, lease: HeldLease
 ) -> None:
-    def watch(lasting: float, chain: Any) -> HeadMonitor:
+    def monitor(grace_seconds: float, chain: Any) -> HeadMonitor:
         limits = app_context.settings.health.model_copy(
-            update={"finality_lag_blocks": 10, "finality_lag_seconds": 10_000.0, "finality_lag_grace_seconds": lasting}
+            update={"finality_lag_blocks": 10, "finality_lag_seconds": 10_000.0, "finality_lag_grace_seconds": grace_seconds}
         )
-        return replace(watch_of(app_context), chain=chain, limits=limits)
+        return replace(monitor_of(app_context), chain=chain, limits=limits)
 
-    await watch(3_600, DepthFinality(32)).check_head(lease)
+    await monitor(3_600, DepthFinality(32)).check_head(lease)
     assert await lags(app_context) == []
-    lagging = watch(0, DepthFinality(32))
+    lagging = monitor(0, DepthFinality(32))
     for _ in range(2):
         await lagging.check_head(lease)
     (event,) = await lags(app_context)
@@ -247,9 +247,9 @@ async def test_lasting_finality_lag_opens_one_event_and_resolves_it(
     assert event.observed.startswith("32 blocks, ")
     assert event.expected == "at most 10 blocks, 10000 s"
     async with app_context.database.read() as session:
-        told = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT)
-        assert await session.scalar(told) == 1
-    await watch(3_600, TagFinality()).check_head(lease)  # another process: what its predecessor opened, it ends
+        messages = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT)
+        assert await session.scalar(messages) == 1
+    await monitor(3_600, TagFinality()).check_head(lease)  # another process resolves the event of its predecessor
     (ended,) = await lags(app_context)
     assert (ended.id, ended.status) == (event.id, RiskStatus.RESOLVED)
 
@@ -260,7 +260,7 @@ async def lags(app_context: AppContext) -> list[RiskEventRow]:
 
 
 async def test_pending_log_stays_when_an_answer_omits_it(database: Database, redis_url: str) -> None:
-    """As nodes give near the head: only another block in its block's place ends a log."""
+    """Nodes give incomplete answers near the head: only another block in place of its block orphans a log."""
     fund = FundAddresses(address(1), address(2), address(3))
     chain = StubChain(head=8)
     chain.emit(6, fund.vault, [b"\x11" * 32])
@@ -273,9 +273,9 @@ async def test_pending_log_stays_when_an_answer_omits_it(database: Database, red
             lease = await try_acquire(database, LISTENER, "tests", ttl_seconds=60)
             assert lease is not None
             await Listener(database, contracts, rule, options, start_block=1)._start(lease)
-            watch = HeadMonitor(database, contracts, rule, redis, options, HealthSettings())
-            await watch.check_head(lease)
+            monitor = HeadMonitor(database, contracts, rule, redis, options, HealthSettings())
+            await monitor.check_head(lease)
             chain.logs.clear()
-            await watch.check_head(lease)
+            await monitor.check_head(lease)
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(PendingLogRow)) == 1

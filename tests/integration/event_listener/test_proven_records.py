@@ -1,4 +1,4 @@
-"""A listener behind a node that lies, on a real chain: the books are complete all the same, and the lie is kept."""
+"""A listener with a byzantine node, on a real chain: the records are complete, and the node's faults are counted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +18,7 @@ from paimon.application.event_listener.ingest.listener import Listener
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
+from paimon.domain.kernel.chain import ContractName
 from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.database.leases import HeldLease, try_acquire
 from paimon.infrastructure.database.models.derived import BlockRow, RangeProofRow, RawLogRow
@@ -37,8 +38,8 @@ async def node(fund: TestFund) -> AsyncIterator[ByzantineNode]:
 
 
 @pytest.fixture
-async def behind(settings: Settings, node: ByzantineNode) -> AsyncIterator[AppContext]:
-    """A house whose only endpoint is the lying one."""
+async def byzantine_context(settings: Settings, node: ByzantineNode) -> AsyncIterator[AppContext]:
+    """An app context whose only endpoint is the byzantine node."""
     chain = settings.chain.model_copy(update={"rpc_url": SecretStr(node.url)})
     async with open_app_context(settings.model_copy(update={"chain": chain}), process="test") as opened:
         yield opened
@@ -52,7 +53,7 @@ def listener_of(app_context: AppContext, **options: Any) -> Listener:
 
 
 async def record_all(listener: Listener) -> int:
-    """Record as long as there is something; the rounds it took."""
+    """Record until caught up. Return the number of rounds."""
     cursor, tracked = await listener._start(LEASE)
     rounds = 0
     while (advanced := await listener._advance(cursor, tracked, LEASE)) is not None:
@@ -61,79 +62,79 @@ async def record_all(listener: Listener) -> int:
     return rounds
 
 
-async def subscribed(database: Database) -> ProofSummary:
+async def proof_summary(database: Database) -> ProofSummary:
     async with database.read() as session:
         return await read_proof_summary(session)
 
 
-async def counted(database: Database) -> tuple[int, int]:
-    """Blocks and logs recorded."""
+async def recorded_counts(database: Database) -> tuple[int, int]:
+    """Return the numbers of recorded blocks and logs."""
     async with database.read() as session:
         blocks = await session.scalar(select(func.count()).select_from(BlockRow))
         logs = await session.scalar(select(func.count()).select_from(RawLogRow))
     return blocks or 0, logs or 0
 
 
-def leaving_out(topic: str) -> Callable[[list[Any], Any], Any]:
-    return lambda _params, logs: [each for each in logs if each["topics"][0] != topic]
+def without_topic(topic: str) -> Callable[[list[Any], Any], Any]:
+    return lambda _params, logs: [log for log in logs if log["topics"][0] != topic]
 
 
 async def test_log_that_the_node_omits_is_recorded_from_receipts(
-    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
+    app_context: AppContext, byzantine_context: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     request_id = fund.request("ines", 120_000)
     fund.wait_until_final()
-    abi = app_context.contracts.abis["RedemptionManager"]  # type: ignore[index]
-    (topic,) = ["0x" + each.topic.hex() for each in abi.events_by_topic.values() if each.name == "RedemptionRequested"]
-    node.mutations["eth_getLogs"] = leaving_out(topic)
-    await record_all(listener_of(behind))
+    abi = app_context.contracts.abis[ContractName.REDEMPTION_MANAGER]
+    (topic,) = ["0x" + entry.topic.hex() for entry in abi.events_by_topic.values() if entry.name == "RedemptionRequested"]
+    node.mutations["eth_getLogs"] = without_topic(topic)
+    await record_all(listener_of(byzantine_context))
     result = await reconcile(app_context.database, app_context.contracts)
     assert result.discrepancies == ()
-    found = await subscribed(app_context.database)
-    assert [(each.kind, each.occurrences, each.endpoint) for each in found.faults] == [
-        (InvalidResponseKind.OMITTED_LOG, 1, behind.rpc.endpoint)
+    found = await proof_summary(app_context.database)
+    assert [(fault.kind, fault.occurrences, fault.endpoint) for fault in found.faults] == [
+        (InvalidResponseKind.OMITTED_LOG, 1, byzantine_context.rpc.endpoint)
     ]
     async with app_context.database.read() as session:
         assert await session.scalar(text("SELECT request_id FROM derived.redemption_requests")) == request_id
 
 
 async def test_contract_named_by_an_omitted_log_is_tracked_with_its_logs(
-    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
+    app_context: AppContext, byzantine_context: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
-    """The assets of the fund came by `AssetAdded`; their Transfers are asked for only once that is known."""
+    """The fund's assets are named by `AssetAdded`; their Transfers are fetched only once that event is known."""
     fund.wait_until_final()
-    abi = app_context.contracts.abis["AssetController"]  # type: ignore[index]
-    (topic,) = ["0x" + each.topic.hex() for each in abi.events_by_topic.values() if each.name == "AssetAdded"]
-    node.mutations["eth_getLogs"] = leaving_out(topic)
-    await record_all(listener_of(behind))
+    abi = app_context.contracts.abis[ContractName.ASSET_CONTROLLER]
+    (topic,) = ["0x" + entry.topic.hex() for entry in abi.events_by_topic.values() if entry.name == "AssetAdded"]
+    node.mutations["eth_getLogs"] = without_topic(topic)
+    await record_all(listener_of(byzantine_context))
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
-    assert {each.kind for each in (await subscribed(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
+    assert {fault.kind for fault in (await proof_summary(app_context.database)).faults} == {InvalidResponseKind.OMITTED_LOG}
 
 
 async def test_nothing_is_recorded_while_headers_or_receipts_are_wrong(
-    app_context: AppContext, behind: AppContext, node: ByzantineNode, fund: TestFund
+    app_context: AppContext, byzantine_context: AppContext, node: ByzantineNode, fund: TestFund
 ) -> None:
     fund.request("ines", 10_000)
     fund.wait_until_final()
-    listener = listener_of(behind)
-    honest = {"eth_getBlockByNumber", "eth_getBlockReceipts"}
+    listener = listener_of(byzantine_context)
+    methods = {"eth_getBlockByNumber", "eth_getBlockReceipts"}
 
     def without_bloom(_params: list[Any], header: Any) -> Any:
         return header | {"logsBloom": "0x" + "00" * 256}
 
     def without_logs(_params: list[Any], receipts: Any) -> Any:
-        return [each | {"logs": []} for each in receipts]
+        return [receipt | {"logs": []} for receipt in receipts]
 
-    for lie in ({"eth_getBlockByNumber": without_bloom}, {"eth_getBlockReceipts": without_logs}):
-        node.mutations = dict(lie)
+    for mutations in ({"eth_getBlockByNumber": without_bloom}, {"eth_getBlockReceipts": without_logs}):
+        node.mutations = dict(mutations)
         assert await record_all(listener) == 0
-        assert await counted(app_context.database) == (0, 0)
-        assert set(lie) < honest
+        assert await recorded_counts(app_context.database) == (0, 0)
+        assert set(mutations) < methods
     node.mutations = {}
     assert await record_all(listener) > 0
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
-    found = await subscribed(app_context.database)
-    assert {each.kind for each in found.faults} == {InvalidResponseKind.WRONG_HEADER, InvalidResponseKind.WRONG_RECEIPTS}
+    found = await proof_summary(app_context.database)
+    assert {fault.kind for fault in found.faults} == {InvalidResponseKind.WRONG_HEADER, InvalidResponseKind.WRONG_RECEIPTS}
     assert found.reconciled_block is not None
 
 
@@ -143,8 +144,8 @@ async def test_live_ranges_merge_into_one_receipt_proof_within_the_receipt_limit
     fund.request("ines", 10_000)
     fund.wait_until_final()
     rounds = await record_all(listener_of(app_context, receipts_blocks_max=1, batch_blocks_max=20))
-    blocks, _ = await counted(app_context.database)
-    found = await subscribed(app_context.database)
+    blocks, _ = await recorded_counts(app_context.database)
+    found = await proof_summary(app_context.database)
     start = app_context.settings.fund.start_block
     assert rounds > blocks / 20
     assert found.newest == found.weakest == RangeProof(start, start + blocks - 1, ProofLevel.RECEIPTS)
@@ -158,16 +159,14 @@ async def test_segments_of_a_single_endpoint_are_reported_as_weakest(app_context
     fund.mine(30)
     fund.wait_until_final()
     await record_all(listener_of(app_context, **FAR_BEHIND))
-    weak = await subscribed(app_context.database)
-    assert weak.weakest is not None
-    assert weak.weakest.level is ProofLevel.CHAINED
-    assert weak.newest is not None
-    assert weak.newest.level is ProofLevel.RECEIPTS
+    summary = await proof_summary(app_context.database)
+    assert summary.weakest is not None
+    assert summary.weakest.level is ProofLevel.CHAINED
+    assert summary.newest is not None
+    assert summary.newest.level is ProofLevel.RECEIPTS
 
 
-async def test_segments_are_proven_by_a_second_endpoint(
-    settings: Settings, node: ByzantineNode, fund: TestFund
-) -> None:
+async def test_segments_are_proven_by_a_second_endpoint(settings: Settings, node: ByzantineNode, fund: TestFund) -> None:
     fund.mine(30)
     fund.wait_until_final()
     node.mutations["eth_getLogs"] = lambda _params, logs: logs[1:]
@@ -175,10 +174,10 @@ async def test_segments_are_proven_by_a_second_endpoint(
     chain = settings.chain.model_copy(update=urls)
     async with open_app_context(settings.model_copy(update={"chain": chain}), process="test") as app_context:
         await record_all(listener_of(app_context, **FAR_BEHIND))
-        found = await subscribed(app_context.database)
+        found = await proof_summary(app_context.database)
         assert found.weakest is not None
         assert found.weakest.level is ProofLevel.AGREED
-        assert {(each.kind, each.endpoint) for each in found.faults} == {
+        assert {(fault.kind, fault.endpoint) for fault in found.faults} == {
             (InvalidResponseKind.OMITTED_LOG, endpoint_name(node.url))
         }
         assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
@@ -190,16 +189,16 @@ async def test_reconciliation_is_queued_after_a_catch_up(
     fund.mine(30)
     fund.wait_until_final()
 
-    async def due() -> list[int]:
+    async def due_blocks() -> list[int]:
         async with app_context.database.read() as session:
             found = await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RECONCILE))
-            return [each.payload["block"] for each in found]
+            return [row.payload["block"] for row in found]
 
     lease = await try_acquire(app_context.database, "listener", "tests", ttl_seconds=60)
     assert lease is not None
     task = asyncio.create_task(listener_of(app_context, strict_proof_blocks=10).follow(lease))
     try:
-        (block,) = await eventually(due)
+        (block,) = await eventually(due_blocks)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -209,7 +208,7 @@ async def test_reconciliation_is_queued_after_a_catch_up(
 async def proofs(database: Database) -> list[tuple[int, int, ProofLevel]]:
     async with database.read() as session:
         rows = await session.scalars(select(RangeProofRow).order_by(RangeProofRow.first_block))
-        return [(each.first_block, each.last_block, each.level) for each in rows]
+        return [(row.first_block, row.last_block, row.level) for row in rows]
 
 
 async def test_proof_rows_merge_by_level_and_a_stronger_proof_splits_them(
@@ -235,12 +234,12 @@ async def test_endpoint_faults_are_counted_by_endpoint_and_kind(database: Databa
             await record_endpoint_faults(
                 session,
                 [
-                    EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, block, "left out"),
+                    EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, block, "was left out"),
                     EndpointFault("b:1", InvalidResponseKind.FORGED_LOG, 1, "x"),
                 ],
             )
-    found = await subscribed(database)
-    assert {(each.endpoint, each.kind, each.occurrences, each.last_block) for each in found.faults} == {
+    found = await proof_summary(database)
+    assert {(fault.endpoint, fault.kind, fault.occurrences, fault.last_block) for fault in found.faults} == {
         ("a:1", InvalidResponseKind.OMITTED_LOG, 2, 7),
         ("b:1", InvalidResponseKind.FORGED_LOG, 2, 1),
     }

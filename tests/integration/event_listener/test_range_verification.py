@@ -1,4 +1,4 @@
-"""Whatever a node says of a range's logs, what is proven is what the headers commit to, and the node is caught."""
+"""Whatever a node returns for a range, the proven logs are those that the headers commit to, and faults are recorded."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -37,7 +37,7 @@ TRANSFER = keccak256(b"Transfer(address,address,uint256)")
 PARTY, OTHER = bytes(12) + FUND.vault, bytes(12) + address(0xBEEF)
 
 
-def a_chain() -> StubChain:
+def chain_with_logs() -> StubChain:
     chain = StubChain(head=12)
     for block in (3, 5, 5, 8):
         chain.emit(block, FUND.vault, [TOPIC], bytes([block]))
@@ -47,7 +47,7 @@ def a_chain() -> StubChain:
 
 @pytest.fixture
 async def chain() -> StubChain:
-    return a_chain()
+    return chain_with_logs()
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ async def rpc(node: StubNode) -> AsyncIterator[Rpc]:
 
 @pytest.fixture
 async def another(node: StubNode) -> AsyncIterator[tuple[StubNode, Rpc]]:
-    """A second endpoint of the same chain, which tells the truth; and the first as one of a pool of the two."""
+    """A second, correct endpoint of the same chain; and a view of the first endpoint in a pool of the two."""
     async with AsyncExitStack() as stack:
         second = await stack.enter_async_context(stub_node())
-        a_chain().serve(second)
+        chain_with_logs().serve(second)
         pool = await stack.enter_async_context(Rpc(node.url, second.url, timeout_seconds=5, attempts_max=1))
         yield second, pool.only_endpoint(endpoint_name(node.url))
 
@@ -82,7 +82,7 @@ async def proven(rpc: Rpc) -> ProofResult:
 
 
 async def agreed(rpc: Rpc) -> ProofResult:
-    """As a stretch of the past is proven."""
+    """Prove the range as a segment of the past."""
     return await prove_segment(rpc, await fetched(rpc), TRACKED)
 
 
@@ -90,13 +90,11 @@ def received(node: StubNode, method: str) -> list[int]:
     return [int(params[0], 16) for name, params in node.received if name == method]
 
 
-async def test_receipts_are_requested_only_for_blocks_whose_bloom_may_match(
-    node: StubNode, rpc: Rpc
-) -> None:
+async def test_receipts_are_requested_only_for_blocks_whose_bloom_may_match(node: StubNode, rpc: Rpc) -> None:
     proof = await proven(rpc)
     assert received(node, "eth_getBlockReceipts") == [3, 5, 8, 9]
     assert (proof.level, proof.receipt_block_count, proof.faults) == (ProofLevel.RECEIPTS, 4, ())
-    assert [(each.block.number, each.log_index, each.data) for each in proof.fetched.logs] == [
+    assert [(log.block.number, log.log_index, log.data) for log in proof.fetched.logs] == [
         (3, 0, b"\x03"),
         (5, 0, b"\x05"),
         (5, 1, b"\x05"),
@@ -105,10 +103,8 @@ async def test_receipts_are_requested_only_for_blocks_whose_bloom_may_match(
     ]
 
 
-async def test_bloom_false_positive_costs_one_request_and_changes_nothing(
-    chain: StubChain, node: StubNode, rpc: Rpc
-) -> None:
-    chain.emit(10, address(0x77), [TOPIC])  # sets no bit of ours but the topic's
+async def test_bloom_false_positive_costs_one_request_and_changes_nothing(chain: StubChain, node: StubNode, rpc: Rpc) -> None:
+    chain.emit(10, address(0x77), [TOPIC])  # of the fund's bits it sets only the topic's
     chain.add_bloom_bits(11, bloom_of(FUND.vault))
     proof = await proven(rpc)
     assert received(node, "eth_getBlockReceipts") == [3, 5, 8, 9, 11]
@@ -120,10 +116,10 @@ async def test_token_transfers_of_others_are_not_recorded(chain: StubChain, rpc:
     for topics in ([TRANSFER, OTHER, OTHER], [keccak256(b"Approval(address,address,uint256)"), PARTY, OTHER], [TRANSFER], []):
         chain.emit(9, TOKEN, topics)
     proof = await proven(rpc)
-    assert [each.data for each in proof.fetched.logs if each.address == TOKEN] == [b"\x09"]
+    assert [log.data for log in proof.fetched.logs if log.address == TOKEN] == [b"\x09"]
 
 
-LIES: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] = {
+WRONG_LOGS: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] = {
     "a log is left out": (lambda chain: chain.logs.pop(0), {InvalidResponseKind.OMITTED_LOG}),
     "a log of several is left out": (lambda chain: chain.logs.pop(2), {InvalidResponseKind.OMITTED_LOG}),
     "all logs are left out": (lambda chain: chain.logs.clear(), {InvalidResponseKind.OMITTED_LOG}),
@@ -141,7 +137,7 @@ LIES: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] 
         lambda chain: chain.logs[0].update(transactionHash=hex0x(b"\xee" * 32)),
         {InvalidResponseKind.CHANGED_LOG},
     ),
-    "a log has another place": (
+    "a log has another index": (
         lambda chain: chain.logs[0].update(logIndex="0x5"),
         {InvalidResponseKind.OMITTED_LOG, InvalidResponseKind.FORGED_LOG},
     ),
@@ -152,18 +148,16 @@ LIES: dict[str, tuple[Callable[[StubChain], object], set[InvalidResponseKind]]] 
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-async def test_proof_finds_omitted_forged_and_changed_logs(
-    chain: StubChain, rpc: Rpc, lie: str
-) -> None:
+@pytest.mark.parametrize("wrong", WRONG_LOGS)
+async def test_proof_finds_omitted_forged_and_changed_logs(chain: StubChain, rpc: Rpc, wrong: str) -> None:
     truth = (await proven(rpc)).fetched.logs
-    spoil, kinds = LIES[lie]
-    spoil(chain)
+    change, kinds = WRONG_LOGS[wrong]
+    change(chain)
     proof = await proven(rpc)
     assert proof.fetched.logs == truth
     assert proof.level is ProofLevel.RECEIPTS
-    assert {each.kind for each in proof.faults} == kinds
-    assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
+    assert {fault.kind for fault in proof.faults} == kinds
+    assert {fault.endpoint for fault in proof.faults} == {rpc.endpoint}
 
 
 WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
@@ -173,7 +167,7 @@ WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
     "a receipt is of another type": lambda chain: chain.receipts[5][0].update(type="0x0"),
     "a log in a receipt has other data": lambda chain: chain.receipts[5][0]["logs"][0].update(data="0x99"),
     "a receipt is of another transaction": lambda chain: chain.receipts[5][0].update(transactionHash=hex0x(b"\xee" * 32)),
-    "a receipt does not read": lambda chain: chain.receipts[5][0].update(logs=None),
+    "a receipt is unreadable": lambda chain: chain.receipts[5][0].update(logs=None),
     "receipts are text": lambda chain: chain.receipts.update({5: "0x5"}),  # type: ignore[dict-item]
 }
 
@@ -181,19 +175,19 @@ WRONG_RECEIPTS: dict[str, Callable[[StubChain], object]] = {
 @pytest.mark.parametrize("wrong", WRONG_RECEIPTS)
 async def test_receipts_with_a_wrong_root_are_rejected(chain: StubChain, rpc: Rpc, wrong: str) -> None:
     WRONG_RECEIPTS[wrong](chain)
-    with pytest.raises(InvalidResponse) as told:
+    with pytest.raises(InvalidResponse) as raised:
         await proven(rpc)
-    assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
+    assert (raised.value.fault.kind, raised.value.fault.block_number) == (InvalidResponseKind.WRONG_RECEIPTS, 5)
 
 
 async def test_right_receipts_of_another_endpoint_are_used_and_the_fault_recorded(
     chain: StubChain, rpc: Rpc, another: tuple[StubNode, Rpc]
 ) -> None:
     chain.logs.pop(0)
-    chain.receipts[3][0]["logs"].clear()  # so that both its answers agree
+    chain.receipts[3][0]["logs"].clear()  # so that its two answers agree
     proof = await proven(another[1])
     assert len(proof.fetched.logs) == 5
-    assert [(each.kind, each.endpoint) for each in proof.faults] == [
+    assert [(fault.kind, fault.endpoint) for fault in proof.faults] == [
         (InvalidResponseKind.WRONG_RECEIPTS, rpc.endpoint),
         (InvalidResponseKind.OMITTED_LOG, rpc.endpoint),
     ]
@@ -243,9 +237,7 @@ async def test_proof_level_is_weaker_when_no_endpoint_serves_receipts(
     assert (await proven(another[1])).level is ProofLevel.AGREED
 
 
-async def test_segment_is_proven_by_agreement_of_a_second_endpoint(
-    rpc: Rpc, another: tuple[StubNode, Rpc]
-) -> None:
+async def test_segment_is_proven_by_agreement_of_a_second_endpoint(rpc: Rpc, another: tuple[StubNode, Rpc]) -> None:
     proof = await agreed(another[1])
     assert (proof.level, proof.receipt_block_count) == (ProofLevel.AGREED, 0)
     assert (await agreed(rpc)).level is ProofLevel.CHAINED
@@ -257,26 +249,26 @@ async def test_agreement_finds_an_omitted_log_of_a_block_without_header(
     truth = (await fetched(another[1])).logs
     left_out = chain.logs.pop(0)
     segment = await fetch_segment(another[1], 1, 12, log_queries(TRACKED, 1, 12))
-    assert int(left_out["blockNumber"], 16) not in {each.stamp.number for each in segment.headers}
+    assert int(left_out["blockNumber"], 16) not in {header.stamp.number for header in segment.headers}
     proof = await prove_segment(another[1], segment, TRACKED)
     assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
-    assert {(each.kind, each.endpoint) for each in proof.faults} == {(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)}
-    assert {each.block.number for each in truth} <= {each.stamp.number for each in proof.fetched.headers}
+    assert {(fault.kind, fault.endpoint) for fault in proof.faults} == {(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)}
+    assert {log.block.number for log in truth} <= {header.stamp.number for header in proof.fetched.headers}
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("wrong", WRONG_LOGS)
 async def test_receipts_decide_when_two_endpoints_differ(
-    chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc], lie: str
+    chain: StubChain, node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc], wrong: str
 ) -> None:
     truth = (await proven(rpc)).fetched.logs
-    spoil, _ = LIES[lie]
-    spoil(chain)
+    change, _ = WRONG_LOGS[wrong]
+    change(chain)
     other = another[1].excluding(rpc.endpoint)
     assert other is not None
     for first in (another[1], other):
         proof = await agreed(first)
         assert (proof.level, proof.fetched.logs) == (ProofLevel.AGREED, truth)
-        assert {each.endpoint for each in proof.faults} == {rpc.endpoint}
+        assert {fault.endpoint for fault in proof.faults} == {rpc.endpoint}
 
 
 async def test_difference_without_receipts_is_not_recorded(
@@ -301,8 +293,8 @@ async def test_receipts_replace_a_second_endpoint_that_does_not_answer(
     another[0].methods["eth_getLogs"] = is_overloaded
     proof = await agreed(another[1])
     assert (proof.level, proof.receipt_block_count, proof.fetched.logs) == (ProofLevel.RECEIPTS, 4, truth)
-    assert [(each.kind, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)]
-    assert [each.stamp.number for each in proof.fetched.headers] == list(range(1, 13))
+    assert [(fault.kind, fault.endpoint) for fault in proof.faults] == [(InvalidResponseKind.OMITTED_LOG, another[1].endpoint)]
+    assert [header.stamp.number for header in proof.fetched.headers] == list(range(1, 13))
     serves_no_receipts(node)
     serves_no_receipts(another[0])
     assert (await agreed(another[1])).level is ProofLevel.CHAINED
@@ -337,24 +329,23 @@ async def test_inconsistent_second_endpoint_does_not_count_as_agreement(
     chain.headers[12]["gasUsed"] = "0x1"
     proof = await agreed(honest)
     assert proof.level is ProofLevel.RECEIPTS
-    assert [(each.kind, each.endpoint) for each in proof.faults] == [(InvalidResponseKind.WRONG_HEADER, another[1].endpoint)]
+    assert [(fault.kind, fault.endpoint) for fault in proof.faults] == [(InvalidResponseKind.WRONG_HEADER, another[1].endpoint)]
 
 
-@pytest.mark.parametrize("made_up", [6, 12])
+@pytest.mark.parametrize("invented", [6, 12])
 async def test_block_that_only_one_endpoint_has_is_not_recorded(
-    chain: StubChain, another: tuple[StubNode, Rpc], made_up: int
+    chain: StubChain, another: tuple[StubNode, Rpc], invented: int
 ) -> None:
-    """A header that hashes, a log and receipts to go with it: of a block between others that nothing else is known of, and of
-    the last one."""
-    fork = a_chain()
-    fork.emit(made_up, FUND.vault, [TOPIC], b"\xee")
-    chain.headers[made_up], chain.receipts[made_up] = fork.headers[made_up], fork.receipts[made_up]
+    """Invent a block with a correct hash, a log and receipts: once between known blocks, and once as the last block."""
+    fork = chain_with_logs()
+    fork.emit(invented, FUND.vault, [TOPIC], b"\xee")
+    chain.headers[invented], chain.receipts[invented] = fork.headers[invented], fork.receipts[invented]
     chain.logs.append(fork.logs[-1])
     other = another[1].excluding(another[1].endpoint)
     assert other is not None
     for first in (another[1], other):
         segment = await fetch_segment(first, 1, 12, log_queries(TRACKED, 1, 12))
-        with pytest.raises(InconsistentResponse, match=f"has block #{made_up} "):
+        with pytest.raises(InconsistentResponse, match=f"has block #{invented} "):
             await prove_segment(first, segment, TRACKED)
 
 
@@ -362,14 +353,14 @@ async def test_log_excluded_by_its_blocks_bloom_is_dropped_without_receipts(chai
     chain.logs.append(chain.logs[0] | {"blockHash": chain.headers[4]["hash"]})
     proof = await agreed(rpc)
     assert (proof.level, len(proof.fetched.logs)) == (ProofLevel.CHAINED, 5)
-    assert [(each.kind, each.block_number) for each in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
+    assert [(fault.kind, fault.block_number) for fault in proof.faults] == [(InvalidResponseKind.FORGED_LOG, 4)]
 
 
 async def test_header_with_a_wrong_hash_is_an_endpoint_fault(chain: StubChain, rpc: Rpc) -> None:
     chain.headers[4]["logsBloom"] = hex0x(bytes(256)[:-1] + b"\x01")
-    with pytest.raises(InvalidResponse) as told:
+    with pytest.raises(InvalidResponse) as raised:
         await fetch_headers(rpc, range(1, 13))
-    assert (told.value.fault.kind, told.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
+    assert (raised.value.fault.kind, raised.value.fault.block_number) == (InvalidResponseKind.WRONG_HEADER, 4)
 
 
 async def test_proof_fails_temporarily_when_the_first_endpoint_is_down(rpc: Rpc, node: StubNode) -> None:

@@ -79,7 +79,7 @@ def moved_to(times: Sequence[datetime], taken: Sequence[FundSnapshot]) -> list[F
 async def times_of(database: Database) -> dict[str, list[datetime]]:
     async with database.read() as session:
         return {
-            series.name: sorted(each.astimezone(UTC) for each in await session.scalars(select(table_of(series.model).c.time)))
+            series.name: sorted(time.astimezone(UTC) for time in await session.scalars(select(table_of(series.model).c.time)))
             for series in SERIES
         }
 
@@ -89,7 +89,7 @@ async def test_retention_removes_exactly_the_rows_past_their_days(edition_databa
     _, logs = await fill(edition_database)
     async with edition_database.opened() as database:
         before = await times_of(database)
-        done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
+        done = {run.series: run for run in await apply_retention(database, DEFAULTS)}
         after = await times_of(database)
         assert done.keys() == before.keys()
         for name, removed in done.items():
@@ -97,11 +97,11 @@ async def test_retention_removes_exactly_the_rows_past_their_days(edition_databa
             assert due, f"{name}: the test removes nothing"
             assert (removed.rows, removed.complete) == (len(due), True), name
             assert after[name] == [time for time in before[name] if time >= removed.retention_start], name
-        assert {each.rows for each in await apply_retention(database, DEFAULTS)} == {0}
+        assert {run.rows for run in await apply_retention(database, DEFAULTS)} == {0}
         async with database.read() as session:
-            runs = {each.series: each for each in await session.scalars(select(RetentionRunRow))}
-            hours = {each.astimezone(UTC) for each in await session.scalars(select(EventProcessingHourRow.hour))}
-    assert {name: run.rows_removed for name, run in runs.items()} == {name: each.rows for name, each in done.items()}
+            runs = {row.series: row for row in await session.scalars(select(RetentionRunRow))}
+            hours = {hour.astimezone(UTC) for hour in await session.scalars(select(EventProcessingHourRow.hour))}
+    assert {name: run.rows_removed for name, run in runs.items()} == {name: entry.rows for name, entry in done.items()}
     assert hours == set(hours_of(logs))  # the sums outlive their rows
 
 
@@ -125,13 +125,13 @@ async def test_retention_drops_whole_chunks_of_hypertables(edition_database: Edi
     edition_database.upgrade()
     await fill(edition_database)
     async with edition_database.opened() as database:
-        done = {each.series: each for each in await apply_retention(database, DEFAULTS)}
+        done = {run.series: run for run in await apply_retention(database, DEFAULTS)}
     if edition_database.edition is Edition.PLAIN:
         return
     with edition_database.owner() as connection:
         chunks = connection.execute(text("SELECT hypertable_name, range_end FROM timescaledb_information.chunks")).all()
     assert chunks
-    assert [each for each in chunks if each.range_end <= done[each.hypertable_name].retention_start] == []
+    assert [chunk for chunk in chunks if chunk.range_end <= done[chunk.hypertable_name].retention_start] == []
 
 
 async def test_retention_run_is_bounded_and_the_next_continues(database: Database) -> None:
@@ -142,7 +142,7 @@ async def test_retention_run_is_bounded_and_the_next_continues(database: Databas
     bounded = RetentionSettings(batch_rows_max=10, batches_max=2)
     left = 50
     for expected in (20, 20, 10):
-        (removed,) = (each for each in await apply_retention(database, bounded) if each.series == "event_processing_logs")
+        (removed,) = (run for run in await apply_retention(database, bounded) if run.series == "event_processing_logs")
         left -= expected
         assert (removed.rows, removed.complete) == (expected, left == 0)
         assert len((await times_of(database))["event_processing_logs"]) == left
@@ -159,14 +159,14 @@ async def test_official_nav_and_its_attribution_outlive_the_series(edition_datab
         async with database.write() as session:
             await insert_snapshots(session, taken)
             insert_reconciliation(session, last)
-            session.add_all(snapshot_observation(each) for each in taken[:-1])
+            session.add_all(snapshot_observation(snapshot) for snapshot in taken[:-1])
         await publish_nav(database, FundDocuments(database, redis))
         told = await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100)
         await apply_retention(database, DEFAULTS)
         assert (await times_of(database))["daily_snapshots"] == []
         assert await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100) == told
         async with database.read() as session:
-            assert set(await session.scalars(select(NavPointRow.block_number))) == {each.at.number for each in taken}
+            assert set(await session.scalars(select(NavPointRow.block_number))) == {snapshot.at.number for snapshot in taken}
 
 
 async def refusal(database: Database, statement: str) -> psycopg.Error:
@@ -215,4 +215,4 @@ def test_settings_allow_no_shorter_retention_than_the_database() -> None:
     assert retention_days(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
     for series, least in LEAST.items():
         bounds = RetentionSettings.model_fields[f"{series}_days"].metadata
-        assert [each.ge for each in bounds if isinstance(each, Ge)] == [least]
+        assert [bound.ge for bound in bounds if isinstance(bound, Ge)] == [least]

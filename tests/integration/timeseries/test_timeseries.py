@@ -106,8 +106,8 @@ async def require_right_histories(edition_database: EditionDatabase, redis: Redi
     async with edition_database.opened() as database:
         for interval in Interval:
             points = await nav_points(database, redis, interval)
-            found = [(each["blockNumber"], each["sharePrice"], each["totalAssets"], each["contract"]) for each in points]
-            assert found == [shown(each) for each in last_of_each(taken, interval)], interval
+            found = [(point["blockNumber"], point["sharePrice"], point["totalAssets"], point["contract"]) for point in points]
+            assert found == [shown(snapshot) for snapshot in last_of_each(taken, interval)], interval
 
 
 async def test_nav_history_is_the_last_point_of_each_bucket_in_every_edition(
@@ -197,8 +197,8 @@ async def test_old_snapshots_are_compressed_and_read_as_before(
         with edition_database.owner() as connection:
             chunks = connection.execute(_CHUNKS).all()
         assert len(chunks) > 36
-        assert {each.is_compressed for each in chunks if each.range_end <= due_before} == {True}
-        assert {each.is_compressed for each in chunks if each.range_end > not_due_after} == {False}
+        assert {chunk.is_compressed for chunk in chunks if chunk.range_end <= due_before} == {True}
+        assert {chunk.is_compressed for chunk in chunks if chunk.range_end > not_due_after} == {False}
         await require_right_histories(edition_database, redis, taken)
 
 

@@ -48,7 +48,7 @@ def _values_of(kind: Any) -> st.SearchStrategy[Any]:
     if kind.is_array:
         return st.lists(_values_of(kind.item_type), max_size=3)
     if isinstance(kind, TupleType):
-        return st.tuples(*(_values_of(each) for each in kind.components))
+        return st.tuples(*(_values_of(component) for component in kind.components))
     assert isinstance(kind, BasicType)
     match kind.base:
         case "uint":
@@ -67,14 +67,14 @@ def _values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def draw_values(data: st.DataObject, parameters: tuple[Parameter, ...] | list[Parameter]) -> list[Any]:
-    return [data.draw(values_of(each.type)) for each in parameters]
+    return [data.draw(values_of(parameter.type)) for parameter in parameters]
 
 
 def bare(value: Any) -> Any:
     """A decoded value without its names, to compare it with what was encoded."""
     if isinstance(value, dict):
-        return tuple(bare(each) for each in value.values())
-    return [bare(each) for each in value] if isinstance(value, list) else value
+        return tuple(bare(entry) for entry in value.values())
+    return [bare(entry) for entry in value] if isinstance(value, list) else value
 
 
 def abi_and(entry: tuple[str, AbiEntry]) -> tuple[ContractAbi, AbiEntry]:
@@ -87,14 +87,14 @@ def test_call_decodes_to_what_was_encoded(function: tuple[str, AbiEntry], data: 
     values = draw_values(data, entry.inputs)
     name, args = abi.decode_call(abi.encode_call(entry.signature, *values))
     assert name == entry.name
-    assert [bare(each) for each in args.values()] == values
+    assert [bare(value) for value in args.values()] == values
 
 
 @given(st.sampled_from(FUNCTIONS), st.data())
 def test_result_decodes_to_what_was_encoded(function: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     values = draw_values(data, entry.outputs)
-    result = abi.decode_result(entry.signature, encode([each.type for each in entry.outputs], values))
+    result = abi.decode_result(entry.signature, encode([parameter.type for parameter in entry.outputs], values))
     assert bare(result) == (values[0] if len(values) == 1 else tuple(values))
 
 
@@ -117,7 +117,7 @@ def test_any_bytes_are_a_round_tripping_call_or_rejected(function: tuple[str, Ab
     except UnknownCall:
         return
     assert name == entry.name
-    assert abi.encode_call(entry.signature, *(bare(each) for each in args.values())) == data
+    assert abi.encode_call(entry.signature, *(bare(value) for value in args.values())) == data
 
 
 def test_call_with_unknown_selector_is_rejected() -> None:
@@ -127,13 +127,13 @@ def test_call_with_unknown_selector_is_rejected() -> None:
 
 def log_of(entry: AbiEntry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[str, Any]]:
     """Topics, data and arguments of one random log. (No shipped event indexes anything longer than a word.)"""
-    indexed = [each for each in entry.inputs if each.indexed]
-    unindexed = [each for each in entry.inputs if not each.indexed]
+    indexed = [parameter for parameter in entry.inputs if parameter.indexed]
+    unindexed = [parameter for parameter in entry.inputs if not parameter.indexed]
     in_topics, in_data = draw_values(data, indexed), draw_values(data, unindexed)
-    topics = [encode([each.type], [value]) for each, value in zip(indexed, in_topics, strict=True)]
-    names = [each.name for each in indexed] + [each.name for each in unindexed]
+    topics = [encode([parameter.type], [value]) for parameter, value in zip(indexed, in_topics, strict=True)]
+    names = [parameter.name for parameter in indexed] + [parameter.name for parameter in unindexed]
     args = dict(zip(names, in_topics + in_data, strict=True))
-    return [entry.topic, *topics], encode([each.type for each in unindexed], in_data), args
+    return [entry.topic, *topics], encode([parameter.type for parameter in unindexed], in_data), args
 
 
 @given(st.sampled_from(EVENTS), st.data())
@@ -178,7 +178,7 @@ def test_log_with_unknown_or_no_topic_decodes_to_none() -> None:
 def test_custom_error_is_explained_by_name_and_arguments(error: tuple[str, AbiEntry], data: st.DataObject) -> None:
     abi, entry = abi_and(error)
     values = draw_values(data, entry.inputs)
-    revert = entry.selector + encode([each.type for each in entry.inputs], values)
+    revert = entry.selector + encode([parameter.type for parameter in entry.inputs], values)
     words = abi.explain_revert(revert)
     assert words.startswith(f"{entry.name}(")
     assert abi.error_name(revert) == entry.name
@@ -220,8 +220,8 @@ def test_any_revert_data_gives_storable_text(selector: bytes, tail: bytes) -> No
 
 def test_typed_event_has_an_abi_event_with_its_arguments() -> None:
     for (contract, name), kind in EVENT_TYPES.items():
-        (entry,) = [each for each in load_abi(contract.value).events_by_topic.values() if each.name == name]
-        args = {each.name: each.name for each in entry.inputs}
+        (entry,) = [entry for entry in load_abi(contract.value).events_by_topic.values() if entry.name == name]
+        args = {parameter.name: parameter.name for parameter in entry.inputs}
         event = typed_event(contract, name, args, emitter=Address(bytes(20)))
         assert isinstance(event, kind)
         told = {field.name for field in fields(event)} - {"emitter"}

@@ -54,7 +54,7 @@ def test_fast_decoder_agrees_with_the_general_one_on_any_bytes(
 @given(event=st.sampled_from(EVENTS), words=st.lists(st.one_of(SMALL_WORDS, FLAG_WORDS), min_size=14, max_size=14))
 def test_fast_decoder_agrees_with_the_general_one_on_valid_logs(event: tuple[ContractAbi, bytes], words: list[bytes]) -> None:
     abi, topic = event
-    indexed = sum(each.indexed for each in abi.events_by_topic[topic].inputs)
+    indexed = sum(parameter.indexed for parameter in abi.events_by_topic[topic].inputs)
     topics, data = [topic, *words[:indexed]], b"".join(words[4:])
     short, long = decoded(abi, topics, data), decoded_the_long_way(abi, topics, data)
     assert short == long

@@ -98,7 +98,7 @@ def test_log_index_follows_from_the_receipts_not_from_the_log() -> None:
     said = {"blockNumber": "0x99", "blockHash": "0x" + "ee" * 32, "logIndex": "0x7", "transactionIndex": "0x9"}
     log = {"address": "0x" + "11" * 20, "topics": ["0x" + "22" * 32], "data": "0x33", **said}
     receipts = [_receipt(1, []), _receipt(2, [log, log]), _receipt(3, [log])]
-    places = [(each.log_index, each.tx_index, each.tx_hash[-1]) for each in read_receipts(receipts)[1]]
+    places = [(log.log_index, log.tx_index, log.tx_hash[-1]) for log in read_receipts(receipts)[1]]
     assert places == [(0, 1, 2), (1, 1, 2), (2, 2, 3)]
 
 

@@ -1,4 +1,4 @@
-"""Arguments as the text of their JSON: what is compared by text must mean what is compared by value."""
+"""The arguments' JSON text: a comparison of texts must mean the same as a comparison of values."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What is asked of a node, what a bloom may hide and what is taken from receipts are the same logs."""
+"""Queries, the bloom check and the receipt filter select the same logs."""
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,9 @@ LATER = [
     TrackedContract(address(0xB1), ContractName.OTC_MANAGER, ContractOrigin.EVENT, SINCE),
     TrackedContract(address(0xB2), ContractName.TOKEN, ContractOrigin.EVENT, LAST + 5),
 ]
-THEN = TRACKED.with_added(LATER)
+ALL_TRACKED = TRACKED.with_added(LATER)
 
-EMITTERS = st.sampled_from([*THEN.contracts, address(0xDEAD)])
+EMITTERS = st.sampled_from([*ALL_TRACKED.contracts, address(0xDEAD)])
 TOPICS = st.lists(
     st.sampled_from([
         keccak256(b"Transfer(address,address,uint256)"),
@@ -36,13 +36,18 @@ TOPICS = st.lists(
 
 @given(st.integers(FIRST, LAST), EMITTERS, TOPICS)
 def test_queries_and_receipt_filter_select_the_same_logs(number: int, emitter: Address, topics: tuple[bytes, ...]) -> None:
-    asked = any(each.first <= number <= each.last and each.matches(emitter, topics) for each in log_queries(THEN, FIRST, LAST))
-    assert asked == LogFilter.of(THEN).matches(number, emitter, topics)
+    requested = any(
+        query.first <= number <= query.last and query.matches(emitter, topics)
+        for query in log_queries(ALL_TRACKED, FIRST, LAST)
+    )
+    assert requested == LogFilter.of(ALL_TRACKED).matches(number, emitter, topics)
 
 
 @given(st.integers(FIRST, LAST), st.lists(st.tuples(EMITTERS, TOPICS), min_size=1, max_size=5))
-def test_bloom_check_never_excludes_a_block_with_a_tracked_log(number: int, logs: list[tuple[Address, tuple[bytes, ...]]]) -> None:
-    log_filter = LogFilter.of(THEN)
+def test_bloom_check_never_excludes_a_block_with_a_tracked_log(
+    number: int, logs: list[tuple[Address, tuple[bytes, ...]]]
+) -> None:
+    log_filter = LogFilter.of(ALL_TRACKED)
     bloom = 0
     for emitter, topics in logs:
         bloom |= bloom_of(emitter, *topics)
@@ -51,4 +56,4 @@ def test_bloom_check_never_excludes_a_block_with_a_tracked_log(number: int, logs
 
 
 def test_bloom_check_excludes_a_block_without_logs() -> None:
-    assert not LogFilter.of(THEN).may_match_bloom(LAST, 0)
+    assert not LogFilter.of(ALL_TRACKED).may_match_bloom(LAST, 0)

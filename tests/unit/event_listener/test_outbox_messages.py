@@ -1,4 +1,4 @@
-"""Which reactions a batch of logs makes due, and how urgently. Source: docs/concepts/fund.md, "Event priorities for reactions"."""
+"""The outbox messages that a batch of logs makes due. Source: docs/concepts/fund.md, "Event priorities for reactions"."""
 
 from collections.abc import Iterable
 
@@ -44,10 +44,10 @@ SHIPPED = {
 RANK = [OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.NORMAL]
 
 
-def said(
+def decoded_log(
     name: str | None, *, request_id: int | None = None, block: int = 1, status: LogStatus = LogStatus.APPLIED
 ) -> DecodedLog:
-    """A decoded log of which only what reactions look at is filled in."""
+    """Return a decoded log with only the fields that messages depend on."""
     log = ChainLog(stamp(block), 0, Hash32(bytes(32)), 0, address(1), (), b"")
     args = {} if request_id is None else {"requestId": str(request_id)}
     return DecodedLog(log, ContractName.REDEMPTION_MANAGER, status, name, args)
@@ -63,13 +63,13 @@ def test_priority_table_names_only_existing_events() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_message_has_its_events_priority(name: str) -> None:
-    (reaction,) = due_messages([said(name)])
-    assert (reaction.kind, reaction.priority) == (FUND, urgency(name))
+    (message,) = due_messages([decoded_log(name)])
+    assert (message.kind, message.priority) == (FUND, urgency(name))
 
 
 LOGS = st.lists(
     st.builds(
-        said,
+        decoded_log,
         st.one_of(st.none(), st.sampled_from(sorted(SHIPPED))),
         request_id=st.one_of(st.none(), st.integers(1, 4)),
         block=st.integers(1, 50),
@@ -79,29 +79,30 @@ LOGS = st.lists(
 )
 
 
-def by_aggregate(reactions: Iterable[DueMessage]) -> dict[tuple[str, str], DueMessage]:
-    return {(each.kind, each.aggregate_id): each for each in reactions}
+def by_aggregate(messages: Iterable[DueMessage]) -> dict[tuple[str, str], DueMessage]:
+    return {(message.kind, message.aggregate_id): message for message in messages}
 
 
 @given(LOGS)
 def test_aggregate_gets_one_message_at_its_most_urgent_events_priority(logs: list[DecodedLog]) -> None:
-    reactions = due_messages(logs)
-    found = by_aggregate(reactions)
-    assert len(found) == len(reactions)
-    counted = [each for each in logs if each.name and each.status is LogStatus.APPLIED]
-    about = {(REDEMPTION, str(each.request_id)) for each in counted if each.request_id is not None}
-    odd = [each.log.block.number for each in logs if each.status is LogStatus.QUARANTINED]
-    assert set(found) == about | ({(FUND, "fund")} if counted else set()) | ({(RECONCILE, WHOLE_FUND)} if odd else set())
-    compared = found.pop((RECONCILE, WHOLE_FUND), None)
-    assert compared is None or compared.payload == {"block": max(odd)}
-    for (kind, aggregate), reaction in found.items():
-        names = [each.name for each in counted if kind == FUND or str(each.request_id) == aggregate]
-        assert reaction.payload["events"] == list(dict.fromkeys(names))
-        assert RANK.index(reaction.priority) == min(RANK.index(urgency(str(name))) for name in names)
-        assert reaction.payload["block"] == max(each.log.block.number for each in counted)
+    messages = due_messages(logs)
+    found = by_aggregate(messages)
+    assert len(found) == len(messages)
+    applied = [log for log in logs if log.name and log.status is LogStatus.APPLIED]
+    requests = {(REDEMPTION, str(log.request_id)) for log in applied if log.request_id is not None}
+    quarantined = [log.log.block.number for log in logs if log.status is LogStatus.QUARANTINED]
+    expected = requests | ({(FUND, WHOLE_FUND)} if applied else set())
+    assert set(found) == expected | ({(RECONCILE, WHOLE_FUND)} if quarantined else set())
+    reconciliation = found.pop((RECONCILE, WHOLE_FUND), None)
+    assert reconciliation is None or reconciliation.payload == {"block": max(quarantined)}
+    for (kind, aggregate), message in found.items():
+        names = [log.name for log in applied if kind == FUND or str(log.request_id) == aggregate]
+        assert message.payload["events"] == list(dict.fromkeys(names))
+        assert RANK.index(message.priority) == min(RANK.index(urgency(str(name))) for name in names)
+        assert message.payload["block"] == max(log.log.block.number for log in applied)
 
 
 def test_quarantined_log_queues_a_reconciliation_and_unknown_log_queues_nothing() -> None:
-    quarantined = said("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
-    unknown = said(None, block=9, status=LogStatus.UNKNOWN)
+    quarantined = decoded_log("RedemptionSettled", request_id=1, block=7, status=LogStatus.QUARANTINED)
+    unknown = decoded_log(None, block=9, status=LogStatus.UNKNOWN)
     assert due_messages([quarantined, unknown]) == [DueMessage(RECONCILE, WHOLE_FUND, OutboxPriority.HIGH, {"block": 7})]
