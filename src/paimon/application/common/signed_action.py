@@ -8,14 +8,14 @@ store     keeps the evidence beside the action: enough to check it without this 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope, require_valid_expiry
 from paimon.errors import Conflict, Forbidden
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
 
-_NONCE_BYTES = 32
+_NONCE_BYTES: Final = 32
 
 
 class NonceUsed(Conflict):
