@@ -82,7 +82,7 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
     return path
 
 
-def vote_scope(fund: TestFund) -> SigningScope:
+def signing_scope(fund: TestFund) -> SigningScope:
     return SigningScope(31337, fund.addresses.redemption_manager)
 
 
@@ -107,7 +107,7 @@ def decision_for(fund: TestFund, request_id: int, verdict: Verdict, reason: str 
 
 
 def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: SigningScope | None = None) -> SignedVote:
-    document = redemption_decision_document(decision, scope or vote_scope(fund))
+    document = redemption_decision_document(decision, scope or signing_scope(fund))
     signed = Account.sign_typed_data(fund.accounts.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
 

@@ -12,7 +12,7 @@ from tests.support.scenarios.multisig import DAY_LIMIT as WARM_DAY
 from tests.support.scenarios.multisig import PLAN_LIMIT as WARM_PLAN
 from tests.support.scenarios.multisig import SafeHarness
 from tests.support.scenarios.sending import SendingHarness
-from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, vote_scope
+from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, signing_scope
 
 from paimon.application.common.signed_action import SignedAction, SigningRules
 from paimon.application.transactions.multisig.execute import execute_ready
@@ -128,5 +128,5 @@ def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> Plan
     safe_factory.grant(safe_harness.safes.cold, keccak(text="ADMIN_ROLE"))
     safe_harness.fund.wait_until_final()
     hot = parse_address(harness.fund.accounts.address("hot"))
-    context = PlanContext(safe_harness.context, hot, LIMITS, timedelta(hours=1), SigningRules(vote_scope(harness.fund), 300))
+    context = PlanContext(safe_harness.context, hot, LIMITS, timedelta(hours=1), SigningRules(signing_scope(harness.fund), 300))
     return PlanHarness(context, harness.with_options(hot=hot), safe_harness)
