@@ -31,14 +31,14 @@ TEMPLATE = "paimon_template"
 _numbers = itertools.count(1)
 _FIGURES = "figures"
 
-# How long an example takes decides no test: several test processes share a machine with whatever else runs on it. The
+# How long an example takes decides no test: several test processes share a machine with other programs. The
 # profile `ci`, which .ci/run names, is hypothesis' own: the same, and the same examples every time.
 hypothesis_settings.register_profile("paimon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("paimon")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let every process that a test starts begin with the usual signals, whoever started the tests.
+    """Let every process that a test starts begin with the usual signal handling.
 
     A shell's background job ignores SIGINT and `nohup` SIGHUP, and a program inherits that. A signal with a handler is back
     to its usual effect in the started program, so a handler that does nothing lets the tests themselves go on as before.
@@ -135,7 +135,7 @@ def fund_factory(data_folder: Path) -> Iterator[FundFactory]:
 
 @pytest.fixture
 def fund(fund_factory: FundFactory) -> Iterator[TestFund]:
-    """The deployed fund as it was right after its deployment; whatever the test does to the chain is undone."""
+    """Return the fund as it was right after its deployment. What the test does to the chain is undone afterwards."""
     deployed = fund_factory.fund()
     deployed.ensure_final_state()
     snapshot = deployed.node.rpc.call("evm_snapshot")
@@ -145,7 +145,7 @@ def fund(fund_factory: FundFactory) -> Iterator[TestFund]:
 
 @pytest.fixture
 def settings(fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings of a house on this test's own services. Build others with `settings.model_copy(update=…)`."""
+    """Return settings on this test's own services. Build others with `settings.model_copy(update=…)`."""
     return make_settings(fund, app_url=app_url, redis_url=redis_url, folder=tmp_path)
 
 
@@ -175,7 +175,7 @@ async def app_context(settings: Settings) -> AsyncIterator[AppContext]:
 
 @pytest.fixture
 async def api_client(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
-    """The API with its back office: ada, vera, viktor, otto and willa may sign in."""
+    """Serve the API with its users: ada, vera, viktor, otto and willa may sign in."""
     await seed_users(database, fund.accounts)
     async with running_app(settings) as app, api_client_for(app, settings, fund.accounts) as opened:
         yield opened

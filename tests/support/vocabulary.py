@@ -16,7 +16,6 @@ RETIRED: Final[Mapping[str, str]] = {
     r"back office": "users",
     r"book (difference|check)s?": "reconciliation break, reconciliation",
     r"caught (at )?(lies?|lying)": "invalid response, endpoint fault",
-    r"cannot tell": "unknown",
     r"carry out (deeds?|decided|ticket)": "apply, queue the call",
     r"decided (outside|elsewhere)": "decided externally",
     r"deeds?": "operator action",

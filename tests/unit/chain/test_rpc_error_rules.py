@@ -427,6 +427,6 @@ def test_any_error_has_retry_action_and_positive_range(method: str, code: int, m
 
 
 @given(st.sampled_from(EXAMPLES))
-def test_revert_is_caller_error_whatever_its_message(example: Example) -> None:
+def test_revert_is_caller_error_for_any_message(example: Example) -> None:
     assert diagnose(CALL, 3, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL
     assert diagnose(CALL, -32000, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL

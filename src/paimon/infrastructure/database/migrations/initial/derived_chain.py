@@ -33,7 +33,7 @@ def create_tables() -> None:
     _create_raw_logs()
     _create_range_proofs()
     _create_transactions()
-    _create_followed_contracts()
+    _create_tracked_contracts()
     _create_observations()
 
 
@@ -123,7 +123,7 @@ def _create_transactions() -> None:
     )
 
 
-def _create_followed_contracts() -> None:
+def _create_tracked_contracts() -> None:
     create_table(
         "derived.tracked_contracts",
         address("address"),

@@ -26,11 +26,11 @@ from paimon.infrastructure.database.migrations.initial.table_builder import (
 def create_tables() -> None:
     _create_leases()
     _create_outbox()
-    _create_book_checks()
+    _create_reconciliations()
     _create_nav_points()
     _create_risk_events()
-    _create_remedies()
-    _create_unfinal_logs()
+    _create_operator_decisions()
+    _create_pending_logs()
     _create_endpoint_faults()
     _create_event_processing_logs()
     _create_event_processing_hourly()
@@ -72,7 +72,7 @@ def _create_outbox() -> None:
     )
 
 
-def _create_book_checks() -> None:
+def _create_reconciliations() -> None:
     create_table(
         "ops.reconciliations",
         identity("id"),
@@ -156,7 +156,7 @@ def _create_risk_events() -> None:
     )
 
 
-def _create_remedies() -> None:
+def _create_operator_decisions() -> None:
     create_table(
         "ops.operator_decisions",
         identity("id"),
@@ -192,7 +192,7 @@ def _create_remedies() -> None:
     )
 
 
-def _create_unfinal_logs() -> None:
+def _create_pending_logs() -> None:
     create_table(
         "ops.pending_logs",
         hash32("block_hash"),

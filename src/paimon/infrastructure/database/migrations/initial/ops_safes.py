@@ -1,4 +1,4 @@
-"""The fund's Safes, what is proposed to them, and the plans that proposals and the hot key carry out."""
+"""Tables of Safes, proposals, signatures and plans."""
 
 from paimon.infrastructure.database.migrations.initial.table_builder import (
     NOW,
