@@ -40,7 +40,7 @@ def choose_nonce(counts: NonceCounts) -> UseNonce | WaitForNonce:
 
     1. The node has mined more than was ever signed, not final yet: wait until the foreign transaction is final.
     2. The node has mined less than was seen final: it lags, or it is on another chain; wait.
-    3. Otherwise use the greater of the two counts; what lies between them was foreign.
+    3. Otherwise use the greater of the two counts; the nonces between them were used externally.
     """
     expected_count = max(counts.counter, counts.final_nonce)
     if counts.latest_nonce > expected_count:

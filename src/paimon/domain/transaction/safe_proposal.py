@@ -4,7 +4,7 @@
         └─────────┴──► EXPIRED      set by this system: signatures themselves never expire
     every state of these ──► EXECUTED · FAILED · REJECTED · SUPERSEDED, by what the chain shows at its nonce
 
-The chain decides: whatever was executed at the proposal's nonce ends it. Until then, only signatures of *present* owners
+The chain decides: the execution at the proposal's nonce ends it. Until then, only signatures of *present* owners
 count: a replaced owner's signature counts no longer, and counts again when the owner returns. An expired proposal can still
 be executed, by anyone with its signatures, until its nonce is used. Only a rejection at the same nonce makes it impossible.
 """
