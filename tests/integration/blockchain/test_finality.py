@@ -1,4 +1,4 @@
-"""When a block is final, against nodes that know it in different ways, and which chains are served at all."""
+"""Final blocks of nodes that report finality in different ways, and the chains that have a rule."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,12 +31,12 @@ def block(number: int) -> dict[str, Any]:
     return header_of(stamp(number), stamp(max(number - 1, 0)).hash)
 
 
-def refuse(_params: list[Any]) -> Any:
+def reject(_params: list[Any]) -> Any:
     raise NodeError(-32602, "invalid argument 0: hex string without 0x prefix")
 
 
 def by_number(*, finalized: Any) -> Any:
-    """`eth_getBlockByNumber` of a node whose answer to the tag is given: a number, None, or a refusal."""
+    """Return an `eth_getBlockByNumber` with a given answer to the tag: a number, None, or an error."""
 
     def answer(params: list[Any]) -> Any:
         if params[0] != "finalized":
@@ -64,8 +64,8 @@ async def test_bsc_finality_uses_the_finalized_tag(node: StubNode, rpc: Rpc) -> 
     assert await TagFinality().final_block(rpc) == stamp(HEAD - 2)
 
 
-# A node that does not know the tag, knows no final block yet, or has not come further than genesis.
-@pytest.mark.parametrize("finalized", [refuse, None, 0])
+# The node does not know the tag, knows no final block yet, or has only the genesis block.
+@pytest.mark.parametrize("finalized", [reject, None, 0])
 async def test_bsc_finality_uses_its_own_method_without_the_tag(node: StubNode, rpc: Rpc, finalized: Any) -> None:
     node.methods |= {
         "eth_getBlockByNumber": by_number(finalized=finalized),
@@ -74,14 +74,14 @@ async def test_bsc_finality_uses_its_own_method_without_the_tag(node: StubNode, 
     assert await BSC.final_block(rpc) == stamp(HEAD - 3)
 
 
-@pytest.mark.parametrize("own_method", [refuse, lambda _params: None, lambda _params: block(0)])
+@pytest.mark.parametrize("own_method", [reject, lambda _params: None, lambda _params: block(0)])
 async def test_bsc_finality_is_eleven_turns_below_the_head_without_either(node: StubNode, rpc: Rpc, own_method: Any) -> None:
-    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_getFinalizedHeader": own_method}
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=reject), "eth_getFinalizedHeader": own_method}
     assert await BSC.final_block(rpc) == stamp(HEAD - 11 * 16)
 
 
 async def test_bsc_finality_is_genesis_on_a_young_chain(node: StubNode, rpc: Rpc) -> None:
-    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_blockNumber": hex(50)}
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=reject), "eth_blockNumber": hex(50)}
     assert await BSC.final_block(rpc) == stamp(0)
 
 
@@ -99,7 +99,7 @@ async def test_bsc_finality_fallbacks_are_never_weaker(node: StubNode, rpc: Rpc)
 
 @pytest.mark.parametrize("rule", [TagFinality(), BSC])
 async def test_get_block_raises_when_the_node_lacks_the_block(node: StubNode, rpc: Rpc, rule: Any) -> None:
-    """As behind a balancer that answers the head from one node and the block from another that lags."""
+    """As behind a load balancer that takes the head from one node and the block from another that lags."""
     node.methods["eth_getBlockByNumber"] = None
     with pytest.raises(RpcError, match="the node has no block"):
         await rule.final_block(rpc)
@@ -127,12 +127,14 @@ async def test_configured_rule_adds_a_chain_or_makes_it_stricter(node: StubNode,
     assert await chain_adapter(56, {56: FinalitySettings(depth=400)}).final_block(rpc) == stamp(HEAD - 400)
     longer = chain_adapter(56, {56: FinalitySettings(turn_length=32)})
     assert await longer.final_block(rpc) == stamp(HEAD - 2)
-    node.methods |= {"eth_getBlockByNumber": by_number(finalized=refuse), "eth_getFinalizedHeader": refuse}
+    node.methods |= {"eth_getBlockByNumber": by_number(finalized=reject), "eth_getFinalizedHeader": reject}
     assert await longer.final_block(rpc) == stamp(HEAD - 11 * 32)
 
 
 def test_weaker_rule_needs_an_explicit_setting() -> None:
-    with pytest.raises(WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ALLOW_WEAKER_RULE=true"):
+    with pytest.raises(
+        WeakerFinality, match=r"turns of 8 blocks are shorter.*PAIMON_CHAIN__FINALITY__56__ALLOW_WEAKER_RULE=true"
+    ):
         chain_adapter(56, {56: FinalitySettings(turn_length=8)})
     assert chain_adapter(56, {56: FinalitySettings(turn_length=8, allow_weaker_rule=True)}) == BscFinality(8)
 

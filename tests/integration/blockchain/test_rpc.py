@@ -1,4 +1,4 @@
-"""The RPC client against a node that misbehaves: bounded patience, errors told apart, and no key in any message."""
+"""The RPC pool against one faulty node: bounded retries, distinct errors, and no key in any message."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_BACKOFF_SECONDS", 0.001)
 
 
@@ -43,13 +43,13 @@ def client(url: str, *, attempts_max: int = 3, timeout_seconds: float = 5) -> Rp
     return Rpc(url, timeout_seconds=timeout_seconds, attempts_max=attempts_max)
 
 
-def shown(error: BaseException) -> str:
-    """Everything a traceback in a log would show of it."""
+def traceback_text(error: BaseException) -> str:
+    """Return everything that a logged traceback of the error shows."""
     return "".join(logging.Formatter().formatException((type(error), error, error.__traceback__)))
 
 
-# Each with what its message must say.
-MISBEHAVIOURS: dict[str, tuple[Disturbance, str]] = {
+# Each fault with a text that its error must contain.
+FAULTS: dict[str, tuple[Disturbance, str]] = {
     "overloaded": (replying_with(429), "HTTP 429"),
     "broken": (replying_with(500, b"<html>oops"), "HTTP 500"),
     "gateway": (replying_with(502), "HTTP 502"),
@@ -65,24 +65,24 @@ MISBEHAVIOURS: dict[str, tuple[Disturbance, str]] = {
 }
 
 
-@pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
-async def test_rpc_retries_a_failing_node(node: StubNode, misbehaviour: str) -> None:
-    node.disturbances = [MISBEHAVIOURS[misbehaviour][0]] * 2
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_rpc_retries_a_failing_node(node: StubNode, fault: str) -> None:
+    node.disturbances = [FAULTS[fault][0]] * 2
     async with client(node.url) as rpc:
         assert await rpc.call("eth_chainId", []) == "0x38"
     assert node.requests == 3
 
 
-@pytest.mark.parametrize("misbehaviour", MISBEHAVIOURS)
-async def test_rpc_retries_are_bounded_and_the_error_hides_the_key(node: StubNode, misbehaviour: str) -> None:
-    disturbance, words = MISBEHAVIOURS[misbehaviour]
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_rpc_retries_are_bounded_and_the_error_hides_the_key(node: StubNode, fault: str) -> None:
+    disturbance, text = FAULTS[fault]
     node.disturbances = [disturbance] * 10
     async with client(node.url) as rpc:
         with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 3 tries") as failed:
             await rpc.call("eth_chainId", [])
     assert node.requests == 3
-    assert words in str(failed.value)
-    assert KEY not in shown(failed.value)
+    assert text in str(failed.value)
+    assert KEY not in traceback_text(failed.value)
     assert KEY not in str(logged)
 
 
@@ -91,7 +91,7 @@ async def test_rpc_times_out_when_the_node_is_silent(node: StubNode) -> None:
     async with client(node.url, attempts_max=2, timeout_seconds=0.1) as rpc:
         with pytest.raises(RpcUnavailable, match="TimeoutError") as failed:
             await rpc.call("eth_chainId", [])
-    assert KEY not in shown(failed.value)
+    assert KEY not in traceback_text(failed.value)
 
 
 async def test_rpc_call_may_have_fewer_tries(node: StubNode) -> None:
@@ -108,14 +108,14 @@ async def test_unreachable_address_error_hides_the_key(url: str) -> None:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.call("eth_chainId", [])
     assert rpc.endpoint in str(failed.value)
-    assert KEY not in shown(failed.value)
+    assert KEY not in traceback_text(failed.value)
 
 
 async def test_non_http_server_error_hides_the_key() -> None:
     async with non_http_server() as url, client(url, attempts_max=2) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.call("eth_chainId", [])
-    assert KEY not in shown(failed.value)
+    assert KEY not in traceback_text(failed.value)
 
 
 async def test_rpc_follows_no_redirect_with_the_key(node: StubNode) -> None:
@@ -127,7 +127,7 @@ async def test_rpc_follows_no_redirect_with_the_key(node: StubNode) -> None:
         with pytest.raises(RpcUnavailable, match="HTTP 307") as failed:
             await rpc.call("eth_chainId", [])
     assert node.requests == 2
-    assert KEY not in shown(failed.value)
+    assert KEY not in traceback_text(failed.value)
 
 
 async def test_batch_results_are_in_request_order(node: StubNode) -> None:
@@ -139,7 +139,7 @@ async def test_batch_results_are_in_request_order(node: StubNode) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         lambda answers: answers[:-1],
         lambda answers: [answers[0] | {"id": 10**9}, *answers[1:]],
@@ -147,8 +147,8 @@ async def test_batch_results_are_in_request_order(node: StubNode) -> None:
         lambda answers: [*answers[:-1], None],
     ],
 )
-async def test_batch_is_repeated_whole_when_answered_in_part(node: StubNode, spoil: Any) -> None:
-    node.disturbances = [answering(spoil)]
+async def test_batch_is_repeated_whole_when_answered_in_part(node: StubNode, change: Any) -> None:
+    node.disturbances = [answering(change)]
     async with client(node.url) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
     assert node.requests == 2
@@ -156,23 +156,23 @@ async def test_batch_is_repeated_whole_when_answered_in_part(node: StubNode, spo
 
 @pytest.mark.parametrize("shape", ["an_object", "a_list_with_the_first_id"])  # the second is geth's
 async def test_batch_size_is_reduced_when_the_node_rejects_it(node: StubNode, shape: str) -> None:
-    async def refuse_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
-        refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
+    async def reject_more_than_two(_request: Any, answers: list[dict[str, Any]]) -> Any:
+        rejection = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
         if len(answers) <= 2:
             return json_response(answers if len(answers) > 1 else answers[0])
-        return json_response(refusal if shape == "an_object" else [refusal | {"id": answers[0]["id"]}])
+        return json_response(rejection if shape == "an_object" else [rejection | {"id": answers[0]["id"]}])
 
-    node.disturbances = [refuse_more_than_two] * 20
+    node.disturbances = [reject_more_than_two] * 20
     async with client(node.url) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(8)]) == list(range(8))
-        assert node.requests == 6  # 8 refused, 4 refused, then 2 each
+        assert node.requests == 6  # 8 rejected, 4 rejected, then 2 each
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == list(range(3))
         assert node.requests == 8
 
 
 async def test_rejection_of_the_whole_batch_raises_rpc_error(node: StubNode) -> None:
-    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
-    node.disturbances = [answering(lambda _answers: refusal)]
+    rejection = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
+    node.disturbances = [answering(lambda _answers: rejection)]
     async with client(node.url) as rpc:
         with pytest.raises(RpcError, match="on Sundays"):
             await rpc.batch([("eth_echo", [number]) for number in range(3)])
@@ -180,10 +180,10 @@ async def test_rejection_of_the_whole_batch_raises_rpc_error(node: StubNode) -> 
 
 
 async def test_error_answer_raises_without_a_retry(node: StubNode) -> None:
-    def refuse(_params: list[Any]) -> Any:
+    def fail(_params: list[Any]) -> Any:
         raise NodeError(-32000, "header not found")
 
-    node.methods["eth_call"] = refuse
+    node.methods["eth_call"] = fail
     async with client(node.url) as rpc:
         with pytest.raises(RpcError, match=r"eth_call: header not found \(code -32000\)") as failed:
             await rpc.batch([("eth_echo", [1]), ("eth_call", [])])
@@ -206,10 +206,10 @@ async def test_error_answer_raises_without_a_retry(node: StubNode) -> None:
 async def test_reverts_are_distinguished_from_other_errors(
     node: StubNode, code: int, message: str, data: Any, is_revert: bool, revert_data: bytes | None
 ) -> None:
-    def refuse(_params: list[Any]) -> Any:
+    def fail(_params: list[Any]) -> Any:
         raise NodeError(code, message, data)
 
-    node.methods["eth_call"] = refuse
+    node.methods["eth_call"] = fail
     async with client(node.url) as rpc:
         with pytest.raises(RpcError) as failed:
             await rpc.call("eth_call", [])
@@ -218,7 +218,7 @@ async def test_reverts_are_distinguished_from_other_errors(
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "text"),
     [
         ({"error": "not today"}, "not today"),
         ({"error": {"code": "E1", "message": None}}, "code 0"),
@@ -226,10 +226,10 @@ async def test_reverts_are_distinguished_from_other_errors(
         ({}, "neither result nor error"),
     ],
 )
-async def test_answer_that_violates_the_protocol_raises_a_readable_error(node: StubNode, answer: Any, words: str) -> None:
+async def test_answer_that_violates_the_protocol_raises_a_readable_error(node: StubNode, answer: Any, text: str) -> None:
     node.disturbances = [answering(lambda answers: {"jsonrpc": "2.0", "id": answers[0]["id"], **answer})]
     async with client(node.url) as rpc:
-        with pytest.raises(RpcError, match=words):
+        with pytest.raises(RpcError, match=text):
             await rpc.call("eth_chainId", [])
 
 

@@ -1,4 +1,4 @@
-"""Several endpoints as one: the next is asked when one fails, lags or refuses, and what each can do is learnt."""
+"""Several endpoints as one pool: another is asked when one fails, lags or refuses, and each one's limits are learned."""
 
 import asyncio
 import random
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.integration
 
 READ, WRITE = frozenset({EndpointUse.READ}), frozenset({EndpointUse.WRITE})
 ARCHIVE = frozenset({EndpointUse.READ, EndpointUse.ARCHIVE})
-NOBODY = f"http://127.0.0.1:1/{KEY}"
+UNREACHABLE = f"http://127.0.0.1:1/{KEY}"
 
 
 @pytest.fixture(autouse=True)
-def _untended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses, and nobody is looked at but by a test's own questions."""
+def _no_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use no pauses, and probe no endpoint but by a test's own requests."""
     monkeypatch.setattr(pool_module, "_BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 3_600)
 
@@ -60,7 +60,7 @@ def name(node: StubNode) -> str:
 
 
 def received(node: StubNode, method: str = "eth_echo") -> int:
-    return sum(request == method for request, _ in node.received)
+    return sum(called == method for called, _ in node.received)
 
 
 def failing(code: int, message: str) -> Callable[[list[Any]], Any]:
@@ -78,12 +78,12 @@ def breaker_of(rpc: Rpc, node: StubNode) -> BreakerStatus:
 async def test_another_endpoint_answers_at_once_when_one_fails(
     first: StubNode, second: StubNode, disturbance: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name_of in ("_BACKOFF_SECONDS", "_BACKOFF_SECONDS_MAX"):
-        monkeypatch.setattr(pool_module, name_of, 1e9)  # a pause would outlast the test
+    for setting in ("_BACKOFF_SECONDS", "_BACKOFF_SECONDS_MAX"):
+        monkeypatch.setattr(pool_module, setting, 1e9)  # a pause would outlast the test
     first.disturbances = [disturbance]
     async with asyncio.timeout(60), pool(first, second) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(3)]) == [0, 1, 2]
-    assert (received(first), received(second)) == (3, 3)  # the whole batch of each, never a part
+    assert (received(first), received(second)) == (3, 3)  # each got the whole batch
 
 
 async def test_all_endpoints_are_retried_within_the_bounded_tries(first: StubNode, second: StubNode) -> None:
@@ -95,14 +95,14 @@ async def test_all_endpoints_are_retried_within_the_bounded_tries(first: StubNod
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_every_call_succeeds_while_one_endpoint_is_healthy(seed: int) -> None:
-    """Whichever that is, whoever rests, and whatever the others do."""
+    """The healthy endpoint, the suspended ones and the faults change at random."""
     rng = random.Random(seed)
     faults = [replying_with(500), replying_with(429), replying_with(200, b"<html>"), reset]
     async with node_at(20) as one, node_at(20) as two, node_at(20) as three, pool(one, two, three) as rpc:
         for number in range(40):
             nodes = rng.sample([one, two, three], k=3)
-            for ill in nodes[: rng.randint(0, 2)]:
-                ill.disturbances = [rng.choice(faults)]
+            for failing_node in nodes[: rng.randint(0, 2)]:
+                failing_node.disturbances = [rng.choice(faults)]
             assert await rpc.batch([("eth_echo", [number]), ("eth_echo", [-number])]) == [number, -number]
             for node in nodes:
                 node.disturbances.clear()
@@ -110,7 +110,7 @@ async def test_every_call_succeeds_while_one_endpoint_is_healthy(seed: int) -> N
 
 async def test_error_names_each_endpoint_with_its_reason_and_no_key(first: StubNode) -> None:
     first.disturbances = [replying_with(503)] * 10
-    async with pool(first, NOBODY) as rpc:
+    async with pool(first, UNREACHABLE) as rpc:
         with structlog.testing.capture_logs() as logged, pytest.raises(RpcUnavailable, match="after 4 tries") as failed:
             await rpc.call("eth_echo", [1])
     assert f"{name(first)}: HTTP 503" in str(failed.value)
@@ -157,7 +157,7 @@ async def test_another_endpoint_is_asked_when_one_lacks_or_refuses(
     async with pool(first, second) as rpc:
         assert await rpc.call("eth_getLogs", [{}]) == []
         second.methods["eth_getLogs"] = failing(code, message)
-        with pytest.raises(RpcError, match=message.split("(")[0]):  # all say so: it is said, and not asked again
+        with pytest.raises(RpcError, match=message.split("(")[0]):  # all endpoints fail alike: no further retry
             await rpc.call("eth_getLogs", [{}])
     assert received(first, "eth_getLogs") + received(second, "eth_getLogs") <= 4
 
@@ -165,14 +165,14 @@ async def test_another_endpoint_is_asked_when_one_lacks_or_refuses(
 async def test_endpoint_that_refused_a_method_ranks_behind_others_for_it(first: StubNode, second: StubNode) -> None:
     first.methods["eth_getLogs"], second.methods["eth_getLogs"] = failing(-32005, "limit exceeded"), []
     async with pool(first, second) as rpc:
-        await make_dear(rpc, second)
+        await make_costly(rpc, second)
         for _ in range(5):
             assert await rpc.call("eth_getLogs", [{}]) == []
     assert (received(first, "eth_getLogs"), received(second, "eth_getLogs")) == (1, 5)
 
 
 async def bring_down(rpc: Rpc, node: StubNode) -> None:
-    """Three questions in a row that it fails."""
+    """Let the node fail three requests in a row."""
     node.disturbances = [replying_with(500)] * 3
     for _ in range(3):
         with pytest.raises(RpcUnavailable):
@@ -180,13 +180,13 @@ async def bring_down(rpc: Rpc, node: StubNode) -> None:
     assert breaker_of(rpc, node) is BreakerStatus.OPEN
 
 
-async def make_dear(rpc: Rpc, node: StubNode) -> None:
-    """Well, but with a worse record than any that was brought down: only another reason makes anybody prefer it."""
+async def make_costly(rpc: Rpc, node: StubNode) -> None:
+    """Give a healthy node a worse record than any suspended one, so that its cost never makes it preferred."""
     for _ in range(6):
         node.disturbances = [replying_with(500)] * 2
         for _ in range(2):
             with pytest.raises(RpcUnavailable):
-                await rpc.only_endpoint(name(node)).call("eth_dear", [], attempts_max=1)
+                await rpc.only_endpoint(name(node)).call("eth_costly", [], attempts_max=1)
         assert await rpc.only_endpoint(name(node)).call("eth_echo", [0]) == 0
     assert breaker_of(rpc, node) is BreakerStatus.CLOSED
     node.received.clear()
@@ -194,7 +194,7 @@ async def make_dear(rpc: Rpc, node: StubNode) -> None:
 
 async def test_endpoint_is_suspended_after_three_failures(first: StubNode, second: StubNode) -> None:
     async with pool(first, second) as rpc:
-        await make_dear(rpc, second)
+        await make_costly(rpc, second)
         await bring_down(rpc, first)
         for _ in range(5):
             assert await rpc.call("eth_echo", [1]) == 1
@@ -224,7 +224,7 @@ async def test_suspended_endpoint_is_probed_and_returns_in_the_background(
 
 
 async def test_suspended_endpoint_is_asked_when_no_other_is_left(first: StubNode) -> None:
-    async with pool(first, NOBODY) as rpc:
+    async with pool(first, UNREACHABLE) as rpc:
         await bring_down(rpc, first)
         assert await rpc.call("eth_echo", [1]) == 1
         assert breaker_of(rpc, first) is BreakerStatus.CLOSED
@@ -268,7 +268,7 @@ async def test_endpoint_is_not_asked_above_its_known_head(first: StubNode, secon
 
 
 async def test_chain_is_not_reported_too_short_while_an_endpoint_is_down(first: StubNode) -> None:
-    async with pool(first, NOBODY) as rpc:
+    async with pool(first, UNREACHABLE) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await rpc.at_height(25).call("eth_echo", [1])
     assert not isinstance(failed.value, BlockNotReached)
@@ -283,10 +283,8 @@ async def test_returned_block_raises_the_known_head(first: StubNode) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, failing(-32000, "header not found")])
-async def test_another_endpoint_is_asked_when_a_node_turns_out_to_lag(
-    first: StubNode, second: StubNode, answer: Any
-) -> None:
-    """As behind a load balancer: it said 20, but the block is not there."""
+async def test_another_endpoint_is_asked_when_a_node_turns_out_to_lag(first: StubNode, second: StubNode, answer: Any) -> None:
+    """As behind a load balancer: the reported head is 20, but the block is missing."""
     first.methods["eth_getBlockByNumber"], second.methods["eth_getBlockByNumber"] = answer, {"number": hex(20)}
     async with pool(first, second) as rpc:
         assert await rpc.only_endpoint(name(first)).call("eth_blockNumber", []) == hex(20)
@@ -314,7 +312,7 @@ async def test_old_state_is_read_from_an_archive_endpoint() -> None:
         node_at(1_000) as archive,
         pool(NodeUrl(full.url, READ), NodeUrl(archive.url, ARCHIVE)) as rpc,
     ):
-        await make_dear(rpc, archive)
+        await make_costly(rpc, archive)
         for node in (full, archive):
             await rpc.only_endpoint(name(node)).call("eth_blockNumber", [])
         for _ in range(3):
@@ -325,50 +323,51 @@ async def test_old_state_is_read_from_an_archive_endpoint() -> None:
 PRUNED = ("missing trie node dd8f96 (path )", "state 0xdd8f96 is not available", "header not found", "unknown block")
 
 
-@pytest.mark.parametrize("words", PRUNED)
-async def test_pruned_state_is_read_from_an_archive_or_raises_state_pruned(words: str) -> None:
+@pytest.mark.parametrize("message", PRUNED)
+async def test_pruned_state_is_read_from_an_archive_or_raises_state_pruned(message: str) -> None:
     async with node_at(1_000) as full, node_at(1_000) as archive:
-        full.methods["eth_call"] = failing(-32000, words)
+        full.methods["eth_call"] = failing(-32000, message)
         archive.methods["eth_call"] = "0x01"
         async with pool(full, NodeUrl(archive.url, ARCHIVE)) as rpc:
-            await make_dear(rpc, full)
+            await make_costly(rpc, full)
             await rpc.only_endpoint(name(full)).call("eth_blockNumber", [])
             assert await rpc.state_at(10).call("eth_call", []) == "0x01"
         async with pool(full) as rpc:
             with pytest.raises(StatePruned, match=r"the state of block 10 .*PAIMON_CHAIN__EXTRA_RPC_URLS=read,archive="):
                 await rpc.state_at(10).call("eth_call", [])
-            (placed,) = await rpc.state_at(10).try_batch([("eth_call", [])])
-            assert isinstance(placed, StatePruned)
+            (answer,) = await rpc.state_at(10).try_batch([("eth_call", [])])
+            assert isinstance(answer, StatePruned)
 
 
 async def test_lagging_node_is_not_reported_as_pruned(first: StubNode) -> None:
     first.methods["eth_call"] = failing(-32000, "header not found")
     async with pool(first) as rpc:
-        with pytest.raises(RpcError, match="header not found") as found:
+        with pytest.raises(RpcError, match="header not found") as failed:
             await rpc.state_at(20).call("eth_call", [])
-        assert not isinstance(found.value, StatePruned)
+        assert not isinstance(failed.value, StatePruned)
 
 
 async def test_endpoint_of_another_chain_is_never_asked(first: StubNode, second: StubNode) -> None:
     second.methods["eth_chainId"] = hex(97)
     async with pool(first, second, chain_id=56) as rpc:
-        with pytest.raises(ChainMismatch) as refused:
+        with pytest.raises(ChainMismatch) as raised:
             await require_chain(rpc, 56)
-        assert f"node {name(second)} serves chain 97" in str(refused.value)
-        assert KEY not in str(refused.value)
+        assert f"node {name(second)} serves chain 97" in str(raised.value)
+        assert KEY not in str(raised.value)
         for _ in range(5):
             await rpc.call("eth_echo", [1])
-        assert {endpoint.name: endpoint.serves_our_chain for endpoint in rpc.endpoints()} == {name(first): True, name(second): False}
+        assert {endpoint.name: endpoint.serves_our_chain for endpoint in rpc.endpoints()} == {
+            name(first): True,
+            name(second): False,
+        }
     assert (received(first), received(second)) == (5, 0)
 
 
-async def test_endpoint_down_at_the_start_is_asked_only_after_reporting_its_chain(
-    first: StubNode, second: StubNode
-) -> None:
+async def test_endpoint_down_at_the_start_is_asked_only_after_reporting_its_chain(first: StubNode, second: StubNode) -> None:
     second.disturbances = [replying_with(502)]
     async with pool(first, second, chain_id=56) as rpc:
         await require_chain(rpc, 56)
-        second.methods["eth_chainId"] = hex(97)  # what comes back is another chain's
+        second.methods["eth_chainId"] = hex(97)  # it comes back with another chain
         first.disturbances = [replying_with(502)] * 9
         with pytest.raises(RpcUnavailable, match="serves chain 97, not 56"):
             await rpc.call("eth_echo", [1])
@@ -376,7 +375,7 @@ async def test_endpoint_down_at_the_start_is_asked_only_after_reporting_its_chai
 
 
 async def test_chain_ids_raise_when_no_endpoint_answers() -> None:
-    async with pool(NOBODY, NOBODY.replace(":1/", ":2/"), chain_id=56) as rpc:
+    async with pool(UNREACHABLE, UNREACHABLE.replace(":1/", ":2/"), chain_id=56) as rpc:
         with pytest.raises(RpcUnavailable) as failed:
             await require_chain(rpc, 56)
     assert "127.0.0.1:1" in str(failed.value)
@@ -394,8 +393,8 @@ async def test_excluding_view_asks_another_endpoint(first: StubNode, second: Stu
         assert other.endpoint != one.endpoint
         with pytest.raises(KeyError, match="no endpoint elsewhere"):
             rpc.only_endpoint("elsewhere")
-    async with pool(first) as alone:
-        assert alone.excluding(name(first)) is None
+    async with pool(first) as single:
+        assert single.excluding(name(first)) is None
 
 
 async def test_view_asks_only_its_named_endpoints_even_when_they_fail(first: StubNode, second: StubNode) -> None:

@@ -1,4 +1,4 @@
-"""A house on several endpoints of a real chain: one may be dead or of another chain, and a cap may stand before it."""
+"""The system on several endpoints of a real chain: one may be down or serve another chain."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
 
-DEAD = f"http://127.0.0.1:1/{KEY}"
+UNREACHABLE = f"http://127.0.0.1:1/{KEY}"
 
 
 def with_endpoints(settings: Settings, first: str, more: str, **options: Any) -> Settings:
@@ -24,22 +24,20 @@ def with_endpoints(settings: Settings, first: str, more: str, **options: Any) ->
     return settings.model_copy(update={"chain": settings.chain.model_copy(update=urls | options)})
 
 
-async def test_system_starts_and_reads_when_its_first_endpoint_is_down(
-    settings: Settings, fund: TestFund
-) -> None:
-    async with open_app_context(with_endpoints(settings, DEAD, fund.rpc_url), process="test") as app_context:
+async def test_system_starts_and_reads_when_its_first_endpoint_is_down(settings: Settings, fund: TestFund) -> None:
+    async with open_app_context(with_endpoints(settings, UNREACHABLE, fund.rpc_url), process="test") as app_context:
         await require_ready(app_context)
         final = await app_context.chain.final_block(app_context.rpc)
         vault = await app_context.contracts.read_one(app_context.contracts.redemption_manager.vault(), at=final)
         assert vault == app_context.contracts.addresses.vault
-        dead, well = app_context.rpc.endpoints()
-    assert dead.head is None
-    assert dead.serves_our_chain is None
-    assert well.serves_our_chain
-    assert well.head is not None
-    assert well.head >= final.number
-    assert well.uses == (EndpointUse.READ, EndpointUse.WRITE)
-    assert KEY not in repr([dead, well])
+        down, healthy = app_context.rpc.endpoints()
+    assert down.head is None
+    assert down.serves_our_chain is None
+    assert healthy.serves_our_chain
+    assert healthy.head is not None
+    assert healthy.head >= final.number
+    assert healthy.uses == (EndpointUse.READ, EndpointUse.WRITE)
+    assert KEY not in repr([down, healthy])
 
 
 async def test_system_does_not_start_with_an_endpoint_of_another_chain(settings: Settings, fund: TestFund) -> None:
@@ -47,9 +45,9 @@ async def test_system_does_not_start_with_an_endpoint_of_another_chain(settings:
         stub_node(eth_chainId="0x1", eth_blockNumber="0x1") as foreign,
         open_app_context(with_endpoints(settings, fund.rpc_url, foreign.url), process="test") as app_context,
     ):
-        with pytest.raises(ChainMismatch, match="serves chain 1, but PAIMON_CHAIN__CHAIN_ID is 31337") as refused:
+        with pytest.raises(ChainMismatch, match="serves chain 1, but PAIMON_CHAIN__CHAIN_ID is 31337") as raised:
             await require_ready(app_context)
-    assert KEY not in str(refused.value)
+    assert KEY not in str(raised.value)
 
 
 async def test_two_endpoints_of_one_chain_return_the_same_range(settings: Settings, fund: TestFund) -> None:

@@ -118,9 +118,7 @@ async def test_nav_history_is_the_last_point_of_each_bucket_in_every_edition(
         await require_right_histories(edition_database, redis, await tell_history(edition_database, redis))
 
 
-async def test_extension_installed_later_keeps_existing_rows(
-    edition_database: EditionDatabase, redis_url: str
-) -> None:
+async def test_extension_installed_later_keeps_existing_rows(edition_database: EditionDatabase, redis_url: str) -> None:
     """Migrated without it first; that is what a database looks like whose server had no extension then."""
     with edition_database.owner() as connection:
         command.upgrade(migrate._config(connection), "head")
@@ -185,9 +183,7 @@ def run_policy(edition_database: EditionDatabase) -> None:
 
 
 @FULL_ONLY
-async def test_old_snapshots_are_compressed_and_read_as_before(
-    edition_database: EditionDatabase, redis_url: str
-) -> None:
+async def test_old_snapshots_are_compressed_and_read_as_before(edition_database: EditionDatabase, redis_url: str) -> None:
     edition_database.upgrade()
     async with Redis.from_url(redis_url) as redis:
         taken = await tell_history(edition_database, redis, until=datetime.now(UTC))
@@ -203,9 +199,7 @@ async def test_old_snapshots_are_compressed_and_read_as_before(
 
 
 @FULL_ONLY
-async def test_late_snapshot_is_inserted_once_among_compressed_ones(
-    edition_database: EditionDatabase, redis_url: str
-) -> None:
+async def test_late_snapshot_is_inserted_once_among_compressed_ones(edition_database: EditionDatabase, redis_url: str) -> None:
     edition_database.upgrade()
     async with Redis.from_url(redis_url) as redis:
         *taken, late = (taken := await tell_history(edition_database, redis, until=datetime.now(UTC)))

@@ -99,9 +99,7 @@ def test_result_decodes_to_what_was_encoded(function: tuple[str, AbiEntry], data
 
 
 @given(st.sampled_from(FUNCTIONS), st.binary(min_size=1, max_size=64), st.data())
-def test_call_with_trailing_bytes_is_rejected(
-    function: tuple[str, AbiEntry], trailing: bytes, data: st.DataObject
-) -> None:
+def test_call_with_trailing_bytes_is_rejected(function: tuple[str, AbiEntry], trailing: bytes, data: st.DataObject) -> None:
     abi, entry = abi_and(function)
     call = abi.encode_call(entry.signature, *draw_values(data, entry.inputs))
     with pytest.raises(UnknownCall, match=entry.name):
@@ -145,9 +143,7 @@ def test_log_decodes_to_what_was_encoded(event: tuple[str, AbiEntry], data: st.D
 
 
 @given(st.sampled_from(EVENTS), st.integers(0, 4), st.data())
-def test_log_with_wrong_topic_count_is_undecodable(
-    event: tuple[str, AbiEntry], extra: int, data: st.DataObject
-) -> None:
+def test_log_with_wrong_topic_count_is_undecodable(event: tuple[str, AbiEntry], extra: int, data: st.DataObject) -> None:
     abi, entry = abi_and(event)
     topics, payload, _ = log_of(entry, data)
     wrong = [entry.topic, *[bytes(32)] * extra]
