@@ -165,7 +165,7 @@ async def test_speed_up_above_the_fee_cap_is_obsolete_with_the_reason(api_client
 async def test_impossible_action_is_refused_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
     path = f"/transactions/intents/{(await harness.queue_settlement(harness.due_request())).id}"
     shown = await document(api_client, path, "cancel")
-    for kind, reason in (("speed_up", "only what is in flight"), ("retry", "only one that ended")):
+    for kind, reason in (("speed_up", "only a transaction in flight"), ("retry", "only one that ended")):
         message = shown["message"] | {"action": kind}
         body = signed_body(shown | {"message": message}, api_client.accounts.account("vera"), reason="I know why")
         answer = await api_client.post(f"{path}/{kind.replace('_', '-')}", body, by="vera")

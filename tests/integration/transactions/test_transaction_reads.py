@@ -106,7 +106,7 @@ async def test_low_gas_is_a_risk_event_until_the_wallet_is_topped_up(api_client:
     assert low.observed == f"{9 * 10**16} wei"
     refused = await api_client.post(f"/risk/events/{low.id}/resolve", {"note": "never mind"}, by="otto")
     assert refused.status_code == 409
-    assert "top it up" in refused.json()["error"]["message"]
+    assert "top up the wallet" in refused.json()["error"]["message"]
     with_gas(harness, 10**16)
     await driver.drive(harness.keeper)
     (worse,) = await events(harness)
@@ -150,20 +150,21 @@ async def test_failing_drives_show_in_health_and_wallets(api_client: ApiClient, 
     assert "FAILING for" in wallet_line(wallets[0], api_client.settings.sending.low_balance_wei, now)
 
 
-async def test_tx_command_names_what_an_operator_must_do(api_client: ApiClient, harness: SendingHarness) -> None:
+async def test_tx_command_names_what_an_operator_must_do(
+    api_client: ApiClient, harness: SendingHarness, cli: CliRunner
+) -> None:
     first = await harness.queue_settlement(harness.due_request())
     with_gas(harness, 10**9)
     await harness.with_options(wallet_refresh_seconds=0).drive(harness.keeper)
     environment = environment_of(api_client.settings)
-    with CliRunner() as cli:
-        overview = cli.start("tx", env=environment)
-        assert overview.wait() == 0, overview.output_text
-        assert "LOW GAS" in overview.output_text
-        assert "1 open" in overview.output_text
-        assert "top it up" in overview.output_text
-        one = cli.start("tx", "show", str(first.id), env=environment)
-        assert one.wait() == 0, one.output_text
-        assert IntentStatus.QUEUED in one.output_text
-        unknown = cli.start("tx", "show", "00000000-0000-0000-0000-000000000000", env=environment)
-        assert unknown.wait() == 2
-        assert "there is no intent" in unknown.output_text
+    overview = cli.start("tx", env=environment)
+    assert overview.wait() == 0, overview.output_text
+    assert "LOW GAS" in overview.output_text
+    assert "1 open" in overview.output_text
+    assert "top it up" in overview.output_text
+    one = cli.start("tx", "show", str(first.id), env=environment)
+    assert one.wait() == 0, one.output_text
+    assert IntentStatus.QUEUED in one.output_text
+    unknown = cli.start("tx", "show", "00000000-0000-0000-0000-000000000000", env=environment)
+    assert unknown.wait() == 2
+    assert "there is no intent" in unknown.output_text

@@ -76,8 +76,9 @@ async def _execute(context: SafeContext, address: Address, keeper: Address) -> N
         now = await database_now(session)
         proposals = [proposal for proposal in await list_open(session, address) if proposal.nonce == safe.nonce]
         selected = await _select_proposal(proposals, contract, safe, final, now)
-        intents = await list_execution_intents(session, [proposal.hash for proposal in proposals])
-        await save_intents(session, intents, [_cancel_outdated(intent, selected, now) for intent in intents])
+        recorded = await list_execution_intents(session, [proposal.hash for proposal in proposals])
+        intents = [_cancel_outdated(intent, selected, now) for intent in recorded]
+        await save_intents(session, recorded, intents)
         if selected is not None and not any(intent.status not in _FAILURES | _CANCELLED for intent in intents):
             await _queue_execution(session, selected, intents, keeper)
 
