@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.warm_up import warm_up
+
 from paimon.domain.kernel.chain import checksum
 from paimon.settings import Settings
 
@@ -75,16 +77,20 @@ class CliRunner:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in self._started:
-            if not process.exit_code_file.exists():
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        self.kill_all()
         assert self._forker.stdin is not None
         assert self._forker.stdout is not None
         self._forker.stdin.close()
         self._forker.wait(30)
         self._forker.stdout.close()
         self._folder.cleanup()
+
+    def kill_all(self) -> None:
+        """Kill every child that still runs, with all that it started."""
+        for process in self._started:
+            if not process.exit_code_file.exists():
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def start(self, *arguments: str, env: Mapping[str, str]) -> CliProcess:
         """Start `paimon` with these arguments. It gets PAIMON_… variables from `env` only, and the rest from this process."""
@@ -129,6 +135,7 @@ def _serve_forks() -> None:
 
     for module in COMMANDS.values():
         import_module(f"paimon.gateway.cli.{module}")
+    warm_up()
     outputs: dict[int, Path] = {}
 
     def reap(*_: object) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.chain.fund import TestFund
+from tests.support.cli_processes import CliRunner
 from tests.support.editions import EditionDatabase, EditionServers
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig, safe_policy
 from tests.support.scenarios.plans import PlanHarness, plan_harness_for
@@ -45,6 +46,20 @@ async def harness(fund: TestFund, database: Database, signer: SignerClient) -> A
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
         yield SendingHarness(fund, database, FundContracts(rpc, fund.addresses), signer, options)
+
+
+@pytest.fixture(scope="session")
+def cli_runner() -> Iterator[CliRunner]:
+    """The one process that imports every command, for all tests."""
+    with CliRunner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def cli(cli_runner: CliRunner) -> Iterator[CliRunner]:
+    """Start `paimon …` as processes. Those that still run at the test's end are killed."""
+    yield cli_runner
+    cli_runner.kill_all()
 
 
 @pytest.fixture(scope="session")

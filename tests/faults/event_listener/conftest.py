@@ -47,6 +47,7 @@ async def owner_engine(owner_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture(autouse=True)
 def quiet_logging() -> Iterator[None]:
     """Log errors only: a line per log and per fault would take longer than the tests themselves."""
+    usual = structlog.get_config()["wrapper_class"]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield
-    structlog.reset_defaults()
+    structlog.configure(wrapper_class=usual)

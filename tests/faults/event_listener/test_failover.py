@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,12 +37,6 @@ LONG = os.environ.get("PAIMON_LONG_FAULTS") == "1"
 SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 SEEDS = 40 if LONG else 2
 KILLS = 6
-
-
-@pytest.fixture(scope="module")
-def cli() -> Iterator[CliRunner]:
-    with CliRunner() as opened:
-        yield opened
 
 
 @dataclass

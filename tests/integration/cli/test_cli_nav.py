@@ -1,7 +1,6 @@
 """`paimon snapshot`, `nav explain`, `reconcile` and `status`, as an operator at a terminal sees them."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -17,12 +16,6 @@ from paimon.settings import Settings
 pytestmark = pytest.mark.integration
 
 UNKNOWN_ADDRESS = "0x" + "77" * 20
-
-
-@pytest.fixture(scope="module")
-def cli() -> Iterator[CliRunner]:
-    with CliRunner() as runner:
-        yield runner
 
 
 @pytest.fixture

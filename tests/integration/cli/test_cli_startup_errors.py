@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import LiteralString
 
@@ -19,12 +19,6 @@ from paimon_devkit.stack.ports import free_port
 pytestmark = pytest.mark.integration
 
 Environment = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def cli() -> Iterator[CliRunner]:
-    with CliRunner() as runner:
-        yield runner
 
 
 @pytest.fixture

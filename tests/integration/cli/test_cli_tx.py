@@ -1,6 +1,5 @@
 """`paimon tx …` as operators use it: plans and operator actions, signed with their own keystore."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def cli() -> Iterator[CliRunner]:
-    with CliRunner() as runner:
-        yield runner
 
 
 def keystore_options(fund: TestFund, name: str, folder: Path) -> tuple[str, ...]:

@@ -37,15 +37,14 @@ async def component(api_client: ApiClient, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def status_output(app_context: AppContext) -> str:
-    with CliRunner() as cli:
-        status = cli.start("status", env=environment_of(app_context.settings))
-        assert status.wait() == 0, status.output_text
-        return status.output_text
+def status_output(cli: CliRunner, app_context: AppContext) -> str:
+    status = cli.start("status", env=environment_of(app_context.settings))
+    assert status.wait() == 0, status.output_text
+    return status.output_text
 
 
 async def test_endpoints_are_shown_as_the_listener_rates_them_without_keys(
-    app_context: AppContext, api_client: ApiClient, eventually: Callable[..., Any]
+    app_context: AppContext, api_client: ApiClient, cli: CliRunner, eventually: Callable[..., Any]
 ) -> None:
     lease = await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=60)
     assert lease is not None
@@ -69,7 +68,7 @@ async def test_endpoints_are_shown_as_the_listener_rates_them_without_keys(
         monitoring = asyncio.create_task(monitor.run(lease))
         healthy, faulty = await eventually(reported)
         shown = await component(api_client, "endpoints")
-        output = await asyncio.to_thread(status_output, app_context)  # the listener goes on meanwhile
+        output = await asyncio.to_thread(status_output, cli, app_context)  # the listener goes on meanwhile
         monitoring.cancel()
         await asyncio.gather(monitoring, return_exceptions=True)
     assert (healthy.name, faulty.name) == (endpoint_name(configured), UNREACHABLE)
@@ -121,11 +120,13 @@ async def record_fault(database: Database) -> None:
 async def age_faults(database: Database, *, hours: int) -> None:
     async with database.write() as session:
         await session.execute(
-            text("UPDATE ops.endpoint_faults SET last_at = last_at - make_interval(hours => :hours)"), {"hours": hours}
+            text("UPDATE ops.endpoint_faults SET last_seen_at = last_seen_at - make_interval(hours => :hours)"), {"hours": hours}
         )
 
 
-async def test_proof_health_lists_proven_and_unproven_blocks(api_client: ApiClient, app_context: AppContext) -> None:
+async def test_proof_health_lists_proven_and_unproven_blocks(
+    api_client: ApiClient, cli: CliRunner, app_context: AppContext
+) -> None:
     final = await app_context.chain.final_block(app_context.rpc)
     async with app_context.database.write() as session:
         await add_block(session, 11, at=final.timestamp)
@@ -147,7 +148,7 @@ async def test_proof_health_lists_proven_and_unproven_blocks(api_client: ApiClie
     assert shown["details"]["weakest"] == {"level": "chained", "fromBlock": 15, "toBlock": 20}
     assert shown["details"]["levels"]["receipts"] == {"fromBlock": 23, "toBlock": 38, "blocks": 15}
     assert shown["details"]["unproven"] == {"fromBlock": 11, "toBlock": 40, "blocks": 8}
-    lines = {line[:26].strip(): line[27:] for line in status_output(app_context).splitlines()}
+    lines = {line[:26].strip(): line[27:] for line in status_output(cli, app_context).splitlines()}
     assert lines["receipts"] == "15 blocks, from 23 to 38"
     assert lines["without proof"] == "8 blocks, from 11 to 40; see paimon audit-chain"
     assert lines["weakest"].startswith("chained for blocks 15 to 20")

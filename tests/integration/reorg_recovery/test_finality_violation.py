@@ -173,6 +173,7 @@ async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
     violation: FinalityViolation,
     owner: AsyncEngine,
     owner_url: str,
+    cli: CliRunner,
     eventually: Callable[..., Any],
 ) -> None:
     async with following(app_context):
@@ -183,26 +184,25 @@ async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
         (listener,) = [component for component in health["components"] if component["name"] == "listener"]
         assert listener["status"] == "DOWN"
         assert listener["summary"].startswith("HALTED: block")
-        with CliRunner() as cli:
-            settings = environment_of(app_context.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+        settings = environment_of(app_context.settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
 
-            async def recovery(*arguments: str, code: int) -> str:
-                program = cli.start("recover", *arguments, env=settings)
-                assert await asyncio.to_thread(program.wait) == code, program.output_text
-                return program.output_text
+        async def recovery(*arguments: str, code: int) -> str:
+            program = cli.start("recover", *arguments, env=settings)
+            assert await asyncio.to_thread(program.wait) == code, program.output_text
+            return program.output_text
 
-            assert "only when two nodes agree" in await recovery(code=2)
-            settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"
-            assert "no usable answer" in (output := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
-            assert "(--endpoint)" in output
-            second = ("--endpoint", other_url(fund))
-            plan = await recovery(*second, code=1)
-            assert f"to recover: paimon recover --to {violation.kept} " in plan
-            assert not task.done()
-            assert await recorded_block(app_context, violation.cursor), "a plan changes nothing"
-            done = await recovery(*second, "--to", str(violation.kept), code=0)
-            assert f"recorded up to block {violation.kept} " in done
-            await recovery(*second, code=0)
+        assert "only when two nodes agree" in await recovery(code=2)
+        settings["PAIMON_CHAIN__ATTEMPTS_MAX"] = "1"
+        assert "no usable answer" in (output := await recovery("--endpoint", "http://127.0.0.1:9/key", code=2))
+        assert "(--endpoint)" in output
+        second = ("--endpoint", other_url(fund))
+        plan = await recovery(*second, code=1)
+        assert f"to recover: paimon recover --to {violation.kept} " in plan
+        assert not task.done()
+        assert await recorded_block(app_context, violation.cursor), "a plan changes nothing"
+        done = await recovery(*second, "--to", str(violation.kept), code=0)
+        assert f"recorded up to block {violation.kept} " in done
+        await recovery(*second, code=0)
         await eventually(lambda: cursor_is_at_or_above(app_context, violation.cursor + 2))
     assert not await is_halted(app_context)
     checked = await check_replay(owner, app_context.contracts)

@@ -1,7 +1,5 @@
 """`paimon audit-chain`: recorded blocks compared with the receipts again, without changing a table."""
 
-from collections.abc import Iterator
-
 import pytest
 from tests.support.assertions.derived_tables import execute, projection_rows
 from tests.support.chain.fund import TestFund
@@ -20,12 +18,6 @@ from paimon.settings import Settings
 pytestmark = pytest.mark.integration
 
 SECOND = "ctid = (SELECT ctid FROM derived.{0} ORDER BY ctid OFFSET 1 LIMIT 1)"
-
-
-@pytest.fixture(scope="module")
-def cli() -> Iterator[CliRunner]:
-    with CliRunner() as opened:
-        yield opened
 
 
 @pytest.fixture

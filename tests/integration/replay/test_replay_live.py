@@ -4,9 +4,11 @@ import asyncio
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from tests.support.assertions.derived_tables import (
     record_range,
     synthetic_contracts,
 )
+from tests.support.cli_processes import CliProcess, CliRunner
 from tests.support.factories.synthetic_logs import ADDRESSES, TRACKED, ranges, write_cursor, write_logs
 
 from paimon.application.event_listener.fetch.decode import decode_log
@@ -117,8 +120,6 @@ def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) ->
     fund = {"VAULT": ADDRESSES.vault, "REDEMPTION_MANAGER": ADDRESSES.redemption_manager}
     fund["ASSET_CONTROLLER"] = ADDRESSES.asset_controller
     return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PAIMON_DATABASE__URL": app_url,
         "PAIMON_DATABASE__OWNER_URL": owner_url,
         "PAIMON_REDIS__URL": redis_url,
@@ -133,19 +134,14 @@ def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) ->
     }
 
 
-def paimon(*arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "paimon", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def output_of(process: CliProcess) -> tuple[int, str]:
+    """Return the exit code, and what the process printed on either stream."""
+    return process.wait(120), process.output_text
 
 
-def output_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-def test_replay_command_checks_and_corrects_tables(owner_url: str, environment: dict[str, str]) -> None:
+def test_replay_command_checks_and_corrects_tables(cli: CliRunner, owner_url: str, environment: dict[str, str]) -> None:
     write_logs(libpq(owner_url), 500)
-    code, out, _ = output_of(paimon("replay", environment=environment))
+    code, out = output_of(cli.start("replay", env=environment))
     assert code == 0
     assert re.search(r"500 logs folded up to block \d+", out)
     assert re.search(r"^share_balances: \d+ rows? corrected$", out, re.MULTILINE)
@@ -153,45 +149,50 @@ def test_replay_command_checks_and_corrects_tables(owner_url: str, environment: 
         owner_url,
         "UPDATE derived.share_balances SET shares = 7 WHERE holder = (SELECT max(holder) FROM derived.share_balances)",
     )
-    code, out, _ = output_of(paimon("replay", "--check", environment=environment))
+    code, out = output_of(cli.start("replay", "--check", env=environment))
     assert code == 1
     assert re.search(r"^share_balances holder=0x\w{40}, shares: live 7, rebuilt \d+$", out, re.MULTILINE)
     assert "rows that differ: 1" in out
-    output_of(paimon("replay", environment=environment))
-    code, out, _ = output_of(paimon("replay", "--check", environment=environment))
+    output_of(cli.start("replay", env=environment))
+    code, out = output_of(cli.start("replay", "--check", env=environment))
     assert code == 0
     assert "rows that differ: 0" in out
 
 
-def test_replay_command_explains_its_refusals(owner_url: str, environment: dict[str, str]) -> None:
-    code, _, err = output_of(paimon("replay", environment=environment))
+def test_replay_command_explains_its_refusals(cli: CliRunner, owner_url: str, environment: dict[str, str]) -> None:
+    code, err = output_of(cli.start("replay", env=environment))
     assert (code, "the listener has recorded nothing yet" in err) == (2, True)
     without_owner = {name: value for name, value in environment.items() if not name.endswith("OWNER_URL")}
-    code, _, err = output_of(paimon("replay", "--check", environment=without_owner))
+    code, err = output_of(cli.start("replay", "--check", env=without_owner))
     assert (code, "PAIMON_DATABASE__OWNER_URL is not set" in err) == (2, True)
     nowhere = environment | {"PAIMON_DATABASE__OWNER_URL": re.sub(r":\d+/", ":1/", owner_url)}
-    code, _, err = output_of(paimon("replay", environment=nowhere))
+    code, err = output_of(cli.start("replay", env=nowhere))
     assert (code, "PostgreSQL does not answer" in err) == (2, True)
     assert "Traceback" not in err
 
 
 @pytest.mark.fault
 async def test_killed_replay_changes_nothing_and_leaves_nothing_behind(
-    database: Database, owner_url: str, environment: dict[str, str], eventually: Callable[..., Awaitable[object]]
+    cli: CliRunner,
+    database: Database,
+    owner_url: str,
+    environment: dict[str, str],
+    eventually: Callable[..., Awaitable[object]],
 ) -> None:
     write_logs(libpq(owner_url), 3_000)
     unfilled = projection_rows(owner_url)
     began = asyncio.get_running_loop().time()
-    assert output_of(paimon("replay", environment=environment))[0] == 0
+    assert output_of(cli.start("replay", env=environment))[0] == 0
     whole_seconds = asyncio.get_running_loop().time() - began
     correct = projection_rows(owner_url)
     for _ in range(20 if os.environ.get("PAIMON_LONG_FAULTS") else 3):
         execute(owner_url, "DELETE FROM derived.redemption_requests")
         wrong = projection_rows(owner_url)
-        process = paimon("replay", environment=environment)
+        process = cli.start("replay", env=environment)
         await asyncio.sleep(random.uniform(0.3, 1.0) * whole_seconds)
-        process.kill()
-        process.communicate()
+        with suppress(ProcessLookupError):  # it may just have ended
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
 
         async def is_gone() -> bool:
             async with database.read() as session:
@@ -201,7 +202,7 @@ async def test_killed_replay_changes_nothing_and_leaves_nothing_behind(
 
         await eventually(is_gone)
         assert projection_rows(owner_url) in (wrong, correct)
-    assert output_of(paimon("replay", environment=environment))[0] == 0
+    assert output_of(cli.start("replay", env=environment))[0] == 0
     assert projection_rows(owner_url) == correct != unfilled
 
 

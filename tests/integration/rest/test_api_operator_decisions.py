@@ -170,17 +170,16 @@ async def test_admin_skips_a_log_with_one_pending_decision_at_a_time(api_client:
 
 @pytest.mark.usefixtures("unapplied")
 async def test_command_line_decision_needs_a_named_user_with_the_role(
-    api_client: ApiClient, app_context: AppContext, dead_lettered: int
+    api_client: ApiClient, app_context: AppContext, dead_lettered: int, cli: CliRunner
 ) -> None:
     await _record_skipped_and_applied_logs(app_context.database)
-    with CliRunner() as cli:
-        run = partial(_run, cli, environment_of(api_client.settings))
-        await _decide_on_the_command_line(api_client, dead_lettered, run)
-        _, skipped = await run("quarantine", "show", "2", "0")
-        assert skipped.splitlines()[1] == "    left out"
-        _, applied = await run("quarantine", "show", "2", "1")
-        assert "2 1 APPLIED RedemptionManager RedemptionApproved" in applied
-        assert "left out" not in applied
+    run = partial(_run, cli, environment_of(api_client.settings))
+    await _decide_on_the_command_line(api_client, dead_lettered, run)
+    _, skipped = await run("quarantine", "show", "2", "0")
+    assert skipped.splitlines()[1] == "    left out"
+    _, applied = await run("quarantine", "show", "2", "1")
+    assert "2 1 APPLIED RedemptionManager RedemptionApproved" in applied
+    assert "left out" not in applied
     first, second = await decisions(app_context.database)
     assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_message", None, "skip_log", None)
     async with app_context.database.read() as session:

@@ -6,7 +6,6 @@ nothing after that point runs, and the kernel cuts its connections, as with any 
 
 import asyncio
 import base64
-import gc
 import json
 import os
 import pickle
@@ -18,17 +17,14 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-from sqlalchemy.orm import configure_mappers
 from tests.support.faults.crash_points import CrashingCoroutine, WaitPoint
 from tests.support.paths import ROOT
 from tests.support.scenarios.workflows import WORKFLOWS, Runner, Scenario
+from tests.support.warm_up import warm_up
 
 from paimon.composition import open_app_context
-from paimon.domain.kernel.chain import ContractName
-from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.settings import Settings
 
 
@@ -66,9 +62,8 @@ class WorkflowForker:
 
 @asynccontextmanager
 async def workflow_forker() -> AsyncIterator[WorkflowForker]:
-    root = ROOT
     command = (sys.executable, "-m", "tests.support.scenarios.forked_workflows")
-    process = await asyncio.create_subprocess_exec(*command, cwd=root, stdin=PIPE, stdout=PIPE, limit=2**24)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=2**24)
     try:
         yield WorkflowForker(process)
     finally:
@@ -78,7 +73,7 @@ async def workflow_forker() -> AsyncIterator[WorkflowForker]:
 
 
 def _serve_forks() -> None:
-    _warm_up()
+    warm_up()
     for line in sys.stdin:
         order: WorkflowOrder = pickle.loads(base64.b64decode(line))
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as points:
@@ -93,15 +88,6 @@ def _serve_forks() -> None:
                 "points": json.loads(points.read() or "[]"),
             }
         print(json.dumps(answer), flush=True)
-
-
-def _warm_up() -> None:
-    """Do what a fresh process spends its first tenths of a second on; every fork inherits it."""
-    import_module("psycopg")
-    configure_mappers()
-    for name in ContractName:
-        load_abi(name.value)
-    gc.freeze()
 
 
 def _run_in_fork(order: WorkflowOrder, output: Any, points: Any) -> None:
