@@ -50,7 +50,7 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
     assert "AccessControlUnauthorizedAccount" in large_plan, "the warm wallet has no role yet"
     assert "warm: counts for 40 000, at block" in large_plan
     assert "not hot: the plan moves 40 000, its plans stay below 10 000" in large_plan
-    assert "passes" in output_of(plan("preview", 9_000))
+    assert "succeeds" in output_of(plan("preview", 9_000))
     assert "is not a user" in output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "ines", tmp_path)), 2)
     assert "needs the role operator" in output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "willa", tmp_path)), 2)
     submitted = output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "otto", tmp_path)))
