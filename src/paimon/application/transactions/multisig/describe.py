@@ -36,9 +36,7 @@ def describe_transaction(
 
 def _describe_call(call: Call, safe: Address, nonce: int, contracts: FundContracts) -> DescribedCall:
     if call == Call(safe, b""):
-        return DescribedCall(
-            call, None, None, {}, f"nothing, but uses up nonce {nonce}: rejects every other proposal for it"
-        )
+        return DescribedCall(call, None, None, {}, f"nothing, but uses up nonce {nonce}: rejects every other proposal for it")
     value = f" with {call.value_wei} wei" if call.value_wei else ""
     contract = contracts.addresses.names().get(call.to)
     abi = load_abi("Safe") if call.to == safe else None if contract is None else contracts.abis[contract]

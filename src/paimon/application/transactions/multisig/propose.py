@@ -10,7 +10,14 @@ from typing import Final
 import structlog
 
 from paimon.application.transactions.multisig.context import SafeContext
-from paimon.application.transactions.multisig.store import find_proposal_by_key, get_proposal, lock_safe, transaction_of
+from paimon.application.transactions.multisig.store import (
+    add_proposal,
+    find_proposal,
+    find_proposal_by_key,
+    get_proposal,
+    lock_safe,
+    transaction_of,
+)
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.lifecycle import Call
@@ -19,7 +26,7 @@ from paimon.domain.transaction.safe_proposal import ProposalClosed
 from paimon.domain.transaction.safe_transaction import SafeName, SafeTransaction, rejection_transaction, safe_transaction_hashes
 from paimon.errors import Conflict, Unavailable
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
+from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -114,23 +121,18 @@ async def _insert_proposal(
     hash_ = safe_transaction_hashes(transaction, contract.scope).transaction
     if (theirs := await contract.transaction_hash(transaction, at=at)) != hash_:
         raise HashMismatch(f"the Safe {checksum(safe.address)} computes {hex0x(theirs)}, this system {hex0x(hash_)}")
-    if await session.get(SafeProposalRow, hash_) is not None:
+    if await find_proposal(session, hash_) is not None:
         raise ProposalConflict(f"the same calls are already proposed at nonce {transaction.nonce}: {hex0x(hash_)}")
     now = await database_now(session)
-    session.add(
-        SafeProposalRow(
-            hash=hash_,
-            safe=safe.address,
-            nonce=transaction.nonce,
-            to_address=transaction.call.to,
-            value_wei=transaction.call.value_wei,
-            data=transaction.call.data,
-            operation=transaction.operation.value,
-            idempotency_key=command.key,
-            reason=command.reason,
-            proposed_by=command.proposed_by,
-            expires_at=now + context.proposal_ttl,
-        )
+    add_proposal(
+        session,
+        hash_,
+        Address(safe.address),
+        transaction,
+        key=command.key,
+        reason=command.reason,
+        proposed_by=command.proposed_by,
+        expires_at=now + context.proposal_ttl,
     )
     safe.next_nonce = max(safe.next_nonce, transaction.nonce + 1)
     log.info("proposal.created", safe=safe.name, hash=hex0x(hash_), nonce=transaction.nonce, key=command.key)

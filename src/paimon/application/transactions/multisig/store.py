@@ -130,6 +130,35 @@ async def find_proposal_by_key(session: WriteSession, key: str) -> SafeProposalR
     return (await session.scalars(select(SafeProposalRow).where(SafeProposalRow.idempotency_key == key))).one_or_none()
 
 
+def add_proposal(
+    session: WriteSession,
+    hash_: Hash32,
+    safe: Address,
+    transaction: SafeTransaction,
+    *,
+    key: str,
+    reason: str,
+    proposed_by: Address | None,
+    expires_at: datetime,
+) -> None:
+    """Add the proposal; the commit writes it. The caller holds the Safe's lock."""
+    session.add(
+        SafeProposalRow(
+            hash=hash_,
+            safe=safe,
+            nonce=transaction.nonce,
+            to_address=transaction.call.to,
+            value_wei=transaction.call.value_wei,
+            data=transaction.call.data,
+            operation=transaction.operation.value,
+            idempotency_key=key,
+            reason=reason,
+            proposed_by=proposed_by,
+            expires_at=expires_at,
+        )
+    )
+
+
 async def save_signature(
     session: WriteSession, proposal: SafeProposalRow, signature: OwnerSignature, *, submitted_by: Address, now: datetime
 ) -> None:

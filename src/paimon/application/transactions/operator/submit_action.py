@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
 from paimon.application.identity.permissions import require_permission
@@ -30,7 +29,7 @@ from paimon.domain.transaction.operator_action import (
 )
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 from paimon.infrastructure.queue import outbox
 
 log = structlog.get_logger(__name__)
@@ -83,7 +82,7 @@ async def submit_action(command: SubmitAction, *, database: Database, rules: Sig
 
 
 async def evaluate_action(
-    session: AsyncSession, kind: ActionKind, target_id: UUID | Address
+    session: ReadSession | WriteSession, kind: ActionKind, target_id: UUID | Address
 ) -> tuple[ActionTarget, str | None]:
     """Return the action's target, and the reason why the action is not possible now; None if it is.
 

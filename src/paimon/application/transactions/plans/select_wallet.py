@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanErrorCode
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.store import sum_moved_by_plan, sum_moved_by_wallet
@@ -14,6 +12,7 @@ from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, 
 from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,9 @@ async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCa
     )
 
 
-async def select_wallet(session: AsyncSession, context: PlanContext, plan: str, valued: ValuedCalls) -> WalletChoice:
+async def select_wallet(
+    session: ReadSession | WriteSession, context: PlanContext, plan: str, valued: ValuedCalls
+) -> WalletChoice:
     """Return the smallest wallet that may carry out the plan, as the limits stand in this transaction."""
     now = await database_now(session)
     candidates = [

@@ -7,16 +7,18 @@ An expired proposal counts no longer, unless it is being executed; it counts aga
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.idempotency import PayloadConflict
+from paimon.application.transactions.plans.calls import ParsedCall
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalOutcome
-from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
@@ -50,6 +52,36 @@ async def find_existing_plan(session: ReadSession | WriteSession, key: str, dige
 
 async def is_nonce_used(session: WriteSession, nonce: Hash32) -> bool:
     return (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None
+
+
+async def insert_plan(session: WriteSession, plan: PlanRow) -> None:
+    session.add(plan)
+    await session.flush()
+
+
+def add_plan_call(
+    session: WriteSession,
+    plan: PlanRow,
+    call_index: int,
+    call: ParsedCall,
+    planned: PlannedCall,
+    *,
+    intent_id: UUID | None,
+) -> None:
+    """Add one call of the plan; the commit writes it. `intent_id` is set if the hot key makes the call."""
+    session.add(
+        PlanCallRow(
+            plan_id=plan.id,
+            call_index=call_index,
+            contract=call.contract,
+            function=call.function,
+            description=call.step.description,
+            to_address=call.step.call.to,
+            data=call.step.call.data,
+            amount=planned.amount,
+            intent_id=intent_id,
+        )
+    )
 
 
 async def sum_moved_by_wallet(session: AsyncSession, wallet: PlanWallet, *, now: datetime, since: datetime) -> RawAmount:

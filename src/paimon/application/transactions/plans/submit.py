@@ -26,7 +26,13 @@ from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate_calls
-from paimon.application.transactions.plans.store import find_existing_plan, is_nonce_used, lock_limits
+from paimon.application.transactions.plans.store import (
+    add_plan_call,
+    find_existing_plan,
+    insert_plan,
+    is_nonce_used,
+    lock_limits,
+)
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent_subject import IntentSubject
@@ -42,7 +48,7 @@ from paimon.domain.transaction.wallet_selection import PlanWallet, WalletChoice,
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
@@ -203,22 +209,12 @@ async def _write_plan(
             proposed_by=None if plan.requested_by is None else Address(plan.requested_by),
         )
         plan.proposal = await propose_in_session(session, command, context.safe_context, at=observed)
-    session.add(plan)
-    await session.flush()
+    await insert_plan(session, plan)
     for call_index, (call, planned) in enumerate(zip(valued.calls, valued.planned, strict=True)):
-        row = PlanCallRow(
-            plan_id=plan.id,
-            call_index=call_index,
-            contract=call.contract,
-            function=call.function,
-            description=call.step.description,
-            to_address=call.step.call.to,
-            data=call.step.call.data,
-            amount=planned.amount,
-        )
+        intent_id = None
         if plan.wallet is PlanWallet.HOT:
-            row.intent_id = await _queue_call(session, context, plan, call_index, call.step.call)
-        session.add(row)
+            intent_id = await _queue_call(session, context, plan, call_index, call.step.call)
+        add_plan_call(session, plan, call_index, call, planned, intent_id=intent_id)
 
 
 async def _queue_call(session: WriteSession, context: PlanContext, plan: PlanRow, call_index: int, call: Call) -> UUID:
