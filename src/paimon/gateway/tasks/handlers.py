@@ -8,7 +8,7 @@ from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
 from paimon.application.reconciliation.publish import reconcile_if_due
-from paimon.application.redemptions.reactions import OBSERVE_LOCKED_NAV, handle_redemption, observe_locked_nav
+from paimon.application.redemptions.handle_redemption import OBSERVE_LOCKED_NAV, handle_redemption, observe_locked_nav
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.risk_control.record_findings import RISK_EVENT
 from paimon.application.risk_control.triage import alert_if_open

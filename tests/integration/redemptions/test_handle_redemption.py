@@ -11,7 +11,7 @@ from tests.support.factories.rows import insert_row
 from tests.support.factories.strategies import EPOCH
 
 from paimon.application.common.live import LiveMessage
-from paimon.application.redemptions.reactions import handle_redemption, observe_locked_nav
+from paimon.application.redemptions.handle_redemption import handle_redemption, observe_locked_nav
 from paimon.application.redemptions.store import LOCKED_NAV
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus
