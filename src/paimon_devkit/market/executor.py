@@ -56,7 +56,7 @@ class ActionExecutor:
             self.node.call("evm_setIntervalMining", interval)
 
     def perform_at(self, actions: Sequence[Action], timestamp: int) -> list[Outcome]:
-        """Perform all actions in one block at that chain time, inside `unlocked_accounts`. What does not fit goes into the next."""
+        """Perform all actions in one block at that chain time, inside `unlocked_accounts`. Some may need a further block."""
         self.time = timestamp - 1
         hashes = [
             (action, [self._send_unlocked(call) for call in calls_for_action(action, self.exchange)]) for action in actions

@@ -32,7 +32,10 @@ def smoke(
     kills: Annotated[int, typer.Option(min=0, help="How often to kill listener, worker or signer with SIGKILL.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the kills.")] = 1,
 ) -> None:
-    """Take five redemptions from request to settlement on a new demo, and compare the recorded state with the chain."""
+    """Take five redemptions from request to settlement on a new demo.
+
+    The command ends with a comparison of the recorded state with the chain, and fails unless they agree.
+    """
     folder = (data or Path(tempfile.mkdtemp(prefix="paimon-smoke-", dir="/var/tmp"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)

@@ -64,7 +64,7 @@ class TestMatchingDatabase:
         block = fund.node.rpc.call("eth_getBlockByNumber", "0x1", False)
         self._record_block(libpq, 1, block["hash"])
         require_matching_database(fund.node.rpc, libpq, has_fund=True)
-        with pytest.raises(InconsistentDataFolder, match=r"fund\.json, which says where it is, is gone"):
+        with pytest.raises(InconsistentDataFolder, match=r"fund\.json, which says where the fund is, is gone"):
             require_matching_database(fund.node.rpc, libpq, has_fund=False)
 
     def test_chain_that_ends_before_the_recorded_block_is_refused(self, libpq: str, fund: TestFund) -> None:

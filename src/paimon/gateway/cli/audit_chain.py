@@ -37,9 +37,10 @@ Endpoint = Annotated[
 
 @app.command("audit-chain")
 def audit_chain_command(context: typer.Context, first: First, last: Last, endpoint: Endpoint = None) -> None:
-    """Compare recorded blocks with the chain's receipts. Exit with 1 when a log is missing, added or different.
+    """Compare recorded blocks with the chain's receipts.
 
-    The listener goes on meanwhile. The audit changes no recorded log; it records the chain's version of what differs.
+    Exit with 1 when a log is missing, added or different. The listener goes on meanwhile. The audit changes no recorded log.
+    It raises the proof of blocks without a difference.
     """
     if first > last:
         exit_with_message(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")

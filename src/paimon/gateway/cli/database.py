@@ -23,7 +23,10 @@ def upgrade(context: typer.Context) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Check that the database is at this version's migrations. Exit with 2 if it is not."""
+    """Check that the database is at this version's migrations.
+
+    Exit with 2 if it is not.
+    """
     with exit_on_error():
         settings = load_settings(context.obj)
 

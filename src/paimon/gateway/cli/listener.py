@@ -18,7 +18,10 @@ app = typer.Typer()
 
 @app.command()
 def listener(context: typer.Context) -> None:
-    """Follow the chain and record its logs. Of several listeners one works and the others stand by."""
+    """Follow the chain and record its logs.
+
+    Of several listeners one works and the others stand by.
+    """
     with exit_on_error(), infrequent_gc(50_000):
         run_until_signalled(_run_listener(settings_for(context, "listener")))
 

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, cast
 
@@ -75,5 +76,12 @@ def command_loaders() -> dict[str, Callable[[], typer.Typer]]:
         return lambda: cast(typer.Typer, import_module(f"paimon.gateway.cli.{module}").app)
 
     own = {name: product(module) for name, module in COMMANDS.items()}
-    extra: dict[str, Callable[[], typer.Typer]] = {entry.name: entry.load for entry in entry_points(group=EXTRA_COMMANDS)}
+    extra: dict[str, Callable[[], typer.Typer]] = {
+        entry.name: entry.load for entry in entry_points(group=EXTRA_COMMANDS) if _is_installed(entry)
+    }
     return {**own, **{name: load for name, load in extra.items() if name not in own}}
+
+
+def _is_installed(entry: EntryPoint) -> bool:
+    """Return whether the entry point's package is there; the product may be installed without `paimon_devkit`."""
+    return find_spec(entry.module.partition(".")[0]) is not None

@@ -30,7 +30,10 @@ def explain_command(
     start: Annotated[str, typer.Option("--from", help="A block, or a day or time in UTC (2026-01-31, 2026-01-31T12:00).")],
     end: Annotated[str | None, typer.Option("--to", help="The end, in the same form; the newest snapshot by default.")] = None,
 ) -> None:
-    """Split the change of NAV between two snapshots by cause, to the last unit. Exit with 1 when a part is unexplained."""
+    """Split the change of NAV between two snapshots by cause, to the last unit.
+
+    Exit with 1 when a part is unexplained.
+    """
     with exit_on_error():
         explanation = asyncio.run(
             _explain(load_settings(context.obj), _range_end(start), _range_end(end) if end else RangeEnd())

@@ -31,7 +31,10 @@ Assign = Annotated[
 
 @app.command("reconcile")
 def reconcile_command(context: typer.Context, assign: Assign = None) -> None:
-    """Compare the recorded state with the chain at the last recorded block. Exit with 1 when a figure differs."""
+    """Compare the recorded state with the chain at the last recorded block.
+
+    Exit with 1 when a figure differs.
+    """
     with exit_on_error():
         settings = load_settings(context.obj)
         if assign is not None:

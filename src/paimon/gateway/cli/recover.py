@@ -38,9 +38,10 @@ To = Annotated[
 
 @app.command("recover")
 def recover_command(context: typer.Context, endpoint: Endpoints = None, to: To = None) -> None:
-    """Compare the recorded blocks with two nodes and show what would be removed; with --to, go back to the common ancestor.
+    """Compare the recorded blocks with two nodes; with --to, go back to their common ancestor.
 
-    Without --to nothing changes. The exit code is then 1 when there is something to recover.
+    Without --to the command shows what would be removed and changes nothing. The exit code is then 1 when there is something to
+    recover.
     """
     with (
         exit_on_error(node_setting="PAIMON_CHAIN__RPC_URL, or an --endpoint" if endpoint else "PAIMON_CHAIN__RPC_URL"),

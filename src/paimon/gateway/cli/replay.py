@@ -28,7 +28,10 @@ Examples = Annotated[int, typer.Option(min=1, help="With --check: how many diffe
 
 @app.command("replay")
 def replay_command(context: typer.Context, only_check: OnlyCheck = False, examples: Examples = 20) -> None:
-    """Rebuild the derived tables from the recorded logs and swap in what differs. The listener goes on meanwhile."""
+    """Rebuild the derived tables from the recorded logs and swap in what differs.
+
+    The listener goes on meanwhile.
+    """
     began = time.monotonic()
     with exit_on_error(), infrequent_gc():
         result = asyncio.run(_run(load_settings(context.obj), only_check=only_check, examples=examples))

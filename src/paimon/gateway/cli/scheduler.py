@@ -13,7 +13,10 @@ app = typer.Typer()
 
 @app.command()
 def scheduler(context: typer.Context) -> None:
-    """Enqueue jobs by the clock. Of several schedulers one works and the others stand by."""
+    """Enqueue jobs by the clock.
+
+    Of several schedulers one works and the others stand by.
+    """
     with exit_on_error():
         run_until_signalled(_run_scheduler(settings_for(context, "scheduler")))
 
