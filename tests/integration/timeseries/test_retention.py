@@ -1,4 +1,4 @@
-"""Retention: exactly what is due goes, in every edition, and nobody can take more than the database allows."""
+"""Retention removes exactly the rows that are due, in every edition, and never more than the database allows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,24 +43,24 @@ DAY: Final = timedelta(days=1)
 
 
 def midnight(days: int) -> datetime:
-    """The beginning of the first day that is kept, unless midnight passes before the test has asked for it."""
+    """Return the start of the first day that is kept. Wrong only if midnight passes during the test."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today - timedelta(days=days)
 
 
-def on_the_edge(days: int) -> tuple[datetime, datetime]:
-    """The last moment that goes, and the first that stays."""
+def around_limit(days: int) -> tuple[datetime, datetime]:
+    """Return the last instant that is removed and the first that is kept."""
     return midnight(days) - timedelta(microseconds=1), midnight(days)
 
 
 async def fill(edition_database: EditionDatabase) -> tuple[list[FundSnapshot], list[dict[str, object]]]:
-    """Three years of everything, with rows on each edge."""
+    """Insert three years of every series, with rows on both sides of each limit."""
     now = datetime.now(UTC)
     taken = kept_snapshots(now, days=3 * 365, seed=6)
     logs = batches(now, days=30, count=900, seed=7)
-    for row, at in zip(logs, on_the_edge(DEFAULTS.event_processing_logs_days), strict=False):
+    for row, at in zip(logs, around_limit(DEFAULTS.event_processing_logs_days), strict=False):
         row["time"] = at
-    edges = (*on_the_edge(DEFAULTS.daily_snapshots_days), *on_the_edge(DEFAULTS.asset_holdings_snapshots_days))
+    edges = (*around_limit(DEFAULTS.daily_snapshots_days), *around_limit(DEFAULTS.asset_holdings_snapshots_days))
     taken = [*taken, *moved_to(edges, taken)]
     async with edition_database.opened() as database, database.write() as session:
         await insert_snapshots(session, taken)
@@ -135,7 +135,7 @@ async def test_retention_drops_whole_chunks_of_hypertables(edition_database: Edi
 
 
 async def test_retention_run_is_bounded_and_the_next_continues(database: Database) -> None:
-    """In plain tables, where every row is deleted by itself."""
+    """Plain tables only: there every row is deleted by itself."""
     rows = [row | {"time": row["time"] - 10 * DAY} for row in batches(datetime.now(UTC), days=1, count=50, seed=8)]
     async with database.write() as session:
         await insert_batches(session, rows)

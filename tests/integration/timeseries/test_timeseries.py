@@ -1,4 +1,4 @@
-"""The time series in plain tables and in both editions of TimescaleDB: the same answers, whatever stores them."""
+"""The time series in plain tables and in both editions of TimescaleDB give the same answers."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -80,7 +80,7 @@ async def test_upgrade_applies_the_editions_features_and_repeats_without_change(
 
 
 async def tell_history(edition_database: EditionDatabase, redis: Redis, *, until: datetime = NOW) -> list[FundSnapshot]:
-    """Three years of snapshots, published."""
+    """Insert and publish three years of snapshots."""
     taken = kept_snapshots(until, days=3 * 365, seed=1)
     async with edition_database.opened() as database:
         async with database.write() as session:
@@ -97,7 +97,7 @@ async def nav_points(database: Database, redis: Redis, interval: Interval) -> li
     return found
 
 
-def shown(taken: FundSnapshot, *, with_contract: bool = True) -> tuple[Any, ...]:
+def nav_fields(taken: FundSnapshot, *, with_contract: bool = True) -> tuple[Any, ...]:
     contract = {"sharePrice": str(taken.contract.share_price), "totalAssets": str(taken.contract.total_assets)}
     return (taken.at.number, str(taken.nav_per_share), str(taken.net_assets), contract if with_contract else None)
 
@@ -107,7 +107,7 @@ async def require_right_histories(edition_database: EditionDatabase, redis: Redi
         for interval in Interval:
             points = await nav_points(database, redis, interval)
             found = [(point["blockNumber"], point["sharePrice"], point["totalAssets"], point["contract"]) for point in points]
-            assert found == [shown(snapshot) for snapshot in last_of_each(taken, interval)], interval
+            assert found == [nav_fields(snapshot) for snapshot in last_of_each(taken, interval)], interval
 
 
 async def test_nav_history_is_the_last_point_of_each_bucket_in_every_edition(
@@ -119,7 +119,7 @@ async def test_nav_history_is_the_last_point_of_each_bucket_in_every_edition(
 
 
 async def test_extension_installed_later_keeps_existing_rows(edition_database: EditionDatabase, redis_url: str) -> None:
-    """Migrated without it first; that is what a database looks like whose server had no extension then."""
+    """Migrate without the extension first, as on a server that did not have it then."""
     with edition_database.owner() as connection:
         command.upgrade(migrate._config(connection), "head")
         migrate._grant(connection, "paimon_app")
@@ -175,7 +175,7 @@ FULL_ONLY: Final = pytest.mark.parametrize("edition_database", [Edition.FULL], i
 
 
 def run_policy(edition_database: EditionDatabase) -> None:
-    """As the extension's own scheduler does, which the full edition here is without."""
+    """Run the policy as the extension's scheduler does, which this build of the full edition lacks."""
     with edition_database.owner() as connection:
         ((job, _, _),) = policies(connection)
     with psycopg.connect(edition_database.owner_url.replace("+psycopg", ""), autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""The shipped ABIs: calls, results and logs survive the way to bytes and back, and odd bytes are told apart, never believed."""
+"""The shipped ABIs: calls, results and logs decode to what was encoded, and invalid bytes are rejected."""
 
 from dataclasses import fields
 from typing import Any, Final
@@ -40,7 +40,7 @@ ERRORS: Final = [(name, entry) for name in SHIPPED for entry in load_abi(name).e
 
 
 def values_of(kind: str) -> st.SearchStrategy[Any]:
-    """Python values of one ABI type, as the decoder gives them back."""
+    """Return a strategy of Python values of one ABI type, as the decoder returns them."""
     return _values_of(parse(kind))
 
 
@@ -71,7 +71,7 @@ def draw_values(data: st.DataObject, parameters: tuple[Parameter, ...] | list[Pa
 
 
 def bare(value: Any) -> Any:
-    """A decoded value without its names, to compare it with what was encoded."""
+    """Return a decoded value without its names, to compare it with the encoded one."""
     if isinstance(value, dict):
         return tuple(bare(entry) for entry in value.values())
     return [bare(entry) for entry in value] if isinstance(value, list) else value
@@ -124,7 +124,7 @@ def test_call_with_unknown_selector_is_rejected() -> None:
 
 
 def log_of(entry: AbiEntry, data: st.DataObject) -> tuple[list[bytes], bytes, dict[str, Any]]:
-    """Topics, data and arguments of one random log. (No shipped event indexes anything longer than a word.)"""
+    """Draw topics, data and arguments of one log. (No shipped event indexes an argument longer than a word.)"""
     indexed = [parameter for parameter in entry.inputs if parameter.indexed]
     unindexed = [parameter for parameter in entry.inputs if not parameter.indexed]
     in_topics, in_data = draw_values(data, indexed), draw_values(data, unindexed)
@@ -207,7 +207,7 @@ SELECTORS: Final = [entry.selector for _, entry in ERRORS] + [bytes.fromhex("08c
 
 @given(st.sampled_from(SELECTORS), st.binary(max_size=100))
 def test_any_revert_data_gives_storable_text(selector: bytes, tail: bytes) -> None:
-    """A node, or a contract we call, may answer with anything; what explains it ends in a text column."""
+    """A node or a contract may answer with any bytes, and the explanation is stored in a text column."""
     for name in ("Vault", "RedemptionManager"):
         words = load_abi(name).explain_revert(selector + tail)
         assert words

@@ -1,4 +1,4 @@
-"""The short cut through the ABI decoder: where it answers, it answers as the general one does."""
+"""The fast ABI decoder: where it returns a result, the general decoder returns the same."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What a header commits to, recomputed: its own hash, its receipts, its bloom. Held against other implementations."""
+"""Header hashes, receipt roots and blooms, compared with other implementations."""
 
 import json
 from typing import Any, Final
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 HEADERS: Final[list[dict[str, Any]]] = json.loads(
     (ROOT / "tests/support/chain/public_headers.json").read_text(encoding="utf-8")
 )
-"""Blocks that everybody can look up, of the forks that changed the header."""
+"""Headers of public blocks, from the forks that changed the header."""
 
 ITEMS: Final = st.recursive(st.binary(max_size=300), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
 PARTS: Final = st.lists(st.binary(min_size=20, max_size=32), min_size=1, max_size=4)
@@ -49,7 +49,7 @@ def test_header_hash_changes_with_any_committed_field(header: dict[str, Any], da
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: header["chain"])
 def test_header_hash_changes_when_a_field_boundary_moves(header: dict[str, Any]) -> None:
-    """Else a node could show a receipts root of its own choice under the right hash."""
+    """Otherwise a node could return any receipts root under the right hash."""
     root, bloom = header["receiptsRoot"], header["logsBloom"]
     moved = {"receiptsRoot": root[:-2], "logsBloom": "0x" + root[-2:] + bloom[2:]}
     assert header_hash(header | moved) != header_hash(header)
@@ -71,7 +71,7 @@ def test_ordered_root_matches_the_reference_library(values: list[bytes]) -> None
 
 
 def test_ordered_root_of_many_values_matches_the_reference_library() -> None:
-    """Past 127 and 255 the keys grow, and past 16 their beginnings are shared."""
+    """From 128 and 256 values on the keys get longer, and from 17 on they share prefixes."""
     for many in (16, 17, 127, 128, 129, 255, 256, 257, 400):
         values = [bytes([place % 251]) * (place % 70 + 1) for place in range(many)]
         assert ordered_root(values) == _reference_root(values)

@@ -1,4 +1,4 @@
-"""The gate lets in as many as its limit says, first come first served, whoever is cancelled when."""
+"""The semaphore admits as many tasks as its limit, in order of arrival, whichever tasks are cancelled."""
 
 import asyncio
 import random
@@ -13,16 +13,16 @@ pytestmark = pytest.mark.unit
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 12))
-def test_semaphore_never_exceeds_its_limit_and_admits_every_waiter(seed: int, limit: int, visitors: int) -> None:
+def test_semaphore_never_exceeds_its_limit_and_admits_every_waiter(seed: int, limit: int, task_count: int) -> None:
     async def scenario() -> None:
         rng = random.Random(seed)
-        gate = DynamicSemaphore(lambda: limit)
+        semaphore = DynamicSemaphore(lambda: limit)
         inside = 0
         served: list[int] = []
 
         async def visit(number: int) -> None:
             nonlocal inside
-            async with gate:
+            async with semaphore:
                 inside += 1
                 assert inside <= limit
                 try:
@@ -32,18 +32,18 @@ def test_semaphore_never_exceeds_its_limit_and_admits_every_waiter(seed: int, li
                     inside -= 1
             served.append(number)
 
-        tasks = [asyncio.create_task(visit(number)) for number in range(visitors)]
-        is_aborting = set()
-        for _ in range(visitors):
+        tasks = [asyncio.create_task(visit(number)) for number in range(task_count)]
+        cancelled = set()
+        for _ in range(task_count):
             await asyncio.sleep(0)
             if rng.random() < 0.3:
                 task = rng.choice(tasks)
                 if not task.done():
                     task.cancel()
-                    is_aborting.add(tasks.index(task))
+                    cancelled.add(tasks.index(task))
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert gate.active_requests == inside == 0
-        assert set(range(visitors)) - is_aborting <= set(served)
+        assert semaphore.active_requests == inside == 0
+        assert set(range(task_count)) - cancelled <= set(served)
 
     asyncio.run(scenario())
 
@@ -51,10 +51,10 @@ def test_semaphore_never_exceeds_its_limit_and_admits_every_waiter(seed: int, li
 def test_semaphore_admits_waiters_in_order_when_the_limit_grows() -> None:
     async def scenario() -> None:
         limit, order = 1, []
-        gate, leave = DynamicSemaphore(lambda: limit), asyncio.Event()
+        semaphore, leave = DynamicSemaphore(lambda: limit), asyncio.Event()
 
         async def visit(number: int) -> None:
-            async with gate:
+            async with semaphore:
                 order.append(number)
                 await leave.wait()
 
