@@ -106,9 +106,12 @@ async def test_listener_waits_and_reports_when_the_chain_is_behind_the_cursor(
             (message,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
         assert message.aggregate_id == str(event.id)
         health = (await api_client.get("/system/health", by=None)).json()["data"]
-        (part,) = [part for part in health["parts"] if part["name"] == "listener"]
-        assert (part["status"], part["summary"]) == ("down", "WAITS: the chain of every node is shorter than the books")
-        assert part["details"]["riskEvent"] == event.id
+        (component,) = [component for component in health["components"] if component["name"] == "listener"]
+        assert (component["status"], component["summary"]) == (
+            "DOWN",
+            "WAITING: the chain of every node is shorter than the recorded one",
+        )
+        assert component["details"]["riskEvent"] == event.id
 
         async def is_renewed() -> bool:
             return (await lease_of(app_context)).expires_at > before.expires_at + timedelta(seconds=TTL_SECONDS)

@@ -161,10 +161,11 @@ async def test_official_nav_and_its_attribution_outlive_the_series(edition_datab
             insert_reconciliation(session, last)
             session.add_all(snapshot_observation(snapshot) for snapshot in taken[:-1])
         await publish_nav(database, FundDocuments(database, redis))
-        told = await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100)
+        first_end, last_end = RangeEnd(first.at.number), RangeEnd(last.at.number)
+        attribution = await attribute_range(database, first_end, last_end, steps_max=100)
         await apply_retention(database, DEFAULTS)
         assert (await times_of(database))["daily_snapshots"] == []
-        assert await attribute_range(database, RangeEnd(first.at.number), RangeEnd(last.at.number), steps_max=100) == told
+        assert await attribute_range(database, first_end, last_end, steps_max=100) == attribution
         async with database.read() as session:
             assert set(await session.scalars(select(NavPointRow.block_number))) == {snapshot.at.number for snapshot in taken}
 

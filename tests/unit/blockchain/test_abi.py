@@ -220,9 +220,9 @@ def test_typed_event_has_an_abi_event_with_its_arguments() -> None:
         args = {parameter.name: parameter.name for parameter in entry.inputs}
         event = typed_event(contract, name, args, emitter=Address(bytes(20)))
         assert isinstance(event, kind)
-        told = {field.name for field in fields(event)} - {"emitter"}
-        assert told
-        assert len(told) <= len(entry.inputs)
+        names = {field.name for field in fields(event)} - {"emitter"}
+        assert names
+        assert len(names) <= len(entry.inputs)
 
 
 VAULT: Final = Address(bytes(20))

@@ -85,13 +85,13 @@ def _reference_root(values: list[bytes]) -> bytes:
 
 
 @given(st.lists(PARTS, max_size=30), PARTS)
-def test_bloom_matches_the_reference_library_and_excludes_no_logged_part(logged: list[list[bytes]], asked: list[bytes]) -> None:
+def test_bloom_matches_the_reference_and_excludes_no_logged_part(logged: list[list[bytes]], probed: list[bytes]) -> None:
     reference = BloomFilter()
     for parts in logged:
         reference.extend(parts)
     bloom = int(reference)
     assert not any(excludes(bloom, bloom_of(*parts)) for parts in logged)
-    assert excludes(bloom, bloom_of(*asked)) == (not all(part in reference for part in asked))
+    assert excludes(bloom, bloom_of(*probed)) == (not all(part in reference for part in probed))
 
 
 def test_log_index_follows_from_the_receipts_not_from_the_log() -> None:
