@@ -1,1 +1,1 @@
-"""Measurements: `make bench` runs every suite, `make bench SUITE=database` one. A timing never decides a test."""
+"""Measurements: `make bench` runs every suite, `make bench SUITE=database` one. No test depends on a timing."""

@@ -1,4 +1,4 @@
-"""`python -m bench [--events N] [SUITE …]`."""
+"""Run suites and keep their figures: `python -m bench [--events N] [SUITE …]`."""
 
 import argparse
 from collections.abc import Callable, Coroutine
@@ -24,9 +24,10 @@ SIZED: Final = ("listener", "replay")
 
 
 def main() -> None:
+    """Measure the suites on the command line, all by default, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; figures go to bench/results.")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all when none is named")
-    parser.add_argument("--events", type=int, default=EVENTS, help=f"logs of the suites {' and '.join(SIZED)}")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"one or more of {', '.join(SUITES)}; all by default")
+    parser.add_argument("--events", type=int, default=EVENTS, help=f"number of logs for the suites {' and '.join(SIZED)}")
     arguments = parser.parse_args()
     if unknown := set(arguments.suites) - set(SUITES):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")

@@ -1,7 +1,7 @@
-"""A local chain with a fund and as many Transfers of its shares as asked for, many in every block.
+"""A local chain with a fund and a given number of Transfers of its shares, many in every block.
 
-The node is plain and mines only when told: nothing happens on it while something is measured, unless the measurement says
-so. What is laid is the same for the same number of events.
+The node mines on demand only, so that nothing happens on it during a measurement unless the measurement mines. The number of
+events determines the chain.
 """
 
 import subprocess
@@ -30,12 +30,12 @@ TRANSFERS_OF_A_LIVE_BLOCK: Final = 5
 HOLDERS: Final = 2_000
 _TRANSFER: Final = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
 NON_FINAL_BLOCKS: Final = 2
-"""Blocks that are never final with one-slot epochs."""
+"""How many blocks at the head are not final, with one-slot epochs."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseChain:
-    """A deployed fund; the last final block that has events, and how many Transfers of shares there are up to it."""
+    """A deployed fund, the last final block with events, and the number of Transfers of shares up to it."""
 
     rpc: ChainRpc
     fund: FundDeployment
@@ -46,21 +46,23 @@ class DenseChain:
 
     @property
     def url(self) -> str:
+        """The URL of JSON-RPC over HTTP."""
         return self.rpc.url
 
     def add_block(self) -> None:
-        """One more block, with a transaction of a few Transfers in it."""
+        """Mine one more block, with a transaction of a few Transfers."""
         _send(self.rpc, self.accounts, self.scatter, _call(self.fund.vault, 0, TRANSFERS_OF_A_LIVE_BLOCK))
         self.rpc.call("evm_mine")
 
     @property
     def ws_url(self) -> str:
+        """The URL of JSON-RPC over WebSocket."""
         return self.rpc.url.replace("http://", "ws://")
 
 
 @contextmanager
 def dense_chain(events: int) -> Iterator[DenseChain]:
-    """The chain, until the block ends."""
+    """Run the chain."""
     with _node() as rpc:
         accounts = DemoAccounts.of(ANVIL_MNEMONIC)
         rpc.call("evm_setIntervalMining", 1)
@@ -95,7 +97,7 @@ def _node() -> Iterator[ChainRpc]:
 
 
 def _deploy(rpc: ChainRpc, fund: FundDeployment, accounts: DemoAccounts) -> str:
-    """A contract that holds half of an investor's shares and gives them away on anybody's word."""
+    """Deploy a contract that holds half of an investor's shares and sends them for any caller."""
     investor = accounts.account(INVESTORS[0])
     with ChainSession(rpc.url, CONTRACTS / "artifacts") as chain:
         scatter = chain.deploy(investor, "Scatter")
@@ -109,9 +111,9 @@ def _deploy(rpc: ChainRpc, fund: FundDeployment, accounts: DemoAccounts) -> str:
 
 
 def _scatter(rpc: ChainRpc, fund: FundDeployment, accounts: DemoAccounts, scatter: str, events: int) -> int:
-    """Spread the shares in `events` transfers; the last block that has some."""
-    each = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK
-    calls = [_call(fund.vault, first, each) for first in range(0, HOLDERS, each)]
+    """Spread the shares in `events` transfers, and return the last block with a transfer."""
+    transfers = EVENTS_PER_BLOCK // TRANSACTIONS_PER_BLOCK
+    calls = [_call(fund.vault, first, transfers) for first in range(0, HOLDERS, transfers)]
     for number in range(-(-events // EVENTS_PER_BLOCK)):
         for place in range(TRANSACTIONS_PER_BLOCK):
             _send(rpc, accounts, scatter, calls[(number * TRANSACTIONS_PER_BLOCK + place) % len(calls)])

@@ -1,4 +1,4 @@
-"""One measured figure, and the files all figures are kept in: `latest.json` for programs, `latest.md` for people."""
+"""A measured figure, and the files that keep all figures: `latest.json` for programs, `latest.md` for readers."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value with its unit; `baseline` is the same thing done the plainest way in the same run, `ratio` ours to it."""
+    """A value with its unit. `baseline` is the plainest way to do the same, in the same run; `ratio` is the value to it."""
 
     name: str
     value: float
@@ -21,13 +21,14 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
+        """The value divided by the baseline."""
         return None if self.baseline is None else round(self.value / self.baseline, 3)
 
 
 def save_figures(figures: list[Figure], *, command: str) -> None:
-    """Write the figures, keeping those that were not measured this time."""
+    """Write the figures to both files. Figures that were not measured this time stay."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    rows = [{**asdict(each), "ratio": each.ratio, "command": command, "at": now} for each in figures]
+    rows = [{**asdict(figure), "ratio": figure.ratio, "command": command, "at": now} for figure in figures]
     measured = {row["name"] for row in rows}
     path = RESULTS / "latest.json"
     earlier = json.loads(path.read_text()) if path.exists() else []
@@ -42,7 +43,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Figures",
         "",
-        "What each means, and what bounds it: [docs/concepts/performance.md](../../docs/performance.md).",
+        "What each means, and what bounds it: [docs/concepts/performance.md](../../docs/concepts/performance.md).",
         "",
     ]
     lines += ["| Figure | Value | Baseline | Ratio | Target | Command | At |", "|---|---:|---:|---:|---|---|---|"]
@@ -59,10 +60,10 @@ def _number(value: float | None) -> str:
 
 
 def table(figures: list[Figure]) -> str:
-    """For the terminal."""
+    """Return the figures as a table for the terminal."""
     lines = [f"{'figure':<28}{'value':>12}  {'unit':<10}{'baseline':>12}{'ratio':>8}  target"]
-    for each in figures:
-        ratio = "" if each.ratio is None else f"{each.ratio:.2f}"
-        value, baseline = _number(each.value), _number(each.baseline)
-        lines.append(f"{each.name:<28}{value:>12}  {each.unit:<10}{baseline:>12}{ratio:>8}  {each.target or ''}")
+    for figure in figures:
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+        value, baseline = _number(figure.value), _number(figure.baseline)
+        lines.append(f"{figure.name:<28}{value:>12}  {figure.unit:<10}{baseline:>12}{ratio:>8}  {figure.target or ''}")
     return "\n".join(lines)

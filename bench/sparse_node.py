@@ -1,7 +1,7 @@
-"""A node of a chain on which almost nothing happens: a log of the vault now and then, headers that chain and hash.
+"""A node of a chain with hardly any logs, whose headers link and hash correctly.
 
-`python -m bench.sparse_node BLOCKS PORT VAULT CONTROLLER` serves it, and says `ready` once it does. Every header is made anew
-when it is asked for; only the hashes are kept.
+`python -m bench.sparse_node BLOCKS PORT VAULT CONTROLLER` serves it, and prints `ready` once it does. It builds every header on
+request and keeps only the hashes.
 """
 
 import sys
@@ -17,15 +17,17 @@ from paimon.infrastructure.blockchain.proof.keccak import keccak256
 from paimon.infrastructure.blockchain.proof.merkle import EMPTY_ROOT
 
 LOG_INTERVAL_BLOCKS: Final = 5_000
-"""Blocks from one log to the next."""
+"""The number of blocks from one log to the next."""
 _BLOCKS_WITHOUT_LOGS: Final = 1_000
-"""Blocks up to the head without any: what is followed live there would be proven by receipts, and this node has none."""
+"""The number of blocks at the head without a log: near the head the listener proves by receipts, and this node has none."""
 _GENESIS_SECONDS: Final = 1_750_000_000
 _ZERO: Final = "0x" + "00" * 32
 _TOPIC: Final = "0x" + "11" * 32
 
 
 class SparseChain:
+    """The answers of such a node."""
+
     def __init__(self, blocks: int, vault: str, controller: str) -> None:
         self.head = blocks
         self.vault = vault
@@ -38,6 +40,7 @@ class SparseChain:
             self.hashes.append(hex0x(header_hash(self._header(number))))
 
     def has_log(self, number: int) -> bool:
+        """Return whether the block has a log of the vault."""
         return number % LOG_INTERVAL_BLOCKS == 0 and number <= self.head - _BLOCKS_WITHOUT_LOGS
 
     def _header(self, number: int) -> dict[str, Any]:
@@ -61,10 +64,12 @@ class SparseChain:
         }
 
     def block(self, tag: str) -> dict[str, Any] | None:
+        """Return the block of a tag or number; None above the head."""
         number = self.head if tag in ("latest", "finalized") else int(tag, 16)
         return None if number > self.head else self._header(number) | {"hash": self.hashes[number], "transactions": []}
 
     def logs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the logs in the blocks of a query; none for a query with topics."""
         if "topics" in query:
             return []
         first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
@@ -85,6 +90,7 @@ class SparseChain:
         }
 
     def answer(self, call: dict[str, Any]) -> Any:
+        """Return the result of one JSON-RPC call."""
         params = call["params"]
         match call["method"]:
             case "eth_chainId":
@@ -106,14 +112,15 @@ class SparseChain:
 
 
 def main() -> None:
+    """Serve the chain over HTTP until the process is stopped."""
     blocks, port, vault, controller = sys.argv[1:]
     chain = SparseChain(int(blocks), vault, controller)
 
     async def handle(request: web.Request) -> web.Response:
         calls = orjson.loads(await request.read())
         responses = [
-            {"jsonrpc": "2.0", "id": each["id"], "result": chain.answer(each)}
-            for each in (calls if isinstance(calls, list) else [calls])
+            {"jsonrpc": "2.0", "id": call["id"], "result": chain.answer(call)}
+            for call in (calls if isinstance(calls, list) else [calls])
         ]
         body = orjson.dumps(responses if isinstance(calls, list) else responses[0])
         return web.Response(body=body, content_type="application/json")

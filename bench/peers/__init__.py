@@ -1,7 +1,7 @@
-"""Other indexers reading the same chain into the same PostgreSQL: what the listener's figures are set against.
+"""Other indexers that read the same chain into the same PostgreSQL, to compare the listener with.
 
-Each is a small project of its own, at a pinned version from npm, with the least that its users would write: store every
-Transfer and what everybody holds by them. They are installed when first measured.
+Each is a small project of its own, at a pinned version from npm, with the least code that its users would write: store every
+Transfer and every holder's balance. They are installed when they are first measured.
 """
 
 import os
@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS: Final = 1_800
 
 @dataclass(frozen=True, slots=True)
 class BlockSpan:
-    """What is read: the vault's Transfers in these blocks, and how many they are."""
+    """The vault's Transfers in a range of blocks, and their number."""
 
     rpc_url: str
     vault: str
@@ -35,15 +35,16 @@ class BlockSpan:
 
     @property
     def environment(self) -> dict[str, str]:
+        """The environment variables that describe the range to an indexer."""
         return {"RPC_URL": self.rpc_url, "VAULT": self.vault, "FROM": str(self.first), "TO": str(self.last)}
 
 
 class PeerFailed(Exception):
-    """The peer ended before it had everything; the message has its last words."""
+    """The indexer ended before it had stored everything; the message has its last output."""
 
 
 def sqd_seconds(database_url: str, span: BlockSpan) -> float:
-    """From the start of SQD's processor until all events and balances are committed."""
+    """Return the seconds from the start of SQD's processor until all events and balances are committed."""
     folder = _installed("sqd")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
@@ -65,7 +66,7 @@ def sqd_seconds(database_url: str, span: BlockSpan) -> float:
 
 
 def ponder_seconds(database_url: str, span: BlockSpan) -> float:
-    """From the start of `ponder start` until all events and balances are committed."""
+    """Return the seconds from the start of `ponder start` until all events and balances are committed."""
     folder = _installed("ponder")
     environment = {
         "DATABASE_URL": database_url,
@@ -95,8 +96,8 @@ def _program(name: str) -> str:
 
 @contextmanager
 def _running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Callable[[], str | None]]:
-    """The peer's process, ended with the block; inside, its last words once it has ended badly."""
-    log_path = folder / "node_modules" / ".words.log"
+    """Run the indexer's process. The function given returns its last output once it has failed, else None."""
+    log_path = folder / "node_modules" / ".output.log"
     with log_path.open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log)
         try:
@@ -107,7 +108,7 @@ def _running(command: list[str], folder: Path, environment: dict[str, str]) -> I
 
 
 def _until(database_url: str, count: str, events: int, last_output: Callable[[], str | None]) -> float:
-    """Seconds until the count is there. What is not there yet, a table too, counts as nothing."""
+    """Return the seconds until the table has this count. A table that does not exist yet has none."""
     began = time.perf_counter()
     with psycopg.connect(database_url, autocommit=True) as connection:
         while time.perf_counter() - began < _TIMEOUT_SECONDS:
@@ -116,8 +117,8 @@ def _until(database_url: str, count: str, events: int, last_output: Callable[[],
                 if row is not None and row[0] >= events:
                     return time.perf_counter() - began
             except psycopg.errors.UndefinedTable:
-                pass  # it has not begun
-            if log_path := last_output():
-                raise PeerFailed(log_path)
+                pass  # the indexer has not created it yet
+            if output := last_output():
+                raise PeerFailed(output)
             time.sleep(0.05)
     raise PeerFailed(f"not done after {_TIMEOUT_SECONDS} s")

@@ -1,12 +1,12 @@
-"""Business writes and indexed reads through the product's own sessions, on an embedded PostgreSQL with fsync on.
+"""Business writes and indexed reads through the product's sessions, on an embedded PostgreSQL with fsync on.
 
-A business write raises one ticket as the reaction to a request does: the row and its outbox row in one transaction, by 16
-writers at once. A read gets one request by its id, by as many readers, as a look-up. The baselines are the same statements
-over the bare driver: BEGIN, both INSERTs with the same number of columns, NOTIFY and COMMIT; the same SELECT.
-`db.snapshot_qps` is the same read in a snapshot of its own, as an answer of several queries has it, beside BEGIN, SELECT
-and COMMIT.
+A business write opens one ticket: the row and its outbox message in one transaction, by 16 writers at once. A read gets one
+request by its id as a single query, by as many readers. The baselines are the same statements over the bare driver: BEGIN,
+both INSERTs with the same number of columns, NOTIFY and COMMIT; and the same SELECT. `db.snapshot_qps` is the same read in
+a snapshot of its own, as a response of several queries needs it, beside BEGIN, SELECT and COMMIT.
 
-One process and one event loop on uvloop, as the API has it: where a second core is free, a second replica doubles them.
+Everything runs in one process and one event loop on uvloop, as in the API. Where a second core is free, a second replica
+doubles the rates.
 """
 
 import asyncio
@@ -48,11 +48,11 @@ _POLICY: Final = ApprovalSettings().policy()
 
 
 def _request(number: int) -> Redemption:
-    who = Address(number.to_bytes(20, "big"))
+    account = Address(number.to_bytes(20, "big"))
     return Redemption(
         request_id=number,
-        owner=who,
-        receiver=who,
+        owner=account,
+        receiver=account,
         shares=RawAmount(10**23),
         gross_amount=RawAmount(10**23),
         estimated_fee=RawAmount(10**20),
@@ -66,14 +66,14 @@ def _request(number: int) -> Redemption:
 
 
 class _Rate(NamedTuple):
-    """How often a second, and the CPU time of this process for each: that of PostgreSQL is its own."""
+    """Operations a second, and this process's CPU time for each (without PostgreSQL's)."""
 
     rate: float
     cpu_us: float
 
 
 async def _measure_rate(work: Callable[[int], Awaitable[None]]) -> _Rate:
-    """Of CLIENTS callers together that repeat `work` for SECONDS, once each has done it a first time."""
+    """Measure CLIENTS callers together that repeat `work` for SECONDS, after each has done it once."""
     numbers, done = count(1), 0
     await asyncio.gather(*(work(next(numbers)) for _ in range(CLIENTS)))
     began_cpu, deadline = time.process_time(), time.perf_counter() + SECONDS
@@ -89,6 +89,7 @@ async def _measure_rate(work: Callable[[int], Awaitable[None]]) -> _Rate:
 
 
 async def measure() -> list[Figure]:
+    """Measure writes and reads."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder)) as server:
@@ -170,7 +171,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
 
 
 async def _pool(url: str) -> AsyncConnectionPool[psycopg.AsyncConnection[TupleRow]]:
-    """CLIENTS bare connections, with the options ours have."""
+    """Return a pool of CLIENTS bare connections, with the options of the product's connections."""
     dsn = url.replace("postgresql+psycopg", "postgresql")
     options = {"autocommit": True, "prepare_threshold": None}
     return AsyncConnectionPool(dsn, min_size=CLIENTS, max_size=CLIENTS, kwargs=options, open=False)

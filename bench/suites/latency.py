@@ -1,8 +1,8 @@
-"""How soon a block is in the books: from the announcement that makes it final until its rows can be read in PostgreSQL.
+"""Latency of the listener: from the head that makes a block final until its rows can be read in PostgreSQL.
 
-A block every 0.45 s, with a few Transfers in each. The chain announces a head over WebSocket; two blocks below it one has
-become final by that. The listener is a process of its own, as it is deployed, and gets the same announcements. The commit is
-known by the bell of the due reactions that it holds, which PostgreSQL rings when it is visible.
+A block comes every 0.45 s, with a few Transfers in each. The chain announces each head over WebSocket, and the block two
+below it is then final. The listener runs in a process of its own, as in production, and gets the same announcements.
+PostgreSQL's notification for the outbox messages of a commit shows when the commit is visible.
 """
 
 import asyncio
@@ -27,11 +27,12 @@ from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 BLOCKS: Final = 240
 WARM: Final = 20
-"""Blocks before anything counts."""
+"""Blocks before the first one that counts."""
 BLOCK_SECONDS: Final = 0.45
 
 
 async def measure() -> list[Figure]:
+    """Measure the latency of BLOCKS blocks."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -46,7 +47,7 @@ async def measure() -> list[Figure]:
 async def _measured(database: str, chain: DenseChain) -> list[Figure]:
     announced_at: dict[int, float] = {}
     visible_at: dict[int, float] = {}
-    watching = [
+    watchers = [
         asyncio.create_task(_watch_heads(chain.ws_url, announced_at)),
         asyncio.create_task(_watch_cursor(database, visible_at)),
     ]
@@ -61,9 +62,9 @@ async def _measured(database: str, chain: DenseChain) -> list[Figure]:
         last = chain.rpc.head("finalized").number
         await _until(lambda: max(visible_at) >= last)
     finally:
-        for each in watching:
-            each.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
     took = sorted((visible_at[number] - announced_at[number]) * 1000 for number in visible_at if number > last - BLOCKS)
     assert len(took) == BLOCKS, f"{len(took)} of {BLOCKS} blocks were seen one by one"
     cuts = statistics.quantiles(took, n=100, method="inclusive")
@@ -75,7 +76,7 @@ async def _measured(database: str, chain: DenseChain) -> list[Figure]:
 
 
 async def _watch_heads(url: str, announced_at: dict[int, float]) -> None:
-    """When each block was made final by the announcement of a head."""
+    """Note when the announcement of a head made each block final."""
     async with connect(url) as socket:
         await socket.send(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
         await socket.recv()
@@ -85,7 +86,7 @@ async def _watch_heads(url: str, announced_at: dict[int, float]) -> None:
 
 
 async def _watch_cursor(database: str, visible_at: dict[int, float]) -> None:
-    """When the books stood at each block."""
+    """Note when each block was visible in the database."""
     async with (
         await psycopg.AsyncConnection.connect(database, autocommit=True) as notifications,
         await psycopg.AsyncConnection.connect(database, autocommit=True) as cursor_reader,

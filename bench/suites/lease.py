@@ -1,9 +1,9 @@
-"""How soon a killed listener's or scheduler's successor works, with the settings a house has by default.
+"""Failover time of the listener and of the scheduler after SIGKILL, with the default settings.
 
-`lease.failover_s`: of two `paimon listener` processes the one that holds the lease is killed (SIGKILL); from then until the
-other has recorded a block. `lease.scheduler_failover_s`: the same of two `paimon scheduler`, until a job is in its queue.
-The worst of some deaths; after each, another process is started to stand by. A lease lives six seconds and is renewed every
-two, so four to six of these are waiting for it to run out.
+`lease.failover_s`: of two `paimon listener` processes the one with the lease is killed; the time until the other has
+recorded a block. `lease.scheduler_failover_s`: the same of two `paimon scheduler` processes, until a job is in its queue.
+Each figure is the worst of some crashes; after each, another process is started to stand by. A lease is valid for six
+seconds and is renewed every two, so four to six seconds of the time are the wait for its expiry.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _MNEMONIC: Final = "test test test test test test test test test test test junk"
 
 @dataclass
 class Pair:
-    """Two processes of one kind, as an operator starts them. `did` counts, or names, what the one at work has done."""
+    """Two processes of one kind, as an operator starts them. `progress` is a number that grows with the leader's work."""
 
     kind: str
     environment: dict[str, str]
@@ -49,7 +49,7 @@ class Pair:
     reading: list[asyncio.Task[bytes]] = field(default_factory=list)
 
     async def start(self) -> None:
-        """One more, up to where it asked for the lease: its start shall take no time from a failover."""
+        """Start one more process and wait until it has requested the lease, so that its start is no part of a failover."""
         command = [sys.executable, "-m", "paimon", self.kind]
         environment = {**os.environ, **self.environment}
         process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=STDOUT)
@@ -58,16 +58,16 @@ class Pair:
         async with asyncio.timeout(SECONDS_MAX):
             while b"lease." not in (line := await process.stdout.readline()):
                 assert line, f"paimon {self.kind} ended before it asked for its lease"
-        self.reading.append(asyncio.create_task(process.stdout.read()))  # a full pipe would stop it
+        self.reading.append(asyncio.create_task(process.stdout.read()))  # a full pipe would block the process
 
     async def failover_seconds(self) -> float:
-        """The holder is killed; until the other has done something."""
+        """Kill the lease's holder and return the seconds until the other process has made progress."""
         holder = await self._holder()
         before = await self.progress()
         os.kill(holder, signal.SIGKILL)
         killed_at = time.monotonic()
         await self.processes.pop(holder).wait()
-        after = await self.progress()  # what it did between the look and its death
+        after = await self.progress()  # the progress between the read and the kill counts for the killed process
         await _until(lambda: self._progressed(max(before, after)))
         seconds = time.monotonic() - killed_at
         await self.start()
@@ -77,17 +77,18 @@ class Pair:
         return await self.progress() > before
 
     async def _holder(self) -> int:
-        """The process that holds the lease and works; a lease's owner is named host:pid:…"""
+        """Return the pid of the process that holds the lease and works; a lease's owner is named host:pid:…"""
 
-        async def found() -> int:
+        async def find_holder() -> int:
             async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
                 query = "SELECT owner FROM ops.leases WHERE name = %s AND expires_at > now()"
                 row = await (await connection.execute(query, [self.kind])).fetchone()
             return int(row[0].split(":")[-2]) if row and await self.progress() else 0
 
-        return await _until(found)
+        return await _until(find_holder)
 
     async def stop(self) -> None:
+        """Kill both processes."""
         for process in self.processes.values():
             process.kill()
             await process.wait()
@@ -96,12 +97,13 @@ class Pair:
 
 async def _until(probe: Callable[[], Awaitable[int]]) -> int:
     async with asyncio.timeout(SECONDS_MAX):
-        while not (answer := await probe()):  # noqa: ASYNC110 — the question goes to another process
+        while not (answer := await probe()):  # noqa: ASYNC110 — the probe asks another process
             await asyncio.sleep(0.02)
     return answer
 
 
 async def measure() -> list[Figure]:
+    """Measure the failover of the listener and of the scheduler."""
     with _bench_stack() as (environment, dsn, redis_url):
 
         async def recorded() -> int:
@@ -133,7 +135,7 @@ async def _worst(pair: Pair) -> float:
 
 @contextmanager
 def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
-    """A house with a fund on a chain that makes a block a second: its environment, its database, its Redis."""
+    """Run services and a fund on a chain with a block a second; give the environment, the database's URL and Redis's."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -1,9 +1,9 @@
-"""How fast the listener catches up: its own process, from its start until everything final is recorded and projected.
+"""Speed of the listener's catch-up: from the start of its process until everything final is recorded and projected.
 
-The chain is dense, 80 Transfers of shares a block, and the same for everybody, and so is the PostgreSQL server: SQD's
-evm-processor and Ponder store the Transfers and everybody's balance, each started afresh and timed to the last commit. The
-floor fetches, decodes and copies the same logs into one table, and does nothing else. `…_50ms` is the same with 50 ms added
-to every request, as a provider across a continent has it.
+The chain has 80 Transfers of shares a block. The chain and the PostgreSQL server are the same for all indexers. SQD's
+evm-processor and Ponder store the Transfers and every holder's balance; each starts fresh and is timed to its last commit.
+The floor fetches, decodes and copies the same logs into one table, and does nothing else. `…_50ms` adds 50 ms to every
+request, as a provider on another continent does.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _TIMEOUT_SECONDS: Final = 1_800
 
 @dataclass(frozen=True, slots=True)
 class BenchStack:
-    """Where it is measured."""
+    """The services of a measurement."""
 
     server: EmbeddedPostgres
     redis_url: str
@@ -48,29 +48,31 @@ class BenchStack:
     folder: Path
 
     def database(self, name: str) -> str:
+        """Create a database and return its libpq URL as the owner."""
         self.server.create_database(name)
         return self.server.url(OWNER_ROLE, name).replace("+psycopg", "")
 
 
 async def measure(events: int) -> list[Figure]:
+    """Measure all indexers on a chain of `events` Transfers, without and with a delay."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(events) as chain:
             stack = BenchStack(server, redis.url, chain, folder)
             figures = await _compare_indexers(stack, stack.chain.url, "")
-            async with _delayed(stack.chain.url) as far:
-                return figures + await _compare_indexers(stack, far, "_50ms")
+            async with _delayed(stack.chain.url) as delayed_url:
+                return figures + await _compare_indexers(stack, delayed_url, "_50ms")
 
 
 async def _compare_indexers(stack: BenchStack, url: str, suffix: str) -> list[Figure]:
-    """Everybody once, one after the other, each with the machine to itself."""
+    """Measure each indexer once, one after another, so that each has the machine to itself."""
     chain = stack.chain
     span = BlockSpan(url, chain.fund.vault, chain.fund.start_block, chain.last_block, chain.transfers)
 
-    async def rate(what: str, seconds: Callable[[str], float]) -> float:
-        print(f"  {what}{suffix}", flush=True)
-        took = await asyncio.to_thread(seconds, stack.database(f"{what}{suffix}"))
+    async def rate(name: str, seconds: Callable[[str], float]) -> float:
+        print(f"  {name}{suffix}", flush=True)
+        took = await asyncio.to_thread(seconds, stack.database(f"{name}{suffix}"))
         print(f"    {chain.transfers / took:,.0f} events/s in {took:.1f} s", flush=True)
         return round(chain.transfers / took)
 
@@ -90,7 +92,7 @@ async def _compare_indexers(stack: BenchStack, url: str, suffix: str) -> list[Fi
 
 
 def _listener_seconds(stack: BenchStack, database: str, url: str) -> float:
-    """From the start of `paimon listener` until the last event's block is committed."""
+    """Return the seconds from the start of `paimon listener` until the last event's block is committed."""
     migrate.upgrade(stack.server.url(OWNER_ROLE, database), app_role=APP_ROLE)
     with listener_process(stack, database, url) as process:
         began = time.perf_counter()
@@ -109,8 +111,8 @@ def _listener_seconds(stack: BenchStack, database: str, url: str) -> float:
 
 
 @contextmanager
-def listener_process(stack: BenchStack, database: str, url: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`paimon listener` as it is deployed."""
+def listener_process(stack: BenchStack, database: str, url: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `paimon listener` as in production."""
     fund = stack.chain.fund
     settings = {
         "PAIMON_DATABASE__URL": stack.server.url(APP_ROLE, database),
@@ -126,7 +128,7 @@ def listener_process(stack: BenchStack, database: str, url: str, **more: str) ->
         "PAIMON_SIGNER__SOCKET": str(stack.folder / "no-signer.sock"),
         "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
         "PAIMON_LOG__LEVEL": "warning",
-        **more,
+        **variables,
     }
     process = subprocess.Popen([sys.executable, "-m", "paimon", "listener"], env=os.environ | settings)
     try:
@@ -137,7 +139,7 @@ def listener_process(stack: BenchStack, database: str, url: str, **more: str) ->
 
 
 async def _floor(database_url: str, url: str, chain: DenseChain) -> float:
-    """Fetch, decode, COPY: what no listener in this language can be faster than."""
+    """Fetch, decode and COPY: no listener in this language can be faster."""
     abi = load_abi("Vault")
     began = time.perf_counter()
     async with aiohttp.ClientSession() as node, await psycopg.AsyncConnection.connect(database_url) as connection:
@@ -145,7 +147,7 @@ async def _floor(database_url: str, url: str, chain: DenseChain) -> float:
             "CREATE TABLE copied (block bigint, log_index int, tx bytea, sender bytea, recipient bytea, value numeric)"
         )
 
-        async def fetched(first: int) -> list[dict[str, Any]]:
+        async def fetch_logs(first: int) -> list[dict[str, Any]]:
             last = min(first + FLOOR_BLOCKS - 1, chain.last_block)
             span = {"fromBlock": hex(first), "toBlock": hex(last), "address": chain.fund.vault}
             body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [span]}
@@ -153,11 +155,11 @@ async def _floor(database_url: str, url: str, chain: DenseChain) -> float:
                 logs: list[dict[str, Any]] = orjson.loads(await response.read())["result"]
             return logs
 
-        async for logs in _in_order(fetched, range(chain.fund.start_block, chain.last_block + 1, FLOOR_BLOCKS)):
+        async for logs in _in_order(fetch_logs, range(chain.fund.start_block, chain.last_block + 1, FLOOR_BLOCKS)):
             async with connection.cursor() as cursor, cursor.copy("COPY copied FROM STDIN (FORMAT binary)") as copy:
                 copy.set_types(["int8", "int4", "bytea", "bytea", "bytea", "numeric"])
                 for log in logs:
-                    topics = tuple(bytes.fromhex(each[2:]) for each in log["topics"])
+                    topics = tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
                     decoded = abi.decode_log(topics, bytes.fromhex(log["data"][2:]))
                     if decoded is None or decoded[0] != "Transfer":
                         continue
@@ -170,19 +172,19 @@ async def _floor(database_url: str, url: str, chain: DenseChain) -> float:
 
 
 async def _in_order(fetch: Callable[[int], Any], firsts: range) -> AsyncIterator[list[dict[str, Any]]]:
-    """Some at once, given in order."""
+    """Fetch some ranges at once, and yield their logs in order."""
     running: list[asyncio.Task[list[dict[str, Any]]]] = []
     for first in firsts:
         running.append(asyncio.ensure_future(fetch(first)))
         if len(running) == FLOOR_AT_ONCE:
             yield await running.pop(0)
-    for each in running:
-        yield await each
+    for task in running:
+        yield await task
 
 
 @asynccontextmanager
 async def _delayed(url: str) -> AsyncIterator[str]:
-    """The same node, farther away: every request waits before it is passed on."""
+    """Serve the node through a proxy that delays every request."""
     async with aiohttp.ClientSession() as node:
 
         async def forward(request: web.Request) -> web.Response:

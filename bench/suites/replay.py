@@ -1,9 +1,8 @@
-"""`paimon replay --check` of a recorded history: every log decoded again and compared with what it was recorded as, folded
-and written, and every row compared with the live tables.
+"""Check a recorded history by `paimon replay --check`: decode, fold and write every log again, and compare every row.
 
-The check runs in a process of its own, as an operator's does, which tells seconds, CPU seconds and peak memory. Before it, a
-replay of logs that nothing was read from yet fills the live tables: the worst case, in which every row and every log's
-reading changes. The baseline of both rates is the floor: the same logs copied out of the table and into another, undecoded.
+The check runs in a process of its own, as an operator's does, and reports seconds, CPU seconds and peak memory. Before it,
+a replay of logs that were not decoded yet fills the live tables. That is the worst case: every row and every log changes.
+The baseline of both rates is the floor: the same logs copied from one table to another without decoding.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from paimon_devkit.stack.embedded_postgres import OWNER_ROLE, EmbeddedPostgres
 
 MILLION: Final = 1_000_000
 SHORT: Final = 20_000
-"""Logs of the history whose check gives the peak memory to compare with."""
+"""The length of the short history whose peak memory is the baseline."""
 
 
 class _Run(NamedTuple):
@@ -36,6 +35,7 @@ class _Run(NamedTuple):
 
 
 async def measure(events: int) -> list[Figure]:
+    """Measure the replay and the check of `events` logs."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder)) as server:
@@ -62,7 +62,7 @@ def _recorded(server: EmbeddedPostgres, events: int) -> str:
     print(f"  writing {events:,} logs", flush=True)
     write_logs(libpq(url), events)
     with psycopg.connect(libpq(url), autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")  # what autovacuum has done long before to books that grew by the day
+        connection.execute("VACUUM ANALYZE")  # in production autovacuum has run long before
     return url
 
 
@@ -79,7 +79,7 @@ def _copied_seconds(url: str) -> float:
 
 
 async def _replayed_and_checked(url: str, events: int) -> tuple[float, _Run]:
-    print(f"  replaying {events:,} logs nothing was read from yet", flush=True)
+    print(f"  replaying {events:,} logs that are not decoded yet", flush=True)
     engine = create_engine(url, pool_size=1, connect_timeout_seconds=5, application_name="paimon-replay")
     began = time.perf_counter()
     with infrequent_gc():

@@ -1,13 +1,13 @@
-"""What sending costs by itself, and how soon it goes on after a death, on an embedded PostgreSQL with fsync on.
+"""Overhead of sending a transaction, and recovery after a crash, on an embedded PostgreSQL with fsync on.
 
-`send.overhead_ms`: settlements from the queue to their final receipt, by the worker's own drive and a signer in a process
-of its own, every check on; per transaction, without the time the node took to answer, which is `send.node_ms`. The CPU
-time of the driving process for the same is `send.cpu_ms`. The baseline signs and sends as many bare transactions of one
-key, and asks for each receipt once, without database, checks or signer.
+`send.overhead_ms`: settlements from the queue to their final receipt, by the worker's driver and a signer in a process of
+its own, with every check on; per transaction, without the node's response time, which is `send.node_ms`. The driving
+process's CPU time for the same is `send.cpu_ms`. The baseline signs and sends as many bare transactions of one key, and
+reads each receipt once, without database, checks or signer.
 
-`send.recovery_s`: a process that drives is killed by the node it talks to, when that has taken the bytes and not answered
-yet; another one drives at the scheduler's pace. From the death until the next transaction is with the node; the worst of
-some deaths.
+`send.recovery_s`: a driving process is killed when the node has received a transaction and not answered yet. Another
+process drives at the scheduler's pace. The time from the kill until the node has the next transaction; the worst of some
+crashes.
 """
 
 import asyncio
@@ -37,8 +37,7 @@ from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus
 from paimon.domain.transaction.signing import PLAIN_TRANSFER_GAS, GasFees, GasFeeType, UnsignedTransaction
 from paimon.gateway.tasks.handlers import drive_wallet
-from paimon.infrastructure.blockchain.contracts.fund import FundAddresses as ContractAddresses
-from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundContracts
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
@@ -54,7 +53,7 @@ from paimon_devkit.stack.fund_deployment import FundDeployment, deploy_fund
 from paimon_devkit.stack.signer_files import write_signer_files
 
 ROUND: Final = 16
-"""Transactions of one drive: as many as may be in flight."""
+"""Transactions of one round: as many as may be in flight."""
 ROUNDS: Final = 4
 CRASHES: Final = 3
 _SHARES: Final = 100 * 10**18
@@ -76,15 +75,16 @@ class BenchStack:
 
     @property
     def keeper(self) -> Address:
+        """The wallet that settles."""
         return self.settings.sending.keeper
 
     def due_requests(self, number: int) -> list[int]:
-        """So many redemption requests, due."""
+        """Create this many redemption requests that are due, and return their ids."""
         manager = self.fund.redemption_manager
         with ChainSession(self.chain.http_url, _CONTRACTS / "artifacts") as chain:
             first = int(chain.read("RedemptionManager", manager, "getRequestCount")) + 1
-            for each in range(number):
-                investor = self.accounts.account(INVESTORS[each % len(INVESTORS)])
+            for index in range(number):
+                investor = self.accounts.account(INVESTORS[index % len(INVESTORS)])
                 chain.call(investor, "RedemptionManager", manager, "requestRedemption", _SHARES, investor.address)
             self.mine(1)
             chain.confirm()
@@ -93,12 +93,13 @@ class BenchStack:
         return list(range(first, first + number))
 
     def mine(self, blocks: int) -> None:
+        """Mine blocks on demand."""
         for _ in range(blocks):
             self.chain.rpc.call("evm_mine")
 
 
 class TimedRpc(Rpc):
-    """Knows how long the node took: from the last byte of a request to the head of its answer."""
+    """An RPC client that measures the node's time: from the last byte of a request to the head of the response."""
 
     node_seconds = 0.0
     exchanges = 0
@@ -125,7 +126,8 @@ class TimedRpc(Rpc):
 
 
 async def measure() -> list[Figure]:
-    configure_logging(process="bench", level="error")  # the wallets' story, told line by line, hides the figures
+    """Measure the overhead and the recovery."""
+    configure_logging(process="bench", level="error")  # the log lines of every transaction would hide the figures
     async with _bench_stack() as stack, open_app_context(stack.settings, process="bench") as app_context:
         return [*await _overhead(stack, app_context), *await _recovery(stack, app_context)]
 
@@ -152,7 +154,7 @@ async def _overhead(stack: BenchStack, app_context: AppContext) -> list[Figure]:
 
 
 async def _run_workflow(stack: BenchStack, app_context: AppContext, requests: Sequence[int]) -> tuple[float, float]:
-    """Seconds, and CPU seconds, from queueing settlements of these requests to their end, but for the mining in between."""
+    """Return the seconds and CPU seconds from queueing settlements of these requests to their end, without mining."""
     seconds = cpu = 0.0
 
     async def timed(work: Coroutine[Any, Any, None]) -> None:
@@ -190,7 +192,7 @@ async def _open_intents(app_context: AppContext) -> list[IntentStatus]:
 
 
 async def _bare_sends(stack: BenchStack, rpc: TimedRpc, count: int) -> float:
-    """Seconds a transaction, without the node's, for signing, sending and one receipt of a key that does nothing else."""
+    """Return the seconds, without the node's, to sign and send a bare transaction and to read its receipt."""
     account = stack.accounts.account("willa")
     stack.chain.rpc.call("anvil_setBalance", account.address, hex(10**20))
     key = LocalKey(bytes(account.key))
@@ -205,22 +207,22 @@ async def _bare_sends(stack: BenchStack, rpc: TimedRpc, count: int) -> float:
     seconds += time.perf_counter() - began
     stack.mine(3)
     began = time.perf_counter()
-    for each in hashes:
-        assert (await rpc.call("eth_getTransactionReceipt", [hex0x(each)]))["status"] == "0x1"
+    for transaction_hash in hashes:
+        assert (await rpc.call("eth_getTransactionReceipt", [hex0x(transaction_hash)]))["status"] == "0x1"
     seconds += time.perf_counter() - began
     return (seconds - rpc.node_seconds) / count
 
 
 async def _recovery(stack: BenchStack, app_context: AppContext) -> list[Figure]:
     worst = 0.0
-    every = app_context.settings.schedule.drive_wallets_seconds
+    pause_seconds = app_context.settings.schedule.drive_wallets_seconds
     for _ in range(CRASHES):
         first_request, next_request = stack.due_requests(2)
         await _queue(app_context, first_request)
         await _queue(app_context, next_request)
         killed_at = await _crash_while_sending(stack)
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(pause_seconds)
             await drive_wallet(app_context, checksum(stack.keeper))
             if await _is_broadcast(app_context, next_request):
                 break
@@ -232,7 +234,7 @@ async def _recovery(stack: BenchStack, app_context: AppContext) -> list[Figure]:
 
 
 async def _crash_while_sending(stack: BenchStack) -> float:
-    """When a process died that had just handed over its first transaction."""
+    """Kill a driving process right after the node has received its transaction, and return the time of the kill."""
     driver_process: Process | None = None
     killed_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
@@ -257,10 +259,11 @@ async def _crash_while_sending(stack: BenchStack) -> float:
 
 
 def drive_forever(settings: Settings) -> None:
-    configure_logging(process="driver_process", level="error")
+    """Drive the keeper's wallet until the process is killed."""
+    configure_logging(process="bench-driver", level="error")
 
     async def drive() -> None:
-        async with open_app_context(settings, process="driver_process") as app_context:
+        async with open_app_context(settings, process="bench-driver") as app_context:
             while True:
                 await drive_wallet(app_context, checksum(settings.sending.keeper))
 
@@ -317,7 +320,7 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeploymen
     return Settings.model_validate(
         {
             "database": {"url": database_url},
-            "redis": {"url": "redis://127.0.0.1:1/0"},  # not asked for anything here
+            "redis": {"url": "redis://127.0.0.1:1/0"},  # not used here
             "chain": {"chain_id": CHAIN_ID, "rpc_url": rpc_url},
             "fund": {
                 "vault": fund.vault,
@@ -334,14 +337,14 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeploymen
 
 @contextmanager
 def _signer(folder: Path, settings: Settings, accounts: DemoAccounts) -> Iterator[None]:
-    """A signer in a process of its own, as always."""
+    """Run a signer in a process of its own, as in production."""
     where = settings.fund
     socket = write_signer_files(
         folder,
         accounts={name: accounts.account(name) for name in ("keeper", "approver")},
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
-        fund=ContractAddresses(where.vault, where.redemption_manager, where.asset_controller),
+        fund=FundAddresses(where.vault, where.redemption_manager, where.asset_controller),
     )
     command = [sys.executable, "-m", "paimon", "signer", "--policy", str(folder / "policy.toml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,6 +1,6 @@
-"""Catching up over blocks with almost no events, which is what a fund really has: a log in five thousand blocks.
+"""Catch up over blocks with hardly any events, as a real fund has: one log in five thousand blocks.
 
-The node is a stub of its own process (`bench/sparse_node.py`); what a real one would take for its answers is not in the figure.
+The node is a stub in a process of its own (`bench/sparse_node.py`), so the figure does not include a real node's response time.
 """
 
 import subprocess
@@ -28,6 +28,7 @@ _TIMEOUT_SECONDS: Final = 600
 
 
 async def measure() -> list[Figure]:
+    """Measure the catch-up over BLOCKS blocks."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -54,7 +55,7 @@ def _node(vault: str, controller: str) -> Iterator[str]:
 
 
 def _caught_up_seconds(stack: BenchStack, url: str) -> float:
-    """From the start of `paimon listener` until the last block is committed."""
+    """Return the seconds from the start of `paimon listener` until the last block is committed."""
     dsn = stack.database("sparse")
     migrate.upgrade(stack.server.url(OWNER_ROLE, "sparse"), app_role=APP_ROLE)
     with (
