@@ -44,7 +44,7 @@ bytecode: $(VENV)/.ready
 setup: $(VENV)/.ready contracts/node_modules/.ready bytecode ## Install everything into this folder (the others do it when needed)
 
 demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
-	@$(BIN)/paimon demo $(if $(FRESH),--fresh) || [ $$? -eq 143 ]  # told to stop by SIGTERM is no error
+	@$(BIN)/paimon demo $(if $(FRESH),--fresh) || [ $$? -eq 143 ]  # an exit by SIGTERM is no error
 
 smoke: setup ## Take five redemptions from request to settlement and compare with the chain (KILLS=21 SEED=7 kills processes)
 	@$(BIN)/paimon smoke $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
