@@ -237,7 +237,7 @@ async def test_attribution_over_rest_sums_to_the_change(
     assert sum(int(line["amount"]) for line in data["lines"]) == int(data["change"]) == after.net_assets - before.net_assets
     assert sum(int(line["perShare"]) for line in data["lines"]) == int(data["changePerShare"])
     assert [line["group"] for line in data["lines"]] == ["trading", "redemptions", "rounding"]
-    (trade,) = data["lines"][0]["parts"]
+    (trade,) = data["lines"][0]["components"]
     assert (trade["token"], trade["eventCount"]) == (activity.asset("RWAC").address, 2)
     assert data["unexplained"] is False
     assert data["fromFirstSnapshot"] is False
