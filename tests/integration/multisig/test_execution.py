@@ -9,7 +9,7 @@ import pytest
 from eth_utils.crypto import keccak
 from sqlalchemy import select
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, SENTINEL, owner, signature_by_key, wallet
+from tests.support.chain.safes import SAFE_ABI, SENTINEL, address_of, owner_account, signature_by_key
 from tests.support.scenarios.multisig import SafeHarness, safe_policy
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import signer_client
@@ -118,12 +118,19 @@ async def test_contract_that_withdrew_its_consent_is_not_counted(keeper: Keeper)
     swap = replace(
         rejection_transaction(0, single),
         call=Call(
-            single, SAFE_ABI.encode_call("swapOwner", checksum((1).to_bytes(20, "big")), owner(9).address, owner(4).address)
+            single,
+            SAFE_ABI.encode_call(
+                "swapOwner", checksum((1).to_bytes(20, "big")), owner_account(9).address, owner_account(4).address
+            ),
         ),
     )
     scope = safe_harness.context.scope(single)
     assert (
-        int(safe_harness.safes.safe_factory.execute(scope, swap, [signature_by_key(owner(9), swap, scope)])["status"], 16) == 1
+        int(
+            safe_harness.safes.safe_factory.execute(scope, swap, [signature_by_key(owner_account(9), swap, scope)])["status"],
+            16,
+        )
+        == 1
     )
     await keeper.step()
     assert await keeper.intents() == []
@@ -185,11 +192,11 @@ async def test_execution_above_the_safes_limit_waits_for_the_signer(keeper: Keep
 
 async def test_signature_of_a_replaced_owner_must_be_made_up_for(keeper: Keeper) -> None:
     """The owners change themselves elsewhere and the sync adopts it; the next proposal then lacks a signature."""
-    safe_harness, leaving = keeper.safe_harness, wallet(owner(2))
+    safe_harness, leaving = keeper.safe_harness, address_of(owner_account(2))
     owners = safe_harness.safes.safe_factory.read(safe_harness.safes.warm, "getOwners")
     place = owners.index(leaving)
     previous = checksum(owners[place - 1]) if place else SENTINEL
-    data = SAFE_ABI.encode_call("swapOwner", previous, checksum(leaving), owner(20).address)
+    data = SAFE_ABI.encode_call("swapOwner", previous, checksum(leaving), owner_account(20).address)
     swap, plan = (
         await safe_harness.propose("swap", Call(safe_harness.safes.warm, data)),
         await safe_harness.propose("plan", safe_harness.allocate(1)),
@@ -218,7 +225,7 @@ async def test_nonce_used_for_something_else_ends_the_execution(keeper: Keeper) 
     for nonce in range(2):
         foreign = rejection_transaction(nonce, warm)
         receipt = safe_harness.safes.safe_factory.execute(
-            scope, foreign, [signature_by_key(owner(number), foreign, scope) for number in (1, 3)]
+            scope, foreign, [signature_by_key(owner_account(number), foreign, scope) for number in (1, 3)]
         )
         assert int(receipt["status"], 16) == 1
     await keeper.finish()

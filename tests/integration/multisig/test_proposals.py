@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
-from tests.support.chain.safes import SAFE_ABI, SENTINEL, owner, signature_by_key, signature_by_safe, wallet
+from tests.support.chain.safes import SAFE_ABI, SENTINEL, address_of, owner_account, signature_by_key, signature_by_safe
 from tests.support.scenarios.multisig import SafeHarness
 
 from paimon.application.identity.permissions import NotPermitted
@@ -82,8 +82,8 @@ async def test_two_of_three_keys_make_a_proposal_ready(safe_harness: SafeHarness
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5))
     await safe_harness.sign(hash_, 2)
     state = (await safe_harness.details(hash_)).summary
-    assert (state.status, state.tally.valid_signers) == (ProposalStatus.COLLECTING, (wallet(owner(2)),))
-    assert set(state.tally.missing_signers) == {wallet(owner(1)), wallet(owner(3))}
+    assert (state.status, state.tally.valid_signers) == (ProposalStatus.COLLECTING, (address_of(owner_account(2)),))
+    assert set(state.tally.missing_signers) == {address_of(owner_account(1)), address_of(owner_account(3))}
     assert [call.description for call in state.calls] == ["AssetController.allocateToLayer(tier=1, amount=5)"]
     await safe_harness.sign(hash_, 1)
     assert await status(safe_harness, hash_) is ProposalStatus.READY
@@ -106,13 +106,13 @@ async def test_signature_that_the_safe_would_not_count_is_refused(safe_harness: 
     over_another = await safe_harness.consent(other, 1)
     with pytest.raises(SignatureRejected, match="hash"):
         await safe_harness.submit(hash_, over_another)
-    of_another = replace(await safe_harness.consent(hash_, 2), owner=wallet(owner(1)))
+    of_another = replace(await safe_harness.consent(hash_, 2), owner=address_of(owner_account(1)))
     with pytest.raises(SignatureRejected):
         await safe_harness.submit(hash_, of_another)
     with pytest.raises(NotASafeOwner):
         await safe_harness.submit(hash_, await safe_harness.consent(hash_, 9))
     with pytest.raises(SignatureRejected):
-        await safe_harness.submit(hash_, OwnerSignature(wallet(owner(1)), b"", False))
+        await safe_harness.submit(hash_, OwnerSignature(address_of(owner_account(1)), b"", False))
     assert await count(safe_harness, SafeSignatureRow) == 0
 
 
@@ -138,7 +138,9 @@ async def test_signature_is_submitted_with_permission_only(safe_harness: SafeHar
 async def test_malformed_signature_is_refused(safe_harness: SafeHarness, signature: str) -> None:
     hash_ = await safe_harness.propose("plan")
     with pytest.raises(MalformedSignature):
-        await sign_proposal(SignProposal(hash_, safe_harness.vera, wallet(owner(1)), signature), safe_harness.context)
+        await sign_proposal(
+            SignProposal(hash_, safe_harness.vera, address_of(owner_account(1)), signature), safe_harness.context
+        )
 
 
 async def test_owner_signs_a_proposal_once(safe_harness: SafeHarness) -> None:
@@ -205,7 +207,7 @@ async def test_executed_proposal_supersedes_its_competitor(safe_harness: SafeHar
 
 
 async def test_signature_of_a_replaced_owner_counts_no_longer(safe_harness: SafeHarness) -> None:
-    warm, leaving, coming = safe_harness.safes.warm, wallet(owner(2)), wallet(owner(20))
+    warm, leaving, coming = safe_harness.safes.warm, address_of(owner_account(2)), address_of(owner_account(20))
     before = safe_harness.safes.safe_factory.read(warm, "getOwners")
     previous = checksum(before[before.index(leaving) - 1]) if before.index(leaving) else SENTINEL
     data = SAFE_ABI.encode_call("swapOwner", previous, checksum(leaving), checksum(coming))
@@ -216,7 +218,7 @@ async def test_signature_of_a_replaced_owner_counts_no_longer(safe_harness: Safe
     assert await safe_harness.execute_externally(swap)
     state = (await safe_harness.details(plan)).summary
     assert (state.status, state.tally.former_owners) == (ProposalStatus.COLLECTING, (leaving,))
-    newcomer = signature_by_key(owner(20), await safe_harness.transaction(plan), safe_harness.context.scope(warm))
+    newcomer = signature_by_key(owner_account(20), await safe_harness.transaction(plan), safe_harness.context.scope(warm))
     await safe_harness.submit(plan, newcomer)
     assert await status(safe_harness, plan) is ProposalStatus.READY
 
@@ -230,7 +232,7 @@ async def test_execution_by_someone_else_is_adopted(safe_harness: SafeHarness) -
     for nonce in range(2):
         foreign = replace(rejection_transaction(nonce, warm), call=Call(warm, SAFE_ABI.encode_call("nonce")))
         receipt = safe_harness.safes.safe_factory.execute(
-            scope, foreign, [signature_by_key(owner(number), foreign, scope) for number in (1, 2)]
+            scope, foreign, [signature_by_key(owner_account(number), foreign, scope) for number in (1, 2)]
         )
         assert int(receipt["status"], 16) == 1
     assert await safe_harness.execute_externally(hashes[2])
@@ -287,16 +289,20 @@ async def test_contract_may_sign_anew_after_it_withdrew_its_consent(safe_harness
         await safe_harness.sign(hash_, "single")
     single = safe_harness.safes.inner["single"]
     scope = safe_harness.context.scope(single)
-    data = SAFE_ABI.encode_call("swapOwner", SENTINEL, owner(9).address, owner(4).address)
+    data = SAFE_ABI.encode_call("swapOwner", SENTINEL, owner_account(9).address, owner_account(4).address)
     swap = replace(rejection_transaction(0, single), call=Call(single, data))
     assert (
-        int(safe_harness.safes.safe_factory.execute(scope, swap, [signature_by_key(owner(9), swap, scope)])["status"], 16) == 1
+        int(
+            safe_harness.safes.safe_factory.execute(scope, swap, [signature_by_key(owner_account(9), swap, scope)])["status"],
+            16,
+        )
+        == 1
     )
     safe_harness.fund.wait_until_final()
     with pytest.raises(SignatureRejected):
         await safe_harness.sign(hash_, "single")
     anew = signature_by_safe(
-        single, [owner(4)], await safe_harness.transaction(hash_), safe_harness.context.scope(safe_harness.safes.cold)
+        single, [owner_account(4)], await safe_harness.transaction(hash_), safe_harness.context.scope(safe_harness.safes.cold)
     )
     await safe_harness.submit(hash_, anew)
     assert anew in signatures_of(await safe_harness.row(hash_))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from eth_utils.crypto import keccak
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, SafeFactory, owner, signature_by_key, signature_by_safe, wallet
+from tests.support.chain.safes import SAFE_ABI, SafeFactory, address_of, owner_account, signature_by_key, signature_by_safe
 
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import RawAmount
@@ -27,7 +27,7 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 pytestmark = pytest.mark.integration
 
 CHAIN_ID = 31337
-OWNERS = [owner(number) for number in range(1, 4)]
+OWNERS = [owner_account(number) for number in range(1, 4)]
 SOMEONE = Address(b"\x77" * 20)
 
 
@@ -45,7 +45,7 @@ def safe_factory(fund: TestFund) -> SafeFactory:
 @pytest.fixture
 def safe(safe_factory: SafeFactory, rpc: Rpc) -> SafeContract:
     """Two of three keys."""
-    return SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([wallet(each) for each in OWNERS], 2)))
+    return SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([address_of(each) for each in OWNERS], 2)))
 
 
 async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
@@ -55,7 +55,7 @@ async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
 
 async def test_owners_threshold_and_nonce_are_read(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
     view = await safe.view(at=await final(fund, rpc))
-    assert (set(view.owners), view.threshold, view.nonce) == ({wallet(each) for each in OWNERS}, 2, 0)
+    assert (set(view.owners), view.threshold, view.nonce) == ({address_of(each) for each in OWNERS}, 2, 0)
 
 
 @pytest.mark.parametrize("what", ["nothing", "another contract"])
@@ -77,7 +77,7 @@ async def test_owners_signature_over_this_transaction_counts(fund: TestFund, rpc
     good = signature_by_key(OWNERS[0], transaction, safe.scope)
     assert await safe.signature_rejection_reason(transaction, good, at=at) is None
     over_another = signature_by_key(OWNERS[0], replace(transaction, nonce=1), safe.scope)
-    of_a_stranger = signature_by_key(owner(9), transaction, safe.scope)
+    of_a_stranger = signature_by_key(owner_account(9), transaction, safe.scope)
     for refused in (over_another, of_a_stranger):
         assert (await safe.signature_rejection_reason(transaction, refused, at=at) or "").startswith("GS026")
 
@@ -85,7 +85,7 @@ async def test_owners_signature_over_this_transaction_counts(fund: TestFund, rpc
 async def test_safe_that_owns_a_safe_signs_by_its_owners(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
-    outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address, wallet(owner(4))], 2)))
+    outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([safe.address, address_of(owner_account(4))], 2)))
     transaction, at = rejection_transaction(0, outer.address), await final(fund, rpc)
     good = signature_by_safe(safe.address, OWNERS[:2], transaction, outer.scope)
     assert await outer.signature_rejection_reason(transaction, good, at=at) is None
@@ -99,14 +99,14 @@ async def test_keys_and_contracts_execute_together_in_any_order(
     fund: TestFund, rpc: Rpc, safe_factory: SafeFactory, safe: SafeContract
 ) -> None:
     """Three of five, two of them Safes: the bytes of both follow after all the heads."""
-    second = safe_factory.safe([wallet(owner(7))], 1)
-    people = [safe.address, second, *(wallet(owner(number)) for number in (4, 5, 6))]
+    second = safe_factory.safe([address_of(owner_account(7))], 1)
+    people = [safe.address, second, *(address_of(owner_account(number)) for number in (4, 5, 6))]
     outer = SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe(people, 3)))
     transaction = rejection_transaction(0, outer.address)
     signatures = [
         signature_by_safe(safe.address, OWNERS[1:], transaction, outer.scope),
-        signature_by_key(owner(5), transaction, outer.scope),
-        signature_by_safe(second, [owner(7)], transaction, outer.scope),
+        signature_by_key(owner_account(5), transaction, outer.scope),
+        signature_by_safe(second, [owner_account(7)], transaction, outer.scope),
     ]
     before = fund.node.rpc.head().number
     receipt = safe_factory.execute(outer.scope, transaction, signatures)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from tests.support.api_client import ApiClient, require_example
-from tests.support.chain.safes import owner
+from tests.support.chain.safes import owner_account
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
 from paimon.composition import AppContext
@@ -30,8 +30,8 @@ def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
 
 def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:
     """Sign the document, and return the body as a wallet makes it."""
-    signed = Account.sign_typed_data(owner(number).key, full_message=document)
-    return {"owner": owner(number).address, "signature": hex0x(bytes(signed.signature))}
+    signed = Account.sign_typed_data(owner_account(number).key, full_message=document)
+    return {"owner": owner_account(number).address, "signature": hex0x(bytes(signed.signature))}
 
 
 def path(hash_: Hash32, action: str = "") -> str:
@@ -55,7 +55,7 @@ async def test_owner_signs_the_shown_document(safe_harness: SafeHarness, api_cli
     assert answer.status_code == 200, answer.text
     require_example(answer, "proposal")
     data = answer.json()["data"]
-    assert (data["status"], data["signedBy"]) == ("COLLECTING", [owner(1).address])
+    assert (data["status"], data["signedBy"]) == ("COLLECTING", [owner_account(1).address])
     answer = await api_client.post(path(hash_, "/sign"), by_wallet(3, data["signing"]), by="viktor")
     assert answer.json()["data"]["status"] == "READY"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SAFE_ABI, owner, signature_by_key
+from tests.support.chain.safes import SAFE_ABI, owner_account, signature_by_key
 from tests.support.scenarios.multisig import FundSafes, safe_policy
 from tests.support.signing import refusal_code, sign_request, signer_client, transaction
 
@@ -52,7 +52,7 @@ def allocate(fund: TestFund, usdt: int) -> Call:
 
 
 def execute(fund: TestFund, safe: Address, what: SafeTransaction, *, nonce: int = 0, **changes: Any) -> SignRequest:
-    signatures = pack_signatures([signature_by_key(owner(1), what, SafeScope(31337, safe))])
+    signatures = pack_signatures([signature_by_key(owner_account(1), what, SafeScope(31337, safe))])
     unsigned = transaction(fund, "settleRedemption", 1, call=build_execution_call(safe, what, signatures), nonce=nonce)
     return replace(sign_request(fund, "keeper", replace(unsigned, gas_limit=1_500_000)), **changes)
 

@@ -43,20 +43,20 @@ def _artifact(name: str) -> Artifact:
 SAFE_ABI: Final = ContractAbi(_artifact("Safe").items)
 
 
-def owner(number: int) -> LocalAccount:
+def owner_account(number: int) -> LocalAccount:
     """Return the key of a Safe owner, whose account has no balance."""
     account: LocalAccount = Account.from_key(keccak(text=f"owner {number}"))
     return account
 
 
-def wallet(account: LocalAccount) -> Address:
+def address_of(account: LocalAccount) -> Address:
     return parse_address(account.address)
 
 
 def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
     """Sign as an owner's wallet does."""
     signed = account.sign_typed_data(full_message=safe_transaction_document(transaction, scope))
-    return OwnerSignature(wallet(account), bytes(signed.signature), is_contract_signature=False)
+    return OwnerSignature(address_of(account), bytes(signed.signature), is_contract_signature=False)
 
 
 def signature_by_safe(
@@ -67,7 +67,7 @@ def signature_by_safe(
     domain = safe_transaction_hashes(transaction, SafeScope(scope.chain_id, inner)).domain
     digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + abi_word(keccak(content))))
     signed = [
-        OwnerSignature(wallet(account), bytes(account.unsafe_sign_hash(Hash32(digest)).signature), False)
+        OwnerSignature(address_of(account), bytes(account.unsafe_sign_hash(Hash32(digest)).signature), False)
         for account in accounts
     ]
     return OwnerSignature(inner, pack_signatures(signed), is_contract_signature=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import text, update
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import SafeFactory, owner, signature_by_key, signature_by_safe, wallet
+from tests.support.chain.safes import SafeFactory, address_of, owner_account, signature_by_key, signature_by_safe
 from tests.support.signing import make_policy
 
 from paimon.application.transactions.multisig.context import SafeContext
@@ -69,7 +69,7 @@ class FundSafes:
 
 
 def _wallets(numbers: Sequence[int]) -> list[Address]:
-    return [wallet(owner(number)) for number in numbers]
+    return [address_of(owner_account(number)) for number in numbers]
 
 
 def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
@@ -138,8 +138,10 @@ class SafeHarness:
         row = await self.row(hash_)
         transaction, scope = transaction_of(row), self.context.scope(Address(row.safe))
         if isinstance(signer, int):
-            return signature_by_key(owner(signer), transaction, scope)
-        return signature_by_safe(self.safes.inner[signer], [owner(each) for each in INNER_KEYS[signer]], transaction, scope)
+            return signature_by_key(owner_account(signer), transaction, scope)
+        return signature_by_safe(
+            self.safes.inner[signer], [owner_account(each) for each in INNER_KEYS[signer]], transaction, scope
+        )
 
     async def submit(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:
         command = SignProposal(hash_, user or self.vera, consent.owner, hex0x(consent.signature))
