@@ -21,7 +21,7 @@ class ApprovalSettings(SettingsGroup):
     """Policy of approvals. Source of the defaults: docs/concepts/fund.md, "Approvals"."""
 
     policy_version: int = Field(1, description="version of the policy, kept with each ticket; raise it with every change")
-    vote_ttl_seconds_max: int = Field(300, ge=1, description="seconds that a signature's expiry may lie ahead")
+    vote_ttl_seconds_max: int = Field(300, ge=1, description="seconds that a signature may expire ahead")
     emergency: ApprovalRuleSettings = Field(
         ApprovalRuleSettings(warn_seconds=2 * _HOUR, escalate_seconds=3 * _HOUR, deadline_seconds=4 * _HOUR),
         description="policy of emergency redemptions",

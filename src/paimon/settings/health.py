@@ -17,10 +17,10 @@ class HealthSettings(SettingsGroup):
     outbox_warning: int = Field(1_000, description="messages due in the outbox; more is DEGRADED")
     outbox_critical: int = Field(5_000, description="messages due in the outbox; more is DOWN")
     finality_lag_blocks: int = Field(
-        200, ge=1, description="blocks that the final block may lie behind the head; more is a FINALITY_LAG risk event"
+        200, ge=1, description="blocks that the final block may be behind the head; more is a FINALITY_LAG risk event"
     )
     finality_lag_seconds: float = Field(
-        120.0, gt=0, description="seconds of chain time that the final block may lie behind the head; more is a FINALITY_LAG"
+        120.0, gt=0, description="seconds of chain time that the final block may be behind the head; more is a FINALITY_LAG"
     )
     finality_lag_grace_seconds: float = Field(
         30.0, ge=0, description="seconds that the finality lag must last before it is a risk event"

@@ -130,7 +130,7 @@ async def test_closed_connection_is_replaced_before_row_query(single: Database, 
 
 
 async def test_missing_server_is_an_operational_error() -> None:
-    url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    url = "postgresql+psycopg://app@127.0.0.1:1/nothing"
     database = Database(create_engine(url, pool_size=1, connect_timeout_seconds=2, application_name="tests"))
     with pytest.raises(OperationalError):
         await database.find(DATABASE_NOW)

@@ -168,7 +168,7 @@ PENDING, APPROVED_STATUS = RedemptionStatus.PENDING, RedemptionStatus.APPROVED
         (a_request(RedemptionStatus.SETTLED), 10**9, None, False),
         (a_request(RedemptionStatus.CANCELLED), 10**9, None, False),
         (a_request(RedemptionStatus.REJECTED), 10**9, None, False),
-        # A scheduled request goes by the scheduler's date alone, whatever its event estimated.
+        # A scheduled request goes by the scheduler's date alone, not by the estimate in its event.
         (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 10**9, None, False),
         (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 100, 101, False),
         (a_request(PENDING, channel=RedemptionChannel.SCHEDULED), 50, 50, True),

@@ -137,7 +137,7 @@ def test_owner_is_a_role_or_an_address() -> None:
         format_owner(parse_owner("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
     )
     with pytest.raises(InvalidOwner, match="viewer, operator, admin, super_admin"):
-        parse_owner("nobody")
+        parse_owner("treasurer")
 
 
 @given(st.integers(0, 255))

@@ -92,6 +92,6 @@ def tier_band_from_event(event: LayerConfigUpdated, *, at: BlockStamp) -> TierBa
         InapplicableEvent: not min ≤ target ≤ max ≤ 100 %.
     """
     if not event.min_ratio <= event.target_ratio <= event.max_ratio:
-        raise InapplicableEvent(f"a target of {event.target_ratio} bps lies outside {event.min_ratio} to {event.max_ratio}")
+        raise InapplicableEvent(f"a target of {event.target_ratio} bps is outside {event.min_ratio} to {event.max_ratio}")
     _require_bps(event.max_ratio, "a tier's upper end")
     return TierBand(_require_tier(event.tier), Bps(event.target_ratio), Bps(event.min_ratio), Bps(event.max_ratio), at.number)

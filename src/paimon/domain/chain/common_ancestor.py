@@ -58,7 +58,7 @@ def search_ancestor(newest: int) -> Generator[int, AncestorProbe | None, Fork]:
     while changed - lower_bound > 1:
         middle = (lower_bound + changed) // 2
         probe = yield middle
-        assert probe is not None  # noqa: S101 — the ancestor is recorded and lies below
+        assert probe is not None  # noqa: S101 — the ancestor is recorded, below this number
         if probe.on_chain:
             ancestor, lower_bound = probe.number, middle
         else:

@@ -248,7 +248,7 @@ def _escalated_owner(owner: RiskOwner, severity: Severity) -> RiskOwner:
 
 
 def clear_event(event: RiskEvent, check: CheckStamp) -> RiskEvent:
-    """Resolve the event, whatever its status, after a check that no longer found it."""
+    """Resolve the event, in any status, after a check that no longer found it."""
     return replace(event, status=RiskStatus.RESOLVED, cleared=check)
 
 

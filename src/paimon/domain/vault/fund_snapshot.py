@@ -37,7 +37,7 @@ class AssetPosition:
     """One asset the controller ever had, with the vault's balance and its price (USDT per whole token, 1e18).
 
     `price` is None only where the oracle has none, which the contract tolerates for an asset with a zero balance. `priced_at`
-    is None where the adapter gives no time. An asset that is no longer listed counts as zero, whatever its balance.
+    is None where the adapter gives no time. An asset that is no longer listed counts as zero at any balance.
     """
 
     token: Address
@@ -82,7 +82,7 @@ class TierLimits:
     maximum: Bps
 
     def contains(self, ratio: Bps) -> bool:
-        """Report whether the ratio lies in the band, its ends included."""
+        """Report whether the ratio is in the band, its ends included."""
         return self.minimum <= ratio <= self.maximum
 
 
