@@ -45,7 +45,7 @@ def safe_factory(fund: TestFund) -> SafeFactory:
 @pytest.fixture
 def safe(safe_factory: SafeFactory, rpc: Rpc) -> SafeContract:
     """Two of three keys."""
-    return SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([address_of(each) for each in OWNERS], 2)))
+    return SafeContract(rpc, SafeScope(CHAIN_ID, safe_factory.safe([address_of(account) for account in OWNERS], 2)))
 
 
 async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
@@ -55,7 +55,7 @@ async def final(fund: TestFund, rpc: Rpc) -> BlockStamp:
 
 async def test_owners_threshold_and_nonce_are_read(fund: TestFund, rpc: Rpc, safe: SafeContract) -> None:
     view = await safe.view(at=await final(fund, rpc))
-    assert (set(view.owners), view.threshold, view.nonce) == ({address_of(each) for each in OWNERS}, 2, 0)
+    assert (set(view.owners), view.threshold, view.nonce) == ({address_of(account) for account in OWNERS}, 2, 0)
 
 
 @pytest.mark.parametrize("what", ["nothing", "another contract"])
@@ -128,7 +128,7 @@ async def test_batched_calls_run_as_the_safe_all_or_none(
             calls, safe_factory.read(safe.address, "nonce"), multi_send=safe_factory.multi_send
         )
         receipt = safe_factory.execute(
-            safe.scope, transaction, [signature_by_key(each, transaction, safe.scope) for each in OWNERS[:2]]
+            safe.scope, transaction, [signature_by_key(account, transaction, safe.scope) for account in OWNERS[:2]]
         )
         return int(receipt["status"], 16)
 

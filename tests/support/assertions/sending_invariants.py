@@ -58,8 +58,8 @@ class Baseline:
 
 
 async def take_baseline(app_context: AppContext, wallets: Sequence[Address]) -> Baseline:
-    height, *nonces = await app_context.rpc.batch([("eth_blockNumber", []), *(_count(each, "latest") for each in wallets)])
-    return Baseline(int(height, 16), {each: int(nonce, 16) for each, nonce in zip(wallets, nonces, strict=True)})
+    height, *nonces = await app_context.rpc.batch([("eth_blockNumber", []), *(_count(wallet, "latest") for wallet in wallets)])
+    return Baseline(int(height, 16), {wallet: int(nonce, 16) for wallet, nonce in zip(wallets, nonces, strict=True)})
 
 
 async def assert_sending_invariants(
@@ -69,26 +69,27 @@ async def assert_sending_invariants(
     async with app_context.database.read() as session:
         attempts = [attempt_of(row) for row in await session.scalars(select(AttemptRow))]
         intents = [intent_of(row) for row in await session.scalars(select(IntentRow))]
-        wallets = {Address(each.address): each for each in await session.scalars(select(WalletRow))}
+        wallets = {Address(row.address): row for row in await session.scalars(select(WalletRow))}
     assert intents, "nothing was ever queued"
     assert not await has_open_actions(app_context)
     mined = await _mined(app_context, since)
     for address, began in since.nonces.items():
         latest, pending = [
-            int(each, 16) for each in await app_context.rpc.batch([_count(address, "latest"), _count(address, "pending")])
+            int(count, 16) for count in await app_context.rpc.batch([_count(address, "latest"), _count(address, "pending")])
         ]
         if latest != pending:
             pool = await app_context.rpc.call("txpool_content", [])
             raise AssertionError(f"{checksum(address)} has mined {latest} and {pending - latest} more in the pool: {pool}")
-        ours = [each for each in attempts if each.wallet == address]
-        unknown = {each for each, receipt in mined.items() if receipt["from"] == address} - {each.hash for each in ours}
-        assert unknown == {each for each in external_hashes if each in mined and mined[each]["from"] == address}
+        ours = [attempt for attempt in attempts if attempt.wallet == address]
+        of_wallet = {hash_ for hash_, receipt in mined.items() if receipt["from"] == address}
+        unknown = of_wallet - {attempt.hash for attempt in ours}
+        assert unknown == {hash_ for hash_ in external_hashes if hash_ in mined and mined[hash_]["from"] == address}
         if ours:
             counter, fault = wallets[address].next_nonce, wallets[address].fault
-            before = min(each.nonce for each in ours) - began  # adopted when this system first looked, without alarm
+            before = min(attempt.nonce for attempt in ours) - began  # adopted when this system first looked, without alarm
             after = latest - counter  # noticed when the wallet sends next
             assert 0 <= after <= len(unknown), f"the counter is {counter}, the chain has {latest}"
-            assert {each.nonce for each in ours} <= set(range(began, counter))
+            assert {attempt.nonce for attempt in ours} <= set(range(began, counter))
             assert (fault is not None) == (len(unknown) > before + after), fault
     for attempt in attempts:
         _assert_attempt(attempt, mined.get(attempt.hash))
@@ -96,7 +97,9 @@ async def assert_sending_invariants(
         assert wallet.last_error is None
     event_counts = await _count_events(app_context, since)
     for intent in intents:
-        await _assert_intent(app_context, intent, [each for each in attempts if each.intent_id == intent.id], event_counts)
+        await _assert_intent(
+            app_context, intent, [attempt for attempt in attempts if attempt.intent_id == intent.id], event_counts
+        )
 
 
 def _assert_attempt(attempt: Attempt, receipt: dict[str, Any] | None) -> None:
@@ -120,7 +123,11 @@ async def _assert_intent(
         assert intent.status in _EXPECTED_EFFECT, summary
         effect, state = await _effect(app_context, intent, event_counts)
         assert effect is _EXPECTED_EFFECT[intent.status], f"{summary}, and the request is {state}"
-    acted = [each for each in attempts if each.status is AttemptStatus.FINAL and each.succeeded and not each.is_cancellation]
+    acted = [
+        attempt
+        for attempt in attempts
+        if attempt.status is AttemptStatus.FINAL and attempt.succeeded and not attempt.is_cancellation
+    ]
     assert len(acted) == (1 if intent.status is IntentStatus.FINAL else 0), f"{summary}, by {len(acted)} transactions of ours"
     times = event_counts[_event(app_context, intent)]
     assert (times == 1) if acted else (times <= 1), f"{summary}, {times} times"
@@ -159,9 +166,15 @@ async def _effect(app_context: AppContext, intent: Intent, event_counts: Counter
 async def _mined(app_context: AppContext, since: Baseline) -> dict[Hash32, dict[str, Any]]:
     """Read the receipts of all transactions of the wallets from the blocks; `from` is an address."""
     head = int(await app_context.rpc.call("eth_blockNumber", []), 16)
-    blocks = await app_context.rpc.batch([("eth_getBlockReceipts", [hex(each)]) for each in range(since.block + 1, head + 1)])
-    receipts = [each | {"from": Address(bytes.fromhex(each["from"][2:]))} for block in blocks for each in block]
-    return {Hash32(bytes.fromhex(each["transactionHash"][2:])): each for each in receipts if each["from"] in since.nonces}
+    blocks = await app_context.rpc.batch(
+        [("eth_getBlockReceipts", [hex(number)]) for number in range(since.block + 1, head + 1)]
+    )
+    receipts = [receipt | {"from": Address(bytes.fromhex(receipt["from"][2:]))} for block in blocks for receipt in block]
+    return {
+        Hash32(bytes.fromhex(receipt["transactionHash"][2:])): receipt
+        for receipt in receipts
+        if receipt["from"] in since.nonces
+    }
 
 
 async def _count_events(app_context: AppContext, since: Baseline) -> Counter[tuple[str, int]]:
@@ -187,9 +200,9 @@ async def _logged(app_context: AppContext, contract: ContractName, since: Baseli
 
 async def _logs_of(app_context: AppContext, address: Address, abi: ContractAbi, since: Baseline) -> list[tuple[str, list[str]]]:
     query = {"address": checksum(address), "fromBlock": hex(since.block + 1), "toBlock": "latest"}
-    events = {hex0x(each.topic): each.name for each in abi.events_by_topic.values()}
+    events = {hex0x(event.topic): event.name for event in abi.events_by_topic.values()}
     logs = await app_context.rpc.call("eth_getLogs", [query])
-    return [(events[each["topics"][0]], each["topics"]) for each in logs if each["topics"][0] in events]
+    return [(events[entry["topics"][0]], entry["topics"]) for entry in logs if entry["topics"][0] in events]
 
 
 def _count(wallet: Address, tag: str) -> tuple[str, list[Any]]:

@@ -140,7 +140,7 @@ class SafeHarness:
         if isinstance(signer, int):
             return signature_by_key(owner_account(signer), transaction, scope)
         return signature_by_safe(
-            self.safes.inner[signer], [owner_account(each) for each in INNER_KEYS[signer]], transaction, scope
+            self.safes.inner[signer], [owner_account(number) for number in INNER_KEYS[signer]], transaction, scope
         )
 
     async def submit(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:

@@ -87,7 +87,7 @@ def test_executed_rejection_is_executed_itself() -> None:
 
 @given(st.integers(0, 100), st.lists(st.binary(min_size=32, max_size=32).map(Hash32), max_size=5))
 def test_executions_take_the_nonces_in_order(before: int, hashes: list[Hash32]) -> None:
-    executions = [SafeExecutionEvent(each, True, TX) for each in hashes]
+    executions = [SafeExecutionEvent(hash_, True, TX) for hash_ in hashes]
     found = executions_by_nonce(executions, before=before, now=before + len(hashes))
     assert [found[nonce].hash for nonce in range(before, before + len(hashes))] == hashes
 

@@ -88,19 +88,21 @@ def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: d
     digest = keccak(text="what is signed")
     accounts = [Account.from_key(key.to_bytes(32, "big")) for key in keys]
     signed = [
-        OwnerSignature(Address(bytes.fromhex(each.address[2:])), bytes(each.unsafe_sign_hash(digest).signature), False)
-        for each in accounts
+        OwnerSignature(Address(bytes.fromhex(account.address[2:])), bytes(account.unsafe_sign_hash(digest).signature), False)
+        for account in accounts
     ]
     signed += [OwnerSignature(owner, signature, True) for owner, signature in contracts.items()]
-    assume(len({each.owner for each in signed}) == len(signed))
+    assume(len({signature.owner for signature in signed}) == len(signed))
     read = SafeSignature.parse_signature(pack_signatures(reversed(signed)), digest, ignore_trailing=False)
-    assert [bytes(HexBytes(each.owner)) for each in read] == sorted(bytes(each.owner) for each in signed), "by rising owner"
-    kinds: dict[bytes, Any] = {bytes(HexBytes(each.owner)): each for each in read}
-    for each in signed:
-        found = kinds[each.owner]
-        if each.is_contract_signature:
+    assert [bytes(HexBytes(signature.owner)) for signature in read] == sorted(bytes(signature.owner) for signature in signed), (
+        "by rising owner"
+    )
+    kinds: dict[bytes, Any] = {bytes(HexBytes(signature.owner)): signature for signature in read}
+    for signature in signed:
+        found = kinds[signature.owner]
+        if signature.is_contract_signature:
             assert isinstance(found, SafeSignatureContract)
-            assert bytes(found.contract_signature) == each.signature
+            assert bytes(found.contract_signature) == signature.signature
         else:
             assert isinstance(found, SafeSignatureEOA)
 

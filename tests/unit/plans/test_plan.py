@@ -74,16 +74,16 @@ def test_any_change_of_the_plan_is_another_document() -> None:
 
 @given(statuses)
 def test_plan_is_in_progress_exactly_while_an_intent_is_open(found: list[IntentStatus]) -> None:
-    state = status_of_intents(found)
-    assert (state is PlanStatus.IN_PROGRESS) == any(each in OPEN_INTENTS for each in found)
-    had_effect = {each in (IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY) for each in found}
-    if state is not PlanStatus.IN_PROGRESS:
-        assert (state is PlanStatus.DONE) == (had_effect == {True})
-        assert (state is PlanStatus.PARTIALLY_DONE) == (had_effect == {True, False})
+    plan_status = status_of_intents(found)
+    assert (plan_status is PlanStatus.IN_PROGRESS) == any(status in OPEN_INTENTS for status in found)
+    had_effect = {status in (IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY) for status in found}
+    if plan_status is not PlanStatus.IN_PROGRESS:
+        assert (plan_status is PlanStatus.DONE) == (had_effect == {True})
+        assert (plan_status is PlanStatus.PARTIALLY_DONE) == (had_effect == {True, False})
 
 
 @pytest.mark.parametrize(
-    ("found", "state"),
+    ("found", "plan_status"),
     [
         ([IntentStatus.EXPIRED, IntentStatus.EXPIRED], PlanStatus.EXPIRED),
         ([IntentStatus.CANCELLED], PlanStatus.CANCELLED),
@@ -91,12 +91,12 @@ def test_plan_is_in_progress_exactly_while_an_intent_is_open(found: list[IntentS
         ([IntentStatus.FAILED], PlanStatus.FAILED),
     ],
 )
-def test_plan_without_effect_names_how_it_ended(found: list[IntentStatus], state: PlanStatus) -> None:
-    assert status_of_intents(found) is state
+def test_plan_without_effect_names_how_it_ended(found: list[IntentStatus], plan_status: PlanStatus) -> None:
+    assert status_of_intents(found) is plan_status
 
 
 def test_every_proposal_status_maps_to_a_plan_status() -> None:
-    assert {status_of_proposal(each) for each in ProposalStatus} == set(PlanStatus) - {
+    assert {status_of_proposal(status) for status in ProposalStatus} == set(PlanStatus) - {
         PlanStatus.PARTIALLY_DONE,
         PlanStatus.CANCELLED,
     }

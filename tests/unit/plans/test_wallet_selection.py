@@ -31,7 +31,7 @@ LIMITS = {
 }
 amounts = st.one_of(st.integers(0, 60), st.integers(0, 10**30)).map(RawAmount)
 functions = st.one_of(
-    st.sampled_from([(CONTROLLER, each.value) for each in RebalancerFunction]),
+    st.sampled_from([(CONTROLLER, function.value) for function in RebalancerFunction]),
     st.sampled_from([(CONTROLLER, "collectFees"), (ContractName.VAULT, "pause"), (ContractName.VAULT, "purchaseAsset")]),
 )
 calls = st.lists(
@@ -44,12 +44,12 @@ def candidate(wallet: PlanWallet) -> st.SearchStrategy[WalletCandidate]:
     return st.builds(WalletCandidate, st.just(wallet), st.booleans(), limit, amounts)
 
 
-candidates = st.tuples(*(candidate(each) for each in PlanWallet))
+candidates = st.tuples(*(candidate(wallet) for wallet in PlanWallet))
 
 
 def usual(moved: int = 0, *, wallets: frozenset[PlanWallet] = frozenset(PlanWallet)) -> list[WalletCandidate]:
     """Make the three wallets with the default limits; each has moved these whole units today."""
-    return [WalletCandidate(each, each in wallets, LIMITS.get(each), RawAmount(moved * WAD)) for each in PlanWallet]
+    return [WalletCandidate(wallet, wallet in wallets, LIMITS.get(wallet), RawAmount(moved * WAD)) for wallet in PlanWallet]
 
 
 def buy(usdt: int) -> PlannedCall:
@@ -57,15 +57,15 @@ def buy(usdt: int) -> PlannedCall:
 
 
 def told(choice: WalletChoice) -> list[str]:
-    return [each.describe(18) for each in choice.rejected_wallets]
+    return [rejected.describe(18) for rejected in choice.rejected_wallets]
 
 
 def may_do(candidate: WalletCandidate, planned: list[PlannedCall], before: int) -> bool:
     """State the rule of eligibility independently of the code."""
-    amount, allowed, limit = sum(each.amount for each in planned), ALLOWED_FUNCTIONS[candidate.wallet], candidate.limit
+    amount, allowed, limit = sum(call.amount for call in planned), ALLOWED_FUNCTIONS[candidate.wallet], candidate.limit
     return (
         candidate.is_configured
-        and (allowed is None or all(each.contract is CONTROLLER and each.function in allowed for each in planned))
+        and (allowed is None or all(call.contract is CONTROLLER and call.function in allowed for call in planned))
         and (limit is None or (before + amount < limit.per_plan and candidate.moved_in_24_hours + amount <= limit.per_day))
     )
 
@@ -75,9 +75,9 @@ def test_chosen_wallet_is_the_smallest_eligible_one(
     planned: list[PlannedCall], wallets: tuple[WalletCandidate, ...], before: RawAmount
 ) -> None:
     choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
-    able = [each.wallet for each in wallets if may_do(each, planned, before)]
+    able = [candidate.wallet for candidate in wallets if may_do(candidate, planned, before)]
     assert choice.wallet is (able[0] if able else None)
-    assert choice.plan_amount == before + choice.amount == before + sum(each.amount for each in planned)
+    assert choice.plan_amount == before + choice.amount == before + sum(call.amount for call in planned)
 
 
 @given(calls, candidates, amounts)
@@ -86,14 +86,14 @@ def test_every_rejected_wallet_has_all_of_its_reasons(
 ) -> None:
     choice = choose_wallet(planned, wallets, earlier_plan_amount=before)
     smaller = list(PlanWallet)[: list(PlanWallet).index(choice.wallet)] if choice.wallet else list(PlanWallet)
-    assert [each.wallet for each in choice.rejected_wallets] == smaller
+    assert [rejected.wallet for rejected in choice.rejected_wallets] == smaller
     for passed, wallet in zip(choice.rejected_wallets, wallets, strict=False):
-        found = {each.kind: each for each in passed.reasons}
+        found = {reason.kind: reason for reason in passed.reasons}
         assert len(found) == len(passed.reasons) > 0
         allowed, limit, amount = ALLOWED_FUNCTIONS[wallet.wallet], wallet.limit, choice.amount
         assert (RejectionKind.NOT_CONFIGURED in found) == (not wallet.is_configured)
         forbidden = allowed is not None and not all(
-            each.contract is CONTROLLER and each.function in allowed for each in planned
+            call.contract is CONTROLLER and call.function in allowed for call in planned
         )
         assert (RejectionKind.FUNCTION in found) == forbidden
         assert (RejectionKind.PLAN in found) == (limit is not None and before + amount >= limit.per_plan)
@@ -117,7 +117,7 @@ def test_larger_amounts_never_need_a_smaller_wallet(
     least = size(choose_wallet(planned, wallets, earlier_plan_amount=before))
     assert size(choose_wallet(dearer, wallets, earlier_plan_amount=before)) >= least
     assert size(choose_wallet(planned, wallets, earlier_plan_amount=RawAmount(before + more))) >= least
-    busier = [replace(each, moved_in_24_hours=RawAmount(each.moved_in_24_hours + more)) for each in wallets]
+    busier = [replace(candidate, moved_in_24_hours=RawAmount(candidate.moved_in_24_hours + more)) for candidate in wallets]
     assert size(choose_wallet(planned, busier, earlier_plan_amount=before)) >= least
 
 
@@ -126,8 +126,8 @@ def test_splitting_a_plan_does_not_make_its_wallet_smaller(
     pieces: list[RawAmount], wallets: tuple[WalletCandidate, ...]
 ) -> None:
     """The last piece of a plan needs a wallet whose limit admits the whole plan."""
-    *earlier, last = [PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, each) for each in pieces]
-    choice = choose_wallet([last], wallets, earlier_plan_amount=RawAmount(sum(each.amount for each in earlier)))
+    *earlier, last = [PlannedCall(CONTROLLER, RebalancerFunction.PURCHASE, amount) for amount in pieces]
+    choice = choose_wallet([last], wallets, earlier_plan_amount=RawAmount(sum(call.amount for call in earlier)))
     if choice.wallet is not None and (limit := wallets[list(PlanWallet).index(choice.wallet)].limit) is not None:
         assert sum(pieces) < limit.per_plan
 

@@ -62,8 +62,8 @@ def test_replacement_at_one_nonce_counts_once_as_the_dearer() -> None:
 def test_final_spend_stops_counting_after_a_day() -> None:
     full = [spend(9_000, nonce=n, ago=ROLLING_DAY, is_open=False) for n in range(60)]
     assert allowed(full, spend(9_999, nonce=99))
-    assert not allowed([replace(each, is_open=True) for each in full], spend(9_999, nonce=99)), "they may be mined today"
-    late = [replace(each, signed_at=each.signed_at + timedelta(microseconds=1)) for each in full]
+    assert not allowed([replace(spent, is_open=True) for spent in full], spend(9_999, nonce=99)), "they may be mined today"
+    late = [replace(spent, signed_at=spent.signed_at + timedelta(microseconds=1)) for spent in full]
     assert not allowed(late, spend(9_999, nonce=99))
 
 
@@ -72,16 +72,16 @@ def test_signed_spends_never_exceed_the_limits(tried: list[Spend], last: Spend) 
     """In every order of requests and nonces, one transaction of each nonce stays within the limit of any day."""
     limit = SpendingLimit(RawAmount(10_000), RawAmount(50_000))
     signed: list[Spend] = []
-    for each in sorted([*tried, last], key=lambda spend: spend.signed_at):
-        if allowed(signed, each, limit):
-            signed.append(each)
+    for spent in sorted([*tried, last], key=lambda spend: spend.signed_at):
+        if allowed(signed, spent, limit):
+            signed.append(spent)
     for end in signed:
-        day = [each for each in signed if end.signed_at - ROLLING_DAY < each.signed_at <= end.signed_at]
-        mined = {each.nonce: max(other.amount for other in day if other.nonce == each.nonce) for each in day}
+        day = [spent for spent in signed if end.signed_at - ROLLING_DAY < spent.signed_at <= end.signed_at]
+        mined = {spent.nonce: max(other.amount for other in day if other.nonce == spent.nonce) for spent in day}
         assert sum(mined.values()) <= limit.per_day
-    for plan in {each.plan for each in signed} - {None}:
-        of_plan = [each for each in signed if each.plan == plan]
-        mined = {each.nonce: max(other.amount for other in of_plan if other.nonce == each.nonce) for each in of_plan}
+    for plan in {spent.plan for spent in signed} - {None}:
+        of_plan = [spent for spent in signed if spent.plan == plan]
+        mined = {spent.nonce: max(other.amount for other in of_plan if other.nonce == spent.nonce) for spent in of_plan}
         assert sum(mined.values()) < limit.per_plan
 
 
