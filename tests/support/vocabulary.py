@@ -66,6 +66,7 @@ LEFT_OUT: Final = (
     "bench/results/",  # figures of the past, under the names they had
     "bench/peers/",  # other projects' interfaces
     "contracts/artifacts/",
+    "src/paimon_devkit/stack/unprivileged_user.py",  # the Unix user `nobody`
     "src/paimon/infrastructure/blockchain/abi/",
     "package-lock.json",
 )

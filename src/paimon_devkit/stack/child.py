@@ -39,7 +39,7 @@ class ChildSpec:
 
     env            the whole environment; None inherits this process's
     before_start   runs before every spawn, restarts included; an error from it counts as a failed start
-    after_exit     runs when a process has ended, in whatever way
+    after_exit     runs when a process has ended, in any way
     ready          a probe, repeated until True. It must answer within about a second, and may finish the start (the chain moves
                    its clock there). An OSError from it means "not ready yet".
     stop_signal    goes to the leader alone; the group is killed after `grace_seconds`

@@ -44,7 +44,7 @@ class EmbeddedChain:
     ) -> None:
         """Describe a chain in the demo's data folder; nothing starts yet. Raises PortInUse.
 
-        `anvil` is the program. A block is final when it lies two epochs below the head.
+        `anvil` is the program. A block is final two epochs below the head.
         """
         self._data = data
         self._home = data / "chain"

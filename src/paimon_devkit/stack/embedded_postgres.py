@@ -3,9 +3,9 @@
 The roles are `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations) and
 `paimon_app` (logs in, owns nothing). Their passwords are random and kept beside the data.
 
-Started by root, the server runs as `postgres` or `nobody`. When that user cannot reach the data folder (a clone below /root),
-the cluster lives in a folder below /var/tmp named after the data folder. `notice` then says so, and `location` in the data
-folder records it. A data folder that was deleted and made again starts with an empty cluster.
+Started by root, the server runs as an unprivileged user (unprivileged_user.py). When that user cannot reach the data folder
+(a clone below /root), the cluster lives in a folder below /var/tmp named after the data folder. `notice` then says so, and
+`location` in the data folder records it. A data folder that was deleted and made again starts with an empty cluster.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """End the supervisor's children when the supervisor is gone.
 
-This is a small process, run as a script with a pipe as standard input. Its lines are "+ PID SIGNAL" (watch a process group, and
-stop its leader by this signal) and "- PID" (the group has ended). The kernel closes the pipe in whatever way the supervisor
+This is a small process, run as a script with a pipe as standard input. Its lines are "+ PID SIGNAL" (watch a process group,
+and stop its leader by this signal) and "- PID" (the group has ended). The kernel closes the pipe however the supervisor
 ends. The guard then sends each listed leader its signal, and kills the group once the leader has ended, at latest after
 GRACE_SECONDS. The parent-death signal that launch.py sets is quicker, but reaches only the direct child, and only on Linux;
 the guard reaches grandchildren on every platform.

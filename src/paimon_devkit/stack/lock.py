@@ -9,7 +9,7 @@ from paimon_devkit.stack.errors import DataFolderLocked
 
 
 class DataFolderLock:
-    """Hold an flock on `supervisor.lock` in the data folder. The kernel releases it when the holder ends, in whatever way."""
+    """Hold an flock on `supervisor.lock` in the data folder. The kernel releases it when the holder ends, in any way."""
 
     def __init__(self, data: Path) -> None:
         self._path = data / "supervisor.lock"

@@ -33,7 +33,7 @@ def clear_leftovers(cluster: Path) -> None:
 
 
 def remove_cluster(records: Path) -> None:
-    """Delete a cluster and its records (embedded_postgres.py lists them), in whatever state they are."""
+    """Delete a cluster and its records (embedded_postgres.py lists them), in any state."""
     location = records / "location"
     home = Path(location.read_text().strip()) if location.exists() else records
     if (home / "cluster").exists():

@@ -113,7 +113,7 @@ def test_audit_command_reports_differences_by_exit_code(
         (("1", "999999"), f"blocks {recorded.first} to {recorded.last} are recorded"),
         ((*blocks, "--endpoint", "ftp://node"), "--endpoint must be a URL"),
         ((*blocks, "--endpoint", "http://127.0.0.1:9/s3cr3t"), "(--endpoint)"),
-        (("100", "1"), "the range is reversed: block 100 lies after block 1"),
+        (("100", "1"), "the range is reversed: block 100 is after block 1"),
     ):
         refused = cli.start("audit-chain", *arguments, env=env | {"PAIMON_CHAIN__ATTEMPTS_MAX": "1"})
         assert refused.wait() == 2, refused.output_text

@@ -43,7 +43,7 @@ def audit_chain_command(context: typer.Context, first: First, last: Last, endpoi
     It raises the proof of blocks without a difference.
     """
     if first > last:
-        exit_with_message(f"the range is reversed: block {first} lies after block {last}; give the earlier one first")
+        exit_with_message(f"the range is reversed: block {first} is after block {last}; give the earlier one first")
     with exit_on_error(node_setting=_url_setting(endpoint)):
         result = asyncio.run(_audit(load_settings(context.obj), first, last, endpoint))
     for discrepancy in result.discrepancies:
