@@ -68,7 +68,7 @@ async def test_example_migration_runs_on_every_edition_with_application_rights(
         async with database.write() as session:
             await session.execute(text("INSERT INTO ops.notices (text) VALUES ('so it is')"))
             await session.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 1, now(), 'here')"))
-    assert rows(edition_database, "SELECT id, words FROM ops.notices") == [(1, "so it is")]
+    assert rows(edition_database, "SELECT id, text FROM ops.notices") == [(1, "so it is")]
 
 
 def test_example_migration_can_be_reverted(owner_url: str, next_migration: Path) -> None:
