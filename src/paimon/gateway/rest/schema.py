@@ -19,9 +19,9 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-def iso_z(moment: datetime) -> str:
+def iso_z(instant: datetime) -> str:
     """Format a time as 2026-01-31T12:00:00Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _address(value: object) -> Address:

@@ -41,7 +41,7 @@ async def transactions(
 ) -> Any:
     """Transactions of every sender, this system's included. With `block`, only those up to that block."""
     if start_date is not None and end_date is not None and start_date > end_date:
-        raise InvalidInput("endDate", "endDate lies before startDate")
+        raise InvalidInput("endDate", "endDate is before startDate")
     filters = TransactionFilter(contract, event, start_date, end_date)
 
     async def read(session: ReadSession, page: PageRequest) -> DatedListing[ChainTransactionView]:

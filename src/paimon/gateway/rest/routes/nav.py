@@ -42,9 +42,10 @@ async def history(
 ) -> Any:
     """Each point is the last of its interval, computed from figures of one block, with the contract's own figures beside it."""
     if start_date is not None and end_date is not None and start_date > end_date:
-        raise InvalidInput("endDate", "endDate lies before startDate")
+        raise InvalidInput("endDate", "endDate is before startDate")
     query = HistoryQuery(start_date, end_date, interval)
-    encoded = await FundDocuments(context.database, context.redis).read_history(query, points_max=context.settings.nav.history_points_max)
+    documents = FundDocuments(context.database, context.redis)
+    encoded = await documents.read_history(query, points_max=context.settings.nav.history_points_max)
     if response_format is ResponseFormat.JSON:
         return wrap_encoded(encoded)
     return await unpaged_response(context, response_format, _HISTORY, NavHistoryView.model_validate_json(encoded))

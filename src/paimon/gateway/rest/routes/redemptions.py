@@ -52,7 +52,7 @@ async def index(
     end_date: Annotated[date | None, Query(alias="endDate", description="UTC day of the request, included")] = None,
 ) -> Any:
     if start_date is not None and end_date is not None and start_date > end_date:
-        raise InvalidInput("endDate", "endDate lies before startDate")
+        raise InvalidInput("endDate", "endDate is before startDate")
     filters = RedemptionFilter(status, channel, owner, start_date, end_date)
 
     async def read(session: ReadSession, page: PageRequest) -> Listing[RedemptionView]:

@@ -21,7 +21,7 @@ class OverviewLayersView(ApiModel):
 
 
 class HeldAssetView(ApiModel):
-    """One asset in the vault. A delisted asset has value 0, whatever its balance."""
+    """One asset in the vault. A delisted asset has value 0."""
 
     token: AddressText
     tier: Literal["L1", "L2", "L3"]

@@ -106,7 +106,7 @@ class PurchaseTermsView(ApiModel):
 
 
 class AssetView(ApiModel):
-    """One asset that is or was listed by the controller. A delisted asset has value 0, whatever its balance."""
+    """One asset that is or was listed by the controller. A delisted asset has value 0."""
 
     token: AddressText
     symbol: str | None = Field(description="as the token returns it; null until it was read")

@@ -83,7 +83,7 @@ class ProposalView(ApiModel):
     created_at: Time
     expires_at: Time
     closed_at: Time | None
-    executed_tx_hash: HashText | None = Field(description="the transaction that used the nonce, whatever its sender")
+    executed_tx_hash: HashText | None = Field(description="the transaction that used the nonce, of any sender")
     threshold: int
     signed_by: list[AddressText] = Field(description="owners whose signature counts now")
     missing_signers: list[AddressText] = Field(description="owners who have not signed")

@@ -25,7 +25,7 @@ class RiskEventView(ApiModel):
     first_seen_block: int
     last_seen_at: Time
     last_seen_block: int = Field(description="the block at which both figures were read last")
-    age_seconds: int = Field(description="from its first sighting until now, or until it was resolved")
+    age_seconds: int = Field(description="from `firstSeenAt` until now, or until it was resolved")
     acknowledged_at: Time | None
     acknowledged_by: AddressText | None
     resolved_at: Time | None
