@@ -120,7 +120,8 @@ async def record_fault(database: Database) -> None:
 async def age_faults(database: Database, *, hours: int) -> None:
     async with database.write() as session:
         await session.execute(
-            text("UPDATE ops.endpoint_faults SET last_seen_at = last_seen_at - make_interval(hours => :hours)"), {"hours": hours}
+            text("UPDATE ops.endpoint_faults SET last_seen_at = last_seen_at - make_interval(hours => :hours)"),
+            {"hours": hours},
         )
 
 
