@@ -45,7 +45,7 @@ def generate_history(
 ) -> Summary:
     """Generate a number of actions, or of days of the fund, or both: the actions are then spread over the days.
 
-    `exclusive` means that no application runs: the market then does everything that becomes due, and ignores what `config` leaves.
+    `exclusive` means that no application runs: the market then does everything that becomes due, despite `config`.
 
     Raises:
         MarketError: neither actions nor days are given, or the chain refuses or does not answer.

@@ -76,7 +76,8 @@ def run() -> None:
 def _collector_skips_imports() -> Iterator[None]:
     """Keep the garbage collector from the modules imported here, now and at exit.
 
-    Modules stay until the process ends. Searching them for garbage takes as long as importing them: 0.7 s of CPU of the listener.
+    Modules stay until the process ends. Searching them for garbage takes as long as importing them: 0.7 s of the listener's
+    CPU time.
     """
     gc.disable()
     try:
