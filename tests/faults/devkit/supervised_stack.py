@@ -1,6 +1,6 @@
 """Supervise real servers in a process that test_supervisor.py kills.
 
-    python supervised_stack.py DATA full|database|light
+    python -m tests.faults.devkit.supervised_stack DATA full|database|light
 
 It prints one line of JSON once everything runs, then waits.
 """

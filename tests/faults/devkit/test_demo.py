@@ -147,14 +147,14 @@ def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     demo.wait_for_status("APPROVED", request_id)
     demo.run("warp", "6d")  # 2 + 6 days: due only if chain time was kept
     assert "Settled: shares burned, money paid" in demo.wait_for_status("SETTLED", request_id)
-    assert "differences: 0" in demo.reconcile()
+    assert "discrepancies: 0" in demo.reconcile()
 
     assert demo.end(signal.SIGKILL) == -signal.SIGKILL
     assert eventually(lambda: not demo.processes(), 20), f"left behind: {demo.processes()}"
 
     demo.start()
     demo.wait_for_status("SETTLED", request_id)
-    assert "differences: 0" in demo.reconcile()
+    assert "discrepancies: 0" in demo.reconcile()
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
     assert demo.printed.endswith("Stopping …\n")
     assert not demo.processes()

@@ -21,7 +21,7 @@ def test_smoke_passes_while_listener_worker_and_signer_are_killed(data_folder: P
     command = [sys.executable, "-m", "paimon", "smoke", "--kills", str(KILLS), "--seed", str(SEED)]
     result = subprocess.run([*command, "--data", str(data_folder / "smoke")], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-4_000:] + result.stderr[-2_000:]
-    assert "differences: 0" in result.stdout
+    assert "discrepancies: 0" in result.stdout
     (killed,) = re.findall(r"killed (\d+) times with seed", result.stdout)
     assert int(killed) >= KILLS
     for process in ("listener", "worker", "signer"):

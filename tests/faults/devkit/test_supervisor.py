@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.support.ignored_signals import ignoring
+from tests.support.paths import ROOT
 
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import ChildSpec
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 
-STACK = Path(__file__).with_name("supervised_stack.py")
+STACK = "tests.faults.devkit.supervised_stack"
 QUICK = RestartPolicy(first_delay_seconds=0.01, delay_seconds_max=0.02)
 SLEEPER = ("sleep", "600")
 
@@ -83,8 +84,8 @@ class Stack:
     """supervised_stack.py as a process, started with some signals ignored."""
 
     def __init__(self, data: Path, size: str, *, ignored: Sequence[signal.Signals] = ()) -> None:
-        command = [sys.executable, str(STACK), str(data), size]
-        self.process = subprocess.Popen(ignoring(ignored, *command) if ignored else command, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", STACK, str(data), size]
+        self.process = subprocess.Popen(ignoring(ignored, *command) if ignored else command, stdout=subprocess.PIPE, cwd=ROOT)
         assert self.process.stdout is not None
         self.report: dict[str, Any] = json.loads(self.process.stdout.readline())
         self.all_pids = {self.report["guard"]}.union(*(group(pid) for pid in self.report["pids"].values()))

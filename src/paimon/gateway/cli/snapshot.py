@@ -66,7 +66,7 @@ def _lines(snapshot: FundSnapshot) -> dict[str, str]:
         "shares": f"{display(snapshot.total_supply, 18)}, {display(snapshot.locked_shares, 18)} of them locked",
         "oldest price": "unknown" if age is None else f"{age} old",
         **{
-            f"{each.tier} {checksum(each.token)[:10]}…": f"{money(each.value)}{'' if each.is_listed else '  (off the list)'}"
-            for each in snapshot.assets
+            f"{asset.tier} {checksum(asset.token)[:10]}…": f"{money(asset.value)}{'' if asset.is_listed else '  (delisted)'}"
+            for asset in snapshot.assets
         },
     }
