@@ -197,7 +197,7 @@ async def require_ready(context: AppContext) -> None:
     """Refuse to start without a matching database, Redis and chain. The error's message says what to do.
 
     Raises:
-        DatabaseBehind, DatabaseAhead, DatabaseOutlived: the database has another version's migrations.
+        DatabaseBehind, DatabaseAhead, DatabaseTooOld: the database has another version's migrations.
         UnsupportedServer: the database server is too old.
         ChainMismatch, ContractsMissing: the node or the addresses are not this fund's.
         DatabaseUnreachable, RedisUnreachable, NodeUnreachable: a service does not answer.

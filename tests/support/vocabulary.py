@@ -86,8 +86,9 @@ class Hit(NamedTuple):
 
 
 def split_names(text: str) -> str:
-    """Return the text in lower case with every identifier split into its words."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    """Return the text in lower case, without hexadecimal numbers, with every identifier split into its words."""
+    without_hex = re.sub(r"0x[0-9a-fA-F]+", " ", text)
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", without_hex)
     return re.sub(r"[_\-:./]+", " ", apart).lower()
 
 

@@ -1,1 +1,1 @@
-"""The floor that talks to people and programs: REST, WebSocket, Celery tasks, the signer's socket, the command line."""
+"""The layer that talks to people and programs: REST, WebSocket, Celery tasks, the signer's socket, the command line."""

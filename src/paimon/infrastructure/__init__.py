@@ -1,1 +1,1 @@
-"""The tools the house stands on: database, cache, queue, chain, keys, logs. Knows the domain, nothing above."""
+"""The layer of technical services: database, cache, queue, chain, keys, logs. It imports the domain and settings."""

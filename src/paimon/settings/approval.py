@@ -12,9 +12,11 @@ class ApprovalRuleSettings(SettingsGroup):
     """Policy of one ticket type. The seconds count from the opening of the ticket."""
 
     required_approvals: int = Field(1, ge=1, description="approving votes that decide a ticket")
-    warn_seconds: int = Field(description="seconds until the first reminder")
-    escalate_seconds: int = Field(description="seconds until the escalation")
-    deadline_seconds: int = Field(description="seconds until the ticket is overdue; it stays open and alarms")
+    warn_seconds: int = Field(description="seconds until the ticket is logged as late, stage WARN")
+    escalate_seconds: int = Field(description="seconds until it is logged as late, stage ESCALATE")
+    deadline_seconds: int = Field(
+        description="seconds until the ticket is overdue; PaimonTicketOverdue fires, the ticket stays open"
+    )
 
 
 class ApprovalSettings(SettingsGroup):

@@ -8,7 +8,7 @@ from paimon.settings.base import SettingsGroup
 
 
 class NavSettings(SettingsGroup):
-    """Snapshots, NAV publication and attribution. Source of the threshold: decisions, "Differences"."""
+    """Snapshots, NAV publication and attribution. Source of the threshold: docs/concepts/nav.md."""
 
     material_threshold_bps: Bps = Field(
         MATERIAL_THRESHOLD, ge=0, description="basis points of net assets from which a discrepancy withholds NAV"

@@ -24,7 +24,7 @@ from paimon.composition import open_app_context, open_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
-from paimon.infrastructure.database.version import DatabaseOutlived
+from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
@@ -276,7 +276,7 @@ class DemoStack:
     def _prepare_database(self) -> None:
         try:
             self._report_progress("database", f"at migration {run_migrations(self.settings)}")
-        except DatabaseOutlived as error:
+        except DatabaseTooOld as error:
             raise self._unusable_database(error.what) from error
         asyncio.run(self._seed_users())
 

@@ -175,7 +175,7 @@ class SmokeRun:
         for discrepancy in result.discrepancies:
             self.print_line(f"   {discrepancy}")
         self.print_line(f"   {result.figures_compared} figures compared at block {result.at}")
-        self.print_line(f"differences: {len(result.discrepancies)}")
+        self.print_line(f"discrepancies: {len(result.discrepancies)}")
         if result.discrepancies:
             raise SmokeFailed(f"{len(result.discrepancies)} figures differ between the recorded state and the chain")
 

@@ -14,7 +14,7 @@ from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_app_engine
-from paimon.infrastructure.database.version import DatabaseBehind, DatabaseOutlived, UnsupportedServer
+from paimon.infrastructure.database.version import DatabaseBehind, DatabaseTooOld, UnsupportedServer
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -156,9 +156,9 @@ async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
         connection.execute(text("UPDATE public.alembic_version SET version_num = :outlived"), {"outlived": outlived})
     before = catalogue(owner)
     message = rf"at migration {outlived} of a chain from before 0001_initial.*: take an empty database, run `paimon db upgrade`"
-    with pytest.raises(DatabaseOutlived, match=message):
+    with pytest.raises(DatabaseTooOld, match=message):
         await version.require_current(database.engine)
-    with pytest.raises(DatabaseOutlived, match=message):
+    with pytest.raises(DatabaseTooOld, match=message):
         migrate.upgrade(owner_url, app_role="paimon_app")
     assert catalogue(owner) == before
 

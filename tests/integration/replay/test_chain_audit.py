@@ -103,12 +103,12 @@ def test_audit_command_reports_differences_by_exit_code(
     blocks = (str(recorded.first), str(recorded.last))
     clean = cli.start("audit-chain", *blocks, "--endpoint", fund.node.http_url, env=env)
     assert clean.wait() == 0, clean.output_text
-    assert "differences: 0" in clean.output_text
+    assert "discrepancies: 0" in clean.output_text
     assert execute(owner_url, f"DELETE FROM derived.raw_logs WHERE {SECOND.format('raw_logs')}") == 1
     differing = cli.start("audit-chain", *blocks, env=env)
     assert differing.wait() == 1, differing.output_text
     assert "on the chain, not recorded" in differing.output_text
-    assert "differences: 1" in differing.output_text
+    assert "discrepancies: 1" in differing.output_text
     for arguments, message in (
         (("1", "999999"), f"blocks {recorded.first} to {recorded.last} are recorded"),
         ((*blocks, "--endpoint", "ftp://node"), "--endpoint must be a URL"),

@@ -34,7 +34,7 @@ class UnknownVersion(Exception):
 
 def to_stored_json(snapshot: FundSnapshot) -> dict[str, Any]:
     """Return a snapshot in the storage format."""
-    fees, buffer, contract, switches = snapshot.fees, snapshot.buffer, snapshot.contract, snapshot.flags
+    fees, buffer, contract, flags = snapshot.fees, snapshot.buffer, snapshot.contract, snapshot.flags
     return {
         "version": VERSION,
         "block": {
@@ -73,10 +73,10 @@ def to_stored_json(snapshot: FundSnapshot) -> dict[str, Any]:
         },
         "defaultSlippageBps": str(snapshot.default_slippage),
         "switches": {
-            "vaultPaused": switches.vault_paused,
-            "managerPaused": switches.manager_paused,
-            "controllerPaused": switches.controller_paused,
-            "emergencyMode": switches.emergency_mode,
+            "vaultPaused": flags.vault_paused,
+            "managerPaused": flags.manager_paused,
+            "controllerPaused": flags.controller_paused,
+            "emergencyMode": flags.emergency_mode,
         },
         "inTransit": [_order(order) for order in snapshot.in_transit],
         "contract": {

@@ -60,7 +60,7 @@ def redecode_logs(
     """Decode logs with the present ABIs; those that operators decided to skip are marked as skipped.
 
     Raises:
-        ForeignLogs: a log is of a contract that neither the settings name nor an event brought in.
+        ForeignLogs: a log is of a contract that is neither in the settings nor discovered by an event.
     """
     names = {
         contract.address: contract.contract

@@ -8,7 +8,7 @@ Source: docs/concepts/fund.md, "Approvals".
 
 Votes decide a ticket. Only the chain *closes* it (`closed_at`), when the request shows the outcome. The chain's outcome
 wins: a request that was decided by a direct contract call is adopted as `decided_externally`. A deadline never rejects a
-redemption: an overdue ticket stays open and raises an alarm.
+redemption: an overdue ticket stays open, is logged, and fires an alert.
 """
 
 from dataclasses import dataclass, replace

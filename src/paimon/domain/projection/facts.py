@@ -70,7 +70,7 @@ class Facts:
     alerts: list[LiquidityAlert] = field(default_factory=list)
 
     def record_event(self, event: FundEvent, contract: ContractName, log_position: LogPosition) -> None:
-        """Record the fact that one event is by itself; other events add nothing."""
+        """Append the fact that this event alone determines; other events add nothing."""
         match event:
             case DepositProcessed(sender=sender, receiver=receiver, assets=assets, shares=shares):
                 self.deposits.append(Deposit(log_position, sender, receiver, assets, shares))

@@ -1,4 +1,4 @@
-"""Decide when NAV may be published: never while a material discrepancy is open. Source: decisions, "Differences".
+"""Decide when NAV may be published: never while a material discrepancy is open. Source: docs/concepts/nav.md.
 
 A discrepancy of amounts is material from a number of basis points of net assets on (1 by default). Shares are valued at
 NAV and tokens at their price. Any other discrepancy concerns a status (a request's owner or status, a role, a pause), and

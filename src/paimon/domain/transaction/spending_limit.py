@@ -49,7 +49,9 @@ def require_within_limit(limit: SpendingLimit, signed: Iterable[Spend], proposed
     if proposed.plan is not None:
         plan = _sum_by_nonce([spend for spend in signed if spend.plan == proposed.plan], proposed)
     if plan >= limit.per_plan:
-        raise LimitExceeded(f"the plan would move {plan}, this wallet's plans stay below {limit.per_plan}")
+        raise LimitExceeded(
+            f"the plan would move {plan}, this wallet's plans stay below {limit.per_plan} (raw units of the asset)"
+        )
     since = proposed.signed_at - ROLLING_DAY
     day = _sum_by_nonce([spend for spend in signed if spend.is_open or spend.signed_at > since], proposed)
     if day > limit.per_day:

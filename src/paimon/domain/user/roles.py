@@ -29,7 +29,7 @@ class Permission(StrEnum):
     READ = "read"
     SETTLE = "settle"
     HANDLE_RISK = "handle_risk"
-    REPLAY_MESSAGES = "replay_outbox"
+    REPLAY_MESSAGES = "replay_messages"
     DECIDE_APPROVAL = "decide_approval"
     HANDLE_TRANSACTIONS = "handle_transactions"
     EXECUTE_PLAN = "execute_plan"

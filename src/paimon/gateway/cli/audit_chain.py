@@ -49,7 +49,7 @@ def audit_chain_command(context: typer.Context, first: First, last: Last, endpoi
     for discrepancy in result.discrepancies:
         print(discrepancy)
     print(f"{pluralize(result.blocks, 'block')} audited, the receipts of {result.blocks_with_receipts} of them read")
-    print(f"differences: {len(result.discrepancies)}")
+    print(f"discrepancies: {len(result.discrepancies)}")
     if result.discrepancies:
         raise typer.Exit(1)
 

@@ -19,7 +19,7 @@ def run_migrations(settings: Settings) -> str:
     Return the revision reached.
 
     Raises:
-        MigrationError, UnsupportedServer, DatabaseAhead, DatabaseOutlived.
+        MigrationError, UnsupportedServer, DatabaseAhead, DatabaseTooOld.
     """
     options = settings.database
     if options.owner_url is None:

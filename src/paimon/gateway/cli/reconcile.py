@@ -45,7 +45,7 @@ def reconcile_command(context: typer.Context, assign: Assign = None) -> None:
     for event in result.events:
         print(_line(event, result.compared_at))
     print(f"{pluralize(result.figures_compared, 'figure')} compared at block {result.at}")
-    print(f"differences: {len(result.discrepancies)}")
+    print(f"discrepancies: {len(result.discrepancies)}")
     if result.discrepancies:
         raise typer.Exit(1)
 

@@ -1,1 +1,1 @@
-"""Redis: encoded responses, live messages, processed ids. Everything in it can be lost."""
+"""Redis: encoded responses, endpoint states, live messages. Everything in it can be lost."""

@@ -43,7 +43,7 @@ def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", ret
     All of it happens in one transaction.
 
     Raises:
-        UnsupportedServer, DatabaseAhead, DatabaseOutlived.
+        UnsupportedServer, DatabaseAhead, DatabaseTooOld.
     """
     engine = create_engine(owner_url)
     try:

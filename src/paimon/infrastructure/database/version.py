@@ -29,7 +29,7 @@ class DatabaseAhead(StartupError):
         )
 
 
-class DatabaseOutlived(StartupError):
+class DatabaseTooOld(StartupError):
     """The database was made by migrations that were removed, so it cannot be upgraded. The message says what to do instead."""
 
     def __init__(self, found: str) -> None:
@@ -69,11 +69,11 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def require_shipped(found: str | None) -> None:
-    """Check that this version has the migration `found`, or that there is none. Raises DatabaseAhead or DatabaseOutlived."""
+    """Check that this version has the migration `found`, or that there is none. Raises DatabaseAhead or DatabaseTooOld."""
     if found is None or found in shipped_revisions():
         return
     if found.isdigit():  # before 0001_initial a revision was a number alone
-        raise DatabaseOutlived(found)
+        raise DatabaseTooOld(found)
     raise DatabaseAhead(found)
 
 
@@ -81,7 +81,7 @@ async def require_current(engine: AsyncEngine) -> None:
     """Check that the database is at this version's newest migration.
 
     Raises:
-        UnsupportedServer, DatabaseBehind, DatabaseAhead, DatabaseOutlived.
+        UnsupportedServer, DatabaseBehind, DatabaseAhead, DatabaseTooOld.
     """
     async with engine.connect() as connection:
         await connection.run_sync(require_server)

@@ -1,4 +1,6 @@
-"""Open a risk event for an intent whose state the node has not told for minutes, until the node tells it or the intent ends.
+"""Open a risk event for an intent whose effect the node has not reported for minutes.
+
+The event is resolved when the node reports the effect, or when the intent ends.
 
 The effect may have happened or not. Nothing waits behind the intent, so that no other step would notice it.
 """

@@ -63,7 +63,7 @@ async def acknowledge(
     "/{eventId}/resolve", summary="Resolve a risk event", responses=documented_responses("risk_event", *_ACTION_ERRORS)
 )
 async def resolve(event_id: RiskEventId, body: ResolveBody, context: ContextDep, user: RiskHandler) -> Envelope[RiskEventView]:
-    """409 for a reconciliation break: the first reconciliation that no longer finds it resolves it."""
+    """409 for a kind that only a later check, a reconciliation or `paimon recover` resolves."""
     event = await resolve_event(context.database, event_id, by=user, note=body.note)
     return Envelope[RiskEventView](data=await _view(context, event))
 

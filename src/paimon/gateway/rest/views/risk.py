@@ -29,8 +29,8 @@ class RiskEventView(ApiModel):
     acknowledged_at: Time | None
     acknowledged_by: AddressText | None
     resolved_at: Time | None
-    resolved_block: int | None = Field(description="block of the first reconciliation that did not find it any more")
-    resolved_by: AddressText | None = Field(description="the user who resolved it; null if a reconciliation did")
+    resolved_block: int | None = Field(description="block of the first check or reconciliation that no longer found it")
+    resolved_by: AddressText | None = Field(description="the user who resolved it; null if a check or reconciliation did")
     note: str | None
 
     @classmethod

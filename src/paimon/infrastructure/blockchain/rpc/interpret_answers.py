@@ -1,8 +1,8 @@
 """Interpret a node's answer to a request at a height, and perhaps for the state of that block.
 
 For old state two answers differ. "Not reached yet" passes by itself, and another node may have the block. "Pruned" does not
-pass: an archive endpoint has the state, or an operator has to configure one. Some nodes say the second in the words of the
-first.
+pass: an archive endpoint has the state, or an operator has to configure one. Some nodes report pruned state with the
+message of a block that they have not reached.
 """
 
 from collections.abc import Iterable
