@@ -1,4 +1,4 @@
-"""Logs of more blocks than a provider returns at once: every log is fetched once, whatever the provider's cap and error."""
+"""Logs of more blocks than a provider returns at once: every log is fetched once, at any provider's cap and error."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Whatever a node returns for a range, the proven logs are those that the headers commit to, and faults are recorded."""
+"""The proven logs of a range are those that the headers commit to, for any answer of a node; faults are recorded."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack

@@ -47,7 +47,7 @@ async def assert_records_match_chain(app_context: AppContext, owner: AsyncEngine
         recorded = [_row_columns(row) for row in await session.scalars(select(RawLogRow))]
         tracked = await load_tracked_contracts(session)
         batches = list(await session.scalars(select(EventProcessingLogRow).order_by(EventProcessingLogRow.first_block)))
-        # A catch-up queues a reconciliation whatever it recorded; no log queued one, since none is quarantined (see below).
+        # Every catch-up queues a reconciliation; no log queued one, since none is quarantined (see below).
         messages = select(OutboxMessageRow).where(OutboxMessageRow.kind != RECONCILE)
         written_messages = Counter([_message(row) for row in await session.scalars(messages)])
         quarantined = (await session.execute(text("SELECT count(*) FROM derived.raw_logs WHERE reason IS NOT NULL"))).scalar()

@@ -107,7 +107,7 @@ class SafeFactory:
         return send(self.fund, {"to": checksum(call.to), "data": hex0x(call.data)}, by=by)
 
     def execute(self, scope: SafeScope, transaction: SafeTransaction, signatures: Sequence[OwnerSignature]) -> dict[str, Any]:
-        """Execute a Safe transaction outside this system. Return the receipt, whatever its status."""
+        """Execute a Safe transaction outside this system. Return the receipt, also of a failed execution."""
         return self.send(build_execution_call(scope.safe, transaction, pack_signatures(signatures)))
 
     def read(self, safe: Address, function: str, *args: Any) -> Any:

@@ -68,7 +68,7 @@ class TagFinality:
 
 @dataclass(frozen=True, slots=True)
 class DepthFinality:
-    """The block a fixed number of blocks below the head, whatever the node calls final."""
+    """The block a fixed number of blocks below the head; the node's own word on finality does not count."""
 
     depth: int
 

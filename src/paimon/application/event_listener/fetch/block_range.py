@@ -1,6 +1,6 @@
 """Fetch a range of blocks as one consistent value.
 
-Every header hashes to its stated hash, neighbours are chained by parent hash, and every log lies in one of the blocks.
+Every header hashes to its stated hash, neighbours are chained by parent hash, and every log is in one of the blocks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -192,7 +192,7 @@ async def fetch_segment(rpc: Rpc, first: int, last: int, queries: Sequence[LogQu
         except (KeyError, TypeError, ValueError) as error:
             raise InconsistentResponse(f"the node's logs of {begin} to {end} do not read: {error!r}") from error
         if between and not begin < min(between) <= max(between) < end:
-            raise InconsistentResponse(f"a log lies in none of blocks {begin} to {end}")
+            raise InconsistentResponse(f"a log is in none of blocks {begin} to {end}")
         known = {begin: opening, end: closing}
         known |= zip(between, await rpc.at_height(end).batch([_by_number(number) for number in between]), strict=True)
         numbers = sorted(known)
@@ -277,7 +277,7 @@ def _header(rpc: Rpc, raw: dict[str, Any], number: int) -> Header:
 def _log(raw: dict[str, Any], stamps: dict[str, BlockStamp]) -> ChainLog:
     block = stamps.get(raw["blockHash"])
     if block is None or raw.get("removed"):
-        raise InconsistentResponse(f"a log lies in block {raw['blockHash'][:10]}, which is none of the range's headers")
+        raise InconsistentResponse(f"a log is in block {raw['blockHash'][:10]}, which is none of the range's headers")
     return ChainLog(
         block,
         int(raw["logIndex"], 16),

@@ -58,7 +58,7 @@ class DecodedLog:
 
 
 def decode_log(log: ChainLog, names: Mapping[Address, ContractName], abis: Mapping[ContractName, ContractAbi]) -> DecodedLog:
-    """Decode one log as far as its ABI allows. Never raises, whatever a contract emits."""
+    """Decode one log as far as its ABI allows. Never raises, for any log a contract emits."""
     contract = names[log.address]
     try:
         found = abis[contract].decode_log(log.topics, log.data)

@@ -38,7 +38,7 @@ class LogQuery:
         return ("eth_getLogs", [query])
 
     def within(self, first: int, last: int) -> "LogQuery":
-        """Return the part of the query that lies in these blocks."""
+        """Return the part of the query for these blocks."""
         return replace(self, first=max(self.first, first), last=min(self.last, last))
 
     def matches(self, address: Address, topics: Sequence[bytes]) -> bool:

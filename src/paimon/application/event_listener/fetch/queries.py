@@ -26,7 +26,7 @@ class EndpointFaultCount:
 
 @dataclass(frozen=True, slots=True)
 class BlockSpan:
-    """A number of recorded blocks, all of them from `first` to `last`. Other blocks may lie between."""
+    """A number of recorded blocks, all of them from `first` to `last`. Other blocks may be between them."""
 
     first: int
     last: int

@@ -4,7 +4,7 @@ A header's hash is recomputed when the header is fetched, so its bloom and its r
 
     bloom excludes all tracked contracts   the block has none of their logs; nothing more is requested
     bloom does not                         its receipts are requested; once they have the header's root, the tracked logs
-                                           in them are recorded, whatever `eth_getLogs` returned
+                                           in them are recorded, also against what `eth_getLogs` returned
 
 Headers and receipts are expensive: every block has a header, and a block's receipts cover every transaction in it. Blocks
 far in the past are therefore proven by the agreement of two endpoints. Where the second endpoint does not answer, receipts

@@ -1,6 +1,6 @@
 """A block's 2048-bit bloom over the addresses and topics of its logs. It has no false negatives.
 
-Each log sets three bits for its address and three for each topic, whatever the topic's position. Source: Yellow Paper, 4.3.1.
+Each log sets three bits for its address and three for each topic, at any position. Source: Yellow Paper, 4.3.1.
 """
 
 from functools import lru_cache
