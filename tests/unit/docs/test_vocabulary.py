@@ -82,7 +82,9 @@ def test_a_retired_word_is_found_in_every_spelling(text: str) -> None:
     assert retired_words(text)
 
 
-@pytest.mark.parametrize("text", ["believes", "string", "during", "bring", "houseboat", "earliest", "supplies", "a clear task", "0x1deed5"])
+@pytest.mark.parametrize(
+    "text", ["believes", "string", "during", "bring", "houseboat", "earliest", "supplies", "a clear task", "0x1deed5"]
+)
 def test_a_word_that_contains_a_retired_word_is_not_found(text: str) -> None:
     assert not retired_words(text)
 
