@@ -49,7 +49,7 @@ demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
 smoke: setup ## Take five redemptions from request to settlement and compare with the chain (KILLS=21 SEED=7 kills processes)
 	@$(BIN)/paimon smoke $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
-walk: smoke
+walk: smoke # the former name of `make smoke`
 
 test: setup timescaledb ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=20 $(PYTEST_ARGS)
