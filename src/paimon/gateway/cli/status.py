@@ -115,7 +115,7 @@ def _official_nav(point: NavPoint | None) -> str:
 
 
 def _reconciliation(last: LastReconciliation | None) -> str:
-    return "none yet" if last is None else f"{last.discrepancies} differences at block {last.block}"
+    return "none yet" if last is None else f"{last.discrepancies} discrepancies at block {last.block}"
 
 
 def _processing(recent: ProcessingStats) -> str:
