@@ -192,3 +192,8 @@ def test_errors_are_documented_with_the_code_that_is_sent(document: dict[str, An
             if int(status) >= 400:
                 example = ErrorEnvelope.model_validate(response["content"]["application/json"]["example"])
                 assert example.error.code in codes[int(status)], f"{name} {status}"
+
+
+def test_no_two_models_share_a_name(document: dict[str, Any]) -> None:
+    """FastAPI tells models of one name apart by their modules: `paimon__gateway__rest__views__nav__LayersView`."""
+    assert [name for name in document["components"]["schemas"] if "paimon__" in name] == []
