@@ -176,10 +176,10 @@ async def test_command_line_decision_needs_a_named_user_with_the_role(
     run = partial(_run, cli, environment_of(api_client.settings))
     await _decide_on_the_command_line(api_client, dead_lettered, run)
     _, skipped = await run("quarantine", "show", "2", "0")
-    assert skipped.splitlines()[1] == "    left out"
+    assert skipped.splitlines()[1] == "    skipped"
     _, applied = await run("quarantine", "show", "2", "1")
     assert "2 1 APPLIED RedemptionManager RedemptionApproved" in applied
-    assert "left out" not in applied
+    assert "    skipped" not in applied
     first, second = await decisions(app_context.database)
     assert (first.kind, first.signature, second.kind, second.typed_data) == ("replay_message", None, "skip_log", None)
     async with app_context.database.read() as session:
