@@ -1,0 +1,1 @@
+"""Conversions between rows and domain values that several features share."""
