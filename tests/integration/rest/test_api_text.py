@@ -120,7 +120,7 @@ async def test_no_text_of_a_request_is_an_unexpected_error(
     api_client: ApiClient, endpoints: list[tuple[str, APIRoute]], data: st.DataObject
 ) -> None:
     path, route = data.draw(st.sampled_from(endpoints))
-    (method,) = route.methods or ()
+    method = min(route.methods or {"GET"})
     url, query = draw_path(data, path, route), draw_query(data, route)
     headers = {"Authorization": f"Bearer {api_client.token(SIGNED_IN)}", "Content-Type": "application/json"}
     content = None if route.body_field is None else draw_body(data, route)
