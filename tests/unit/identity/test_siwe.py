@@ -170,7 +170,7 @@ def test_parse_refuses_what_the_standard_does_not_allow(text: str) -> None:
 
 
 @given(messages)
-def test_message_fits_its_site_whatever_its_optional_fields_say(message: SignInMessage) -> None:
+def test_message_fits_its_site_with_any_optional_fields(message: SignInMessage) -> None:
     expected = SignInMessage(
         domain=message.domain,
         address=message.address,

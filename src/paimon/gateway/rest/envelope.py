@@ -54,7 +54,7 @@ class Envelope(ApiModel, Generic[Data]):
 
 
 EchoedText = Annotated[str, BeforeValidator(encodable)]
-"""Text that may repeat a part of the request, which may hold what UTF-8 cannot: an error must be written whatever it says."""
+"""Text that may repeat a part of the request, which may hold what UTF-8 cannot. An error must be written in every case."""
 
 
 class ErrorDetail(ApiModel):
