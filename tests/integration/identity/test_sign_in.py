@@ -2,7 +2,8 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from eth_account.messages import encode_defunct
@@ -10,9 +11,9 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy import delete, func, select, update
 from tests.support.api_client import ApiClient, require_example
 
-from paimon.domain.kernel.chain import parse_address
+from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.user.roles import UserRole
-from paimon.domain.user.siwe import parse, render
+from paimon.domain.user.siwe import SignInMessage, parse, render
 from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
 from paimon.infrastructure.database.sessions import Database
 
@@ -77,25 +78,91 @@ async def test_sign_in_is_refused_for_another_site_or_chain(api_client: ApiClien
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_sign_in_is_refused_for_a_message_that_was_not_issued(api_client: ApiClient) -> None:
-    issued = parse(await challenge_for(api_client, "vera"))
-    message = render(replace(issued, expires_at=issued.expires_at + timedelta(days=365)))
-    answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
+async def sign_in(api_client: ApiClient, name: str, message: str) -> tuple[int, str | None]:
+    """Sign the message as this user, and return the response's status and error code."""
+    body = {"message": message, "signature": personal_sign(api_client.accounts.account(name), message)}
+    answer = await api_client.post("/auth/verify", body)
+    return answer.status_code, answer.json().get("error", {}).get("code")
+
+
+def milliseconds(time: datetime) -> str:
+    """Write a time as JavaScript's `toISOString`."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.123Z"
+
+
+def wallets_own_message(issued: SignInMessage) -> str:
+    """Write a message over the challenge as a wallet's library does: no statement, milliseconds, every optional field."""
+    return (
+        f"http://{issued.domain} wants you to sign in with your Ethereum account:\n{checksum(issued.address)}\n\n\n"
+        f"URI: {issued.uri}\nVersion: 1\nChain ID: {issued.chain_id}\nNonce: {issued.nonce}\n"
+        f"Issued At: {milliseconds(issued.issued_at)}\n"
+        f"Expiration Time: {milliseconds(issued.issued_at + timedelta(minutes=2))}\n"
+        f"Not Before: {milliseconds(issued.issued_at - timedelta(minutes=1))}\n"
+        "Request ID: 7\nResources:\n- https://fund.example/terms\n- ipfs://Qm1"
     )
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 
 
-async def test_expired_challenge_is_refused_with_its_own_code(api_client: ApiClient, database: Database) -> None:
+async def test_wallets_own_message_over_the_challenge_signs_in_once(api_client: ApiClient) -> None:
+    message = wallets_own_message(parse(await challenge_for(api_client, "vera")))
+    assert await sign_in(api_client, "vera", message) == (200, None)
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
+
+
+@pytest.mark.parametrize(
+    "change", [{"statement": None}, {"expires_at": None}, {"statement": "Hello.", "resources": ()}, {"scheme": "http"}]
+)
+async def test_message_signs_in_with_its_own_optional_fields(api_client: ApiClient, change: dict[str, Any]) -> None:
+    message = render(replace(parse(await challenge_for(api_client, "vera")), **change))
+    assert await sign_in(api_client, "vera", message) == (200, None)
+
+
+async def test_address_without_its_checksum_is_refused(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "vera")
+    address = api_client.accounts.address("vera")
+    answer = await sign_in(api_client, "vera", message.replace(address, address.lower()))
+    assert answer == (400, "VALIDATION_ERROR")
+
+
+async def test_message_with_another_scheme_is_refused(api_client: ApiClient) -> None:
+    message = render(replace(parse(await challenge_for(api_client, "vera")), scheme="https"))
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
+
+
+async def test_message_that_is_not_valid_yet_is_refused(api_client: ApiClient) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
-    expired = replace(issued, issued_at=issued.issued_at - timedelta(hours=1), expires_at=issued.issued_at)
-    message = render(expired)
+    message = render(replace(issued, not_before=issued.issued_at + timedelta(minutes=4)))
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
+    assert await sign_in(api_client, "vera", render(issued)) == (200, None), "the challenge is not used up"
+
+
+async def test_sign_in_is_refused_for_a_nonce_that_was_not_issued(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    message = render(replace(issued, nonce="0" * len(issued.nonce)))
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
+
+
+async def test_challenge_of_another_wallet_is_refused(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    message = render(replace(issued, address=parse_address(api_client.accounts.address("willa"))))
+    assert await sign_in(api_client, "willa", message) == (401, "AUTH_INVALID")
+    assert await sign_in(api_client, "vera", render(issued)) == (200, None), "the challenge is not used up"
+
+
+async def test_expired_message_is_refused_with_its_own_code(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    message = render(replace(issued, expires_at=issued.issued_at))
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_EXPIRED")
+
+
+@pytest.mark.parametrize("own_expiry", [None, timedelta(days=365)])
+async def test_message_cannot_prolong_its_challenge(
+    api_client: ApiClient, database: Database, own_expiry: timedelta | None
+) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
     async with database.write() as session:
-        await session.execute(update(SignInChallengeRow).values(message=message, expires_at=expired.expires_at))
-    answer = await api_client.post(
-        "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("vera"), message)}
-    )
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_EXPIRED")
+        await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
+    message = render(replace(issued, expires_at=None if own_expiry is None else issued.issued_at + own_expiry))
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_EXPIRED")
 
 
 async def test_new_challenge_deletes_the_expired_ones(api_client: ApiClient, database: Database) -> None:

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
-from tests.support.chain.safes import SAFE_ABI, SENTINEL, address_of, owner_account, signature_by_key, signature_by_safe
+from tests.support.chain.safes import (
+    SAFE_ABI,
+    SENTINEL,
+    address_of,
+    owner_account,
+    signature_by_eth_sign,
+    signature_by_key,
+    signature_by_safe,
+)
 from tests.support.scenarios.multisig import SafeHarness
 
 from paimon.application.identity.permissions import NotPermitted
@@ -98,6 +106,33 @@ async def test_three_of_five_keys_and_safes_make_a_proposal_ready(safe_harness: 
     assert await status(safe_harness, hash_) is ProposalStatus.READY
     assert await safe_harness.execute_externally(hash_)
     assert await status(safe_harness, hash_) is ProposalStatus.EXECUTED
+
+
+async def test_eth_sign_signatures_count_and_execute_beside_others(safe_harness: SafeHarness) -> None:
+    hash_ = await safe_harness.propose("plan", safe_harness.no_op_call())
+    transaction, scope = await safe_harness.signed_content(hash_)
+    await safe_harness.submit(hash_, signature_by_eth_sign(owner_account(1), transaction, scope))
+    with pytest.raises(AlreadySigned):
+        await safe_harness.sign(hash_, 1)
+    await safe_harness.sign(hash_, 2)
+    assert await status(safe_harness, hash_) is ProposalStatus.READY
+    assert await safe_harness.execute_externally(hash_)
+
+
+async def test_eth_sign_signature_of_another_hash_or_owner_is_refused(safe_harness: SafeHarness) -> None:
+    hash_, other = await safe_harness.propose("plan"), await safe_harness.propose("other")
+    over_another = signature_by_eth_sign(owner_account(1), *await safe_harness.signed_content(other))
+    of_another = signature_by_eth_sign(owner_account(2), *await safe_harness.signed_content(hash_))
+    over_typed_data = await safe_harness.consent(hash_, 1)
+    shifted = over_typed_data.signature[:-1] + bytes([over_typed_data.signature[-1] + 4])
+    for refused in (
+        over_another,
+        replace(of_another, owner=address_of(owner_account(1))),
+        replace(over_typed_data, signature=shifted),
+    ):
+        with pytest.raises(SignatureRejected):
+            await safe_harness.submit(hash_, refused)
+    assert await count(safe_harness, SafeSignatureRow) == 0
 
 
 async def test_signature_that_the_safe_would_not_count_is_refused(safe_harness: SafeHarness) -> None:

@@ -38,7 +38,7 @@ async def test_unknown_routes_and_methods_get_the_error_envelope(api_client: Api
         assert refused(await api_client.client.get(path)) == (404, "NOT_FOUND"), path
     wrong_method = await api_client.client.delete("/api/v1/redemptions")
     assert refused(wrong_method) == (405, "METHOD_NOT_ALLOWED")
-    assert wrong_method.headers["Allow"] == "GET"
+    assert wrong_method.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(

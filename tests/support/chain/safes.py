@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import safe_eth.eth.contracts
 from eth_account import Account
+from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 from eth_utils.crypto import keccak
@@ -57,6 +58,13 @@ def signature_by_key(account: LocalAccount, transaction: SafeTransaction, scope:
     """Sign as an owner's wallet does."""
     signed = account.sign_typed_data(full_message=safe_transaction_document(transaction, scope))
     return OwnerSignature(address_of(account), bytes(signed.signature), is_contract_signature=False)
+
+
+def signature_by_eth_sign(account: LocalAccount, transaction: SafeTransaction, scope: SafeScope) -> OwnerSignature:
+    """Sign the hash as a text, and add 4 to the last byte, as a Safe's own tools do for an owner's `eth_sign`."""
+    digest = safe_transaction_hashes(transaction, scope).transaction
+    signature = bytes(account.sign_message(encode_defunct(primitive=digest)).signature)
+    return OwnerSignature(address_of(account), signature[:-1] + bytes([signature[-1] + 4]), is_contract_signature=False)
 
 
 def signature_by_safe(

@@ -19,7 +19,7 @@ from paimon.application.transactions.multisig.store import get_proposal, signatu
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x, parse_address
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeTransaction
+from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeScope, SafeTransaction
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction, load_policy
 from paimon.gateway.signer.policy_text import write_policy
@@ -135,13 +135,17 @@ class SafeHarness:
 
     async def consent(self, hash_: Hash32, signer: int | str) -> OwnerSignature:
         """Sign as a key, by its number, or as an inner Safe, by its name."""
-        row = await self.row(hash_)
-        transaction, scope = transaction_of(row), self.context.scope(Address(row.safe))
+        transaction, scope = await self.signed_content(hash_)
         if isinstance(signer, int):
             return signature_by_key(owner_account(signer), transaction, scope)
         return signature_by_safe(
             self.safes.inner[signer], [owner_account(number) for number in INNER_KEYS[signer]], transaction, scope
         )
+
+    async def signed_content(self, hash_: Hash32) -> tuple[SafeTransaction, SafeScope]:
+        """Return what an owner of the proposal signs: its transaction, and the Safe that counts it."""
+        row = await self.row(hash_)
+        return transaction_of(row), self.context.scope(Address(row.safe))
 
     async def submit(self, hash_: Hash32, consent: OwnerSignature, *, user: User | None = None) -> None:
         command = SignProposal(hash_, user or self.vera, consent.owner, hex0x(consent.signature))

@@ -12,8 +12,9 @@ from hexbytes import HexBytes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from safe_eth.safe.multi_send import MultiSendOperation, MultiSendTx
-from safe_eth.safe.safe_signature import SafeSignature, SafeSignatureContract, SafeSignatureEOA
+from safe_eth.safe.safe_signature import SafeSignature, SafeSignatureContract, SafeSignatureEOA, SafeSignatureEthSign
 from safe_eth.safe.safe_tx import SafeTx
+from tests.support.chain.safes import signature_by_eth_sign
 from tests.support.factories.strategies import ADDRESSES, AMOUNTS, UINT256
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address
@@ -107,14 +108,26 @@ def test_packed_signatures_read_back_owner_by_owner(keys: set[int], contracts: d
             assert isinstance(found, SafeSignatureEOA)
 
 
-@pytest.mark.parametrize(("given_", "packed"), [(0, 27), (1, 28), (27, 27), (28, 28)])
+@given(st.integers(1, 2**64), TRANSACTIONS, SCOPES)
+def test_eth_sign_signature_reads_back_as_its_owners(key: int, transaction: SafeTransaction, scope: SafeScope) -> None:
+    account = Account.from_key(key.to_bytes(32, "big"))
+    signed = signature_by_eth_sign(account, transaction, scope)
+    digest = safe_transaction_hashes(transaction, scope).transaction
+    (read,) = SafeSignature.parse_signature(pack_signatures([signed]), digest, ignore_trailing=False)
+    assert isinstance(read, SafeSignatureEthSign)
+    assert read.owner == account.address
+
+
+@pytest.mark.parametrize(("given_", "packed"), [(0, 27), (1, 28), (27, 27), (28, 28), (31, 31), (32, 32)])
 def test_key_signature_ends_in_the_form_of_the_safe(given_: int, packed: int) -> None:
     """In the last byte 0 and 1 mean a contract's signature and an approval on chain."""
     (last,) = pack_signatures([OwnerSignature(Address(bytes(20)), bytes(64) + bytes([given_]), False)])[64:]
     assert last == packed
 
 
-@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(64) + b"\x02", bytes(64) + b"\x1f", bytes(66)])
+@pytest.mark.parametrize(
+    "signature", [b"", bytes(64), bytes(64) + b"\x02", bytes(64) + b"\x1d", bytes(64) + b"\x21", bytes(66)]
+)
 def test_malformed_key_signature_is_not_packed(signature: bytes) -> None:
     with pytest.raises(MalformedOwnerSignature):
         pack_signatures([OwnerSignature(Address(bytes(20)), signature, False)])

@@ -1,11 +1,14 @@
 """Sign in with a wallet (EIP-4361): issue a challenge to sign, and verify the signed challenge for an access token.
 
-Every address that asks gets a challenge, so that asking does not show which addresses are users. A challenge works once,
-until its expiry by the database's clock; the next challenge that is issued deletes the expired ones.
+Every address that asks gets a challenge, so that asking does not show which addresses are users. A challenge works once, for
+its address, until its expiry by the database's clock; the next challenge that is issued deletes the expired ones.
+
+A wallet may sign the text of the challenge, or a message of its own library over the challenge's nonce, this site's domain
+and URI, and the chain. The message's own times can only shorten the challenge's life.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +19,7 @@ from paimon.application.identity.store import USER_WITH_CLOCK, consume_challenge
 from paimon.application.identity.tokens import AccessToken, TokenInvalid, decode_token, encode_token, new_token
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
-from paimon.domain.user.siwe import SignInMessage, differing_fields, parse, render
+from paimon.domain.user.siwe import SignInMessage, mismatched_fields, parse, render
 from paimon.errors import AuthenticationExpired, Unauthenticated
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
@@ -30,7 +33,7 @@ _NONCE_BYTES: Final = 16
 
 
 class SignInRefused(Unauthenticated):
-    """The signed message was not issued here, was used before, or was signed by another wallet."""
+    """The challenge was not issued here to this wallet, or was used before; or the message is another site's or wallet's."""
 
 
 class ChallengeExpired(AuthenticationExpired):
@@ -68,19 +71,20 @@ async def create_challenge(address: Address, *, database: Database, auth: AuthSe
     """Issue a fresh message for this wallet to sign."""
     async with database.write() as session:
         now = (await database_now(session)).replace(microsecond=0)
+        expires_at = now + timedelta(seconds=auth.challenge_ttl_seconds)
         message = SignInMessage(
             domain=auth.domain,
             address=address,
-            statement=STATEMENT,
             uri=auth.uri,
             chain_id=chain_id,
             nonce=secrets.token_hex(_NONCE_BYTES),
             issued_at=now,
-            expires_at=now + timedelta(seconds=auth.challenge_ttl_seconds),
+            expires_at=expires_at,
+            statement=STATEMENT,
         )
         text = render(message)
-        await insert_challenge(session, message.nonce, address, text, now=now, expires_at=message.expires_at)
-    return Challenge(text, message.nonce, message.expires_at)
+        await insert_challenge(session, message.nonce, address, text, now=now, expires_at=expires_at)
+    return Challenge(text, message.nonce, expires_at)
 
 
 async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignInResult:
@@ -91,24 +95,20 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
     """
     message = parse(text)
     signer = recover_text(text, parse_signature(signature))
-    expected = SignInMessage(
-        domain=auth.domain,
-        address=signer,
-        statement=STATEMENT,
-        uri=auth.uri,
-        chain_id=chain_id,
-        nonce=message.nonce,
-        issued_at=message.issued_at,
-        expires_at=message.expires_at,
-    )
-    if wrong := differing_fields(message, expected):
+    expected = replace(message, domain=auth.domain, address=signer, uri=auth.uri, chain_id=chain_id, scheme=_scheme(auth.uri))
+    if wrong := mismatched_fields(message, expected):
         raise SignInRefused(f"the signed message does not fit this site or its signer: {', '.join(wrong)}")
     async with database.write() as session:
         now = await database_now(session)
-        if message.expires_at <= now:
+        if message.not_before is not None and now < message.not_before:
+            raise SignInRefused("the signed message is not valid yet: its `Not Before` is in the future")
+        if message.expires_at is not None and message.expires_at <= now:
             raise ChallengeExpired
-        if not await consume_challenge(session, message.nonce, text, now=now):
-            raise SignInRefused("this challenge was not issued here, or was used before; ask for a new one")
+        expires_at = await consume_challenge(session, message.nonce, signer, now=now)
+        if expires_at is None:
+            raise SignInRefused("this challenge was not issued here to this wallet, or was used before; ask for a new one")
+        if expires_at <= now:
+            raise ChallengeExpired
         user = await find_user(session, signer)
     # Outside the transaction: the challenge is used up even when its signer is not a user.
     if user is None:
@@ -116,6 +116,10 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
     token = new_token(signer, now=now, ttl_seconds=auth.access_token_ttl_seconds)
     log.info("user.signed_in", address=checksum(signer), role=user.role)
     return SignInResult(user, encode_token(token, auth.token_secret), token.expires_at)
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0]
 
 
 async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> Caller:

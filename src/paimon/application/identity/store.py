@@ -56,13 +56,16 @@ async def insert_challenge(
     session.add(SignInChallengeRow(nonce=nonce, address=address, message=message, expires_at=expires_at))
 
 
-async def consume_challenge(session: WriteSession, nonce: str, message: str, *, now: datetime) -> bool:
-    """Mark the challenge as used; False when it was never issued or is used. Of two calls at once only one gets True."""
+async def consume_challenge(session: WriteSession, nonce: str, address: Address, *, now: datetime) -> datetime | None:
+    """Mark the address's challenge as used and return its expiry. Of two calls at once only one gets it.
+
+    Returns None when the challenge was never issued to this address, or is used.
+    """
     statement = (
         update(SignInChallengeRow)
-        .where(SignInChallengeRow.nonce == nonce, SignInChallengeRow.message == message, SignInChallengeRow.used_at.is_(None))
+        .where(SignInChallengeRow.nonce == nonce, SignInChallengeRow.address == address, SignInChallengeRow.used_at.is_(None))
         .values(used_at=now)
-        .returning(SignInChallengeRow.nonce)
+        .returning(SignInChallengeRow.expires_at)
         .execution_options(synchronize_session=False)
     )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+    return (await session.execute(statement)).scalar_one_or_none()

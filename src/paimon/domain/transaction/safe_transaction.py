@@ -29,6 +29,9 @@ MULTI_SEND: Final = parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 
 OWNER_SIGNATURE_BYTES: Final = 65
 
+_ETH_SIGN_SHIFT: Final = 4
+_ETH_SIGN_ENDS: Final = frozenset({27 + _ETH_SIGN_SHIFT, 28 + _ETH_SIGN_SHIFT})
+
 
 class SafeName(StrEnum):
     """The fund's Safes, smallest first."""
@@ -169,7 +172,7 @@ def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
     follows after the last 65 bytes.
 
     Raises:
-        MalformedOwnerSignature: an owner signed twice, or a key's signature is not 65 bytes that end in 27 or 28.
+        MalformedOwnerSignature: an owner signed twice, or a key's signature is not 65 bytes with a known last byte.
     """
     ordered = sorted(signatures, key=lambda signature: signature.owner)
     if len({signature.owner for signature in ordered}) != len(ordered):
@@ -184,8 +187,25 @@ def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
     return head + tail
 
 
+def eth_sign_form(signature: bytes) -> bytes | None:
+    """Return the wallet's own signature, r ‖ s ‖ 27 or 28, of one that `eth_sign` made, or None for any other.
+
+    Such an owner signed the hash as a text (EIP-191) and added 4 to the last byte. Source: `Safe.checkNSignatures`, v > 30.
+    """
+    if len(signature) != OWNER_SIGNATURE_BYTES or signature[-1] not in _ETH_SIGN_ENDS:
+        return None
+    return signature[:-1] + bytes([signature[-1] - _ETH_SIGN_SHIFT])
+
+
 def _normalized_key_signature(signature: bytes) -> bytes:
-    """Make the signature end in 27 or 28. (To a Safe, 0 and 1 there mean a contract and an approval on chain.)"""
+    """Make the signature end in 27 or 28. (To a Safe, 0 and 1 there mean a contract and an approval on chain.)
+
+    A signature by `eth_sign` stays as it is.
+    """
+    if eth_sign_form(signature) is not None:
+        return signature
     if len(signature) != OWNER_SIGNATURE_BYTES or signature[-1] not in (0, 1, 27, 28):
-        raise MalformedOwnerSignature(f"a key's signature is {OWNER_SIGNATURE_BYTES} bytes, the last of them 27 or 28")
+        raise MalformedOwnerSignature(
+            f"a key's signature is {OWNER_SIGNATURE_BYTES} bytes, the last of them 27 or 28, or 31 or 32 by eth_sign"
+        )
     return signature[:-1] + bytes([signature[-1] % 27 + 27])

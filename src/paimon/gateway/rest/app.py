@@ -14,6 +14,7 @@ from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import openapi_document
 from paimon.gateway.rest.query_params import reject_unknown_query_params
 from paimon.gateway.rest.request_middleware import RequestMiddleware
+from paimon.gateway.rest.request_text import reject_invalid_text
 from paimon.gateway.rest.routes import (
     approvals,
     auth,
@@ -99,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    api = APIRouter(prefix=BASE, dependencies=[Depends(reject_unknown_query_params)])
+    api = APIRouter(prefix=BASE, dependencies=[Depends(reject_invalid_text), Depends(reject_unknown_query_params)])
     for feature in _FEATURES:
         api.include_router(feature.router)
     api.include_router(system.probes)

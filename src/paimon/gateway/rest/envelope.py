@@ -3,15 +3,16 @@
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import orjson
 from fastapi import Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.gateway.rest.schema import ApiModel, HashText, Time, iso_z
 from paimon.infrastructure.database.paging import Page
+from paimon.infrastructure.text import encodable
 
 Data = TypeVar("Data")
 
@@ -52,17 +53,21 @@ class Envelope(ApiModel, Generic[Data]):
     request_id: str = Field(default_factory=_request_id)
 
 
+EchoedText = Annotated[str, BeforeValidator(encodable)]
+"""Text that may repeat a part of the request, which may hold what UTF-8 cannot. An error must be written in every case."""
+
+
 class ErrorDetail(ApiModel):
     """The problem with one field of the request. `code` is stable, for those errors that have codes of their own."""
 
-    field: str
+    field: EchoedText
     code: str | None = None
-    message: str
+    message: EchoedText
 
 
 class ErrorBody(ApiModel):
     code: ErrorCode
-    message: str
+    message: EchoedText
     details: list[ErrorDetail] | None = None
 
 

@@ -136,7 +136,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not allowed here",
         413: "the request's body is too large",
     }
-    return error_response(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=error.headers)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # a HEAD is handled as a GET
+    return error_response(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=headers)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:

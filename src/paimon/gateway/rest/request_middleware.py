@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paimon.gateway.rest.envelope import ErrorCode, current_request_id
 from paimon.gateway.rest.errors import error_response
+from paimon.gateway.rest.head_requests import is_head_answered, scope_as_get, without_body
 from paimon.infrastructure.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -32,10 +33,10 @@ _STATUS: Final = "paimon.status"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _count(scope: Scope, seconds: float) -> None:
+def _count(scope: Scope, method: str, seconds: float) -> None:
     """Count the request by route template and known method: a caller's own text must not become a label."""
     route = getattr(scope.get("route"), "path", "none")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = method if method in _METHODS else "other"
     HTTP_REQUESTS.labels(method, route, str(scope[_STATUS])).inc()
     HTTP_SECONDS.labels(method, route).observe(seconds)
 
@@ -51,7 +52,9 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        method, headers = scope["method"], Headers(scope=scope)
+        if method == "HEAD":
+            scope, send = scope_as_get(scope), without_body(send)
         request_id = request_id_from(headers.get(HEADER))
         token = current_request_id.set(request_id)
         began = time.monotonic()
@@ -60,7 +63,7 @@ class RequestMiddleware:
                 await self._handle(scope, receive, send, headers, request_id)
         finally:
             current_request_id.reset(token)
-            _count(scope, time.monotonic() - began)
+            _count(scope, method, time.monotonic() - began)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
         started = False
@@ -95,6 +98,8 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive_limited, send_with_id)
         except Exception as error:
+            if is_head_answered(error):
+                return
             if started:
                 raise
             log.error("request.failed", method=scope["method"], path=scope["path"], exc_info=error)

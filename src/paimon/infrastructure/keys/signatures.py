@@ -63,6 +63,15 @@ def recover_text(message: str, signature: bytes) -> Address:
     return _recover(encode_defunct(text=message), signature)
 
 
+def recover_bytes(message: bytes, signature: bytes) -> Address:
+    """Return the wallet that signed these bytes with eth_sign or personal_sign (EIP-191).
+
+    Raises:
+        MalformedSignature
+    """
+    return _recover(encode_defunct(primitive=message), signature)
+
+
 def _recover(message: Any, signature: bytes) -> Address:
     if len(signature) != SIGNATURE_BYTES or signature[-1] not in _RECOVERY_VALUES:
         raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes, the last of them 27 or 28 (or 0 or 1)")

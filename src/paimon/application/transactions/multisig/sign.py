@@ -3,11 +3,12 @@
 The checks, in this order, each with an exception of its own: the proposal exists; the bytes can be a signature; the signed-in
 user has the permission; the nonce is unused and the proposal not expired; the named owner owns the Safe at a final block and
 has not signed; the Safe accepts the signature over exactly this transaction. A key's signature is 65 bytes that recover to
-the owner. Anything else is a contract's signature, which the Safe itself checks (EIP-1271, the form with bytes and bytes).
+the owner: from the typed data, or from the hash as a text if the last byte is 31 or 32 (`eth_sign`). Anything else is a
+contract's signature, which the Safe itself checks (EIP-1271, the form with bytes and bytes).
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -25,13 +26,21 @@ from paimon.application.transactions.multisig.store import (
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
-from paimon.domain.transaction.safe_transaction import OWNER_SIGNATURE_BYTES, OwnerSignature, safe_transaction_document
+from paimon.domain.transaction.safe_transaction import (
+    OWNER_SIGNATURE_BYTES,
+    OwnerSignature,
+    SafeScope,
+    SafeTransaction,
+    eth_sign_form,
+    safe_transaction_document,
+    safe_transaction_hashes,
+)
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Forbidden
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
-from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
+from paimon.infrastructure.keys.signatures import MalformedSignature, recover_bytes, recover_typed
 
 log = structlog.get_logger(__name__)
 
@@ -116,18 +125,19 @@ async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract:
 async def _build_signature(
     proposal: SafeProposalRow, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
 ) -> OwnerSignature:
-    document = safe_transaction_document(transaction_of(proposal), contract.scope)
-    if _recovers_to(owner, document, signature):
+    if _recovers_to(owner, transaction_of(proposal), contract.scope, signature):
         return OwnerSignature(owner, signature, is_contract_signature=False)
     if await contract.has_code(owner, at=at):
         return OwnerSignature(owner, signature, is_contract_signature=True)
     raise SignatureRejected(f"the signature is not {checksum(owner)}'s over this proposal's hash {hex0x(proposal.hash)}")
 
 
-def _recovers_to(owner: Address, document: dict[str, Any], signature: bytes) -> bool:
+def _recovers_to(owner: Address, transaction: SafeTransaction, scope: SafeScope, signature: bytes) -> bool:
     if len(signature) != OWNER_SIGNATURE_BYTES:
         return False
     try:
-        return recover_typed(document, signature) == owner
+        if (wallets_own := eth_sign_form(signature)) is not None:
+            return recover_bytes(safe_transaction_hashes(transaction, scope).transaction, wallets_own) == owner
+        return recover_typed(safe_transaction_document(transaction, scope), signature) == owner
     except MalformedSignature:  # bytes that no key makes may still be a contract's signature
         return False

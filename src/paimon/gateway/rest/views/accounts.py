@@ -8,7 +8,7 @@ from paimon.application.identity.sign_in import Caller, Challenge, SignInResult
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 
-_MESSAGE_CHARS_MAX = 2_000
+_MESSAGE_CHARS_MAX = 4_000
 
 
 class ChallengeBody(ApiModel):
@@ -28,7 +28,10 @@ class ChallengeView(ApiModel):
 
 
 class VerifyBody(ApiModel):
-    message: str = Field(max_length=_MESSAGE_CHARS_MAX, description="`message` of POST /auth/challenge, unchanged")
+    message: str = Field(
+        max_length=_MESSAGE_CHARS_MAX,
+        description="`message` of POST /auth/challenge, or another EIP-4361 message over its nonce, domain, URI and chain",
+    )
     signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by personal_sign")
 
 

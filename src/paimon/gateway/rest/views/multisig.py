@@ -163,7 +163,8 @@ class SignatureBody(ApiModel):
     owner: AddressText
     signature: str = Field(
         max_length=2 * SIGNATURE_BYTES_MAX + 2,
-        description="a key's 65 bytes r ‖ s ‖ v over `signing`, or what the owner's contract accepts, as 0x-hex",
+        description="a key's 65 bytes r ‖ s ‖ v over `signing`, or over the hash by eth_sign with v 31 or 32, "
+        "or what the owner's contract accepts, as 0x-hex",
     )
 
 
