@@ -30,6 +30,7 @@ from paimon.domain.chain.rpc_error_rules import GET_LOGS, RetryAction, RpcErrorK
 from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint, EndpointFailure, NodeUrl, Request
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import (
     ANY_ENDPOINT,
+    WRITE_METHODS,
     EndpointReport,
     EndpointRequirement,
     eligible_endpoints,
@@ -126,6 +127,11 @@ class Rpc:
         readers = eligible_endpoints(self._endpoints, ANY_ENDPOINT, frozenset(), self._chain_id)
         others = frozenset(endpoint.name for endpoint in readers) - set(names)
         return self._view(replace(self._requirement, names=others)) if others else None
+
+    def writers(self) -> list[Self]:
+        """Return one view for each endpoint that this view may broadcast to."""
+        eligible = eligible_endpoints(self._endpoints, self._requirement, WRITE_METHODS, self._chain_id)
+        return [self.only_endpoint(endpoint.name) for endpoint in eligible]
 
     async def preferred(self) -> Self:
         """Return a view of the endpoint that ranks first now: one known endpoint then answers several requests.
