@@ -172,11 +172,11 @@ async def test_batch_size_is_reduced_when_the_node_rejects_it(node: StubNode, sh
 
 async def test_rejection_of_the_whole_batch_raises_rpc_error(node: StubNode) -> None:
     rejection = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches on Sundays"}}
-    node.disturbances = [answering(lambda _answers: rejection)]
+    node.disturbances = [answering(lambda _answers: rejection)] * 10
     async with client(node.url) as rpc:
         with pytest.raises(RpcError, match="on Sundays"):
             await rpc.batch([("eth_echo", [number]) for number in range(3)])
-    assert node.requests == 1
+    assert node.requests == 6  # three tries, each with the batch and with a single request
 
 
 async def test_error_answer_raises_without_a_retry(node: StubNode) -> None:
@@ -224,13 +224,17 @@ async def test_reverts_are_distinguished_from_other_errors(
         ({"error": {"code": "E1", "message": None}}, "code 0"),
         ({"error": {}}, "code 0"),
         ({}, "neither result nor error"),
+        ({"message": "no upstream"}, "no upstream"),
+        ({"result": None}, "not one of eth_chainId"),
+        ({"result": 56}, "not one of eth_chainId"),
     ],
 )
 async def test_answer_that_violates_the_protocol_raises_a_readable_error(node: StubNode, answer: Any, text: str) -> None:
-    node.disturbances = [answering(lambda answers: {"jsonrpc": "2.0", "id": answers[0]["id"], **answer})]
+    node.disturbances = [answering(lambda answers: {"jsonrpc": "2.0", "id": answers[0]["id"], **answer})] * 3
     async with client(node.url) as rpc:
         with pytest.raises(RpcError, match=text):
             await rpc.call("eth_chainId", [])
+    assert node.requests == 3
 
 
 async def test_rpc_raises_when_used_outside_its_context(node: StubNode) -> None:

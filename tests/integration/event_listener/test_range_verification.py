@@ -300,6 +300,29 @@ async def test_receipts_replace_a_second_endpoint_that_does_not_answer(
     assert (await agreed(another[1])).level is ProofLevel.CHAINED
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "getReceipts error: gas limit reached",
+        "transaction and receipt count mismatch, tx count = 122, receipts count = 121",
+        "words that no table knows",
+    ],
+)
+async def test_receipts_that_one_endpoint_fails_at_come_from_another(
+    node: StubNode, rpc: Rpc, another: tuple[StubNode, Rpc], message: str
+) -> None:
+    truth = (await proven(rpc)).fetched.logs
+
+    def fail(_params: Any) -> Any:
+        raise NodeError(-32000, message)
+
+    node.methods["eth_getBlockReceipts"] = node.methods["eth_getTransactionReceipt"] = fail
+    proof = await proven(another[1])
+    assert (proof.level, proof.fetched.logs, proof.faults) == (ProofLevel.RECEIPTS, truth, ())
+    node.methods["eth_getBlockReceipts"] = lambda _params: None
+    assert (await proven(another[1])).fetched.logs == truth
+
+
 async def test_long_segment_is_proven_by_receipts_page_by_page(
     chain: StubChain, another: tuple[StubNode, Rpc], monkeypatch: pytest.MonkeyPatch
 ) -> None:

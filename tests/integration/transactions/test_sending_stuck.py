@@ -1,12 +1,22 @@
 """Stuck transactions: replaced at their nonce for a higher fee within the cap, or waiting visibly for money."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
+from tests.support.chain.stub_node import rpc_endpoint
+from tests.support.faults.faulty_endpoint import node_session
+from tests.support.faults.withholding_endpoint import WithholdingEndpoint
 from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
 
+from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
+from paimon.infrastructure.blockchain.rpc import pool as pool_module
+from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 pytestmark = pytest.mark.integration
 
@@ -120,3 +130,51 @@ async def test_intent_of_a_wallet_that_cannot_pay_waits(harness: SendingHarness)
     assert intent.attempts == ()
     harness.fund.node.rpc.call("anvil_setBalance", checksum(harness.keeper), hex(10**20))
     await harness.drive_until_idle(harness.keeper)
+
+
+@asynccontextmanager
+async def withholding_pool(
+    harness: SendingHarness, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[SendingHarness, WithholdingEndpoint]]:
+    """Run a preferred endpoint that keeps every transaction, and another one that only broadcasts, and does."""
+    monkeypatch.setattr(pool_module, "_MAINTENANCE_SECONDS", 3_600)
+    async with node_session() as session:
+        keeping = WithholdingEndpoint(harness.fund.rpc_url, session)
+        async with rpc_endpoint(keeping.handle) as keeping.url:
+            other = NodeUrl(harness.fund.rpc_url, frozenset({EndpointUse.WRITE}))
+            async with Rpc(keeping.url, other, timeout_seconds=5, attempts_max=3) as rpc:
+                for endpoint, seconds in zip(rpc._endpoints, (0.0, 60.0), strict=True):
+                    await endpoint.probe(with_chain=True)
+                    endpoint.health = replace(endpoint.health, latency_seconds=seconds)
+                yield harness.with_rpc(rpc), keeping
+
+
+async def test_replacement_goes_to_every_write_endpoint(harness: SendingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preferred endpoint answers every hash and keeps the bytes."""
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    async with withholding_pool(harness, monkeypatch) as (withheld, keeping):
+        await withheld.queue_settlement(request_id)
+        await withheld.drive(withheld.keeper)
+        harness.fund.mine(3)
+        assert len(keeping.taken) == 1
+        assert harness.nonce_on_chain(harness.keeper) == before, "no other endpoint has it"
+        await withheld.with_options(stuck_seconds=0).drive(withheld.keeper)
+        await withheld.drive_until_idle(withheld.keeper)
+    intent = await assert_sent_once(harness, harness.keeper, request_id, before)
+    assert [attempt.status for attempt in intent.attempts] == [AttemptStatus.REPLACED, AttemptStatus.FINAL]
+
+
+async def test_stuck_attempt_that_cannot_be_replaced_goes_to_every_write_endpoint(
+    harness: SendingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    async with withholding_pool(harness, monkeypatch) as (withheld, _keeping):
+        await withheld.queue_settlement(request_id)
+        await withheld.drive(withheld.keeper)
+        (only,) = (await harness.intent(request_id)).attempts
+        await withheld.with_options(stuck_seconds=0, max_fee_wei=only.max_fee_wei).drive(withheld.keeper)
+        await withheld.drive_until_idle(withheld.keeper)
+    intent = await assert_sent_once(harness, harness.keeper, request_id, before)
+    assert [attempt.status for attempt in intent.attempts] == [AttemptStatus.FINAL]

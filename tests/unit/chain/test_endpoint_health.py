@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from paimon.domain.chain.endpoint_health import (
+    BATCH_MAX,
     CONCURRENCY_MAX,
     CONSECUTIVE_FAILURES_MAX,
     RANGE_BLOCKS_MAX,
+    RETRY_AFTER_SECONDS_MAX,
+    BatchSize,
     BreakerStatus,
     CircuitBreaker,
     ConcurrencyLimit,
@@ -174,3 +177,27 @@ def test_expected_seconds_prefers_quick_idle_and_reliable_endpoints() -> None:
     assert quick.expected_seconds(0) < slow.expected_seconds(0)
     assert quick.expected_seconds(0) < quick.expected_seconds(8)
     assert quick.expected_seconds(0) < quick.after_failure(0.0, jitter=0.0, is_overloaded=False).expected_seconds(0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.none() | st.integers(-5, 2_000), st.booleans()), max_size=60))
+def test_batch_size_stays_in_bounds_and_halves_to_one(changes: list[tuple[bool, int | None, bool]]) -> None:
+    size = BatchSize()
+    for is_refused, named, is_cap in changes:
+        before = size
+        size = (
+            size.after_refusal(size.requests, named=named, is_cap=is_cap) if is_refused else size.after_response(size.requests)
+        )
+        assert 1 <= size.requests <= size.requests_max <= BATCH_MAX
+        assert size.requests < before.requests or not is_refused or before.requests == 1
+
+
+def test_batch_size_grows_back_after_chance_but_not_above_a_cap() -> None:
+    assert BatchSize().after_refusal(10, named=None, is_cap=False).after_response(5).requests == 6
+    assert BatchSize().after_refusal(10, named=None, is_cap=True).after_response(5).requests == 5
+
+
+@given(st.floats(-1e9, 1e9), st.floats(0, 1e6))
+def test_requested_pause_is_bounded_and_ends(seconds: float, now: float) -> None:
+    health = EndpointHealth().with_pause(seconds, now)
+    assert 0 <= health.pause_seconds(now) <= RETRY_AFTER_SECONDS_MAX + 1e-6
+    assert health.pause_seconds(now + RETRY_AFTER_SECONDS_MAX + 1) == 0

@@ -14,7 +14,10 @@ from paimon.domain.chain.rpc_error_rules import (
     RpcErrorKind,
     diagnose,
     match_rule,
+    requests_named,
 )
+from paimon.domain.transaction.broadcast_result import _RULES as BROADCAST_RULES
+from paimon.domain.transaction.broadcast_result import BroadcastResult
 
 pytestmark = pytest.mark.unit
 
@@ -394,8 +397,70 @@ EXAMPLES = (
         RpcErrorKind.CALLER_ERROR,
         "geth, bad parameters",
     ),
-    Example("any", CALL, -32000, "a message of no known node", RpcErrorKind.CALLER_ERROR, "matches no rule"),
-    Example("any", GET_LOGS, -32000, "a message of no known node", RpcErrorKind.TOO_MANY_RESULTS, "matches no rule"),
+    Example("any", CALL, -32000, "a message of no known node", RpcErrorKind.NODE_FAILURE, "matches no rule"),
+    Example("any", SEND, -32000, "a message of no known node", RpcErrorKind.NODE_FAILURE, "matches no rule"),
+    Example("any", GET_LOGS, -32000, "a message of no known node", RpcErrorKind.LOGS_REFUSED, "matches no rule"),
+    Example(
+        "proxyd",
+        "eth_blockNumber",
+        -32011,
+        "no backend is currently healthy to serve traffic",
+        RpcErrorKind.NODE_FAILURE,
+        "ethereum-optimism/infra proxyd",
+    ),
+    Example("any", "eth_chainId", -32603, "Internal error", RpcErrorKind.NODE_FAILURE, "JSON-RPC 2.0, section 5.1"),
+    Example("drpc", CALL, 19, "Temporary internal error. Please retry", RpcErrorKind.NODE_FAILURE, "seen in use"),
+    Example(
+        "geth", "eth_getBalance", -32000, "leveldb: closed", RpcErrorKind.NODE_FAILURE, "syndtr/goleveldb leveldb/errors.go"
+    ),
+    Example("infura", CALL, -32005, "project ID request rate exceeded", RpcErrorKind.RATE_LIMIT, "Infura's own documents"),
+    Example("any", CALL, -32000, "Too many connections. Please slow down", RpcErrorKind.RATE_LIMIT, "seen in use"),
+    Example(
+        "erigon",
+        "eth_getBlockReceipts",
+        -32000,
+        "getReceipts error: gas limit reached",
+        RpcErrorKind.NODE_FAILURE,
+        "erigontech/erigon, seen in use",
+    ),
+    Example(
+        "any",
+        "eth_getBlockReceipts",
+        -32000,
+        "transaction and receipt count mismatch, tx count = 122, receipts count = 121",
+        RpcErrorKind.NODE_FAILURE,
+        "seen in use",
+    ),
+    Example(
+        "erigon",
+        "eth_getBlockByNumber",
+        -32000,
+        "batch limit 100 exceeded (can increase by --rpc.batch.limit). Requested batch of size: 200",
+        RpcErrorKind.BATCH_CAP,
+        "erigontech/erigon, its default",
+    ),
+    Example("reth", CALL, -32010, "The batch request was too large", RpcErrorKind.BATCH_CAP, "paritytech/jsonrpsee"),
+    Example("quicknode", CALL, -32007, "batch limit exceeded", RpcErrorKind.BATCH_CAP, "seen in use"),
+    Example("any", "eth_getBlockReceipts", -32003, "response too large", RpcErrorKind.BATCH_CAP, "geth rpc/errors.go"),
+    Example(
+        "any",
+        "eth_getBlockReceipts",
+        -32011,
+        "The batch response was too large",
+        RpcErrorKind.BATCH_CAP,
+        "paritytech/jsonrpsee",
+    ),
+    Example(
+        "geth",
+        "eth_getBlockByNumber",
+        -32602,
+        "invalid argument 0: hex string without 0x prefix",
+        RpcErrorKind.RESTRICTED,
+        "geth rpc/types.go, for a tag that it does not know",
+    ),
+    Example(
+        "geth", CALL, -32000, "invalid jump destination", RpcErrorKind.CALLER_ERROR, "ethereum/go-ethereum core/vm/errors.go"
+    ),
     Example(
         "geth", SEND, -32000, "account limit exceeded", RpcErrorKind.CALLER_ERROR, "domain/transaction/broadcast_result.py"
     ),
@@ -430,3 +495,55 @@ def test_any_error_has_retry_action_and_positive_range(method: str, code: int, m
 def test_revert_is_caller_error_for_any_message(example: Example) -> None:
     assert diagnose(CALL, 3, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL
     assert diagnose(CALL, -32000, f"execution reverted: {example.message}").retry_action is RetryAction.FAIL
+
+
+# Words, codes and shapes that no table knows: what was requested decides.
+
+CHAIN_METHODS = (
+    "eth_blockNumber",
+    "eth_chainId",
+    "eth_getBlockByNumber",
+    "eth_getBlockByHash",
+    "eth_getBlockReceipts",
+    "eth_getTransactionReceipt",
+    "eth_getTransactionCount",
+    "eth_getBalance",
+    "eth_gasPrice",
+    GET_LOGS,
+)
+WORDS = st.text(max_size=60) | st.lists(
+    st.sampled_from(["no backend", "execution reverted:", "upstream", "closed", "vm exception", "nonce too low", "out of gas"])
+).map(" ".join)
+
+
+@given(st.sampled_from(CHAIN_METHODS), st.integers(-(2**40), 2**40), WORDS)
+def test_no_error_of_a_chain_read_is_the_callers_fault(method: str, code: int, message: str) -> None:
+    assert diagnose(method, code, message).retry_action is not RetryAction.FAIL
+
+
+@given(st.sampled_from([CALL, "eth_estimateGas", SEND]), st.integers(-(2**40), 2**40), st.text("bcjqwxyz ", max_size=60))
+def test_unknown_error_of_a_call_is_the_nodes_failure(method: str, code: int, message: str) -> None:
+    rule = match_rule(method, code, message)
+    assert rule is not None or diagnose(method, code, message).kind is RpcErrorKind.NODE_FAILURE
+
+
+@pytest.mark.parametrize(("pattern", "result"), BROADCAST_RULES)
+def test_every_known_answer_to_a_broadcast_stands(pattern: str, result: BroadcastResult) -> None:
+    """Another endpoint would answer the same about the same bytes, or the sender knows what to do."""
+    assert diagnose(SEND, -32000, f"{pattern}: 1").retry_action is RetryAction.FAIL
+
+
+@given(st.integers(1, 2_000), st.integers(2, 2_000))
+def test_batch_limit_in_a_refusal_is_read(limit: int, requested: int) -> None:
+    for text in (
+        f"batch limit {limit} exceeded (can increase by --rpc.batch.limit). Requested batch of size: {requested}",
+        f"Exceeded maximum batch size {limit}",
+        f"The batch request was too large Exceeded max limit of {limit}",
+        f"batch of more than {limit} requests",
+    ):
+        assert requests_named(text, requested) == (limit if limit < requested else None)
+
+
+@given(st.text(max_size=60), st.integers(2, 2_000))
+def test_batch_limit_that_is_named_is_smaller_than_the_batch(text: str, requested: int) -> None:
+    assert (named := requests_named(text, requested)) is None or 0 < named < requested

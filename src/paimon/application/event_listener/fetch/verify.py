@@ -110,31 +110,37 @@ def candidate_blocks(headers: Iterable[Header], log_filter: LogFilter) -> list[H
 async def proven_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> tuple[list[ChainLog], list[EndpointFault]]:
     """Read the fund's logs of these blocks from receipts of the first endpoint that has right ones.
 
-    Returns the faults of endpoints with wrong receipts too.
+    Returns the faults of endpoints with wrong receipts too. What one endpoint lacks, refuses or fails at stops no proof that
+    another one can give.
 
     Raises:
-        ReceiptsNotServed: no endpoint serves receipts.
-        InvalidResponse: no endpoint has right receipts.
-        InconsistentResponse, RpcUnavailable, RpcError.
+        InvalidResponse: no endpoint has right receipts, and one has wrong ones.
+        ReceiptsNotServed, InconsistentResponse, RpcUnavailable, RpcError: no endpoint has receipts, and so the first one
+            asked failed.
     """
     invalid_responses: list[InvalidResponse] = []
-    not_served: Exception | None = None
-    for endpoint in (rpc, rpc.excluding(rpc.endpoint)):
-        if endpoint is None:
-            continue
+    failure: Exception | None = None
+    tried: list[str] = []
+    endpoint: Rpc | None = rpc
+    while endpoint is not None:
         try:
             node = await endpoint.preferred()
-            return await _fetch_checked_logs(node, blocks, log_filter), [error.fault for error in invalid_responses]
-        except InvalidResponse as error:
-            invalid_responses.append(error)
-        except ReceiptsNotServed as error:
-            not_served = not_served or error
-        except (RpcUnavailable, RpcError):
-            if endpoint is rpc:
-                raise
-    raise next(iter(invalid_responses), not_served) or InconsistentResponse(
-        f"no endpoint has receipts of block {blocks[0].stamp}"
-    )
+        except RpcUnavailable as error:
+            failure = failure or error
+            if endpoint is not rpc:  # of all that are left, none answers
+                break
+            tried.append(rpc.endpoint)
+        else:
+            tried.append(node.endpoint)
+            try:
+                return await _fetch_checked_logs(node, blocks, log_filter), [error.fault for error in invalid_responses]
+            except InvalidResponse as error:
+                invalid_responses.append(error)
+            except (ReceiptsNotServed, RpcUnavailable, RpcError, InconsistentResponse) as error:
+                failure = failure or error
+                log.warning("proof.receipts_failed", endpoint=node.endpoint, reason=str(error))
+        endpoint = rpc.excluding(*tried)
+    raise next(iter(invalid_responses), None) or failure or InconsistentResponse("no endpoint has receipts")
 
 
 async def _fetch_checked_logs(rpc: Rpc, blocks: Sequence[Header], log_filter: LogFilter) -> list[ChainLog]:

@@ -4,6 +4,10 @@ One function sends what was signed a moment ago and what a crashed predecessor l
 unacknowledged attempt. No lock is held meanwhile, because two workers that send equal bytes do what one does: the node answers
 the second with "already known".
 
+A new attempt goes to one endpoint. What may be stuck goes to every write endpoint of its channel: a replacement, bytes that no
+endpoint has acknowledged or that the node has forgotten, and a stuck attempt that cannot be replaced. An endpoint may answer
+the hash and keep the bytes, and no number of attempts at that endpoint alone would be mined.
+
 A node that does not answer ends the drive. A private endpoint that does not answer delays only what must still be sent, and the
 intent shows that as its reason; the driver still tracks what is in flight.
 """
@@ -34,17 +38,20 @@ async def send_unacknowledged(context: SendingContext, wallet: Address) -> bool:
     """
     async with context.database.write_single() as session:
         attempt = await find_unacknowledged(session, wallet)
-    return attempt is None or await send(context, attempt)
+    return attempt is None or await send(context, attempt, everywhere=True)
 
 
-async def send(context: SendingContext, attempt: Attempt) -> bool:
-    """Send the bytes of a committed attempt. Return whether the endpoint of its channel answered.
+async def send(context: SendingContext, attempt: Attempt, *, everywhere: bool = False) -> bool:
+    """Send the bytes of a committed attempt. Return whether an endpoint of its channel answered.
+
+    `everywhere` sends them to every write endpoint of the channel, not only to the one that ranks first.
 
     Raises:
         RpcUnavailable: the node did not answer.
     """
+    broadcast = node.broadcast_everywhere if everywhere else node.broadcast
     try:
-        answer, message = await node.broadcast(context.endpoint(attempt.channel), attempt.raw)
+        answer, message = await broadcast(context.endpoint(attempt.channel), attempt.raw)
     except RpcUnavailable as error:
         if attempt.channel is BroadcastChannel.PUBLIC or context.private is None:
             raise
@@ -82,5 +89,13 @@ async def _record_no_answer(context: SendingContext, attempt: Attempt, message: 
 async def resend(context: SendingContext, attempts: Iterable[Attempt]) -> None:
     """Send bytes again that the node has forgotten: after a restart, after a reorganisation, or from a full pool."""
     for attempt in attempts:
-        answer, message = await node.broadcast(context.endpoint(attempt.channel), attempt.raw)
+        answer, message = await node.broadcast_everywhere(context.endpoint(attempt.channel), attempt.raw)
         log.warning("transaction.resent", hash=hex0x(attempt.hash), nonce=attempt.nonce, answer=answer, message=message)
+
+
+async def resend_stuck(context: SendingContext, attempts: Iterable[Attempt]) -> None:
+    """Send stuck bytes again that cannot be replaced now. An endpoint without an answer is no reason to end the drive."""
+    try:
+        await resend(context, attempts)
+    except RpcUnavailable as error:
+        log.warning("transaction.not_resent", reason=str(error))

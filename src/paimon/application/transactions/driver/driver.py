@@ -28,13 +28,13 @@ from typing import Final
 
 import structlog
 
-from paimon.application.transactions.driver.broadcast import send, send_unacknowledged
+from paimon.application.transactions.driver.broadcast import resend_stuck, send, send_unacknowledged
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.driver_errors import update_drive_error
 from paimon.application.transactions.driver.operator_actions import apply_actions
 from paimon.application.transactions.driver.prepare import PrepareOutcome, prepare_next
 from paimon.application.transactions.driver.private_fallback import fall_back_to_public
-from paimon.application.transactions.driver.replace import needs_replacement, replace_stuck
+from paimon.application.transactions.driver.replace import list_stuck, needs_replacement, replace_stuck
 from paimon.application.transactions.driver.track import track_in_flight
 from paimon.application.transactions.driver.wallet_status import is_refresh_due, refresh_wallet_status
 from paimon.domain.kernel.chain import Address, checksum
@@ -75,7 +75,10 @@ async def _drive(context: SendingContext, wallet: Address) -> bool:
         is_speed_up_requested = drive_start is not None and drive_start.is_speed_up_requested
         if is_speed_up_requested or needs_replacement(in_flight.intents, in_flight.now, options.stuck_seconds):
             replacement = await replace_stuck(context, wallet, in_flight.final)
-            can_send = replacement is None or await send(context, replacement)
+            if replacement is None:
+                await resend_stuck(context, list_stuck(in_flight.intents, in_flight.now, options.stuck_seconds))
+            else:
+                can_send = await send(context, replacement, everywhere=True)
     if can_send:
         await _send_due(context, wallet)
     return drive_start is not None and drive_start.row.failing_since is not None

@@ -1,5 +1,6 @@
 """Ask the node for what sending needs, one round trip each: the outcome and cost of a call, receipts, and a broadcast."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.safe import describe_revert
 from paimon.infrastructure.blockchain.finality import block_stamp
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
-from paimon.infrastructure.blockchain.rpc.errors import RpcError
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 
 _NONCES_MAX: Final = 8
@@ -220,14 +221,36 @@ async def explain_failure(
     return CallReverted("reverted where it was mined, though the same call passes at the end of that block", None)
 
 
-async def broadcast(rpc: Rpc, raw: bytes) -> tuple[BroadcastResult, str]:
+async def broadcast(rpc: Rpc, raw: bytes, *, attempts_max: int | None = None) -> tuple[BroadcastResult, str]:
     """Hand the bytes to the node. Return the meaning and the text of its answer.
 
     Raises:
         RpcUnavailable: the node did not answer. The bytes may have arrived nevertheless.
     """
     try:
-        await rpc.call("eth_sendRawTransaction", [hex0x(raw)])
+        await rpc.call("eth_sendRawTransaction", [hex0x(raw)], attempts_max=attempts_max)
     except RpcError as error:
         return classify_broadcast_error(error.code, error.message), error.message
     return BroadcastResult.ACCEPTED, "accepted"
+
+
+async def broadcast_everywhere(rpc: Rpc, raw: bytes) -> tuple[BroadcastResult, str]:
+    """Hand the bytes to every write endpoint: one of them may answer the hash and keep the bytes to itself.
+
+    Return the answer of an endpoint that holds the bytes, else one that a later broadcast may improve on, else the first.
+
+    Raises:
+        RpcUnavailable: no endpoint answered. The bytes may have arrived nevertheless.
+    """
+    writers = rpc.writers()
+    if len(writers) < 2:
+        return await broadcast(rpc, raw)
+    # One try each: the drive repeats what no endpoint took, and one that is down delays the others once.
+    found = await asyncio.gather(*(broadcast(writer, raw, attempts_max=1) for writer in writers), return_exceptions=True)
+    failures = [answer for answer in found if isinstance(answer, BaseException)]
+    if unexpected := next((failure for failure in failures if not isinstance(failure, RpcUnavailable)), None):
+        raise unexpected
+    answers = [answer for answer in found if not isinstance(answer, BaseException)]
+    if not answers:
+        raise failures[0]
+    return min(answers, key=lambda answer: (not answer[0].is_acknowledged, answer[0].needs_operator))

@@ -95,6 +95,13 @@ def needs_replacement(in_flight: Sequence[IntentWithAttempts], now: datetime, st
     return bool(_select_replaceable(_by_nonce(in_flight), (), now, stuck_seconds))
 
 
+def list_stuck(in_flight: Sequence[IntentWithAttempts], now: datetime, stuck_seconds: int) -> list[Attempt]:
+    """Return the attempts that wait for a block and for another attempt, which they may not get."""
+    waiting = _select_replaceable(_by_nonce(in_flight), (), now, stuck_seconds)
+    newest = [intent.current_attempts[-1] for intent in waiting]
+    return [attempt for attempt in newest if attempt.status is AttemptStatus.BROADCAST]
+
+
 def _by_nonce(intents: Iterable[IntentWithAttempts]) -> list[IntentWithAttempts]:
     return sorted(intents, key=lambda intent: intent.nonce)
 

@@ -11,6 +11,7 @@ Both change the endpoint's health, which is a value (`domain/chain/endpoint_heal
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import count
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -20,22 +21,36 @@ import aiohttp
 import orjson
 import structlog
 
-from paimon.domain.chain.endpoint_health import EndpointHealth, EndpointUse
-from paimon.domain.chain.rpc_error_rules import GET_LOGS, Diagnosis, RetryAction, RpcErrorKind, diagnose
+from paimon.domain.chain.endpoint_health import BatchSize, EndpointHealth, EndpointUse
+from paimon.domain.chain.rpc_error_rules import (
+    GET_LOGS,
+    Diagnosis,
+    RetryAction,
+    RpcErrorKind,
+    diagnose,
+    requests_named,
+)
 from paimon.infrastructure.blockchain.rpc.dynamic_semaphore import DynamicSemaphore
+from paimon.infrastructure.blockchain.rpc.read_answers import (
+    Answer,
+    UnreadableAnswer,
+    data_pause_seconds,
+    header_pause_seconds,
+    read_answers,
+)
 
 log = structlog.get_logger(__name__)
 
 Request = tuple[str, list[Any]]
-Answer = dict[str, Any]
 
 _OVERLOADED_HTTP: Final = frozenset({429, 503})
 _RETRYABLE_HTTP: Final = frozenset({408, 425, 500, 502, 504}) | _OVERLOADED_HTTP
-_BATCH_MAX: Final = 1_000
-"""Requests in one HTTP request, until a provider rejects so many. Sources: Ankr 1 000, NodeReal 500."""
+_REFUSED_HTTP: Final = frozenset({400, 413, 414, 422})
+"""The request itself is refused. For a batch, its size may be the reason."""
 _REFUSAL_SECONDS: Final = 600.0
 """How long an endpoint that refused a method ranks behind others for it."""
 _SECRET_LENGTH_MIN: Final = 8
+_NOT_JSON: Final = object()
 
 ALL_USES: Final = frozenset(EndpointUse)
 
@@ -49,9 +64,11 @@ def endpoint_name(url: str) -> str:
 class EndpointFailure(Exception):
     """The endpoint gave no usable answer. A retry, or another endpoint, may help. The text shows no URL."""
 
-    def __init__(self, reason: str, *, overloaded: bool = False) -> None:
+    def __init__(self, reason: str, *, overloaded: bool = False, is_refusal: bool = False) -> None:
         super().__init__(reason)
         self.overloaded = overloaded
+        self.is_refusal = is_refusal
+        """The endpoint refused the HTTP request as such."""
 
 
 class ExchangeResult(NamedTuple):
@@ -60,6 +77,8 @@ class ExchangeResult(NamedTuple):
     answers: list[Answer]
     kind: RpcErrorKind = RpcErrorKind.CALLER_ERROR
     retry_action: RetryAction = RetryAction.FAIL
+    reason: str = ""
+    """The text of that error, with its data: it may name the number of requests that the endpoint accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +106,8 @@ class Endpoint:
         self._secrets = tuple(_secrets(node.url))
         self._ids = count(1)
         self._semaphore = DynamicSemaphore(lambda: int(self.health.concurrency.limit))
-        self._batch_max = _BATCH_MAX
+        self._lost_batch = False
+        """Whether the connection was lost over the last batch. Once may be chance; twice in a row is the size."""
         self._refused_at: dict[str, float] = {}
 
     @property
@@ -101,24 +121,33 @@ class Endpoint:
     async def exchange(self, requests: Sequence[Request]) -> ExchangeResult:
         """Return all answers, from this endpoint alone. A batch that is too large for it is sent in pieces.
 
+        A smaller batch is remembered only when all of it was answered: a node that fails at any size has no batch size.
+
         Raises:
             EndpointFailure: some requests were not answered.
         """
         answers: list[Answer] = []
+        size = self.health.batch_size
         while len(answers) < len(requests):
-            chunk = requests[len(answers) : len(answers) + self._batch_max]
+            chunk = requests[len(answers) : len(answers) + size.requests]
             async with self._semaphore:
                 found = await self._exchange_timed(chunk)
-            if found.retry_action is RetryAction.SPLIT_BATCH and len(chunk) > 1:
-                self._batch_max = len(chunk) // 2
-                log.info("rpc.batch_size_reduced", endpoint=self.name, requests_max=self._batch_max)
+            if found.retry_action is RetryAction.SPLIT_BATCH:
+                is_cap = found.kind is RpcErrorKind.BATCH_CAP
+                size = size.after_refusal(len(chunk), named=requests_named(found.reason, len(chunk)), is_cap=is_cap)
                 continue
             if found.retry_action is not RetryAction.FAIL:
                 return ExchangeResult(
                     [*answers, *found.answers, *_unsent_answers(requests, answers, found)], found.kind, found.retry_action
                 )
             answers += found.answers
+        self._remember(size)
         return ExchangeResult(answers)
+
+    def _remember(self, size: BatchSize) -> None:
+        if size.requests < self.health.batch_size.requests:
+            self.health = replace(self.health, batch_size=size)
+            log.info("rpc.batch_size_reduced", endpoint=self.name, requests_max=size.requests)
 
     async def probe(self, *, with_chain: bool) -> None:
         """Request the head, and with `with_chain` the chain id.
@@ -132,7 +161,7 @@ class Endpoint:
             self.health = self.health.with_head(int(answers[0]["result"], 16))
             if with_chain:
                 self.chain_id = int(answers[1]["result"], 16)
-        except (KeyError, TypeError, ValueError):
+        except KeyError:
             raise EndpointFailure(
                 f"it does not report its head or chain: {answers[0].get('error') or answers[-1].get('error')}"
             ) from None
@@ -142,12 +171,19 @@ class Endpoint:
         try:
             answers = await self._post(requests)
         except EndpointFailure as error:
+            if error.is_refusal and len(requests) > 1:
+                return ExchangeResult([], RpcErrorKind.NODE_FAILURE, RetryAction.SPLIT_BATCH)
             self._record_failure(requests, overloaded=error.overloaded)
             raise
         except (aiohttp.ClientError, TimeoutError) as error:
+            is_lost, was_lost = _is_connection_lost(error) and len(requests) > 1, self._lost_batch
+            self._lost_batch = is_lost
+            if is_lost and was_lost:
+                return ExchangeResult([], RpcErrorKind.NODE_FAILURE, RetryAction.SPLIT_BATCH)
             self._record_failure(requests, overloaded=isinstance(error, TimeoutError))
             # Not `from error`: the cause may show the URL, and with it the provider's key.
             raise EndpointFailure(_describe_error(error)) from None
+        self._lost_batch = False
         return self._update_health(requests, answers, monotonic() - began)
 
     def _record_failure(self, requests: Sequence[Request], *, overloaded: bool) -> None:
@@ -164,25 +200,36 @@ class Endpoint:
 
     def _update_health(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> ExchangeResult:
         """Update the health from these answers. Return them with the retry action that they require."""
-        method, diagnosis = _first_fault(requests, answers)
-        retry_action, requested, now = diagnosis.retry_action, _blocks_requested(requests), monotonic()
-        if retry_action is RetryAction.SLOW_DOWN:
-            self._record_failure([], overloaded=True)
-            return ExchangeResult(answers, diagnosis.kind, retry_action)
+        method, diagnosis, reason = _first_fault(requests, answers)
+        kind, retry_action, requested = diagnosis.kind, diagnosis.retry_action, _blocks_requested(requests)
+        if len(requests) > 1 and _may_be_batch_size(diagnosis, requested):
+            return ExchangeResult(answers, kind, RetryAction.SPLIT_BATCH, reason)
+        if retry_action is RetryAction.SPLIT_BATCH:  # a single request: an endpoint with a wider cap may answer
+            retry_action = RetryAction.TRY_ANOTHER_ENDPOINT
+        if retry_action is RetryAction.SPLIT_RANGE and requested <= 1:  # nothing left to split
+            retry_action = RetryAction.RETRY if kind is RpcErrorKind.LOGS_REFUSED else RetryAction.TRY_ANOTHER_ENDPOINT
+        if kind in _FAILURES or retry_action is RetryAction.SLOW_DOWN:
+            self._record_failure([], overloaded=retry_action is RetryAction.SLOW_DOWN)
+        else:
+            self._record_response(requests, answers, seconds)
+        if retry_action is RetryAction.SPLIT_RANGE:
+            self._reduce_range(requested, diagnosis)
+            if kind is RpcErrorKind.LOGS_REFUSED:  # another endpoint first: this one may just be failing
+                retry_action = RetryAction.TRY_ANOTHER_ENDPOINT
+        elif retry_action is RetryAction.FAIL:
+            size = self.health.batch_size.after_response(len(requests))
+            blocks = self.health.range_size.after_response(requested) if requested else self.health.range_size
+            self.health = replace(self.health, batch_size=size, range_size=blocks)
+        if kind is RpcErrorKind.RESTRICTED:
+            self._refused_at[method] = monotonic()
+        return ExchangeResult(answers, kind, retry_action, reason)
+
+    def _record_response(self, requests: Sequence[Request], answers: list[Answer], seconds: float) -> None:
         if self.health.is_circuit_open:
             log.info("rpc.endpoint_recovered", endpoint=self.name)
-        self.health = self.health.after_response(seconds, now, active_requests=self.active_requests)
+        self.health = self.health.after_response(seconds, monotonic(), active_requests=self.active_requests)
         for number in _blocks_returned(requests, answers):
             self.health = self.health.with_known_block(number)
-        if retry_action is RetryAction.SPLIT_RANGE:
-            if requested <= 1:  # nothing left to split: an endpoint with a wider cap may answer
-                return ExchangeResult(answers, diagnosis.kind, RetryAction.TRY_ANOTHER_ENDPOINT)
-            self._reduce_range(requested, diagnosis)
-        elif requested and retry_action is RetryAction.FAIL:
-            self.health = replace(self.health, range_size=self.health.range_size.after_response(requested))
-        if diagnosis.kind is RpcErrorKind.RESTRICTED:
-            self._refused_at[method] = now
-        return ExchangeResult(answers, diagnosis.kind, retry_action)
 
     def _reduce_range(self, requested: int, diagnosis: Diagnosis) -> None:
         size = self.health.range_size.after_rejection(requested, diagnosis)
@@ -194,31 +241,42 @@ class Endpoint:
     async def _post(self, requests: Sequence[Request]) -> list[Answer]:
         if self.session is None:
             raise RuntimeError("Rpc is used outside its `async with` block")
-        bodies = [{"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params} for method, params in requests]
+        ids = [next(self._ids) for _ in requests]
+        bodies = [
+            {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+            for id_, (method, params) in zip(ids, requests, strict=True)
+        ]
         payload = orjson.dumps(bodies if len(bodies) > 1 else bodies[0])
         headers = {"Content-Type": "application/json"}
         async with self.session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
             content = await response.read()
-        if response.status in _RETRYABLE_HTTP:
-            raise EndpointFailure(f"HTTP {response.status}", overloaded=response.status in _OVERLOADED_HTTP)
+        status = response.status
         try:
-            answer = orjson.loads(content)
+            body = orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON") from None
-        answers = answer if isinstance(answer, list) else [answer]
-        if not all(isinstance(entry, dict) for entry in answers):
-            raise EndpointFailure(f"HTTP {response.status} with a body that is no JSON-RPC")
-        answers = [self._without_secrets(entry) for entry in answers]
-        if len(answers) == 1 and (answers[0].get("error") or (isinstance(answer, dict) and len(bodies) == 1)):
-            return answers * len(bodies)  # one error may stand for the whole batch
-        by_id = {entry["id"]: entry for entry in answers if isinstance(entry.get("id"), int)}
-        if any(body["id"] not in by_id for body in bodies):
-            raise EndpointFailure("the batch was answered in part")
-        return [by_id[body["id"]] for body in bodies]
+            body = _NOT_JSON
+        self._keep_pause(response.headers.get("Retry-After"), body)
+        if status in _RETRYABLE_HTTP:
+            raise EndpointFailure(f"HTTP {status}", overloaded=status in _OVERLOADED_HTTP)
+        is_refusal = status in _REFUSED_HTTP
+        if body is _NOT_JSON:
+            raise EndpointFailure(f"HTTP {status} with a body that is no JSON", is_refusal=is_refusal)
+        try:
+            answers = read_answers(body, ids, [method for method, _ in requests])
+        except UnreadableAnswer as error:
+            raise EndpointFailure(f"HTTP {status} with {error}", is_refusal=is_refusal) from None
+        return [self._without_secrets(answer) for answer in answers]
+
+    def _keep_pause(self, header: str | None, body: Any) -> None:
+        """Note for how long the endpoint asks to be left alone."""
+        asked = (header_pause_seconds(header, datetime.now(UTC)), data_pause_seconds(body))
+        if seconds := max((found for found in asked if found), default=0.0):
+            self.health = self.health.with_pause(seconds, monotonic())
+            log.info("rpc.pause_requested", endpoint=self.name, seconds=round(seconds, 1))
 
     def _without_secrets(self, answer: Answer) -> Answer:
         """Remove the URL's secrets from an error, which may repeat the URL: no message of ours may show them."""
-        if not answer.get("error"):
+        if answer.get("error") is None:
             return answer
         text = orjson.dumps(answer)
         for secret in self._secrets:
@@ -229,18 +287,45 @@ class Endpoint:
 
 def _unsent_answers(requests: Sequence[Request], answers: list[Answer], found: ExchangeResult) -> list[Answer]:
     """Return the first error for every request of a batch that was not sent, because an earlier piece failed."""
-    error = next(answer for answer in found.answers if answer.get("error"))
+    error = next(answer for answer in found.answers if answer.get("error") is not None)
     return [error] * (len(requests) - len(answers) - len(found.answers))
 
 
-def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[str, Diagnosis]:
-    """Return the first error that a retry action can help with, and its method."""
+_FAILURES: Final = frozenset({RpcErrorKind.NODE_FAILURE, RpcErrorKind.LOGS_REFUSED})
+"""Errors that count against the endpoint's health."""
+
+
+def _may_be_batch_size(diagnosis: Diagnosis, blocks: int) -> bool:
+    """Return whether a smaller batch may help. A range of several blocks is halved first."""
+    if diagnosis.retry_action is RetryAction.SPLIT_RANGE:
+        return blocks <= 1
+    return diagnosis.kind in (RpcErrorKind.BATCH_CAP, RpcErrorKind.NODE_FAILURE)
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    """Return whether the connection was made and then lost, as when a proxy drops a body that is too large."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError)
+
+
+class _Fault(NamedTuple):
+    """The first error that a retry action can help with: its method, its kind, and its text with its data."""
+
+    method: str = ""
+    diagnosis: Diagnosis = Diagnosis(RpcErrorKind.CALLER_ERROR)
+    reason: str = ""
+
+
+def _first_fault(requests: Sequence[Request], answers: Sequence[Answer]) -> _Fault:
     for (method, _), answer in zip(requests, answers, strict=True):
-        if error := answer.get("error"):
-            found = diagnose(method, *_code_and_message(error))
+        if (error := answer.get("error")) is not None:
+            code, message = _code_and_message(error)
+            found = diagnose(method, code, message)
             if found.kind is not RpcErrorKind.CALLER_ERROR:
-                return method, found
-    return "", Diagnosis(RpcErrorKind.CALLER_ERROR)
+                data = error.get("data") if isinstance(error, Mapping) else None
+                return _Fault(method, found, message if data is None else f"{message} {data}")
+    return _Fault()
 
 
 def _code_and_message(error: Any) -> tuple[int, str]:

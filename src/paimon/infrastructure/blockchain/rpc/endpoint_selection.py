@@ -51,14 +51,15 @@ def is_ready(endpoint: Endpoint, requirement: EndpointRequirement, chain_id: int
 def rank_endpoints(
     endpoints: Iterable[Endpoint], requirement: EndpointRequirement, methods: frozenset[str], now: float
 ) -> list[Endpoint]:
-    """Sort the endpoints by preference. Suspended and refusing ones come last, for the case that no other is left."""
+    """Sort the endpoints by preference. Suspended, pausing and refusing ones come last, for the case that no other is left."""
     candidates = list(endpoints)
     best = max((endpoint.health.head or 0 for endpoint in candidates), default=0)
     is_old_state = requirement.state and best - requirement.height > STATE_BLOCKS
 
-    def key(endpoint: Endpoint) -> tuple[bool, bool, bool, bool, float]:
+    def key(endpoint: Endpoint) -> tuple[bool, bool, bool, bool, bool, float]:
         health = endpoint.health
         return (
+            health.pause_seconds(now) > 0,
             health.is_circuit_open,
             endpoint.is_refusing(methods, now),
             is_old_state and EndpointUse.ARCHIVE not in endpoint.uses,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from paimon.infrastructure.blockchain.rpc.endpoint import Answer
+from paimon.infrastructure.blockchain.rpc.read_answers import Answer
 
 
 class RpcUnavailable(Exception):

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from paimon.domain.chain.rpc_error_rules import RpcErrorKind, diagnose
-from paimon.infrastructure.blockchain.rpc.endpoint import Answer, Endpoint, Request
+from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint, Request
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import STATE_BLOCKS, EndpointRequirement
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, StatePruned, parse_result
+from paimon.infrastructure.blockchain.rpc.read_answers import Answer
 
 _BLOCK_METHODS: Final = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash", "eth_getBlockReceipts"})
 

@@ -3,7 +3,8 @@
 One endpoint answers a whole batch. It is the cheapest, by latency, load and errors, of those that are eligible, serve our
 chain, and are known to have reached the required height. A request that fails goes to the next endpoint at once. After all
 of them it starts over, after a pause with full jitter, within the same bounded number of tries. One table decides what a
-node's error requires (`domain/chain/rpc_error_rules`). An error in the request itself is returned and not retried elsewhere.
+node's error requires (`domain/chain/rpc_error_rules`). An error in the request itself is returned and not retried elsewhere;
+an error in words that no rule knows is the node's, and another endpoint is asked. An endpoint that asks for a pause gets it.
 
 A node that pruned a block's state says so, or says that it does not know the block, although its head is far beyond it.
 Neither is a lag. An archive endpoint is asked then. Where there is none, the error is `StatePruned`, which says what to
@@ -26,9 +27,10 @@ import aiohttp
 import structlog
 
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, RetryAction, RpcErrorKind
-from paimon.infrastructure.blockchain.rpc.endpoint import Answer, Endpoint, EndpointFailure, NodeUrl, Request
+from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint, EndpointFailure, NodeUrl, Request
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import (
     ANY_ENDPOINT,
+    WRITE_METHODS,
     EndpointReport,
     EndpointRequirement,
     eligible_endpoints,
@@ -47,6 +49,7 @@ from paimon.infrastructure.blockchain.rpc.interpret_answers import (
     result_for,
     result_or_error,
 )
+from paimon.infrastructure.blockchain.rpc.read_answers import Answer
 
 log = structlog.get_logger(__name__)
 
@@ -119,11 +122,16 @@ class Rpc:
             raise KeyError(f"no endpoint {name}; there are: {', '.join(names)}")
         return self._view(replace(self._requirement, names=frozenset({name})))
 
-    def excluding(self, name: str) -> Self | None:
-        """Return a view that asks every reader but this endpoint; None where there is no other."""
+    def excluding(self, *names: str) -> Self | None:
+        """Return a view that asks every reader but these endpoints; None where there is no other."""
         readers = eligible_endpoints(self._endpoints, ANY_ENDPOINT, frozenset(), self._chain_id)
-        others = frozenset(endpoint.name for endpoint in readers) - {name}
+        others = frozenset(endpoint.name for endpoint in readers) - set(names)
         return self._view(replace(self._requirement, names=others)) if others else None
+
+    def writers(self) -> list[Self]:
+        """Return one view for each endpoint that this view may broadcast to."""
+        eligible = eligible_endpoints(self._endpoints, self._requirement, WRITE_METHODS, self._chain_id)
+        return [self.only_endpoint(endpoint.name) for endpoint in eligible]
 
     async def preferred(self) -> Self:
         """Return a view of the endpoint that ranks first now: one known endpoint then answers several requests.
@@ -214,6 +222,14 @@ class Rpc:
                 if attempt < attempts_max:
                     await asyncio.sleep(_pause_seconds(attempt))
                 continue
+            asked = endpoint.health.pause_seconds(monotonic())
+            if asked > _BACKOFF_SECONDS_MAX:
+                reasons[endpoint.name] = _pause_reason(asked)
+                if self._all_pause():
+                    break  # the caller's next round is later
+                tried, failed, last = tried | {endpoint}, True, endpoint
+                continue
+            await asyncio.sleep(asked)
             if last is not None:
                 reason, then = reasons[last.name], endpoint.name
                 log.warning(
@@ -221,7 +237,7 @@ class Rpc:
                 )
             tried, last = tried | {endpoint}, endpoint
             try:
-                answers, kind, retry_action = await endpoint.exchange(requests)
+                answers, kind, retry_action, _ = await endpoint.exchange(requests)
             except EndpointFailure as error:
                 failed, reasons[endpoint.name] = True, str(error)
             else:
@@ -233,12 +249,18 @@ class Rpc:
                     endpoint.health = endpoint.health.with_missing_block(self._requirement.height)
                 fallback_answers, failed, reasons[endpoint.name] = (
                     answers,
-                    failed or retry_action is RetryAction.SLOW_DOWN,
+                    failed or retry_action in (RetryAction.SLOW_DOWN, RetryAction.RETRY),
                     kind.value,
                 )
         if fallback_answers is not None:
             return fallback_answers
         raise unavailable_error(requests[0][0], reasons, attempts=attempts_max)
+
+    def _all_pause(self) -> bool:
+        """Return whether every endpoint of this view asked for a pause that no call waits out."""
+        now = monotonic()
+        admitted = (endpoint for endpoint in self._endpoints if self._requirement.admits(endpoint))
+        return all(endpoint.health.pause_seconds(now) > _BACKOFF_SECONDS_MAX for endpoint in admitted)
 
     async def _next_endpoint(
         self, methods: frozenset[str], tried: frozenset[Endpoint], reasons: dict[str, str], *, healthy_only: bool = False
@@ -257,7 +279,11 @@ class Rpc:
         ]
         if healthy_only:
             eligible = [
-                endpoint for endpoint in eligible if not (endpoint.health.is_circuit_open or endpoint.is_refusing(methods, now))
+                endpoint
+                for endpoint in eligible
+                if not (
+                    endpoint.health.is_circuit_open or endpoint.is_refusing(methods, now) or endpoint.health.pause_seconds(now)
+                )
             ]
         answered = 0
         if eligible and not self._ready(eligible):
@@ -294,8 +320,11 @@ class Rpc:
     async def _probe(self, endpoint: Endpoint, reasons: dict[str, str], *, with_chain: bool = False) -> bool:
         """Read the endpoint's head, and its chain id if unknown. Return whether it answered.
 
-        The reason why it is not ready goes to `reasons`.
+        The reason why it is not ready goes to `reasons`. An endpoint that asked for a pause is left alone.
         """
+        if asked := endpoint.health.pause_seconds(monotonic()):
+            reasons[endpoint.name] = _pause_reason(asked)
+            return False
         try:
             await endpoint.probe(with_chain=with_chain or (self._chain_id is not None and endpoint.chain_id is None))
         except EndpointFailure as error:
@@ -321,6 +350,10 @@ class Rpc:
             for endpoint in due:
                 endpoint.health = endpoint.health.begin_probe()
             await asyncio.gather(*(self._probe(endpoint, {}) for endpoint in due))
+
+
+def _pause_reason(seconds: float) -> str:
+    return f"it asks to wait {seconds:.0f} seconds"
 
 
 def _pause_seconds(attempt: int) -> float:
