@@ -57,7 +57,7 @@ def test_unseen_sqlstate_of_a_lost_server_is_away(group: str, suffix: str) -> No
 def test_unseen_sqlstate_of_a_wrong_statement_is_a_defect(group: str, suffix: str) -> None:
     error = sqlalchemy_error(group + suffix)
     assert database_fault(error.orig) is DatabaseFault.DEFECT
-    assert rule_for(error) is None, "a defect is a 500, whatever its class is called"
+    assert rule_for(error) is None, "a defect is a 500 in every class of errors"
 
 
 @given(st.text(_CHARACTERS, min_size=5, max_size=5))
