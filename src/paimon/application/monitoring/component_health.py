@@ -51,10 +51,12 @@ class ProbeFailure:
     reason: str
 
 
-def reachability(name: str, answer: object) -> ComponentHealth:
-    """Judge a component by whether it answers."""
-    if isinstance(answer, ProbeFailure):
-        return ComponentHealth(name, HealthStatus.DOWN, f"does not answer: {answer.reason}")
+def availability(name: str, read: object, write: object) -> ComponentHealth:
+    """Judge a component by whether it answers, and by whether it takes writes: one that only answers does no work."""
+    if isinstance(read, ProbeFailure):
+        return ComponentHealth(name, HealthStatus.DOWN, f"does not answer: {read.reason}")
+    if isinstance(write, ProbeFailure):
+        return ComponentHealth(name, HealthStatus.DOWN, f"takes no writes: {write.reason}")
     return ComponentHealth(name, HealthStatus.OK, "answers")
 
 

@@ -21,10 +21,10 @@ from paimon.application.monitoring.chain import read_chain_heads
 from paimon.application.monitoring.component_health import (
     DatabaseFacts,
     ProbeFailure,
+    availability,
     database_components,
     endpoints_health,
     node_health,
-    reachability,
     signer_health,
 )
 from paimon.application.monitoring.queries import (
@@ -43,6 +43,9 @@ from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointRepo
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache import endpoints
+from paimon.infrastructure.cache.availability import describe_failure as describe_redis_failure
+from paimon.infrastructure.cache.availability import require_writable
+from paimon.infrastructure.database.availability import describe_failure
 from paimon.infrastructure.database.clock import DATABASE_NOW
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
@@ -81,15 +84,17 @@ async def check_health(
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
         return _probe(name, question, timeout_seconds=limits.check_timeout_seconds)
 
-    facts, endpoint_states, chain_heads, keys = await asyncio.gather(
+    facts, database_write, endpoint_states, redis_write, chain_heads, keys = await asyncio.gather(
         probe("database", _read_facts(database)),
+        probe("database", database.require_writable()),
         probe("redis", endpoints.load_endpoint_states(redis)),
+        probe("redis", require_writable(redis)),
         probe("node", read_chain_heads(rpc, chain)),
         probe("signer", signer.health()),
     )
     components = [
-        reachability("database", facts),
-        reachability("redis", endpoint_states),
+        availability("database", facts, database_write),
+        availability("redis", endpoint_states, redis_write),
         node_health(chain_heads, facts),
         _endpoints(endpoint_states, facts),
         *database_components(facts, chain_heads, limits, low_balance_wei),
@@ -98,13 +103,20 @@ async def check_health(
     return HealthReport(overall_status(components), components)
 
 
-async def is_ready(*, database: Database, redis: Redis, timeout_seconds: float) -> bool:
-    """Return whether requests can be served: the database and Redis answer."""
-    answers = await asyncio.gather(
-        _probe("database", database.find(DATABASE_NOW), timeout_seconds=timeout_seconds),
-        _probe("redis", redis.ping(), timeout_seconds=timeout_seconds),
+async def find_unready(*, database: Database, redis: Redis, timeout_seconds: float) -> list[ComponentHealth]:
+    """Return the components that keep this process from serving requests: the database or Redis, and why."""
+
+    def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
+        return _probe(name, question, timeout_seconds=timeout_seconds)
+
+    database_read, database_write, redis_read, redis_write = await asyncio.gather(
+        probe("database", database.find(DATABASE_NOW)),
+        probe("database", database.require_writable()),
+        probe("redis", redis.ping()),
+        probe("redis", require_writable(redis)),
     )
-    return not any(isinstance(answer, ProbeFailure) for answer in answers)
+    components = [availability("database", database_read, database_write), availability("redis", redis_read, redis_write)]
+    return [component for component in components if component.status is not HealthStatus.OK]
 
 
 async def _probe(name: str, question: Awaitable[Answer], *, timeout_seconds: float) -> Answer | ProbeFailure:
@@ -113,9 +125,17 @@ async def _probe(name: str, question: Awaitable[Answer], *, timeout_seconds: flo
             return await question
     except _FAILURES as error:
         log.warning("health.component_unavailable", component=name, reason=f"{type(error).__name__}: {error}"[:300])
-        return ProbeFailure(
-            f"no answer within {timeout_seconds:g} s" if isinstance(error, TimeoutError) else type(error).__name__
-        )
+        return ProbeFailure(_reason(error, timeout_seconds))
+
+
+def _reason(error: Exception, timeout_seconds: float) -> str:
+    match error:
+        case TimeoutError():
+            return f"no answer within {timeout_seconds:g} s"
+        case RedisError():
+            return describe_redis_failure(error)
+        case _:
+            return describe_failure(error)
 
 
 async def _read_facts(database: Database) -> DatabaseFacts:

@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -75,16 +75,27 @@ def address_argument(text: str) -> Address:
 
 
 def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """Run a process's coroutine until it ends; SIGTERM and SIGINT cancel it, so that it releases leases and connections."""
+    """Run a process's coroutine; SIGTERM and SIGINT cancel it, so that it releases leases and connections.
 
-    async def main() -> None:
+    Work that ends without a signal is a failure, however it ended: the command then has exit code 2.
+    """
+
+    async def main() -> bool:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.info("process.stopped")
+        signalled = asyncio.Event()
 
-    uvloop.run(main())
+        def end() -> None:
+            signalled.set()
+            task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        with suppress(asyncio.CancelledError):
+            await task
+        if signalled.is_set():
+            log.info("process.stopped")
+        return signalled.is_set()
+
+    if not uvloop.run(main()):
+        exit_with_message("the process ended by itself")

@@ -8,7 +8,7 @@ import typer
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
-from paimon.gateway.tasks.app import create_worker
+from paimon.gateway.tasks.app import create_worker, run_worker
 
 app = typer.Typer()
 
@@ -25,10 +25,6 @@ def worker(
     with exit_on_error():
         settings = settings_for(context, "worker")
         asyncio.run(check_ready(settings, process="worker"))
-        create_worker(settings).worker_main([
-            "--quiet",
-            "worker",
-            *("--pool", "prefork", "--concurrency", str(settings.queue.worker_concurrency)),
-            *("--queues", queues, "--loglevel", "WARNING"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-        ])  # fmt: skip
+        exit_code = run_worker(create_worker(settings), queues=queues, concurrency=settings.queue.worker_concurrency)
+    if exit_code != 0:
+        exit_with_message("the worker ended by itself")

@@ -1,8 +1,9 @@
 """The API process: one FastAPI application that serves REST and WebSocket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -69,8 +70,11 @@ Operations backend of Paimon Prime Fund. Every response is an envelope: `{succes
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Create the application. Its context is opened and closed by the server's start and end."""
+def create_app(settings: Settings, *, on_failure: Callable[[], None] = lambda: None) -> FastAPI:
+    """Create the application. Its context is opened and closed by the server's start and end.
+
+    `on_failure` is called when the feed of live messages ended by itself: the process must end then, and be started again.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.context, app.state.hub = context, hub
             app.state.health_reporter = system.HealthReporter(context)
             feed = asyncio.create_task(Feed(context.redis, hub).run())
-            feed.add_done_callback(_log_feed_end)
+            feed.add_done_callback(partial(_on_feed_end, on_failure))
             try:
                 async with serve_metrics(
                     "api", settings.metrics.host, settings.metrics.api_port, context.new_metrics_scraper().collect
@@ -121,7 +125,8 @@ async def _require_ready(context: AppContext) -> None:
         raise
 
 
-def _log_feed_end(feed: asyncio.Task[None]) -> None:
-    """Log a feed that ended by itself: clients get no messages any more, and an operator must know."""
+def _on_feed_end(on_failure: Callable[[], None], feed: asyncio.Task[None]) -> None:
+    """Report a feed that ended by itself: clients would get no messages any more, without a sign of it."""
     if not feed.cancelled():
         log.critical("live.feed_ended", exc_info=feed.exception())
+        on_failure()

@@ -8,8 +8,9 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -26,6 +27,8 @@ from paimon.errors import (
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.gateway.rest.validation_messages import describe_problem
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable, StatePruned
+from paimon.infrastructure.cache.availability import refuses_for_now
+from paimon.infrastructure.database.availability import DatabaseFault, DatabaseUnavailable, database_fault
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +63,12 @@ class ErrorRule:
 
 
 _DATABASE_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the database does not answer; try again shortly")
+_DATABASE_AWAY: Final = ErrorRule(
+    503, ErrorCode.SERVICE_UNAVAILABLE, "the database does not answer or takes no writes; try again shortly"
+)
+_DATABASE_BUSY: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the database is busy; try again shortly")
 _REDIS_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "Redis does not answer; try again shortly")
+_REDIS_REFUSES: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "Redis takes no writes; try again shortly")
 _NODE_DOWN: Final = ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node does not answer; try again shortly")
 
 ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
@@ -72,11 +80,13 @@ ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
     NotFound: ErrorRule(404, ErrorCode.NOT_FOUND),
     Conflict: ErrorRule(409, ErrorCode.CONFLICT),
     Unavailable: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE),
+    DatabaseUnavailable: _DATABASE_AWAY,
     OperationalError: _DATABASE_DOWN,
     InterfaceError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,
     RedisConnectionError: _REDIS_DOWN,
     RedisTimeoutError: _REDIS_DOWN,
+    ResponseError: _REDIS_REFUSES,
     RpcUnavailable: _NODE_DOWN,
     StatePruned: ErrorRule(503, ErrorCode.STATE_PRUNED, StatePruned.__doc__),
     RpcError: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE, "the chain's node could not answer; try again shortly"),
@@ -111,7 +121,18 @@ def error_response(
 
 
 def rule_for(error: Exception) -> ErrorRule | None:
-    """Return the rule of the exception's class or of its nearest base class."""
+    """Return the rule of the exception's class or of its nearest base class; None for a defect of ours.
+
+    An error of the database counts by its SQLSTATE and one of Redis by its code, not by its class: each has defects too.
+    """
+    if isinstance(error, ResponseError) and not refuses_for_now(error):
+        return None
+    if isinstance(error, DBAPIError):
+        match database_fault(error.orig):
+            case DatabaseFault.DEFECT:
+                return None
+            case DatabaseFault.BUSY:
+                return _DATABASE_BUSY
     return next((ERROR_RULES[kind] for kind in type(error).__mro__ if kind in ERROR_RULES), None)
 
 

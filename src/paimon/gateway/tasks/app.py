@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from celery import Celery, signals
 from celery.exceptions import OperationalError
+from celery.worker import state
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
@@ -25,13 +26,16 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.gateway.tasks.broker_log import log_broker_outages
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
+from paimon.gateway.tasks.service_faults import first_line, unavailable_service
 from paimon.gateway.views.live_messages import live_document
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.observability.outages import Outages
 from paimon.infrastructure.queue.handler import handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever
 from paimon.settings import Settings
@@ -52,6 +56,8 @@ def create_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # by default a worker ends after 100 tries; Redis may be away for longer
+        worker_redirect_stdouts=False,  # log lines go to stderr as they are
         broker_transport_options={
             "visibility_timeout": 3600,
             "socket_connect_timeout": 5,
@@ -67,6 +73,9 @@ def create_worker(settings: Settings) -> Celery:
     """Create the application with its tasks, and a runtime in each child process after the fork."""
     app = create_celery(settings)
     runtime = WorkerRuntime(settings)
+    outages = Outages()
+    log_broker_outages(app, outages)
+    signals.setup_logging.connect(_keep_logging, weak=False)
 
     def start(**_: object) -> None:
         runtime.start(lambda context: _relay(app, context))
@@ -77,15 +86,55 @@ def create_worker(settings: Settings) -> Celery:
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(stop, weak=False)
     for name, work in TASKS.items():
-        app.task(name=name)(_synchronous(runtime, work))
+        app.task(name=name)(_synchronous(name, runtime, work, outages))
     return app
 
 
-def _synchronous(runtime: WorkerRuntime, work: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Wrap a coroutine function as a Celery task. Celery would mark an `async def` task as done without running it."""
+def run_worker(app: Celery, *, queues: str, concurrency: int) -> int:
+    """Run the worker until a signal ends it, and return its exit code: 0 only after a signal."""
+    worker = app.Worker(
+        pool="prefork",
+        concurrency=concurrency,
+        queues=queues,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return worker_exit_code(worker.exitcode, was_signalled=state.should_stop is not None)
+
+
+def worker_exit_code(celery_code: int | None, *, was_signalled: bool) -> int:
+    """Return the exit code of a worker that ended.
+
+    Celery has no code for a worker that ended by itself, and calls Ctrl-C a failure.
+    """
+    return 0 if was_signalled else celery_code or 1
+
+
+def _keep_logging(**_: object) -> None:
+    """Keep the process's set-up of logging. With a receiver for this signal, Celery does none of its own."""
+
+
+def _synchronous(
+    name: str, runtime: WorkerRuntime, work: Callable[..., Coroutine[Any, Any, None]], outages: Outages
+) -> Callable[..., None]:
+    """Wrap a coroutine function as a Celery task. Celery would mark an `async def` task as done without running it.
+
+    A task that a service's outage ended is counted, not raised: it is due again without that.
+    """
 
     def task(*args: Any) -> None:
-        runtime.run(work(runtime.context, *args))
+        try:
+            runtime.run(work(runtime.context, *args))
+        except Exception as error:
+            if (service := unavailable_service(error)) is None:
+                raise
+            outages.record_failure(service, first_line(error), task=name)
+        else:
+            outages.record_success(name)
 
     return task
 

@@ -5,11 +5,13 @@ process; SKIP LOCKED divides the messages among them.
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+import structlog
 import uvloop
 from billiard.process import current_process
 
@@ -17,12 +19,26 @@ from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+
+_EXIT_FAILED: Final = 2
 
 
 def _pool_index() -> int:
     """Return the index of this process in the worker's pool, from 0. A process that replaces another has its index."""
     return int(getattr(current_process(), "index", 0))
+
+
+def _end_process_if_failed(background: asyncio.Task[None]) -> None:
+    """End this child process when its background work ended by itself: the worker starts another, with the work.
+
+    Its unfinished task is delivered again. Without the relay, a worker would look well and publish nothing.
+    """
+    if not background.cancelled():
+        log.critical("worker.background_ended", exc_info=background.exception())
+        os._exit(_EXIT_FAILED)
 
 
 class WorkerRuntime:
@@ -54,7 +70,9 @@ class WorkerRuntime:
             serve_metrics("worker", metrics.host, port, self._context.new_metrics_scraper().collect)
         )
         for start in background:
-            self._background.add(asyncio.create_task(start(self._context)))
+            task = asyncio.create_task(start(self._context))
+            task.add_done_callback(_end_process_if_failed)
+            self._background.add(task)
 
     @property
     def context(self) -> AppContext:

@@ -14,6 +14,7 @@ from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.metrics import JOBS_ENQUEUED
+from paimon.infrastructure.observability.outages import Outages
 from paimon.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -34,10 +35,16 @@ async def run_scheduler(settings: Settings, database: Database) -> None:
 
 
 async def _enqueue_jobs(app: Celery, settings: Settings, lease: HeldLease) -> None:
-    scheduler = AsyncIOScheduler(timezone="UTC")
+    scheduler, outages = AsyncIOScheduler(timezone="UTC"), Outages()
     for job in jobs(settings.schedule):
         scheduler.add_job(
-            partial(_enqueue, app, job), "interval", seconds=job.every_seconds, max_instances=1, coalesce=True, id=job.task
+            partial(_enqueue, app, job, outages),
+            "interval",
+            seconds=job.every_seconds,
+            max_instances=1,
+            coalesce=True,
+            id=job.task,
+            name=job.task,
         )
     scheduler.start()
     log.info("scheduler.started", epoch=lease.epoch, jobs=len(scheduler.get_jobs()))
@@ -47,11 +54,12 @@ async def _enqueue_jobs(app: Celery, settings: Settings, lease: HeldLease) -> No
         scheduler.shutdown(wait=False)
 
 
-async def _enqueue(app: Celery, job: Job) -> None:
+async def _enqueue(app: Celery, job: Job, outages: Outages) -> None:
     """Enqueue one run of a job. The message expires when the next run is due: jobs act on the present state."""
     try:
         await asyncio.to_thread(app.send_task, job.task, queue=job.queue.value, expires=max(job.every_seconds, 5.0))
         JOBS_ENQUEUED.labels(job.task, "sent").inc()
+        outages.record_success(job.task)
     except OperationalError as error:
         JOBS_ENQUEUED.labels(job.task, "refused").inc()
-        log.warning("scheduler.broker_unreachable", task=job.task, reason=str(error))
+        outages.record_failure("broker", str(error), task=job.task)

@@ -15,9 +15,11 @@ from redis.exceptions import RedisError
 from paimon.gateway.websocket.hub import Hub
 from paimon.gateway.websocket.protocol import RESYNC, LiveChannel, message
 from paimon.infrastructure.cache.live import messages
+from paimon.infrastructure.observability.outages import Outages
 
 log = structlog.get_logger(__name__)
 
+_TASK: Final = "feed"
 _PAUSE_SECONDS: Final = 0.1
 _PAUSE_SECONDS_MAX: Final = 5.0
 
@@ -30,6 +32,7 @@ class Feed:
         self._hub = hub
         self._was_subscribed = False
         self._failures = 0
+        self._outages = Outages()
         self.subscribed = asyncio.Event()
 
     async def run(self) -> None:
@@ -43,11 +46,12 @@ class Feed:
             self.subscribed.clear()
             self._failures += 1
             pause = random.uniform(0, min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**self._failures))  # noqa: S311 — jitter
-            log.warning("live.subscription_lost", reason=reason, failures=self._failures, pause_seconds=round(pause, 2))
+            self._outages.record_failure("redis", reason, task=_TASK)
             await asyncio.sleep(pause)
 
     def _subscribed(self) -> None:
         self._failures = 0
+        self._outages.record_success(_TASK)
         self.subscribed.set()
         if self._was_subscribed:
             log.info("live.subscription_renewed", clients=self._hub.client_count)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, renew, try_acquire
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.observability.outages import Outages
 
 log = structlog.get_logger(__name__)
 
@@ -35,11 +36,13 @@ async def run_as_leader(
     """
     owner = lease_owner_name()
     standby_logged = False
+    outages = Outages()
     while True:
         try:
             lease = await try_acquire(database, name, owner, ttl_seconds=ttl_seconds)
+            outages.record_success(f"lease {name}")
         except SQLAlchemyError as error:
-            log.error("lease.unreachable", lease=name, reason=_first_line(error))
+            outages.record_failure("database", _first_line(error), task=f"lease {name}")
             lease = None
         if lease is None:
             if not standby_logged:

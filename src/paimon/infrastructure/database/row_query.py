@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from paimon.infrastructure.database.availability import is_away, unavailable
+
 Result = TypeVar("Result", covariant=True)
 
 _DIALECT: Final = make_url("postgresql+psycopg_async://").get_dialect()()
@@ -88,7 +90,9 @@ async def find(engine: AsyncEngine, query: RowQuery[Result], values: Mapping[str
             cursor = await connection.execute(query.statement, parameters)
             row = await cursor.fetchone()
     except psycopg.Error as error:
-        raise DBAPIError.instance(query.statement, parameters, error, psycopg.Error, dialect=_DIALECT) from error
+        wrapped = DBAPIError.instance(query.statement, parameters, error, psycopg.Error, dialect=_DIALECT)
+        assert isinstance(wrapped, DBAPIError)  # noqa: S101 — it wraps an error of the driver
+        raise (unavailable(wrapped) if is_away(error, writes=False) else wrapped) from error
     return None if row is None else query.to_result(cursor, row)
 
 

@@ -4,6 +4,9 @@ write()          one transaction: it commits when its block ends normally, and r
 write_single()   one statement in autocommit mode, which saves the two round trips of BEGIN and COMMIT
 read()           a read-only snapshot (REPEATABLE READ), so that several queries agree with each other
 find()           one row without a session, at a third of the cost; see `row_query`
+
+An error that says that the database is away becomes a DatabaseUnavailable, and every connection of the pool is replaced: a
+demoted primary may keep its connections, and a server whose defaults changed keeps the old ones in each of them.
 """
 
 import asyncio
@@ -13,14 +16,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, NewType
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session
 
+from paimon.infrastructure.database.availability import (
+    DatabaseFault,
+    DatabaseUnavailable,
+    database_fault,
+    is_away,
+    unavailable,
+)
 from paimon.infrastructure.database.row_query import Result, RowQuery, find
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -44,6 +56,7 @@ def create_engine(url: str, *, pool_size: int, connect_timeout_seconds: int, app
         },
     )
     _ping_before_reuse(engine)
+    _replace_when_away(engine)
     return engine
 
 
@@ -82,6 +95,19 @@ def _ping_before_reuse(engine: AsyncEngine) -> None:
             raise
 
 
+def _replace_when_away(engine: AsyncEngine) -> None:
+    """Raise DatabaseUnavailable and replace the pool's connections when an error says that the database is away."""
+
+    @event.listens_for(engine.sync_engine, "handle_error", retval=True)
+    def _on_error(context: ExceptionContext) -> DatabaseUnavailable | None:
+        options = {} if context.connection is None else context.connection.get_execution_options()
+        error = context.sqlalchemy_exception
+        if not isinstance(error, DBAPIError) or not is_away(error.orig, writes=not options.get("postgresql_readonly")):
+            return None
+        context.is_disconnect = True
+        return unavailable(error)
+
+
 def _is_idle(connection: AsyncConnection[TupleRow]) -> bool:
     is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
     return is_idle and connection.pgconn.pipeline_status == PipelineStatus.OFF
@@ -109,6 +135,10 @@ def _refuse_second_statement(statement: ORMExecuteState) -> None:
         raise SecondStatement(f"{SecondStatement.__doc__} Use Database.write()")
 
 
+_REQUIRE_WRITABLE: Final = text("SELECT 1 FROM ops.leases WHERE false FOR UPDATE")
+"""Locks no row, but the server refuses it wherever it would refuse a write."""
+
+
 class Database:
     """Opens sessions over one engine, or over two if a replica serves the reads."""
 
@@ -124,7 +154,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        async with _cancellable(), self._writes() as session, session.begin():
+        async with _cancellable(), self._writes() as session, session.begin(), _driver_errors(session, writes=True):
             yield WriteSession(session)
 
     @asynccontextmanager
@@ -134,12 +164,12 @@ class Database:
         Raises:
             SecondStatement: at a second statement.
         """
-        async with _cancellable(), self._single_writes() as session:
+        async with _cancellable(), self._single_writes() as session, _driver_errors(session, writes=True):
             yield WriteSession(session)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        async with _cancellable(), self._reads() as session, session.begin():
+        async with _cancellable(), self._reads() as session, session.begin(), _driver_errors(session, writes=False):
             yield ReadSession(session)
 
     async def find(self, query: RowQuery[Result], **values: object) -> Result | None:
@@ -147,10 +177,35 @@ class Database:
         async with _cancellable():
             return await find(self.read_engine, query, values)
 
+    async def require_writable(self) -> None:
+        """Check that the server takes writes, without any.
+
+        Raises:
+            DatabaseUnavailable: it does not answer, or takes no writes.
+        """
+        async with self.write_single() as session:
+            await session.execute(_REQUIRE_WRITABLE)
+
     async def close(self) -> None:
         await self.engine.dispose()
         if self.read_engine is not self.engine:
             await self.read_engine.dispose()
+
+
+@asynccontextmanager
+async def _driver_errors(session: AsyncSession, *, writes: bool) -> AsyncIterator[None]:
+    """Raise the errors that a statement of the session would, for a COPY, which uses the driver's connection."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if database_fault(error) is DatabaseFault.DEFECT:
+            raise
+        wrapped = DBAPIError.instance(None, None, error, psycopg.Error, dialect=session.get_bind().dialect)
+        assert isinstance(wrapped, DBAPIError)  # noqa: S101 — it wraps an error of the driver
+        if not is_away(error, writes=writes):
+            raise wrapped from error
+        await session.invalidate()
+        raise unavailable(wrapped) from error
 
 
 @asynccontextmanager

@@ -52,8 +52,13 @@ def configure_logging(*, process: str, level: str = "info", json_lines: bool = T
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_drop_meta, renderer]))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[add_library_fields, *shared], pass_foreign_args=True, processors=[_drop_meta, renderer]
+        )
+    )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
 
 
 def _console() -> structlog.dev.ConsoleRenderer:
@@ -62,6 +67,22 @@ def _console() -> structlog.dev.ConsoleRenderer:
     Tracebacks arrive formatted, so that `hide_secrets` has seen them, and without local variables.
     """
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def add_library_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add what a library's line has in its text only: its logger, and the job that it is about.
+
+    Celery passes the task's fields as `data`, APScheduler its job as an argument.
+    """
+    record, arguments = event["_record"], event.pop("positional_args", ())
+    event["logger"] = record.name
+    data = getattr(record, "data", None)
+    if isinstance(data, dict) and "name" in data:
+        event.update(task=data["name"], task_id=data.get("id"))
+    for argument in arguments if isinstance(arguments, tuple) else ():
+        if type(argument).__module__ == "apscheduler.job":
+            event["task"] = argument.name
+    return event
 
 
 def _drop_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -9,15 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import psycopg
-import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.observability.outages import Outages
 from paimon.infrastructure.queue.outbox import NOTIFY_CHANNEL
-
-log = structlog.get_logger(__name__)
 
 Publish = Callable[[int, OutboxPriority], Awaitable[None]]
 """Function that puts (message id, priority) on the queue. It raises PublishFailed when the broker refuses the message."""
@@ -55,15 +53,19 @@ async def relay_forever(
 ) -> None:
     """Relay until cancelled. While the database or the broker is unavailable, wait and log it."""
     wakeup = asyncio.Event()
-    listening = asyncio.create_task(_listen(database, wakeup))
+    outages = Outages()
+    listening = asyncio.create_task(_listen(database, wakeup, outages))
     try:
         while True:
             wakeup.clear()
             try:
-                if await relay_once(database, publish, batch=batch, republish_seconds=republish_seconds) == batch:
+                relayed = await relay_once(database, publish, batch=batch, republish_seconds=republish_seconds)
+                outages.record_success("relay")
+                if relayed == batch:
                     continue
             except (SQLAlchemyError, PublishFailed) as error:
-                log.warning("relay.delayed", reason=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                service = "broker" if isinstance(error, PublishFailed) else "database"
+                outages.record_failure(service, f"{type(error).__name__}: {str(error).splitlines()[0]}", task="relay")
             try:
                 async with asyncio.timeout(poll_seconds):
                     await wakeup.wait()
@@ -73,15 +75,16 @@ async def relay_forever(
         listening.cancel()
 
 
-async def _listen(database: Database, wakeup: asyncio.Event) -> None:
+async def _listen(database: Database, wakeup: asyncio.Event, outages: Outages) -> None:
     """Set `wakeup` on NOTIFY. It uses a connection of its own: the pool may give another one after each transaction."""
     dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+                outages.record_success("notify")
                 async for _ in connection.notifies():
                     wakeup.set()
         except psycopg.Error as error:
-            log.warning("relay.notify_lost", reason=type(error).__name__)
+            outages.record_failure("database", type(error).__name__, task="notify")
             await asyncio.sleep(2)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
-from paimon.application.monitoring.health import HealthReport, check_health, is_ready
+from paimon.application.monitoring.health import HealthReport, check_health, find_unready
 from paimon.composition import AppContext
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, ErrorCode
@@ -82,6 +82,8 @@ async def live() -> Envelope[ProbeView]:
 )
 async def ready(context: ContextDep) -> Envelope[ProbeView] | Response:
     timeout_seconds = context.settings.health.check_timeout_seconds
-    if await is_ready(database=context.database, redis=context.redis, timeout_seconds=timeout_seconds):
+    unready = await find_unready(database=context.database, redis=context.redis, timeout_seconds=timeout_seconds)
+    if not unready:
         return Envelope[ProbeView](data=ProbeView(status="READY"))
-    return error_response(503, ErrorCode.SERVICE_UNAVAILABLE, "the database or Redis does not answer; try again shortly")
+    reasons = "; ".join(f"{component.name} {component.summary}" for component in unready)
+    return error_response(503, ErrorCode.SERVICE_UNAVAILABLE, f"{reasons}; try again shortly")
