@@ -1,6 +1,6 @@
 """HEAD on every endpoint that has GET: the application handles the request as GET, and only the headers are sent.
 
-One place before all routes, so that no route declares HEAD, and status and headers cannot differ from GET's.
+One place before all routes, so that no route declares HEAD, and status and headers cannot differ from its GET.
 """
 
 from collections.abc import MutableMapping
