@@ -34,6 +34,7 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
+    operation_id="listTickets",
     summary="List tickets, latest first",
     response_model=_TICKETS.envelope,
     responses=with_csv(_TICKETS, documented_responses("tickets", 400, 401, 503)),
@@ -53,7 +54,12 @@ async def index(
     return await list_response(context, list_request, _TICKETS, read)
 
 
-@router.get("/sla-report", summary="Report how tickets met their SLA", responses=documented_responses("sla_report", 401, 503))
+@router.get(
+    "/sla-report",
+    operation_id="getSlaReport",
+    summary="Report how tickets met their SLA",
+    responses=documented_responses("sla_report", 401, 503),
+)
 async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReportView]:
     async with context.database.read() as session:
         found = await sla_report(session, now=await database_now(session))
@@ -62,6 +68,7 @@ async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReport
 
 @router.get(
     "/{ticketId}",
+    operation_id="getTicket",
     summary="Show a ticket with its votes and the documents to sign",
     responses=documented_responses("ticket", 400, 401, 404, 503),
 )
@@ -87,7 +94,12 @@ def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
     return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
 
 
-@router.post("/{ticketId}/approve", summary="Vote to approve", responses=documented_responses("decided", *_DECISION_ERRORS))
+@router.post(
+    "/{ticketId}/approve",
+    operation_id="approveTicket",
+    summary="Vote to approve",
+    responses=documented_responses("decided", *_DECISION_ERRORS),
+)
 async def approve(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
@@ -95,7 +107,12 @@ async def approve(
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.APPROVE, body))
 
 
-@router.post("/{ticketId}/reject", summary="Vote to reject", responses=documented_responses("decided", *_DECISION_ERRORS))
+@router.post(
+    "/{ticketId}/reject",
+    operation_id="rejectTicket",
+    summary="Vote to reject",
+    responses=documented_responses("decided", *_DECISION_ERRORS),
+)
 async def reject(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
@@ -105,6 +122,7 @@ async def reject(
 
 @router.post(
     "/{ticketId}/cancel",
+    operation_id="cancelTicket",
     summary="Cancel a ticket (refused for redemptions)",
     response_model=Envelope[TicketDetailView],
     responses=documented_responses("ticket", 400, 401, 404, 409, 503),

@@ -13,6 +13,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 @router.post(
     "/challenge",
+    operation_id="issueChallenge",
     summary="Create a message for a wallet to sign",
     responses=documented_responses("challenge", 400, 413, 415, 503),
 )
@@ -27,6 +28,7 @@ async def challenge(body: ChallengeBody, context: ContextDep) -> Envelope[Challe
 
 @router.post(
     "/verify",
+    operation_id="verifyChallenge",
     summary="Exchange a signed message for an access token",
     responses=documented_responses("verify", 400, 401, 403, 413, 415, 503),
 )
@@ -39,6 +41,8 @@ async def verify(body: VerifyBody, context: ContextDep) -> Envelope[SignedInView
     return Envelope[SignedInView](data=SignedInView.of(signed_in))
 
 
-@router.get("/me", summary="Show the signed-in user", responses=documented_responses("me", 401, 503))
+@router.get(
+    "/me", operation_id="getSignedInUser", summary="Show the signed-in user", responses=documented_responses("me", 401, 503)
+)
 async def me(caller: CallerDep) -> Envelope[MeView]:
     return Envelope[MeView](data=MeView.of_caller(caller))

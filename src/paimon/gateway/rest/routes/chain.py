@@ -25,6 +25,7 @@ _TRANSACTIONS: Final = paged_table("chain-transactions", ChainTransactionView, E
 
 @router.get(
     "/transactions",
+    operation_id="listChainTransactions",
     summary="List the chain's transactions that touched the fund, latest first",
     response_model=_TRANSACTIONS.envelope,
     responses=with_csv(_TRANSACTIONS, documented_responses("chain_transactions", 400, 401, 503)),

@@ -43,6 +43,7 @@ _FEES: Final = CsvTable("fees", FeeView, Envelope[FeesView], lambda data: data.f
 
 @router.get(
     "/overview",
+    operation_id="getFundOverview",
     summary="Show assets, NAV, tiers and liabilities at a snapshot's block",
     response_model=Envelope[OverviewView],
     responses=documented_responses("overview", 400, 401, 404, 503),
@@ -59,6 +60,7 @@ async def overview(context: ContextDep, _user: SignedInUser, block: BlockDep) ->
 
 @router.get(
     "/liquidity/layers",
+    operation_id="listLiquidityLayers",
     summary="List the tiers with value, share of gross assets and allowed band",
     response_model=_LAYERS.envelope,
     responses=with_csv(_LAYERS, documented_responses("layers", 400, 401, 404, 503)),
@@ -71,6 +73,7 @@ async def layers(context: ContextDep, _user: SignedInUser, response_format: Resp
 
 @router.get(
     "/assets",
+    operation_id="listAssets",
     summary="List assets with balance, price, age of the price and value, by tier",
     response_model=_ASSETS.envelope,
     responses=with_csv(_ASSETS, documented_responses("assets", 400, 401, 404, 503)),
@@ -93,6 +96,7 @@ async def assets(
 
 @router.get(
     "/fees",
+    operation_id="listFees",
     summary="List fees by kind, with the high-water mark",
     response_model=_FEES.envelope,
     responses=with_csv(_FEES, documented_responses("fees", 400, 401, 404, 503)),
@@ -106,6 +110,7 @@ async def fees(context: ContextDep, _user: SignedInUser, response_format: Respon
 
 @router.get(
     "/events/pending",
+    operation_id="listPendingEvents",
     summary="List events of blocks that are not final, latest first",
     response_model=_PENDING_EVENTS.envelope,
     responses=with_csv(_PENDING_EVENTS, documented_responses("pending_events", 400, 401, 503)),

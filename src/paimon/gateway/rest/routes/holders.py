@@ -21,6 +21,7 @@ _HOLDERS: Final = paged_table("holders", HolderView, Envelope[HolderRegisterView
 
 @router.get(
     "/holders",
+    operation_id="listHolders",
     summary="List holders with their shares and value, largest first",
     response_model=_HOLDERS.envelope,
     responses=with_csv(_HOLDERS, documented_responses("holders", 400, 401, 503)),

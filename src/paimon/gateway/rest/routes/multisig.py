@@ -29,7 +29,12 @@ _PROPOSALS: Final = paged_table("proposals", ProposalView, Envelope[Listing[Prop
 _SIGNING_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
-@router.get("/safes", summary="List the fund's Safes as last read", responses=documented_responses("safes", 401, 503))
+@router.get(
+    "/safes",
+    operation_id="listSafes",
+    summary="List the fund's Safes as last read",
+    responses=documented_responses("safes", 401, 503),
+)
 async def safes(context: ContextDep, _user: SignedInUser) -> Envelope[list[SafeView]]:
     async with context.database.read() as session:
         found = await list_safes(session, context.safe_context)
@@ -38,6 +43,7 @@ async def safes(context: ContextDep, _user: SignedInUser) -> Envelope[list[SafeV
 
 @router.get(
     "/proposals",
+    operation_id="listProposals",
     summary="List proposals by nonce, latest first",
     response_model=_PROPOSALS.envelope,
     responses=with_csv(_PROPOSALS, documented_responses("proposals", 400, 401, 503)),
@@ -58,6 +64,7 @@ async def index(
 
 @router.get(
     "/proposals/{safeTxHash}",
+    operation_id="getProposal",
     summary="Show a proposal with its signatures and the document to sign",
     responses=documented_responses("proposal", 400, 401, 404, 503),
 )
@@ -70,6 +77,7 @@ async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) ->
 
 @router.post(
     "/proposals/{safeTxHash}/sign",
+    operation_id="signProposal",
     summary="Submit an owner's signature",
     responses=documented_responses("proposal", *_SIGNING_ERRORS),
 )
@@ -81,6 +89,7 @@ async def sign(hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user
 
 @router.post(
     "/proposals/{safeTxHash}/reject",
+    operation_id="rejectProposal",
     summary="Propose to reject a proposal",
     responses=documented_responses("rejection", 400, 401, 403, 404, 409, 503),
 )

@@ -26,6 +26,7 @@ _ATTRIBUTION: Final = CsvTable(
 
 @router.get(
     "/history",
+    operation_id="listNavHistory",
     summary="List official NAV points by hour, day or week, oldest first",
     response_model=_HISTORY.envelope,
     responses=with_csv(_HISTORY, documented_responses("nav_history", 400, 401, 503)),
@@ -53,6 +54,7 @@ async def history(
 
 @router.get(
     "/explain",
+    operation_id="explainNav",
     summary="Explain the change of NAV between two snapshots",
     response_model=_ATTRIBUTION.envelope,
     responses=with_csv(_ATTRIBUTION, documented_responses("nav_attribution", 400, 401, 404, 503)),

@@ -28,6 +28,7 @@ MessageId = Annotated[int, Path(alias="messageId", ge=1, lt=2**63)]
 
 @router.get(
     "",
+    operation_id="listOutboxMessages",
     summary="List outbox messages, latest first",
     response_model=_MESSAGES.envelope,
     responses=with_csv(_MESSAGES, documented_responses("outbox", 400, 401, 503)),
@@ -47,7 +48,10 @@ async def index(
 
 
 @router.get(
-    "/{messageId}", summary="Show an outbox message", responses=documented_responses("outbox_message", 400, 401, 404, 503)
+    "/{messageId}",
+    operation_id="getOutboxMessage",
+    summary="Show an outbox message",
+    responses=documented_responses("outbox_message", 400, 401, 404, 503),
 )
 async def detail(message_id: MessageId, context: ContextDep, _user: SignedInUser) -> Envelope[OutboxMessageDetailView]:
     """`signing` holds the document that replays the message, once it is dead-lettered.
@@ -64,6 +68,7 @@ async def detail(message_id: MessageId, context: ContextDep, _user: SignedInUser
 
 @router.post(
     "/{messageId}/replay",
+    operation_id="replayOutboxMessage",
     summary="Replay a dead-lettered message",
     responses=documented_responses("decision", 400, 401, 403, 404, 409, 413, 415, 503),
 )

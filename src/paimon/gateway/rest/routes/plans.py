@@ -26,6 +26,7 @@ PlanId = Annotated[UUID, Path(alias="planId")]
 
 @router.get(
     "",
+    operation_id="listPlans",
     summary="List plans, latest first",
     response_model=_PLANS.envelope,
     responses=with_csv(_PLANS, documented_responses("plans", 400, 401, 503)),
@@ -47,7 +48,12 @@ async def index(
     return await list_response(context, list_request, _PLANS, read)
 
 
-@router.get("/{planId}", summary="Show a plan with what was signed", responses=documented_responses("plan", 400, 401, 404, 503))
+@router.get(
+    "/{planId}",
+    operation_id="getPlan",
+    summary="Show a plan with what was signed",
+    responses=documented_responses("plan", 400, 401, 404, 503),
+)
 async def detail(plan_id: PlanId, context: ContextDep, _user: SignedInUser) -> Envelope[PlanDetailView]:
     async with context.database.read() as session:
         return Envelope[PlanDetailView](data=PlanDetailView.of_detail(await get_plan(session, plan_id, context.safe_context)))
@@ -55,6 +61,7 @@ async def detail(plan_id: PlanId, context: ContextDep, _user: SignedInUser) -> E
 
 @router.post(
     "/preview",
+    operation_id="previewPlan",
     summary="Preview a plan without writing anything",
     responses=documented_responses("plan_preview", 400, 401, 409, 413, 415, 503),
 )
@@ -69,6 +76,7 @@ async def preview(body: PlanBody, context: ContextDep, _user: SignedInUser) -> E
 @router.post(
     "",
     status_code=202,
+    operation_id="submitPlan",
     summary="Submit a plan",
     responses=documented_responses("plan", 400, 401, 403, 409, 413, 415, 503, status=202),
 )

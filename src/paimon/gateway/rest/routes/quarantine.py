@@ -31,6 +31,7 @@ LogIndex = Annotated[int, Path(alias="logIndex", ge=0, lt=2**31)]
 
 @router.get(
     "",
+    operation_id="listQuarantinedLogs",
     summary="List quarantined and skipped logs, latest first",
     response_model=_LOGS.envelope,
     responses=with_csv(_LOGS, documented_responses("quarantine", 400, 401, 503)),
@@ -53,6 +54,7 @@ async def index(
 
 @router.get(
     "/{blockNumber}/{logIndex}",
+    operation_id="getQuarantinedLog",
     summary="Show a quarantined log",
     responses=documented_responses("quarantined_log", 400, 401, 404, 503),
 )
@@ -71,6 +73,7 @@ async def detail(
 @router.post(
     "/{blockNumber}/{logIndex}/release",
     status_code=202,
+    operation_id="releaseQuarantinedLog",
     summary="Release a quarantined log",
     responses=_DECISION_RESPONSES,
 )
@@ -88,6 +91,7 @@ async def release(
 @router.post(
     "/{blockNumber}/{logIndex}/skip",
     status_code=202,
+    operation_id="skipQuarantinedLog",
     summary="Skip a quarantined log",
     responses=_DECISION_RESPONSES,
 )

@@ -37,6 +37,7 @@ _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
+    operation_id="listRedemptions",
     summary="List redemption requests, latest first",
     response_model=_REDEMPTIONS.envelope,
     responses=with_csv(_REDEMPTIONS, documented_responses("redemptions", 400, 401, 503)),
@@ -64,6 +65,7 @@ async def index(
 
 @router.get(
     "/pending-approvals",
+    operation_id="listPendingApprovals",
     summary="List requests that await approval with their tickets, oldest first",
     response_model=_PENDING_APPROVALS.envelope,
     responses=with_csv(_PENDING_APPROVALS, documented_responses("pending_approvals", 400, 401, 503)),
@@ -79,6 +81,7 @@ async def pending_approvals(context: ContextDep, _user: SignedInUser, list_reque
 
 @router.get(
     "/{requestId}",
+    operation_id="getRedemption",
     summary="Show a redemption request with its timeline",
     responses=documented_responses("redemption", 400, 401, 404, 503),
 )
@@ -89,7 +92,12 @@ async def detail(request_id: RequestId, context: ContextDep, _user: SignedInUser
     return Envelope[RedemptionDetailView](data=RedemptionDetailView.of_detail(found, now))
 
 
-@router.post("/{requestId}/approve", summary="Vote to approve", responses=documented_responses("decided", *_DECISION_ERRORS))
+@router.post(
+    "/{requestId}/approve",
+    operation_id="approveRedemption",
+    summary="Vote to approve",
+    responses=documented_responses("decided", *_DECISION_ERRORS),
+)
 async def approve(
     request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
@@ -97,7 +105,12 @@ async def approve(
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.APPROVE, body))
 
 
-@router.post("/{requestId}/reject", summary="Vote to reject", responses=documented_responses("decided", *_DECISION_ERRORS))
+@router.post(
+    "/{requestId}/reject",
+    operation_id="rejectRedemption",
+    summary="Vote to reject",
+    responses=documented_responses("decided", *_DECISION_ERRORS),
+)
 async def reject(
     request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
@@ -108,6 +121,7 @@ async def reject(
 @router.post(
     "/{requestId}/settle",
     status_code=202,
+    operation_id="settleRedemption",
     summary="Settle a due request now",
     responses=documented_responses("settle", 400, 401, 403, 404, 409, 503, status=202),
 )

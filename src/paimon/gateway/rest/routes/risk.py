@@ -25,6 +25,7 @@ _ACTION_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 503)
 
 @router.get(
     "",
+    operation_id="listRiskEvents",
     summary="List risk events, latest first",
     response_model=_EVENTS.envelope,
     responses=with_csv(_EVENTS, documented_responses("risk_events", 400, 401, 503)),
@@ -47,6 +48,7 @@ async def index(
 
 @router.post(
     "/{eventId}/acknowledge",
+    operation_id="acknowledgeRiskEvent",
     summary="Acknowledge a risk event or change its owner",
     responses=documented_responses("risk_event", *_ACTION_ERRORS),
 )
@@ -60,7 +62,10 @@ async def acknowledge(
 
 
 @router.post(
-    "/{eventId}/resolve", summary="Resolve a risk event", responses=documented_responses("risk_event", *_ACTION_ERRORS)
+    "/{eventId}/resolve",
+    operation_id="resolveRiskEvent",
+    summary="Resolve a risk event",
+    responses=documented_responses("risk_event", *_ACTION_ERRORS),
 )
 async def resolve(event_id: RiskEventId, body: ResolveBody, context: ContextDep, user: RiskHandler) -> Envelope[RiskEventView]:
     """409 for a kind that only a later check, a reconciliation or `paimon recover` resolves."""

@@ -55,7 +55,12 @@ class HealthReporter:
             return health
 
 
-@router.get("/health", summary="Show the health of the system and its components", responses=documented_responses("health"))
+@router.get(
+    "/health",
+    operation_id="getHealth",
+    summary="Show the health of the system and its components",
+    responses=documented_responses("health"),
+)
 async def health(request: Request) -> Envelope[HealthView]:
     """Open without sign-in, and always 200: it is a report. Load balancers use /health/live and /health/ready."""
     reporter: HealthReporter = request.app.state.health_reporter
@@ -63,19 +68,23 @@ async def health(request: Request) -> Envelope[HealthView]:
 
 
 @router.get(
-    "/config", summary="Show the settings in effect, without secrets", responses=documented_responses("config", 401, 503)
+    "/config",
+    operation_id="getConfig",
+    summary="Show the settings in effect, without secrets",
+    responses=documented_responses("config", 401, 503),
 )
 async def config(context: ContextDep, _user: SignedInUser) -> Envelope[ConfigView]:
     return Envelope[ConfigView](data=ConfigView.of(context.settings))
 
 
-@probes.get("/live", summary="Check that this process runs", responses=documented_responses("live"))
+@probes.get("/live", operation_id="getLiveness", summary="Check that this process runs", responses=documented_responses("live"))
 async def live() -> Envelope[ProbeView]:
     return Envelope[ProbeView](data=ProbeView(status="ALIVE"))
 
 
 @probes.get(
     "/ready",
+    operation_id="getReadiness",
     summary="Check that this process can serve requests",
     response_model=Envelope[ProbeView],
     responses=documented_responses("ready", 503),

@@ -30,6 +30,7 @@ IntentId = Annotated[UUID, Path(alias="intentId")]
 
 @router.get(
     "",
+    operation_id="listIntents",
     summary="List intents with their transactions, latest first",
     response_model=_INTENTS.envelope,
     responses=with_csv(_INTENTS, documented_responses("intents", 400, 401, 503)),
@@ -52,7 +53,12 @@ async def index(
     return await list_response(context, list_request, _INTENTS, read)
 
 
-@router.get("/{intentId}", summary="Show an intent", responses=documented_responses("intent", 400, 401, 404, 503))
+@router.get(
+    "/{intentId}",
+    operation_id="getIntent",
+    summary="Show an intent",
+    responses=documented_responses("intent", 400, 401, 404, 503),
+)
 async def detail(intent_id: IntentId, context: ContextDep, _user: SignedInUser) -> Envelope[IntentDetailView]:
     """`signing` holds the EIP-712 document of every action that is possible now, with a fresh nonce and expiry.
 
@@ -65,7 +71,13 @@ async def detail(intent_id: IntentId, context: ContextDep, _user: SignedInUser) 
     return Envelope[IntentDetailView](data=IntentDetailView.of_detail(intent, actions, signing))
 
 
-@router.post("/{intentId}/speed-up", status_code=202, summary="Speed up a transaction", responses=_ACTION_RESPONSES)
+@router.post(
+    "/{intentId}/speed-up",
+    status_code=202,
+    operation_id="speedUpIntent",
+    summary="Speed up a transaction",
+    responses=_ACTION_RESPONSES,
+)
 async def speed_up(
     intent_id: IntentId, body: SignedActionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[OperatorActionView]:
@@ -73,7 +85,9 @@ async def speed_up(
     return await submit(context, user, ActionKind.SPEED_UP, intent_id, body)
 
 
-@router.post("/{intentId}/cancel", status_code=202, summary="Cancel an intent", responses=_ACTION_RESPONSES)
+@router.post(
+    "/{intentId}/cancel", status_code=202, operation_id="cancelIntent", summary="Cancel an intent", responses=_ACTION_RESPONSES
+)
 async def cancel(
     intent_id: IntentId, body: SignedActionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[OperatorActionView]:
@@ -84,7 +98,9 @@ async def cancel(
     return await submit(context, user, ActionKind.CANCEL, intent_id, body)
 
 
-@router.post("/{intentId}/retry", status_code=202, summary="Retry an intent", responses=_ACTION_RESPONSES)
+@router.post(
+    "/{intentId}/retry", status_code=202, operation_id="retryIntent", summary="Retry an intent", responses=_ACTION_RESPONSES
+)
 async def retry(
     intent_id: IntentId, body: SignedActionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[OperatorActionView]:

@@ -31,6 +31,7 @@ WalletAddress = Annotated[AddressText, Path(alias="address")]
 
 @router.get(
     "",
+    operation_id="listWallets",
     summary="List the sending wallets",
     response_model=_WALLETS.envelope,
     responses=with_csv(_WALLETS, documented_responses("wallets", 400, 401, 503)),
@@ -46,7 +47,12 @@ async def index(context: ContextDep, _user: SignedInUser, list_request: ListRequ
     return await list_response(context, list_request, _WALLETS, read)
 
 
-@router.get("/{address}", summary="Show a sending wallet", responses=documented_responses("wallet", 400, 401, 404, 503))
+@router.get(
+    "/{address}",
+    operation_id="getWallet",
+    summary="Show a sending wallet",
+    responses=documented_responses("wallet", 400, 401, 404, 503),
+)
 async def detail(address: WalletAddress, context: ContextDep, _user: SignedInUser) -> Envelope[WalletDetailView]:
     """`signing` holds the document that clears the wallet's fault, while it has one."""
     async with context.database.read() as session:
@@ -63,6 +69,7 @@ async def detail(address: WalletAddress, context: ContextDep, _user: SignedInUse
 @router.post(
     "/{address}/clear-fault",
     status_code=202,
+    operation_id="clearWalletFault",
     summary="Clear a wallet's fault",
     responses=documented_responses("operator_action", 400, 401, 403, 404, 409, 413, 415, 503, status=202),
 )
