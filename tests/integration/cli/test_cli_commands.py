@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 
 import pytest
 import typer
@@ -49,3 +49,10 @@ def test_product_imports_without_devkit_and_then_lacks_its_commands() -> None:
     result = subprocess.run([sys.executable, "-c", WITHOUT_DEVKIT], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == list(COMMANDS)
+
+
+def test_version_is_that_of_the_package_and_imports_no_command() -> None:
+    program = "import sys; from paimon.gateway.cli.main import run; sys.argv = ['paimon', '--version']\ntry: run()\nfinally: "
+    program += "print(*sorted(name for name in sys.modules if name.startswith('paimon.gateway.cli.')))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines() == [f"paimon {version('paimon')}", "paimon.gateway.cli.main"]

@@ -1,6 +1,7 @@
 """Tests of lists as CSV: all rows of the JSON response, or an error envelope."""
 
 import asyncio
+import codecs
 import csv
 import io
 import re
@@ -150,6 +151,25 @@ async def test_csv_has_the_rows_of_the_json_response(api_client: ApiClient, fill
         assert re.fullmatch(name, file.headers["Content-Disposition"], re.IGNORECASE), path
 
 
+async def test_excel_file_has_the_rows_of_the_csv_file(api_client: ApiClient, filled_lists: dict[str, dict[str, Any]]) -> None:
+    long_numbers = 0
+    for path, query in filled_lists.items():
+        plain = rows_of(await api_client.get(path, **query, format="csv"))
+        answer = await api_client.get(path, **query, excel=1)
+        assert answer.content.startswith(codecs.BOM_UTF8)
+        found = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), strict=True))
+        for row in found:
+            for name, value in row.items():
+                if match := re.fullmatch(r'="(-?[\d.]{16,})"', value):
+                    row[name], long_numbers = match[1], long_numbers + 1
+        for row in [*plain, *found]:
+            for name in TIME_COLUMNS & row.keys():
+                row[name] = ""
+        assert found == plain != [], path
+        assert not [value for row in plain for value in row.values() if value.startswith("=")]
+    assert long_numbers > 50
+
+
 async def test_empty_csv_has_its_header(app_context: AppContext, fund: TestFund, api_client: ApiClient) -> None:
     await snapshot_now(app_context, fund)
     for path in ("/redemptions", "/approvals", "/fund/nav/history"):
@@ -185,6 +205,9 @@ async def test_text_of_users_is_not_a_spreadsheet_formula(api_client: ApiClient,
         ("/redemptions", {}, None, (401, "AUTH_REQUIRED")),
         ("/redemptions", {"status": "LOST"}, "willa", (400, "VALIDATION_ERROR")),
         ("/redemptions", {"format": "xlsx"}, "willa", (400, "VALIDATION_ERROR")),
+        ("/redemptions", {"format": "excel"}, "willa", (400, "VALIDATION_ERROR")),
+        ("/redemptions", {"format": "json", "excel": "1"}, "willa", (400, "VALIDATION_ERROR")),
+        ("/redemptions", {"excel": "maybe"}, "willa", (400, "VALIDATION_ERROR")),
         ("/fund/holders", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
         ("/fund/assets", {}, "willa", (503, "SERVICE_UNAVAILABLE")),
         ("/fund/nav/explain", {"from": 1}, "willa", (404, "NOT_FOUND")),

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -10,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paimon.domain.kernel.units import UINT256_MAX
-from paimon.gateway.rest.csv_text import cell, cells, columns_of, csv_text, heading
+from paimon.gateway.rest.csv_text import cell, cells, columns_of, csv_text, excel_cell, heading
 from paimon.gateway.rest.list_responses import prefers_csv
 from paimon.gateway.rest.schema import ApiModel, BigInt
 from paimon.gateway.rest.views.approvals import TicketView
@@ -142,3 +144,22 @@ def test_csv_is_chosen_when_the_accept_header_prefers_it(accept: str, is_csv: bo
 @given(st.text())
 def test_any_accept_header_is_accepted(accept: str) -> None:
     assert prefers_csv(accept) in (True, False)
+
+
+@given(st.integers(-UINT256_MAX, UINT256_MAX) | st.decimals(allow_nan=False, allow_infinity=False, places=18))
+@example(10**15 - 1)
+@example(10**15)
+def test_excel_keeps_every_digit_of_a_number(number: int | Decimal) -> None:
+    """A float, which is what Excel makes of a number, agrees with each number that stays a number."""
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
+    shown = excel_cell(text)
+    if shown == text:
+        assert Decimal(format(float(text), ".15g")) == Decimal(text)
+    else:
+        assert shown == f'="{text}"'
+
+
+@given(TEXTS)
+def test_excel_cells_make_no_formula_of_text(text: str) -> None:
+    shown = excel_cell(cell(text))
+    assert shown == cell(text) or re.fullmatch(r'="-?[0-9.]+"', shown, re.ASCII)

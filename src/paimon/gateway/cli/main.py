@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, cast
@@ -50,8 +50,20 @@ EnvFile = Annotated[
 ]
 
 
+_VERSION: Final = "--version"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"paimon {version('paimon')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option(_VERSION, callback=_print_version, is_eager=True, help="Print the version and exit.")]
+
+
 @app.callback()
-def main(context: typer.Context, env_file: EnvFile = None) -> None:
+def main(context: typer.Context, env_file: EnvFile = None, _version: Version = False) -> None:
     """Keep the settings file for the command and set up logging; a process sets up its own."""
     context.obj = env_file
     configure_logging(process="cli", level="warning", json_lines=False)
@@ -64,8 +76,9 @@ def run() -> None:
     """
     loaders = command_loaders()
     called = next((argument for argument in sys.argv[1:] if argument in loaders), None)
+    needed = [called] if called else [] if _VERSION in sys.argv else list(loaders)
     with _collector_skips_imports():
-        for name in [called] if called else loaders:
+        for name in needed:
             command = loaders[name]()
             is_group = len(command.registered_commands) > 1 or command.registered_callback is not None
             app.add_typer(command, name=name if is_group else None)

@@ -76,6 +76,17 @@ def cell(value: Any) -> str:
             return str(value)
 
 
+_EXACT_DIGITS: Final = 15
+"""Digits that a number of Excel keeps. It replaces the others by zeros, without a word."""
+
+
+def excel_cell(text: str) -> str:
+    """Convert a cell for Excel: a number of more digits than Excel keeps becomes the text of the same digits, `="…"`."""
+    if _NUMBER.fullmatch(text) and sum(character.isdigit() for character in text) > _EXACT_DIGITS:
+        return f'="{text}"'
+    return text
+
+
 def csv_text(lines: Iterable[Sequence[str]]) -> str:
     """Format lines by RFC 4180: commas, quotes where needed and doubled inside, CRLF at line ends."""
     text = io.StringIO(newline="")

@@ -1,7 +1,7 @@
 """Responses of list endpoints: one page as JSON, or all rows of the filter as a CSV file.
 
-    Accept: text/csv, or ?format=csv  ──►  the views of the JSON response, flattened to cells,
-                                           read page by page in one snapshot of the database
+    Accept: text/csv, ?format=csv or ?excel=1  ──►  the views of the JSON response, flattened to cells,
+                                                    read page by page in one snapshot of the database
 
 If the response is as of a block, each row ends with that block. An empty list still has its header.
 
@@ -11,13 +11,14 @@ that as a failed transfer, never as a shorter list.
 """
 
 import asyncio
+import codecs
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import structlog
 from fastapi import Depends, Header, Query, Response
@@ -26,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
-from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, heading
+from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, excel_cell, heading
 from paimon.gateway.rest.dependencies import PageDep
 from paimon.gateway.rest.envelope import Dated, Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput, TooManyCsvExports
@@ -47,16 +48,25 @@ _CHUNK_ROWS: Final = 250
 class ResponseFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
+    EXCEL = "excel"
+    """CSV in which Excel keeps every digit."""
 
 
 async def get_response_format(
-    response_format: Annotated[
-        ResponseFormat | None,
+    requested: Annotated[
+        Literal[ResponseFormat.JSON, ResponseFormat.CSV] | None,
         Query(alias="format", description="csv: all rows of the filter as a file, as with Accept: text/csv"),
     ] = None,
+    excel: Annotated[
+        bool, Query(description="1: the file for Excel, with a byte order mark and every number of more than 15 digits as text")
+    ] = False,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ResponseFormat:
-    return response_format or (ResponseFormat.CSV if prefers_csv(accept) else ResponseFormat.JSON)
+    if excel and requested is ResponseFormat.JSON:
+        raise InvalidInput("excel", "excel=1 asks for a CSV file; leave out format=json")
+    if excel:
+        return ResponseFormat.EXCEL
+    return requested or (ResponseFormat.CSV if prefers_csv(accept) else ResponseFormat.JSON)
 
 
 ResponseFormatDep = Annotated[ResponseFormat, Depends(get_response_format)]
@@ -102,6 +112,10 @@ class CsvTable(Generic[Data]):
         dated = isinstance(data, type) and issubclass(data, Dated)
         return columns_of(self.row) + (columns_of(Dated) if dated else ())
 
+    @property
+    def headings(self) -> list[str]:
+        return [heading(path) for path in self.columns]
+
     def lines(self, data: Data) -> Iterator[list[str]]:
         """Yield the rows of one response, cell by cell in the order of the columns."""
         own = columns_of(self.row)
@@ -110,7 +124,7 @@ class CsvTable(Generic[Data]):
 
     def text(self, data: Data) -> str:
         """Format the header and the rows of one response."""
-        return csv_text([[heading(path) for path in self.columns], *self.lines(data)])
+        return csv_text([self.headings, *self.lines(data)])
 
 
 def paged_table(name: str, row: type[ApiModel], envelope: type[Envelope[ListData]]) -> CsvTable[ListData]:
@@ -128,7 +142,7 @@ async def list_response(
     if list_request.response_format is ResponseFormat.JSON:
         async with context.database.read() as session:
             return table.envelope(data=await read(session, list_request.page))
-    return await _csv_response(context, table, _pages(context, read))
+    return await _csv_response(context, list_request.response_format, table, _pages(context, read))
 
 
 async def unpaged_response(
@@ -141,7 +155,7 @@ async def unpaged_response(
     async def single() -> AsyncGenerator[Data, None]:
         yield data
 
-    return await _csv_response(context, table, single())
+    return await _csv_response(context, response_format, table, single())
 
 
 async def _pages(
@@ -185,35 +199,48 @@ async def _counted_export(files_max: int) -> AsyncGenerator[None, None]:
         _exports_running -= 1
 
 
-async def _csv_response(context: AppContext, table: CsvTable[Data], pages: AsyncGenerator[Data, None]) -> Response:
+async def _csv_response(
+    context: AppContext, response_format: ResponseFormat, table: CsvTable[Data], pages: AsyncGenerator[Data, None]
+) -> Response:
     first = await anext(pages)
     fund = checksum(context.settings.fund.vault)[:10]
     dated = f"-block-{first.as_of.number}" if isinstance(first, Dated) else ""
     name = f"paimon-{fund}-{table.name}-{datetime.now(UTC):%Y-%m-%d}{dated}.csv"
 
-    return _CsvResponse(table, first, pages, name, seconds_max=context.settings.api.csv_seconds_max)
+    body = _excel_body if response_format is ResponseFormat.EXCEL else _csv_body
+    return _CsvResponse(body(table, first, pages), pages, name, seconds_max=context.settings.api.csv_seconds_max)
 
 
-class _CsvResponse(StreamingResponse, Generic[Data]):
-    """Streams the first page and the following ones, and closes their generator however the stream ends."""
+async def _csv_body(table: CsvTable[Data], first: Data, rest: AsyncGenerator[Data, None]) -> AsyncGenerator[bytes, None]:
+    yield table.text(first).encode()
+    async for page in rest:
+        yield csv_text(table.lines(page)).encode()
+
+
+async def _excel_body(table: CsvTable[Data], first: Data, rest: AsyncGenerator[Data, None]) -> AsyncGenerator[bytes, None]:
+    def text(data: Data) -> str:
+        return csv_text([excel_cell(cell) for cell in line] for line in table.lines(data))
+
+    yield codecs.BOM_UTF8 + csv_text([table.headings]).encode() + text(first).encode()
+    async for page in rest:
+        yield text(page).encode()
+
+
+class _CsvResponse(StreamingResponse):
+    """Streams a file, and closes the generator of its pages however the stream ends."""
 
     def __init__(
-        self, table: CsvTable[Data], first: Data, rest: AsyncGenerator[Data, None], name: str, *, seconds_max: float
+        self, body: AsyncGenerator[bytes, None], pages: AsyncGenerator[Any, None], name: str, *, seconds_max: float
     ) -> None:
-        async def body() -> AsyncGenerator[bytes, None]:
-            yield table.text(first).encode()
-            async for page in rest:
-                yield csv_text(table.lines(page)).encode()
-
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
-        super().__init__(body(), media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)
-        self._rest = rest
+        super().__init__(body, media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)
+        self._pages = pages
         self._name = name
         self._seconds_max = seconds_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with aclosing(self._rest), asyncio.timeout(self._seconds_max):
+            async with aclosing(self._pages), asyncio.timeout(self._seconds_max):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
             log.warning("csv.export_timed_out", file=self._name, seconds_max=self._seconds_max)
