@@ -191,6 +191,57 @@ def test_signer_refuses_another_chain_and_a_missing_policy(cli: CliRunner, fund:
     assert "/no/policy.toml" in error_message(cli.start("signer", "--policy", "/no/policy.toml", env={}))
 
 
+def test_config_check_accepts_settings_and_a_policy_that_agree(
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
+) -> None:
+    policy = make_policy(fund, tmp_path)
+    process = cli.start("config", "check", "--policy", str(policy), "--connect", env=env)
+    assert process.wait() == 0, process.output_text
+    assert [line.split()[0] for line in process.output_text.splitlines()] == ["settings", "policy", "services"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"PAIMON_CHAIN__CHAIN_ID": "97"}, "PAIMON_CHAIN__CHAIN_ID is 97, the policy's chain_id 31337"),
+        ({"PAIMON_FUND__VAULT": "0x" + "22" * 20}, f"PAIMON_FUND__VAULT is 0x{'22' * 20}, the policy has 0x"),
+        ({"PAIMON_SENDING__MULTI_SEND": "0x" + "22" * 20}, f"PAIMON_SENDING__MULTI_SEND is 0x{'22' * 20}, the policy has 0x"),
+        ({"PAIMON_SENDING__KEEPER": "0x" + "22" * 20}, f"PAIMON_SENDING__KEEPER is 0x{'22' * 20}, and the policy has no key"),
+        ({"PAIMON_SENDING__WARM": "0x" + "22" * 20}, f"PAIMON_SENDING__WARM is 0x{'22' * 20}, and the policy has no Safe"),
+        ({"PAIMON_SIGNER__SOCKET": "/run/other.sock"}, "PAIMON_SIGNER__SOCKET is /run/other.sock, the policy's socket /"),
+    ],
+)
+def test_config_check_names_each_difference_from_the_policy(
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path, changes: Environment, expected: str
+) -> None:
+    policy = make_policy(fund, tmp_path)
+    message = error_message(cli.start("config", "check", "--policy", str(policy), env=env | changes))
+    (difference,) = message.splitlines()[1:]
+    assert expected in difference
+
+
+def test_config_check_names_a_function_that_a_key_may_not_call(
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
+) -> None:
+    policy = make_policy(fund, tmp_path)
+    swapped = {
+        "PAIMON_SENDING__KEEPER": env["PAIMON_SENDING__APPROVER"],
+        "PAIMON_SENDING__APPROVER": env["PAIMON_SENDING__KEEPER"],
+    }
+    message = error_message(cli.start("config", "check", "--policy", str(policy), env=env | swapped))
+    assert "may not call settleRedemption, settleScheduledRedemption" in message
+    assert "may not call approveRedemption, rejectRedemption" in message
+
+
+def test_config_check_refuses_wrong_settings_an_unreadable_policy_and_a_missing_service(
+    cli: CliRunner, env: Environment
+) -> None:
+    assert "PAIMON_API__PORT" in error_message(cli.start("config", "check", env=env | {"PAIMON_API__PORT": "many"}))
+    assert "/no/policy.toml" in error_message(cli.start("config", "check", "--policy", "/no/policy.toml", env=env))
+    away = env | {"PAIMON_REDIS__URL": f"redis://127.0.0.1:{free_port()}"}
+    assert "Redis does not answer" in error_message(cli.start("config", "check", "--connect", env=away))
+
+
 def test_process_exits_cleanly_on_sigterm_and_releases_its_lease(
     cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "worker": "worker",
     "scheduler": "scheduler",
     "signer": "signer",
+    "config": "config",
     "db": "database",
     "users": "users",
     "status": "status",

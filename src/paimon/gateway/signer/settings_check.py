@@ -1,0 +1,52 @@
+"""Compare the application's settings with the signer's policy. Where they differ, the signer refuses what the others send."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.gateway.signer.policy import MONEY_FUNCTIONS, SignableFunction, SignerPolicy
+from paimon.settings import Settings
+
+_NEEDED_FUNCTIONS: Final[Mapping[str, frozenset[SignableFunction]]] = {
+    "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
+    "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
+    "hot": MONEY_FUNCTIONS,
+}
+"""What each wallet with a key of its own sends."""
+
+
+def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
+    """Yield one sentence for each difference: the variable, what it says, and what the policy says."""
+    if settings.chain.chain_id != policy.chain_id:
+        yield f"PAIMON_CHAIN__CHAIN_ID is {settings.chain.chain_id}, the policy's chain_id {policy.chain_id}"
+    yield from _contract_differences(settings, policy)
+    yield from _key_differences(settings, policy)
+    for name in ("warm", "cold"):
+        address: Address | None = getattr(settings.sending, name)
+        if address is not None and policy.safe(address) is None:
+            yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no Safe of this address"
+    if settings.signer.socket.absolute() != policy.socket:
+        yield f"PAIMON_SIGNER__SOCKET is {settings.signer.socket}, the policy's socket {policy.socket}"
+
+
+def _contract_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
+    pairs = {
+        "PAIMON_FUND__VAULT": (settings.fund.vault, policy.contracts.vault),
+        "PAIMON_FUND__REDEMPTION_MANAGER": (settings.fund.redemption_manager, policy.contracts.redemption_manager),
+        "PAIMON_FUND__ASSET_CONTROLLER": (settings.fund.asset_controller, policy.contracts.asset_controller),
+        "PAIMON_SENDING__MULTI_SEND": (settings.sending.multi_send, policy.contracts.multi_send),
+    }
+    for variable, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            yield f"{variable} is {checksum(ours)}, the policy has {checksum(theirs)}"
+
+
+def _key_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
+    for name, needed in _NEEDED_FUNCTIONS.items():
+        address: Address | None = getattr(settings.sending, name)
+        if address is None:
+            continue
+        if (key := policy.key(address)) is None:
+            yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no key of this address"
+        elif missing := needed - key.functions:
+            yield f"the policy's key {key.name} ({checksum(address)}) may not call {', '.join(sorted(missing))}"
