@@ -173,6 +173,15 @@ async def replaced(runner: Runner) -> None:
     await runner.drive()
 
 
+async def resent(runner: Runner) -> None:
+    """The call is stuck and has no attempt left: its bytes go to every write endpoint again."""
+    await runner.sweep()
+    await runner.drive()
+    await runner.drive(stuck_seconds=0, attempts_max=1)
+    runner.mine(3)
+    await runner.drive()
+
+
 async def cancelled(runner: Runner) -> None:
     """The node forgets the call and someone else settles: a self-send uses up the nonce."""
     await runner.sweep()
@@ -368,6 +377,7 @@ WORKFLOWS: Final = {
     "reject": Workflow(IntentKind.REJECT_REDEMPTION, sent_once),
     "execute": Workflow(IntentKind.EXECUTE_SAFE, sent_once),
     "replaced": Workflow(IntentKind.APPROVE_REDEMPTION, replaced),
+    "resent": Workflow(IntentKind.APPROVE_REDEMPTION, resent),
     "cancelled": Workflow(IntentKind.SETTLE_REDEMPTION, cancelled),
     "unfunded": Workflow(IntentKind.SETTLE_REDEMPTION, unfunded),
     "nonce_used_externally": Workflow(IntentKind.SETTLE_REDEMPTION, nonce_used_externally),

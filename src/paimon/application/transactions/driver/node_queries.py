@@ -1,6 +1,5 @@
 """Ask the node for what sending needs, one round trip each: the outcome and cost of a call, receipts, and a broadcast."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -242,15 +241,16 @@ async def broadcast_everywhere(rpc: Rpc, raw: bytes) -> tuple[BroadcastResult, s
     Raises:
         RpcUnavailable: no endpoint answered. The bytes may have arrived nevertheless.
     """
-    writers = rpc.writers()
-    if len(writers) < 2:
-        return await broadcast(rpc, raw)
-    # One try each: the drive repeats what no endpoint took, and one that is down delays the others once.
-    found = await asyncio.gather(*(broadcast(writer, raw, attempts_max=1) for writer in writers), return_exceptions=True)
-    failures = [answer for answer in found if isinstance(answer, BaseException)]
-    if unexpected := next((failure for failure in failures if not isinstance(failure, RpcUnavailable)), None):
-        raise unexpected
-    answers = [answer for answer in found if not isinstance(answer, BaseException)]
-    if not answers:
-        raise failures[0]
+    writers = rpc.writers() or [rpc]
+    # One try each where there are several: the drive repeats what none took, and one that is down delays the others once.
+    attempts_max = 1 if len(writers) > 1 else None
+    answers: list[tuple[BroadcastResult, str]] = []
+    failure: RpcUnavailable | None = None
+    for writer in writers:
+        try:
+            answers.append(await broadcast(writer, raw, attempts_max=attempts_max))
+        except RpcUnavailable as error:
+            failure = failure or error
+    if failure is not None and not answers:
+        raise failure
     return min(answers, key=lambda answer: (not answer[0].is_acknowledged, answer[0].needs_operator))
