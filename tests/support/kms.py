@@ -17,7 +17,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.kms import utils
 from moto.server import ThreadedMotoServer
 
-from paimon.infrastructure.keys.key import CURVE_ORDER
+from paimon.domain.kernel.signature import CURVE_ORDER
 
 REGION = "eu-central-1"
 

@@ -11,6 +11,7 @@ from tests.support.kms import REGION, Kms, serving_kms
 from tests.support.signing import DAY_LIMIT, make_policy, sign_request, signer_client, transaction
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.signature import CURVE_ORDER
 from paimon.domain.kernel.units import WAD
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest
@@ -19,7 +20,7 @@ from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerUnavailable, SigningRefused
-from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable
+from paimon.infrastructure.keys.key import KeyUnavailable
 from paimon.infrastructure.keys.kms_key import KmsKey, kms_client
 
 pytestmark = pytest.mark.integration

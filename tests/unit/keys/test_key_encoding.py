@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
+from paimon.domain.kernel.signature import CURVE_ORDER
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, UnsignedTransaction
 from paimon.infrastructure.keys.encoding import sign_transaction
-from paimon.infrastructure.keys.key import CURVE_ORDER, KeyUnavailable, canonical_signature
+from paimon.infrastructure.keys.key import KeyUnavailable, canonical_signature
 from paimon.infrastructure.keys.local_key import LocalKey
 
 pytestmark = pytest.mark.unit

@@ -19,6 +19,7 @@ from typing import Any, Final
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.signature import SIGNATURE_BYTES, normalized_signature
 from paimon.domain.transaction.lifecycle import Call
 
 SAFE_VERSION: Final = "1.4.1"
@@ -27,7 +28,7 @@ SAFE_VERSION: Final = "1.4.1"
 MULTI_SEND: Final = parse_address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """Usual address of MultiSendCallOnly 1.4.1 on every chain. Source: safe-deployments, v1.4.1."""
 
-OWNER_SIGNATURE_BYTES: Final = 65
+OWNER_SIGNATURE_BYTES: Final = SIGNATURE_BYTES
 
 _ETH_SIGN_SHIFT: Final = 4
 _ETH_SIGN_ENDS: Final = frozenset({27 + _ETH_SIGN_SHIFT, 28 + _ETH_SIGN_SHIFT})
@@ -183,7 +184,7 @@ def pack_signatures(signatures: Iterable[OwnerSignature]) -> bytes:
             head += abi_word(signature.owner) + abi_word(OWNER_SIGNATURE_BYTES * len(ordered) + len(tail)) + b"\0"
             tail += abi_word(len(signature.signature)) + signature.signature
         else:
-            head += _normalized_key_signature(signature.signature)
+            head += _packable_key_signature(signature.signature)
     return head + tail
 
 
@@ -197,15 +198,11 @@ def eth_sign_form(signature: bytes) -> bytes | None:
     return signature[:-1] + bytes([signature[-1] - _ETH_SIGN_SHIFT])
 
 
-def _normalized_key_signature(signature: bytes) -> bytes:
-    """Make the signature end in 27 or 28. (To a Safe, 0 and 1 there mean a contract and an approval on chain.)
-
-    A signature by `eth_sign` stays as it is.
-    """
-    if eth_sign_form(signature) is not None:
-        return signature
-    if len(signature) != OWNER_SIGNATURE_BYTES or signature[-1] not in (0, 1, 27, 28):
+def _packable_key_signature(signature: bytes) -> bytes:
+    """Return the signature in the one form, whose last byte a Safe reads as a key's. (0 and 1 mean something else to it.)"""
+    normalized = normalized_signature(signature)
+    if len(normalized) != OWNER_SIGNATURE_BYTES or normalized[-1] not in (27, 28, *_ETH_SIGN_ENDS):
         raise MalformedOwnerSignature(
             f"a key's signature is {OWNER_SIGNATURE_BYTES} bytes, the last of them 27 or 28, or 31 or 32 by eth_sign"
         )
-    return signature[:-1] + bytes([signature[-1] % 27 + 27])
+    return normalized

@@ -4,16 +4,14 @@ A key never hashes. The caller hashes a payload exactly once.
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from eth_keys.datatypes import Signature as RecoverableSignature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError as OutOfRange
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum
-
-CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-"""n of secp256k1. Source: SEC 2, section 2.4.1."""
+from paimon.domain.kernel.signature import low_s
 
 
 class KeyUnavailable(Exception):
@@ -54,7 +52,7 @@ def canonical_signature(address: Address, digest: Hash32, r: int, s: int) -> Sig
     Raises:
         KeyUnavailable: no recovery id gives the address.
     """
-    low = min(s, CURVE_ORDER - s)
+    low = low_s(s)
     for recovery in (0, 1):
         try:
             found = RecoverableSignature(vrs=(recovery, r, low)).recover_public_key_from_msg_hash(digest)

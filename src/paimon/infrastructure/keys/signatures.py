@@ -1,4 +1,8 @@
-"""Recover the wallet behind an EIP-191 or EIP-712 signature."""
+"""Recover the wallet behind an EIP-191 or EIP-712 signature.
+
+What a person sends is brought into the one form of a signature (`normalized_signature`). A signature in another form recovers
+to no wallet, so that what is stored and what the signer reads has no second copy.
+"""
 
 from typing import Any, Final
 
@@ -10,11 +14,11 @@ from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.signature import SIGNATURE_BYTES, normalized_signature
 from paimon.errors import InvalidRequest
 
-SIGNATURE_BYTES: Final = 65
-_RECOVERY_VALUES: Final = frozenset({0, 1, 27, 28})
-"""The values of v that wallets write. The library also reads EIP-155 values, which would give one signature many forms."""
+_RECOVERY_VALUES: Final = frozenset({27, 28})
+"""The values of v in a normalised signature. The library also reads EIP-155 values: one signature would have many forms."""
 
 
 class MalformedSignature(InvalidRequest, ValueError):
@@ -24,7 +28,7 @@ class MalformedSignature(InvalidRequest, ValueError):
 
 
 def parse_signature(text: str) -> bytes:
-    """Parse 65 bytes r ‖ s ‖ v from 0x-hex.
+    """Parse 65 bytes r ‖ s ‖ v from 0x-hex, and return them in the one form that is kept.
 
     Raises:
         MalformedSignature: for any other text.
@@ -36,7 +40,7 @@ def parse_signature(text: str) -> bytes:
         raise MalformedSignature("a signature is 0x followed by 130 hexadecimal digits") from None
     if len(signature) != SIGNATURE_BYTES:
         raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes (0x and 130 digits), this one has {len(signature)}")
-    return signature
+    return normalized_signature(signature)
 
 
 def typed_digest(document: dict[str, Any]) -> Hash32:
@@ -75,6 +79,8 @@ def recover_bytes(message: bytes, signature: bytes) -> Address:
 def _recover(message: Any, signature: bytes) -> Address:
     if len(signature) != SIGNATURE_BYTES or signature[-1] not in _RECOVERY_VALUES:
         raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes, the last of them 27 or 28 (or 0 or 1)")
+    if normalized_signature(signature) != signature:
+        raise MalformedSignature("s is in the upper half of the curve order: a signature counts with its lower s only (EIP-2)")
     try:
         return Address(to_canonical_address(Account.recover_message(message, signature=signature)))
     except (BadSignature, ValidationError, ValueError) as error:

@@ -25,6 +25,7 @@ from paimon.application.transactions.multisig.store import (
 )
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
+from paimon.domain.kernel.signature import normalized_signature
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
 from paimon.domain.transaction.safe_transaction import (
     OWNER_SIGNATURE_BYTES,
@@ -125,8 +126,9 @@ async def _require_unsigned(proposal: SafeProposalRow, owner: Address, contract:
 async def _build_signature(
     proposal: SafeProposalRow, owner: Address, signature: bytes, contract: SafeContract, at: BlockStamp
 ) -> OwnerSignature:
-    if _recovers_to(owner, transaction_of(proposal), contract.scope, signature):
-        return OwnerSignature(owner, signature, is_contract_signature=False)
+    keys_signature = normalized_signature(signature)  # a contract's signature is its own business, and stays as it is
+    if _recovers_to(owner, transaction_of(proposal), contract.scope, keys_signature):
+        return OwnerSignature(owner, keys_signature, is_contract_signature=False)
     if await contract.has_code(owner, at=at):
         return OwnerSignature(owner, signature, is_contract_signature=True)
     raise SignatureRejected(f"the signature is not {checksum(owner)}'s over this proposal's hash {hex0x(proposal.hash)}")
