@@ -60,7 +60,7 @@ def test_unseen_sqlstate_of_a_wrong_statement_is_a_defect(group: str, suffix: st
     assert rule_for(error) is None, "a defect is a 500 in every class of errors"
 
 
-@given(st.text(_CHARACTERS, min_size=5, max_size=5))
+@given(st.text(_CHARACTERS, min_size=5, max_size=5).filter(lambda sqlstate: sqlstate != "25006"))  # the next test's
 def test_every_sqlstate_is_503_exactly_when_it_may_pass(sqlstate: str) -> None:
     error = sqlalchemy_error(sqlstate)
     rule = rule_for(error)
