@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -28,7 +28,7 @@ from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, Erro
 from paimon.gateway.rest.validation_messages import describe_problem
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable, StatePruned
 from paimon.infrastructure.cache.availability import refuses_for_now
-from paimon.infrastructure.database.availability import DatabaseFault, DatabaseUnavailable, database_fault
+from paimon.infrastructure.database.availability import DatabaseFault, DatabaseUnavailable, database_fault, is_away
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +81,7 @@ ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
     Conflict: ErrorRule(409, ErrorCode.CONFLICT),
     Unavailable: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE),
     DatabaseUnavailable: _DATABASE_AWAY,
-    OperationalError: _DATABASE_DOWN,
-    InterfaceError: _DATABASE_DOWN,
+    DBAPIError: _DATABASE_DOWN,
     PoolTimeout: _DATABASE_DOWN,
     RedisConnectionError: _REDIS_DOWN,
     RedisTimeoutError: _REDIS_DOWN,
@@ -128,11 +127,10 @@ def rule_for(error: Exception) -> ErrorRule | None:
     if isinstance(error, ResponseError) and not refuses_for_now(error):
         return None
     if isinstance(error, DBAPIError):
-        match database_fault(error.orig):
-            case DatabaseFault.DEFECT:
-                return None
-            case DatabaseFault.BUSY:
-                return _DATABASE_BUSY
+        if database_fault(error.orig) is DatabaseFault.BUSY:
+            return _DATABASE_BUSY
+        if not isinstance(error, DatabaseUnavailable) and not is_away(error.orig, writes=False):
+            return None
     return next((ERROR_RULES[kind] for kind in type(error).__mro__ if kind in ERROR_RULES), None)
 
 
