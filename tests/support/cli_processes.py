@@ -18,7 +18,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -131,10 +130,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 def _serve_forks() -> None:
     """Fork for every line of stdin, and write each child's exit code to a file as soon as it ends."""
-    from paimon.gateway.cli.main import COMMANDS, run
+    from paimon.gateway.cli.command_table import all_commands
+    from paimon.gateway.cli.main import run
 
-    for module in COMMANDS.values():
-        import_module(f"paimon.gateway.cli.{module}")
+    for command in all_commands():
+        command.load()
     warm_up()
     outputs: dict[int, Path] = {}
 

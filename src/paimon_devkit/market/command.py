@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon.settings import load_settings
 from paimon_devkit.market.config import MarketConfig
@@ -21,7 +22,7 @@ from paimon_devkit.market.summary import Outcome
 from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment
 
-app = typer.Typer(
+app = CommandApp(
     help="Run a simulated market on the demo's chain: investors, prices, a portfolio manager, an admin.", no_args_is_help=True
 )
 

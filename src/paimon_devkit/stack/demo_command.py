@@ -4,10 +4,11 @@ import asyncio
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
 from paimon_devkit.stack.api_client import DemoApiClient
@@ -15,7 +16,7 @@ from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.keystore import write_keystore
 from paimon_devkit.stack.running_demo import RunningDemo
 
-app = typer.Typer(
+app = CommandApp(
     help="Run the whole system on this machine, and act on it with the demo's accounts.", invoke_without_command=True
 )
 
@@ -56,17 +57,21 @@ def accounts(context: typer.Context) -> None:
             print(f"{name:<9} {account.address}  {role}")
 
 
+def _parse_investor(text: str) -> str:
+    if text not in INVESTORS:
+        raise ValueError(f"{text!r} is not an investor; there are {', '.join(INVESTORS)}")
+    return text
+
+
 @app.command()
 def request(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help=f"The investor, one of {', '.join(INVESTORS)}.")],
+    name: Annotated[str, typer.Argument(help=f"The investor, one of {', '.join(INVESTORS)}.", parser=_parse_investor)],
     shares: Annotated[int, typer.Argument(min=1, help="How many whole shares.")],
     emergency: Annotated[bool, typer.Option("--emergency", help="Use the emergency channel.")] = False,
 ) -> None:
     """Request a redemption on chain as an investor, and wait until the listener has recorded it."""
     with exit_on_error():
-        if name not in INVESTORS:
-            raise DemoError(f"{name} is not an investor of this fund; there are {', '.join(INVESTORS)}")
         running = RunningDemo(context.obj)
         request_id, tx = running.chain.request(name, shares, emergency=emergency)
         print(f"request {request_id}  tx {tx}", flush=True)
@@ -137,35 +142,35 @@ def settle(context: typer.Context, request_id: RequestId, name: AsAccount = "ott
 
 
 @app.command()
-def emergency(context: typer.Context, mode: Annotated[str, typer.Argument(help="on or off")]) -> None:
+def emergency(
+    context: typer.Context, mode: Annotated[Literal["on", "off"], typer.Argument(help="Switch it on or off.")]
+) -> None:
     """Switch emergency mode on chain, as the fund's admin."""
     with exit_on_error():
-        if mode not in ("on", "off"):
-            raise DemoError(f"emergency mode is switched on or off, not {mode!r}")
         print(f"tx {RunningDemo(context.obj).chain.set_emergency_mode(mode == 'on')}")
+
+
+def _parse_duration(text: str) -> int:
+    """Return the seconds of a duration such as `8d`. Raises ValueError."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    amount = text[:-1]
+    if text[-1:] not in units or not (amount.isascii() and amount.isdigit()) or len(amount) > 9 or int(amount) == 0:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 30m, 6h or 8d")
+    seconds = int(amount) * units[text[-1]]
+    if seconds > _DAYS_MAX * units["d"]:
+        raise ValueError(f"{text} is too far: chain time moves by at most {_DAYS_MAX}d at once")
+    return seconds
 
 
 @app.command()
 def warp(
     context: typer.Context,
-    duration: Annotated[str, typer.Argument(help="How far: 90s, 30m, 6h, 8d.")],
+    duration: Annotated[int, typer.Argument(help="How far: 90s, 30m, 6h, 8d.", metavar="DURATION", parser=_parse_duration)],
 ) -> None:
     """Move chain time forward."""
     with exit_on_error():
-        seconds = _seconds(duration)
-        now = RunningDemo(context.obj).chain.warp(seconds)
+        now = RunningDemo(context.obj).chain.warp(duration)
         print(f"chain time is now {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC")
-
-
-def _seconds(duration: str) -> int:
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    amount = duration[:-1]
-    if duration[-1:] not in units or not (amount.isascii() and amount.isdigit()) or len(amount) > 9 or int(amount) == 0:
-        raise DemoError(f"not a duration: {duration!r}; write 90s, 30m, 6h or 8d")
-    seconds = int(amount) * units[duration[-1]]
-    if seconds > _DAYS_MAX * units["d"]:
-        raise DemoError(f"{duration} is too far: chain time moves by at most {_DAYS_MAX}d at once")
-    return seconds
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon_devkit.stack.app_processes import APP_PROCESSES
 from paimon_devkit.stack.chaos import Chaos
@@ -20,7 +21,7 @@ from paimon_devkit.stack.errors import DataFolderUnusable
 from paimon_devkit.stack.smoke import SmokeRun
 from paimon_devkit.stack.supervisor import RestartPolicy, Supervisor
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()

@@ -10,11 +10,12 @@ from typing import NoReturn
 import typer
 import uvicorn
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.rest.app import create_app
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.progress import Progress as ProgressBar
 from paimon.application.event_listener.fetch.block_range import InconsistentResponse
 from paimon.application.replay.chain_audit import AuditResult, ProgressCallback, audit_chain
 from paimon.composition import open_rpc, open_single_endpoint_rpc
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
@@ -21,7 +22,7 @@ from paimon.infrastructure.blockchain.finality import require_chain
 from paimon.infrastructure.blockchain.proof.receipts import ReceiptsNotServed
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 First = Annotated[int, typer.Argument(metavar="FROM", min=1, help="The first block.")]
 Last = Annotated[int, typer.Argument(metavar="TO", min=1, help="The last block, included.")]

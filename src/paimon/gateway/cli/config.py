@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
 from paimon.gateway.signer.settings_check import find_differences
 
-app = typer.Typer(help="Check the settings, alone or against the signer's policy and the services.", no_args_is_help=True)
+app = CommandApp(help="Check the settings, alone or against the signer's policy and the services.", no_args_is_help=True)
 
 
 @app.callback()

@@ -4,13 +4,14 @@ import asyncio
 
 import typer
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.migrations import run_migrations
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.infrastructure.database import version
 from paimon.settings import load_settings
 
-app = typer.Typer(help="Migrate the database and check its version.", no_args_is_help=True)
+app = CommandApp(help="Migrate the database and check its version.", no_args_is_help=True)
 
 
 @app.command()

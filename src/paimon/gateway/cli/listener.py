@@ -8,12 +8,13 @@ from paimon.application.event_listener.ingest.head_monitor import HeadMonitor, w
 from paimon.application.event_listener.ingest.listener import Listener
 from paimon.composition import open_app_context, require_ready
 from paimon.gateway.cli.catch_up_progress import catch_up_progress
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, infrequent_gc, run_until_signalled, settings_for
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()

@@ -1,47 +1,20 @@
 """The `paimon` program: every process of the product, and the commands of an operator."""
 
-import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
-from importlib.util import find_spec
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 
 import typer
+from typer.main import get_command
 
+from paimon.gateway.cli.command_app import CommandApp, RootGroup
+from paimon.gateway.cli.usage_errors import describe_usage_error
 from paimon.infrastructure.observability.logging import configure_logging
-
-COMMANDS: Final = {
-    "api": "api",
-    "listener": "listener",
-    "worker": "worker",
-    "scheduler": "scheduler",
-    "signer": "signer",
-    "config": "config",
-    "db": "database",
-    "users": "users",
-    "status": "status",
-    "tx": "tx",
-    "outbox": "outbox",
-    "quarantine": "quarantine",
-    "reconcile": "reconcile",
-    "replay": "replay",
-    "audit-chain": "audit_chain",
-    "recover": "recover",
-    "snapshot": "snapshot",
-    "nav": "nav",
-}
-"""Each command of the product and the module in this package that holds its `app`."""
-
-EXTRA_COMMANDS: Final = "paimon.commands"
-"""The entry point group of commands from other packages; `paimon_devkit` adds `demo`, `smoke` and `market`."""
 
 _HELP: Final = "Operations backend of Paimon Prime Fund."
 
-app = typer.Typer(name="paimon", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = CommandApp(help=_HELP, cls=RootGroup, no_args_is_help=True, add_completion=True)
 
 EnvFile = Annotated[
     Path | None,
@@ -51,16 +24,13 @@ EnvFile = Annotated[
 ]
 
 
-_VERSION: Final = "--version"
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"paimon {version('paimon')}")
         raise typer.Exit
 
 
-Version = Annotated[bool, typer.Option(_VERSION, callback=_print_version, is_eager=True, help="Print the version and exit.")]
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")]
 
 
 @app.callback()
@@ -71,49 +41,14 @@ def main(context: typer.Context, env_file: EnvFile = None, _version: Version = F
 
 
 def run() -> None:
-    """Run the `paimon` program.
-
-    Only the called command is imported: a signer that starts again must not wait for the API to load.
-    """
-    loaders = command_loaders()
-    called = next((argument for argument in sys.argv[1:] if argument in loaders), None)
-    needed = [called] if called else [] if _VERSION in sys.argv else list(loaders)
-    with _collector_skips_imports():
-        for name in needed:
-            command = loaders[name]()
-            is_group = len(command.registered_commands) > 1 or command.registered_callback is not None
-            app.add_typer(command, name=name if is_group else None)
-    app()
-
-
-@contextmanager
-def _collector_skips_imports() -> Iterator[None]:
-    """Keep the garbage collector from the modules imported here, now and at exit.
-
-    Modules stay until the process ends. Searching them for garbage takes as long as importing them: 0.7 s of the listener's
-    CPU time.
-    """
-    gc.disable()
+    """Run the `paimon` program. A command line that is not valid is one line on stderr and exit code 2."""
     try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def command_loaders() -> dict[str, Callable[[], typer.Typer]]:
-    """Return each command's name with a loader of its `app`: the product's first, then those of installed packages."""
-
-    def product(module: str) -> Callable[[], typer.Typer]:
-        return lambda: cast(typer.Typer, import_module(f"paimon.gateway.cli.{module}").app)
-
-    own = {name: product(module) for name, module in COMMANDS.items()}
-    extra: dict[str, Callable[[], typer.Typer]] = {
-        entry.name: entry.load for entry in entry_points(group=EXTRA_COMMANDS) if _is_installed(entry)
-    }
-    return {**own, **{name: load for name, load in extra.items() if name not in own}}
-
-
-def _is_installed(entry: EntryPoint) -> bool:
-    """Return whether the entry point's package is there; the product may be installed without `paimon_devkit`."""
-    return find_spec(entry.module.partition(".")[0]) is not None
+        exit_code = get_command(app).main(prog_name="paimon", standalone_mode=False)
+    except typer.TyperException as error:
+        if message := describe_usage_error(error):
+            typer.secho(f"paimon: {message}", fg="red", err=True)
+        exit_code = error.exit_code
+    except typer.Abort:
+        typer.secho("paimon: not confirmed", fg="red", err=True)
+        exit_code = 1
+    sys.exit(exit_code)

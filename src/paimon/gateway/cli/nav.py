@@ -12,11 +12,12 @@ from paimon.application.nav.ranges import RangeEnd
 from paimon.composition import open_app_context, require_ready
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, NavComponent
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.text import pluralize
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="Explain changes of NAV.")
+app = CommandApp(help="Explain changes of NAV.", no_args_is_help=True)
 
 
 @app.callback()

@@ -11,6 +11,7 @@ from paimon.application.quarantine.queries import list_outbox_messages
 from paimon.application.quarantine.store import OutboxMessageRef
 from paimon.domain.operations.outbox import OutboxStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.operator_decisions import PROCESS, SHOWN_MAX, DecidedBy, Reason, record_decision
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
@@ -18,7 +19,7 @@ from paimon.gateway.cli.text import list_title
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="Show the outbox; list and replay dead-lettered messages.")
+app = CommandApp(help="Show the outbox; list and replay dead-lettered messages.")
 
 
 @app.callback(invoke_without_command=True)

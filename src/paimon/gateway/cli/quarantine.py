@@ -11,6 +11,7 @@ from paimon.application.quarantine.queries import UnappliedLog, get_unapplied_lo
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.operator_decisions import SHOWN_MAX, DecidedBy, Reason, decision_line, record_decision
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_app_context
@@ -18,7 +19,7 @@ from paimon.gateway.cli.text import list_title, pluralize
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="Show logs that could not be applied; release or skip one.")
+app = CommandApp(help="Show logs that could not be applied; release or skip one.")
 
 Block = Annotated[int, typer.Argument(metavar="BLOCK", help="The log's block.")]
 Index = Annotated[int, typer.Argument(metavar="INDEX", help="The log's index in the block.")]

@@ -11,6 +11,7 @@ from paimon.application.reconciliation.reconcile import Reconciliation
 from paimon.application.risk_control.triage import assign_event
 from paimon.composition import open_app_context, require_ready
 from paimon.domain.risk.risk_event import RiskEvent, format_owner, parse_owner
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import format_age, pluralize
@@ -18,7 +19,7 @@ from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 Assign = Annotated[
     tuple[int, str] | None,

@@ -14,6 +14,7 @@ from paimon.composition import AppContext, open_app_context
 from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.risk.risk_event import RiskEvent
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, infrequent_gc
 from paimon.gateway.cli.replay import replay_progress
 from paimon.gateway.cli.resources import opened_app_context, opened_owner_engine
@@ -24,7 +25,7 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.leadership import lease_owner_name
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 Endpoints = Annotated[
     list[str] | None,

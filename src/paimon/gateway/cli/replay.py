@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from paimon.application.replay.rebuild import ProgressCallback
 from paimon.application.replay.replay import ReplayCheck, ReplayResult, check_replay, replay
 from paimon.composition import open_app_context
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, infrequent_gc
 from paimon.gateway.cli.resources import opened_owner_engine
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 OnlyCheck = Annotated[bool, typer.Option("--check", help="Change nothing; compare, and exit with 1 when a row differs.")]
 Examples = Annotated[int, typer.Option(min=1, help="With --check: how many differing rows to show of each table.")]

@@ -3,12 +3,13 @@
 import typer
 
 from paimon.composition import open_app_context, require_ready
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, run_until_signalled, settings_for
 from paimon.gateway.tasks.scheduler import run_scheduler
 from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()

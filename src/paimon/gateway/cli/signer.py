@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.signer.process import run_signer
 from paimon.infrastructure.observability.logging import configure_logging
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()

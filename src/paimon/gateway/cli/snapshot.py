@@ -10,12 +10,13 @@ from paimon.composition import open_app_context, require_ready
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command("snapshot")

@@ -29,6 +29,7 @@ from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.domain.chain.range_proof import RangeProof
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskEvent
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.tx import wallet_line
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
@@ -37,7 +38,7 @@ from paimon.infrastructure.keys.client import SignerUnavailable
 from paimon.infrastructure.timeseries.apply import find_edition
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 _RECENT: Final = timedelta(minutes=5)
 

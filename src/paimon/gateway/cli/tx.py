@@ -22,6 +22,7 @@ from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.lifecycle import BroadcastChannel
 from paimon.gateway.cli import tx_actions, tx_plans
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import format_age
@@ -30,7 +31,7 @@ from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import LowBalanceSettings, Settings, load_settings
 
-app = typer.Typer(help="Show wallets and intents; speed up, cancel or retry an intent; submit plans.")
+app = CommandApp(help="Show wallets and intents; speed up, cancel or retry an intent; submit plans.")
 app.add_typer(tx_actions.app)
 app.add_typer(tx_plans.app, name="plan")
 

@@ -10,13 +10,14 @@ import typer
 from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.operator_action import ActionKind, action_document
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption, load_signer
 from paimon.gateway.cli.process import address_argument, exit_on_error
 from paimon.gateway.cli.resources import opened_app_context
 from paimon.infrastructure.database.clock import database_now
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer()
+app = CommandApp()
 
 _IntentId = Annotated[UUID, typer.Argument(metavar="ID", help="The intent's id.")]
 

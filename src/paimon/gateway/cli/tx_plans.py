@@ -16,6 +16,7 @@ from paimon.application.transactions.plans.simulate import first_failure
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.wallet_selection import PlanWallet, format_whole_units
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption, load_signer
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_app_context
@@ -23,7 +24,7 @@ from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="Preview and submit plans; show them.", no_args_is_help=True)
+app = CommandApp(help="Preview and submit plans; show them.", no_args_is_help=True)
 
 _Key = Annotated[
     str, typer.Option(help="The idempotency key: what the plan is for. A second plan with other calls is refused.")

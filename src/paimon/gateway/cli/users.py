@@ -9,11 +9,12 @@ import typer
 from paimon.application.identity.store import list_users, seed_user
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import address_argument, exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.settings import Settings, load_settings
 
-app = typer.Typer(help="Add and list the users who may sign in.", no_args_is_help=True)
+app = CommandApp(help="Add and list the users who may sign in.", no_args_is_help=True)
 
 
 @app.command()

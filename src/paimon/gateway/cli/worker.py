@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
 from paimon.gateway.tasks.app import create_worker, run_worker
 
-app = typer.Typer()
+app = CommandApp()
 
 
 @app.command()
