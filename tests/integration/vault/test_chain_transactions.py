@@ -81,7 +81,8 @@ async def test_transactions_are_filtered_by_contract_event_day_and_block(
     assert (await data_of(api_client, startDate=day))["items"] == [paid, created]
     assert (await data_of(api_client, endDate=day, pageSize=100))["pagination"]["total"] == now["pagination"]["total"]
     assert (await data_of(api_client, startDate="9999-12-30"))["items"] == []
-    assert (await data_of(api_client, startDate="0001-01-01", endDate="9999-12-31"))["pagination"] == now["pagination"]
+    always = await data_of(api_client, startDate="0001-01-01", endDate="9999-12-31")
+    assert always["pagination"]["total"] == now["pagination"]["total"]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ async def test_assets_show_price_age_value_and_orders_in_transit(
     assert {asset["tier"] for asset in (await data_of(api_client, "/fund/assets", tier="L3"))["items"]} == {"L3"}
     assert [asset["symbol"] for asset in (await data_of(api_client, "/fund/assets", active=False))["items"]] == ["RWAT"]
     third = await data_of(api_client, "/fund/assets", page=3, pageSize=3)
-    assert third["pagination"] == {"total": 8, "page": 3, "pageSize": 3, "totalPages": 3}
+    assert third["pagination"] == {"total": 8, "page": 3, "pageSize": 3, "totalPages": 3, "nextCursor": None}
     assert third["items"] == data["items"][6:]
     for page in (4, 10**30):
         assert (await data_of(api_client, "/fund/assets", page=page, pageSize=3))["items"] == []

@@ -146,6 +146,27 @@ async def test_holders_are_exact_at_any_block_of_a_long_history(database: Databa
     assert live[-1].supply == RawAmount(sum(holder.total_shares for holder in last))
 
 
+async def test_a_walk_by_cursor_shows_the_block_of_its_first_page(database: Database, owner_url: str) -> None:
+    """Balances change between the pages, and with them the order: the pages are still those of one block."""
+    write_cursor(owner_url.replace("+psycopg", ""), 0)
+    names, abis = TRACKED.names(), {name: load_abi(name.value) for name in ContractName}
+    walked: list[HolderList] = []
+    for fetched in ranges(6_000, blocks_each=150):
+        logs = [decode_log(log, names, abis) for log in fetched.logs]
+        await record(database, fetched, logs, tracked=TRACKED, epoch=0)
+        after = walked[-1].page.next if walked else None
+        async with database.read() as session:
+            walked.append(await list_holders(session, PageRequest(1, 3, after=after), block=None, holder=None))
+    first, *_, last = walked
+    assert len(walked) > 5
+    async with database.read() as session:
+        assert (await list_holders(session, PageRequest(1, 3), block=None, holder=None)).page.items != first.page.items
+    whole = await register(database, first.at.number)
+    assert [holder for part in walked for holder in part.page.items] == whole.page.items[: 3 * len(walked)]
+    assert {(part.at, part.supply) for part in walked} == {(whole.at, whole.supply)}
+    assert last.page.items
+
+
 async def register(database: Database, block: int | None) -> HolderList:
     async with database.read() as session:
         return await list_holders(session, ALL, block=block, holder=None)

@@ -17,7 +17,7 @@ from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 
 OPEN_TICKETS_MAX: Final = 1_000
 """How many tickets that are not closed the SLA report lists at most, the most urgent first."""
@@ -36,8 +36,9 @@ async def list_tickets(
         clauses.append(ApprovalTicketRow.status == status)
     if kind is not None:
         clauses.append(ApprovalTicketRow.type == kind)
-    query = select(ApprovalTicketRow).where(*clauses).order_by(ApprovalTicketRow.opened_at.desc(), ApprovalTicketRow.id.desc())
-    return await fetch_page(session, with_records(query), page, to_domain)
+    query = with_records(select(ApprovalTicketRow).where(*clauses))
+    order = latest_first(ApprovalTicketRow.opened_at, ApprovalTicketRow.id)
+    return await fetch_page(session, query, page, to_domain, order=order)
 
 
 async def tickets_by_request(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:

@@ -19,7 +19,7 @@ from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def list_outbox_messages(
     session: AsyncSession, page: PageRequest, *, status: OutboxStatus | None = None, priority: OutboxPriority | None = None
 ) -> Page[OutboxMessage]:
     """List outbox messages, latest first."""
-    query = select(OutboxMessageRow).order_by(OutboxMessageRow.id.desc())
+    query = select(OutboxMessageRow)
     if status is not None:
         query = query.where(_STATUS_FILTERS[status])
     if priority is not None:
@@ -63,7 +63,7 @@ async def list_outbox_messages(
     def message_of(row: OutboxMessageRow) -> OutboxMessage:
         return _outbox_message(row, now)
 
-    return await fetch_page(session, query, page, message_of)
+    return await fetch_page(session, query, page, message_of, order=latest_first(OutboxMessageRow.id))
 
 
 async def get_outbox_message(session: AsyncSession, message_id: int) -> OutboxMessage:
@@ -128,8 +128,8 @@ async def list_unapplied_logs(
     query = select(RawLogRow).where(RawLogRow.status.in_(UNAPPLIED_STATUSES if status is None else (status,)))
     if request_id is not None:
         query = query.where(RawLogRow.request_id == request_id)
-    query = query.order_by(RawLogRow.block_number.desc(), RawLogRow.log_index.desc())
-    found: Page[RawLogRow] = await fetch_page(session, query, page, lambda row: row)
+    order = latest_first(RawLogRow.block_number, RawLogRow.log_index)
+    found: Page[RawLogRow] = await fetch_page(session, query, page, lambda row: row, order=order)
     times = await _block_times(session, {row.block_number for row in found.items})
     return found.mapped(lambda row: _unapplied_log(row, times[row.block_number], abis[row.contract]))
 

@@ -20,7 +20,7 @@ from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, RedemptionRequestRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first, oldest_first
 from paimon.infrastructure.database.rows.redemption import to_domain
 
 
@@ -64,8 +64,8 @@ class RedemptionListItem:
 
 async def list_redemptions(session: AsyncSession, page: PageRequest, filters: RedemptionFilter) -> Page[RedemptionListItem]:
     """List requests, latest first."""
-    query = select(RedemptionRequestRow).where(*filters.conditions()).order_by(RedemptionRequestRow.request_id.desc())
-    found = await fetch_page(session, query, page, to_domain)
+    query = select(RedemptionRequestRow).where(*filters.conditions())
+    found = await fetch_page(session, query, page, to_domain, order=latest_first(RedemptionRequestRow.request_id))
     quarantined = await find_requests_with_quarantined_logs(session, (item.request_id for item in found.items))
     return found.mapped(lambda redemption: RedemptionListItem(redemption, redemption.request_id in quarantined))
 
@@ -79,12 +79,9 @@ class AwaitingApproval(RedemptionListItem):
 
 async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Page[AwaitingApproval]:
     """List requests that await approval on chain, oldest first."""
-    query = (
-        select(RedemptionRequestRow)
-        .where(RedemptionRequestRow.status == RedemptionStatus.PENDING_APPROVAL)
-        .order_by(RedemptionRequestRow.requested_at, RedemptionRequestRow.request_id)
-    )
-    found = await fetch_page(session, query, page, to_domain)
+    query = select(RedemptionRequestRow).where(RedemptionRequestRow.status == RedemptionStatus.PENDING_APPROVAL)
+    order = oldest_first(RedemptionRequestRow.requested_at, RedemptionRequestRow.request_id)
+    found = await fetch_page(session, query, page, to_domain, order=order)
     request_ids = [redemption.request_id for redemption in found.items]
     tickets = await tickets_by_request(session, request_ids)
     quarantined = await find_requests_with_quarantined_logs(session, request_ids)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.risk_control.store import to_domain
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +35,5 @@ async def list_events(session: AsyncSession, page: PageRequest, filters: RiskFil
         conditions.append(RiskEventRow.severity == filters.severity)
     if filters.kind is not None:
         conditions.append(RiskEventRow.kind == filters.kind)
-    query = select(RiskEventRow).where(*conditions).order_by(RiskEventRow.first_seen_at.desc(), RiskEventRow.id.desc())
-    return await fetch_page(session, query, page, to_domain)
+    order = latest_first(RiskEventRow.first_seen_at, RiskEventRow.id)
+    return await fetch_page(session, select(RiskEventRow).where(*conditions), page, to_domain, order=order)

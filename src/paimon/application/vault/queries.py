@@ -14,11 +14,11 @@ from paimon.application.vault.holders import HolderList
 from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, Hash32
-from paimon.domain.kernel.units import RawAmount
+from paimon.domain.kernel.units import UINT256_MAX, RawAmount
 from paimon.domain.vault.fees import FeeEntryType, FeeKind
 from paimon.domain.vault.holder_register import RegisteredHolder
 from paimon.infrastructure.database.models.derived import ChainTransactionRow, FeeEntryRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import InvalidCursor, Page, PageRequest, Position, fetch_page, latest_first
 from paimon.infrastructure.database.sessions import ReadSession
 
 _LOGS: Final = text("""
@@ -41,16 +41,13 @@ async def list_transactions(
     Raises:
         NothingRecorded, BlockNotRecorded.
     """
-    at = await get_recorded_block(session, block)
+    at = await get_recorded_block(session, page.block_or(block))
     row = ChainTransactionRow
-    query = (
-        select(row)
-        .where(row.block_number <= at.number, *_conditions(filters))
-        .order_by(row.block_number.desc(), row.tx_index.desc())
-    )
-    found: Page[ChainTransactionRow] = await fetch_page(session, query, page, lambda transaction: transaction)
+    query = select(row).where(row.block_number <= at.number, *_conditions(filters))
+    order = latest_first(row.block_number, row.tx_index)
+    found: Page[ChainTransactionRow] = await fetch_page(session, query, page, lambda transaction: transaction, order=order)
     logs = await _load_logs(session, (transaction.tx_hash for transaction in found.items))
-    return at, found.mapped(lambda transaction: _detail(transaction, logs[transaction.tx_hash]))
+    return at, found.mapped(lambda transaction: _detail(transaction, logs[transaction.tx_hash])).as_of(at.number)
 
 
 def _conditions(filters: TransactionFilter) -> list[ColumnElement[bool]]:
@@ -99,7 +96,9 @@ async def _load_logs(session: AsyncSession, hashes: Iterable[Hash32]) -> dict[by
 
 
 # The present share balances, less what was recorded after the block. Every log is recorded and folded in order, so walking
-# back over the logs after a block gives the balances at it: nothing for the present, little for a recent block.
+# back over the logs after a block gives the balances at it: nothing for the present, little for a recent block. The holders
+# whose balance of now is not that of the block, and the vault, are computed one by one (`exceptions`); of all others the index
+# of the order has the page.
 _HOLDERS: Final = text("""
     WITH later AS (
         SELECT contract, event, args, request_id FROM derived.raw_logs
@@ -116,55 +115,89 @@ _HOLDERS: Final = text("""
                        CASE event WHEN 'SharesLocked' THEN 1 ELSE -1 END * CAST(args ->> 'shares' AS numeric)
                   FROM later WHERE contract = 'Vault' AND event IN ('SharesLocked', 'SharesUnlocked', 'SharesBurned')) AS steps
          GROUP BY holder
+    ), vault AS (
+        SELECT address FROM derived.tracked_contracts WHERE contract = 'Vault'
+    ), held AS MATERIALIZED (
+        SELECT now.holder, now.since, now.shares - COALESCE(moved.shares, 0) AS shares,
+               now.locked_shares - COALESCE(moved.locked_shares, 0) AS locked_shares
+          FROM (SELECT holder FROM moved UNION SELECT address FROM vault) AS named
+          JOIN derived.share_balances AS now ON now.holder = named.holder
+          LEFT JOIN moved ON moved.holder = now.holder
+         WHERE now.holder <> :zero_address
+    ), others AS NOT MATERIALIZED (
+        SELECT holder, since, shares, locked_shares FROM derived.share_balances
+         WHERE holder NOT IN (SELECT holder FROM held) AND holder <> :zero_address AND shares + locked_shares > 0
+    ), sums AS (
+        SELECT COALESCE(sum(shares), 0) AS shares, COALESCE(sum(locked_shares), 0) AS locked_shares
+          FROM (SELECT shares, locked_shares FROM held UNION ALL SELECT shares, locked_shares FROM others) AS everyone
+    ), exceptions AS (
+        SELECT holder, since, locked_shares,
+               CASE WHEN vault.address IS NULL THEN shares
+                    ELSE GREATEST(shares - (SELECT locked_shares FROM sums), 0) END AS shares
+          FROM held LEFT JOIN vault ON vault.address = held.holder
+    ), totals AS (
+        SELECT (SELECT shares FROM sums) + (SELECT locked_shares FROM sums)
+               - COALESCE((SELECT held.shares - exceptions.shares FROM held JOIN exceptions USING (holder)
+                             JOIN vault ON vault.address = holder), 0) AS supply,
+               CASE WHEN :counted THEN
+                   (SELECT count(*) FROM others WHERE CAST(:holder AS bytea) IS NULL OR holder = :holder)
+                   + (SELECT count(*) FROM exceptions
+                       WHERE (CAST(:holder AS bytea) IS NULL OR holder = :holder) AND shares + locked_shares > 0) END AS total
+    ), page AS (
+        SELECT holder, since, shares, locked_shares
+          FROM (SELECT holder, since, shares, locked_shares FROM exceptions
+                 WHERE shares + locked_shares > 0 AND (CAST(:holder AS bytea) IS NULL OR holder = :holder)
+                   AND (shares + locked_shares, holder) < (CAST(:last_shares AS numeric), CAST(:last_holder AS bytea))
+                UNION ALL
+                (SELECT holder, since, shares, locked_shares FROM others
+                  WHERE (CAST(:holder AS bytea) IS NULL OR holder = :holder)
+                    AND (shares + locked_shares, holder) < (CAST(:last_shares AS numeric), CAST(:last_holder AS bytea))
+                  ORDER BY shares + locked_shares DESC, holder DESC LIMIT :limit + :offset)) AS candidates
+         ORDER BY shares + locked_shares DESC, holder DESC LIMIT :limit OFFSET :offset
     ), claims AS (
         SELECT owner, sum(amount) AS claim
-          FROM (SELECT owner, gross_amount AS amount FROM derived.redemption_requests WHERE closed_at IS NULL
+          FROM (SELECT owner, gross_amount AS amount FROM derived.redemption_requests
+                 WHERE closed_at IS NULL AND owner IN (SELECT holder FROM page)
                 UNION ALL
                 SELECT request.owner,
                        CASE later.event WHEN 'RedemptionRequested' THEN -1 ELSE 1 END * request.gross_amount
                   FROM later JOIN derived.redemption_requests AS request ON request.request_id = later.request_id
-                 WHERE later.contract = 'RedemptionManager'
+                 WHERE later.contract = 'RedemptionManager' AND request.owner IN (SELECT holder FROM page)
                    AND later.event IN ('RedemptionRequested', 'RedemptionSettled', 'RedemptionCancelled',
                                        'RedemptionRejected')) AS steps
          GROUP BY owner
-    ), held AS (
-        SELECT now.holder, now.since, now.shares - COALESCE(moved.shares, 0) AS shares,
-               now.locked_shares - COALESCE(moved.locked_shares, 0) AS locked_shares
-          FROM derived.share_balances AS now LEFT JOIN moved ON moved.holder = now.holder
-         WHERE now.holder <> :zero_address
-    ), registered AS (
-        SELECT held.holder, held.since, held.locked_shares, COALESCE(claims.claim, 0) AS claim,
-               CASE WHEN held.holder = vault.address
-                    THEN GREATEST(held.shares - (SELECT sum(locked_shares) FROM held), 0) ELSE held.shares END AS shares
-          FROM held
-          LEFT JOIN claims ON claims.owner = held.holder
-          LEFT JOIN derived.tracked_contracts AS vault ON vault.contract = 'Vault'
-    ), positions AS MATERIALIZED (
-        SELECT * FROM registered WHERE shares > 0 OR locked_shares > 0
     )
-    SELECT totals.*, page.*
-      FROM (SELECT count(*) FILTER (WHERE CAST(:holder AS bytea) IS NULL OR holder = :holder) AS total,
-                   COALESCE(sum(shares + locked_shares), 0) AS supply FROM positions) AS totals
-      LEFT JOIN (SELECT * FROM positions
-                  WHERE CAST(:holder AS bytea) IS NULL OR holder = :holder
-                  ORDER BY shares + locked_shares DESC, holder LIMIT :limit OFFSET :offset) AS page ON TRUE
-     ORDER BY page.shares + page.locked_shares DESC, page.holder
+    SELECT totals.*, page.*, COALESCE(claims.claim, 0) AS claim
+      FROM totals LEFT JOIN page ON TRUE LEFT JOIN claims ON claims.owner = page.holder
+     ORDER BY page.shares + page.locked_shares DESC, page.holder DESC
 """)
 
 _OFFSET_MAX: Final = 2**62
 """PostgreSQL's offsets have 64 bits; a request may name a page beyond."""
+_BEFORE_ALL: Final = (2 * UINT256_MAX + 1, b"")
+"""The keys that are before every holder's: more shares than anyone can have."""
 
 
 async def list_holders(session: ReadSession, page: PageRequest, *, block: int | None, holder: Address | None) -> HolderList:
-    """Return every holder at a block exactly, or the requested one.
+    """Return every holder at a block exactly, or the requested one. All pages behind the first one are as of its block.
 
     Raises:
-        NothingRecorded, BlockNotRecorded.
+        NothingRecorded, BlockNotRecorded, InvalidCursor.
     """
+    block = page.block_or(block)
     at = await get_recorded_block(session, block)
-    values: dict[str, Any] = {"block": at.number, "holder": holder, "zero_address": ZERO_ADDRESS}
-    window = {"limit": page.size, "offset": min(page.offset, _OFFSET_MAX)}
-    rows = (await session.execute(_HOLDERS, values | window)).all()
+    last_shares, last_holder = _BEFORE_ALL if page.after is None else _keys_of(page.after)
+    values: dict[str, Any] = {
+        "block": at.number,
+        "holder": holder,
+        "zero_address": ZERO_ADDRESS,
+        "counted": page.after is None,
+        "last_shares": last_shares,
+        "last_holder": last_holder,
+        "limit": page.size + 1,
+        "offset": min(page.offset, _OFFSET_MAX),
+    }
+    rows = (await session.execute(_HOLDERS, values)).all()
     holders = [
         RegisteredHolder(
             Address(bytes(row.holder)),
@@ -176,8 +209,17 @@ async def list_holders(session: ReadSession, page: PageRequest, *, block: int | 
         for row in rows
         if row.holder is not None  # a page past the end has the totals alone
     ]
+    shown = holders[: page.size]
+    following = Position((shown[-1].total_shares, shown[-1].holder), at.number) if len(holders) > len(shown) else None
     snapshot = await (find_newest_snapshot(session) if block is None else find_kept_snapshot(session, at.number))
-    return HolderList(at, RawAmount(int(rows[0].supply)), snapshot, Page(holders, rows[0].total, page))
+    return HolderList(at, RawAmount(int(rows[0].supply)), snapshot, Page(shown, rows[0].total, page, following))
+
+
+def _keys_of(position: Position) -> tuple[int, bytes]:
+    match position.keys:
+        case (int(shares), bytes(holder)):
+            return shares, holder
+    raise InvalidCursor
 
 
 async def sum_fee_entries(session: ReadSession, *, until: int) -> Mapping[tuple[FeeKind, FeeEntryType], int]:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
+from paimon.gateway.rest.cursors import CURSOR_CHARACTERS_MAX, CursorCodec
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
 from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
@@ -59,9 +60,28 @@ SettlingUser = Annotated[User, Depends(_requires(Permission.SETTLE))]
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]
 
 
+def get_cursor_codec(request: Request, context: ContextDep) -> CursorCodec:
+    secret = context.settings.auth.token_secret.get_secret_value()
+    return CursorCodec.of(secret, request.url.path, request.query_params.multi_items())
+
+
+CursorCodecDep = Annotated[CursorCodec, Depends(get_cursor_codec)]
+
+
 async def get_page(
     context: ContextDep,
-    page: Annotated[int, Query(ge=1, description="counted from 1; past the end the list is empty")] = 1,
+    codec: CursorCodecDep,
+    page: Annotated[
+        int | None, Query(ge=1, description="counted from 1, which it is unless given; past the end the list is empty")
+    ] = None,
+    cursor: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=CURSOR_CHARACTERS_MAX,
+            description="`nextCursor` of the page before, with the same filters: fast at any depth of the list",
+        ),
+    ] = None,
     page_size: Annotated[
         int | None, Query(ge=1, alias="pageSize", description="20 unless given; 100 at most, by default")
     ] = None,
@@ -70,7 +90,11 @@ async def get_page(
     size = options.page_size_default if page_size is None else page_size
     if size > options.page_size_max:
         raise InvalidInput("pageSize", f"a page holds at most {options.page_size_max} items, {size} were requested")
-    return PageRequest(page, size)
+    if cursor is None:
+        return PageRequest(page or 1, size)
+    if page is not None:
+        raise InvalidInput("cursor", "page and cursor are both given; give one of them")
+    return PageRequest(1, size, after=codec.decode(cursor))
 
 
 PageDep = Annotated[PageRequest, Depends(get_page)]

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import orjson
 from fastapi import Response
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.gateway.rest.schema import ApiModel, HashText, Time, iso_z
-from paimon.infrastructure.database.paging import Page
+from paimon.infrastructure.database.paging import Page, Position
 from paimon.infrastructure.text import encodable
 
 Data = TypeVar("Data")
@@ -81,15 +81,31 @@ class ErrorEnvelope(ApiModel):
 
 
 class Pagination(ApiModel):
-    total: int
-    page: int
+    """The place of a page in its list. A page by cursor has no number, and its list is not counted."""
+
+    total: int | None = Field(description="of all pages; null with a cursor")
+    page: int | None = Field(description="null with a cursor")
     page_size: int
-    total_pages: int
+    total_pages: int | None = Field(description="null with a cursor")
+    next_cursor: str | None = Field(None, description="`cursor` of the next page; null on the last one")
+    _next: Position | None = PrivateAttr(None)
 
     @classmethod
     def of(cls, page: Page[Any]) -> Self:
-        size = page.request.size
-        return cls(total=page.total, page=page.request.number, page_size=size, total_pages=-(-page.total // size))
+        size, total = page.request.size, page.counted
+        pagination = cls(
+            total=total,
+            page=None if total is None else page.request.number,
+            page_size=size,
+            total_pages=None if total is None else -(-total // size),
+        )
+        pagination._next = page.next
+        return pagination
+
+    @property
+    def next(self) -> Position | None:
+        """The position of the next page; None on the last one."""
+        return self._next
 
 
 class Listing(ApiModel, Generic[Data]):

@@ -15,7 +15,7 @@ import codecs
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
@@ -28,7 +28,8 @@ from starlette.types import Receive, Scope, Send
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.gateway.rest.csv_text import Path, cells, columns_of, csv_text, excel_cell, heading
-from paimon.gateway.rest.dependencies import PageDep
+from paimon.gateway.rest.cursors import CursorCodec
+from paimon.gateway.rest.dependencies import CursorCodecDep, PageDep
 from paimon.gateway.rest.envelope import Dated, Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput, TooManyCsvExports
 from paimon.gateway.rest.schema import ApiModel
@@ -84,14 +85,17 @@ def prefers_csv(accept: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """The requested page and format. A CSV file has all pages."""
+    """The requested page and format, and the codec of the list's cursors. A CSV file has all pages."""
 
     page: PageRequest
     response_format: ResponseFormat
+    codec: CursorCodec
 
 
-async def get_list_request(page: PageDep, response_format: ResponseFormatDep) -> ListRequest:
-    return ListRequest(page, response_format)
+async def get_list_request(page: PageDep, response_format: ResponseFormatDep, codec: CursorCodecDep) -> ListRequest:
+    if page.after is not None and response_format is not ResponseFormat.JSON:
+        raise InvalidInput("cursor", "a file has all rows of the filter; leave out the cursor")
+    return ListRequest(page, response_format, codec)
 
 
 ListRequestDep = Annotated[ListRequest, Depends(get_list_request)]
@@ -141,7 +145,10 @@ async def list_response(
     """Respond with one page as JSON, or with all pages as CSV."""
     if list_request.response_format is ResponseFormat.JSON:
         async with context.database.read() as session:
-            return table.envelope(data=await read(session, list_request.page))
+            data = await read(session, list_request.page)
+        following = data.pagination.next
+        data.pagination.next_cursor = None if following is None else list_request.codec.encode(following)
+        return table.envelope(data=data)
     return await _csv_response(context, list_request.response_format, table, _pages(context, read))
 
 
@@ -167,15 +174,15 @@ async def _pages(
         page = PageRequest(1, _CHUNK_ROWS)
         while True:
             found = await read(session, page)
-            if found.pagination.total > rows_max:
+            total = found.pagination.total
+            if total is not None and total > rows_max:  # the first page counts
                 raise InvalidInput(
-                    "format",
-                    f"a file holds at most {rows_max} rows, this one would have {found.pagination.total}; narrow the filter",
+                    "format", f"a file holds at most {rows_max} rows, this one would have {total}; narrow the filter"
                 )
             yield found
-            if page.number >= found.pagination.total_pages:
+            if (following := found.pagination.next) is None:
                 return
-            page = PageRequest(page.number + 1, page.size, total=found.pagination.total)
+            page = replace(page, after=following)
 
 
 _exports_running: int = 0

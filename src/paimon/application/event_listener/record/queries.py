@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from paimon.domain.kernel.chain import Address, ContractName, Hash32
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
@@ -55,8 +55,8 @@ class PendingLog:
 
 async def list_pending_logs(session: ReadSession, page: PageRequest) -> Page[PendingLog]:
     """List the pending logs, latest first."""
-    query = select(PendingLogRow).order_by(PendingLogRow.block_number.desc(), PendingLogRow.log_index.desc())
-    return await fetch_page(session, query, page, _pending_log)
+    order = latest_first(PendingLogRow.block_number, PendingLogRow.log_index, PendingLogRow.block_hash)
+    return await fetch_page(session, select(PendingLogRow), page, _pending_log, order=order)
 
 
 def _pending_log(row: PendingLogRow) -> PendingLog:

@@ -34,7 +34,7 @@ from paimon.domain.transaction.safe_transaction import (
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow, SafeSignatureRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +136,10 @@ async def list_proposals(
         conditions.append(SafeRow.name == safe)
     if is_open is not None:
         conditions.append(SafeProposalRow.outcome.is_(None) if is_open else SafeProposalRow.outcome.is_not(None))
-    query = (
-        select(SafeProposalRow)
-        .join(SafeRow, SafeRow.address == SafeProposalRow.safe)
-        .where(*conditions)
-        .order_by(SafeRow.name.desc(), SafeProposalRow.nonce.desc(), SafeProposalRow.created_at.desc(), SafeProposalRow.hash)
-    )
-    found: Page[SafeProposalRow] = await fetch_page(session, with_signatures(query), page, lambda row: row)
-    return Page(await list_summaries(session, found.items, context), found.total, found.request)
+    query = with_signatures(select(SafeProposalRow).join(SafeRow, SafeRow.address == SafeProposalRow.safe).where(*conditions))
+    order = latest_first(SafeRow.name, SafeProposalRow.nonce, SafeProposalRow.created_at, SafeProposalRow.hash)
+    found: Page[SafeProposalRow] = await fetch_page(session, query, page, lambda row: row, order=order)
+    return found.with_items(await list_summaries(session, found.items, context))
 
 
 async def get_proposal_detail(session: AsyncSession, hash_: Hash32, context: SafeContext) -> ProposalDetail:

@@ -17,7 +17,7 @@ from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 from paimon.infrastructure.database.rows.transaction import intent_with_attempts_of
 
 
@@ -85,13 +85,9 @@ async def list_intents(session: AsyncSession, page: PageRequest, filters: Intent
         conditions.append(IntentRow.wallet == filters.wallet)
     if filters.is_open is not None:
         conditions.append(IntentRow.closed_at.is_(None) == filters.is_open)
-    query = (
-        select(IntentRow)
-        .where(*conditions)
-        .options(selectinload(IntentRow.attempts))
-        .order_by(IntentRow.created_at.desc(), IntentRow.id.desc())
-    )
-    return await fetch_page(session, query, page, intent_with_attempts_of)
+    query = select(IntentRow).where(*conditions).options(selectinload(IntentRow.attempts))
+    order = latest_first(IntentRow.created_at, IntentRow.id)
+    return await fetch_page(session, query, page, intent_with_attempts_of, order=order)
 
 
 async def get_intent(session: AsyncSession, intent_id: UUID) -> IntentWithAttempts:

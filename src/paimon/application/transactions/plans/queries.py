@@ -24,7 +24,7 @@ from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
-from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
 from paimon.infrastructure.database.rows.transaction import intent_with_attempts_of
 
 
@@ -83,9 +83,9 @@ async def list_plans(session: AsyncSession, page: PageRequest, context: SafeCont
     if filters.is_open is not None:
         is_open = await _is_open(session)
         conditions.append(is_open if filters.is_open else ~is_open)
-    query = _plan_query().where(*conditions).order_by(PlanRow.created_at.desc(), PlanRow.id.desc())
-    found: Page[PlanRow] = await fetch_page(session, query, page, lambda row: row)
-    return Page(await _with_status(session, found.items, context), found.total, found.request)
+    order = latest_first(PlanRow.created_at, PlanRow.id)
+    found: Page[PlanRow] = await fetch_page(session, _plan_query().where(*conditions), page, lambda row: row, order=order)
+    return found.with_items(await _with_status(session, found.items, context))
 
 
 async def get_plan(session: AsyncSession, plan_id: UUID, context: SafeContext) -> PlanDetail:

@@ -40,7 +40,7 @@ def _create_share_balances() -> None:
         uint256("locked_shares"),
         instant("since"),
         primary_key("holder"),
-        index("total_shares", "(shares + locked_shares) DESC", "holder"),
+        index("total_shares", "(shares + locked_shares) DESC", "holder DESC"),
     )
 
 

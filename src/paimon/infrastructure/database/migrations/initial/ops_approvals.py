@@ -79,6 +79,7 @@ def _create_approval_tickets() -> None:
         check("required_approvals_positive", "required_approvals >= 1"),
         check("sla_in_order", "warn_at <= escalate_at AND escalate_at <= deadline_at"),
         index("open", "deadline_at", where="closed_at IS NULL"),
+        index("opened_at", "opened_at", "id"),
     )
 
 

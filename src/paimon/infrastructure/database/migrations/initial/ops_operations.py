@@ -151,6 +151,7 @@ def _create_risk_events() -> None:
             "num_nonnulls(resolved_block, resolved_by) = CASE WHEN resolved_at IS NULL THEN 0 ELSE 1 END",
         ),
         check("seen_in_order", "first_seen_block <= last_seen_block"),
+        index("first_seen_at", "first_seen_at", "id"),
         index("subject", "kind", "subject"),
         unique_index("unresolved", "kind", "subject", where="status <> 'RESOLVED'"),
     )

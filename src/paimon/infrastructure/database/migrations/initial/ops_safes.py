@@ -125,6 +125,7 @@ def _create_plans() -> None:
         check(
             "signed_action_complete", "num_nonnulls(requested_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)"
         ),
+        index("created_at", "created_at", "id"),
         index("name", "name"),
         index("wallet", "wallet", "created_at"),
     )

@@ -104,6 +104,7 @@ def _create_transaction_intents() -> None:
         foreign_key("wallet", "ops.wallets.address"),
         check("closed_when_terminal", "(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)"),
         check("abort_reason_when_aborting", "(aborting_as IS NULL) = (abort_reason IS NULL)"),
+        index("created_at", "created_at", "id"),
         index("open", "wallet", "created_at", where="closed_at IS NULL"),
         check("subject_type_of_kind", _SUBJECT_TYPE_OF_KIND),
         check("subject_id_form", _SUBJECT_ID_FORM),

@@ -21,7 +21,7 @@ class ShareBalanceRow(Base):
     __table_args__ = (
         *length_check(20, "holder"),
         *uint256_check("shares", "locked_shares"),
-        Index("ix_share_balances_total_shares", text("(shares + locked_shares) DESC"), "holder"),
+        Index("ix_share_balances_total_shares", text("(shares + locked_shares) DESC"), text("holder DESC")),
         DERIVED_SCHEMA,
     )
     holder: Mapped[AddressBytes] = mapped_column(primary_key=True)

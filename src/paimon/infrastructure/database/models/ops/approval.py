@@ -46,6 +46,7 @@ class ApprovalTicketRow(Base):
         CheckConstraint("(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)", name="decided_when_not_open"),
         CheckConstraint("closed_at IS NULL OR decided_at IS NOT NULL", name="decided_before_closed"),
         Index("ix_approval_tickets_open", "deadline_at", postgresql_where="closed_at IS NULL"),
+        Index("ix_approval_tickets_opened_at", "opened_at", "id"),
         OPS_SCHEMA,
     )
     id: Mapped[str] = mapped_column(Text, primary_key=True)

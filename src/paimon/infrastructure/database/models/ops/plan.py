@@ -43,6 +43,7 @@ class PlanRow(Base):
             "num_nonnulls(requested_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)",
             name="signed_action_complete",
         ),
+        Index("ix_plans_created_at", "created_at", "id"),
         Index("ix_plans_name", "name"),
         Index("ix_plans_wallet", "wallet", "created_at"),
         OPS_SCHEMA,

@@ -32,6 +32,7 @@ class RiskEventRow(Base):
         ),
         CheckConstraint("first_seen_block <= last_seen_block", name="seen_in_order"),
         Index("uq_risk_events_unresolved", "kind", "subject", unique=True, postgresql_where="status <> 'RESOLVED'"),
+        Index("ix_risk_events_first_seen_at", "first_seen_at", "id"),
         Index("ix_risk_events_subject", "kind", "subject"),
         OPS_SCHEMA,
     )

@@ -90,6 +90,7 @@ class IntentRow(Base):
         CheckConstraint(_SUBJECT_TYPE_OF_KIND, name="subject_type_of_kind"),
         CheckConstraint(_SUBJECT_ID_FORM, name="subject_id_form"),
         CheckConstraint("(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)", name="closed_when_terminal"),
+        Index("ix_transaction_intents_created_at", "created_at", "id"),
         Index("ix_transaction_intents_open", "wallet", "created_at", postgresql_where="closed_at IS NULL"),
         Index("ix_transaction_intents_subject", "subject_type", "subject_id"),
         OPS_SCHEMA,
