@@ -20,8 +20,10 @@ from paimon_devkit.stack.child import ChildSpec
 from paimon_devkit.stack.errors import DemoError
 
 APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
-_READY_SECONDS_MAX: Final = 120
-"""They take a few seconds on a quiet machine, but they all import at once, and the machine may be busy."""
+
+
+class _NotReadyYet(OSError):
+    """A process does not do its work yet; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class AppProcesses:
                 name=name,
                 argv=[sys.executable, "-m", "paimon", "--env-file", str(self.env_file), name, *self._arguments(name)],
                 ready=probes[name],
-                ready_seconds_max=_READY_SECONDS_MAX,
             )
             for name in APP_PROCESSES
         ]
@@ -57,29 +58,42 @@ class AppProcesses:
     def _signer_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)
-            probe.connect(str(self.settings.signer.socket))
+            try:
+                probe.connect(str(self.settings.signer.socket))
+            except OSError as error:
+                raise _NotReadyYet(f"its socket does not answer: {error.strerror or error}") from error
         return True
 
     def _listener_leads(self) -> bool:
-        return self._finds("SELECT 1 FROM ops.leases, derived.cursor WHERE name = 'listener' AND expires_at > now()")
+        return self._finds(
+            "SELECT 1 FROM ops.leases WHERE name = 'listener' AND expires_at > now()", "it does not hold its lease yet"
+        ) and self._finds("SELECT 1 FROM derived.cursor", "it has not recorded a block yet")
 
     def _worker_relays(self) -> bool:
-        return self._finds("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'")
+        return self._finds(
+            "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'", "it does not listen to the outbox yet"
+        )
 
     def _scheduler_leads(self) -> bool:
-        return self._finds("SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()")
+        return self._finds(
+            "SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()", "it does not hold its lease yet"
+        )
 
-    def _finds(self, query: LiteralString) -> bool:
+    def _finds(self, query: LiteralString, missing: str) -> bool:
+        """Return True if the query has a row. Raises _NotReadyYet with `missing`, or because PostgreSQL does not answer."""
         try:
             with psycopg.connect(libpq_url(self.settings.database.url.get_secret_value()), connect_timeout=2) as connection:
-                return connection.execute(query).fetchone() is not None
-        except psycopg.OperationalError:
-            return False  # PostgreSQL itself is being restarted
+                if connection.execute(query).fetchone() is not None:
+                    return True
+        except psycopg.OperationalError as error:
+            raise _NotReadyYet(f"PostgreSQL does not answer: {str(error).splitlines()[0]}") from error
+        raise _NotReadyYet(missing)
 
     def _api_answers(self) -> bool:
         # The API connects once it has its port; without a connection, another program answers there.
-        if not self._finds("SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'"):
-            return False
+        self._finds(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'", "it has not connected to PostgreSQL"
+        )
         url = f"http://127.0.0.1:{self.settings.api.port}/health/ready"
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)

@@ -7,8 +7,8 @@
 
 anvil's own `--state-interval` is not used. It rewrites its file in place, so that a kill at that moment leaves half a file
 (observed: 0 bytes). With earlier states the file also grows by the size of all contracts with every block (200 kB of code:
-400 MB after 770 blocks), which takes a whole core after minutes. For the same reason only the states of the last blocks
-before a stop are kept.
+400 MB after 770 blocks), which takes a whole core after minutes. For the same reason only the states of the last STATES_KEPT
+blocks are kept.
 """
 
 import gzip

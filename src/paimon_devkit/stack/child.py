@@ -15,9 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from paimon_devkit.stack.errors import ChildFailed
+
+READY_SECONDS_MAX: Final = 120.0
+"""How long each part of a demo may take to become ready, by default. They take a few seconds on a quiet machine, but the
+application's processes all import at once, and the machine may be busy."""
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAIL_BYTES = 16_384
@@ -41,7 +45,7 @@ class ChildSpec:
     before_start   runs before every spawn, restarts included; an error from it counts as a failed start
     after_exit     runs when a process has ended, in any way
     ready          a probe, repeated until True. It must answer within about a second, and may finish the start (the chain moves
-                   its clock there). An OSError from it means "not ready yet".
+                   its clock there). An OSError from it means "not ready yet"; its text says why.
     stop_signal    goes to the leader alone; the group is killed after `grace_seconds`
     death_signal   the kernel sends it if this process ends without stopping the child
     """
@@ -80,6 +84,8 @@ class Child:
         self._watcher = watcher
         self._process: subprocess.Popen[bytes] | None = None
         self._log_rotated = False
+        self._grace_ends = 0.0  # monotonic seconds
+        self._not_ready_because = ""
 
     @property
     def pid(self) -> int | None:
@@ -122,7 +128,8 @@ class Child:
             return True
         try:
             return self.spec.ready()
-        except OSError:
+        except OSError as error:
+            self._not_ready_because = str(error)
             return False
 
     def start(self) -> None:
@@ -133,19 +140,34 @@ class Child:
             if (code := self.poll()) is not None:
                 raise ChildFailed(self.explain(f"{self.spec.name} {describe_exit(code)} while starting"))
             if time.monotonic() > deadline:
+                failure = ChildFailed(self.explain(f"{self.spec.name} {self.describe_timeout()}"))
                 self.stop()
-                raise ChildFailed(self.explain(f"{self.spec.name} was not ready after {self.spec.ready_seconds_max:g} s"))
+                raise failure
             time.sleep(_POLL_SECONDS)
+
+    def describe_timeout(self) -> str:
+        """Describe a start that took too long: `was not ready after 120 s (it holds no lease yet)`."""
+        because = f" ({self._not_ready_because})" if self._not_ready_because else ""
+        return f"was not ready after {self.spec.ready_seconds_max:g} s{because}"
 
     def stop(self, skip_grace: Event | None = None) -> None:
         """Send the stop signal, wait, then kill the group, if the process runs. `skip_grace`, once set, ends the wait."""
+        self.request_stop()
+        self.await_stop(skip_grace)
+
+    def request_stop(self) -> None:
+        """Send the stop signal, if the process runs, and return at once. The grace period begins."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(self.spec.stop_signal)
+            self._grace_ends = time.monotonic() + self.spec.grace_seconds
+
+    def await_stop(self, skip_grace: Event | None = None) -> None:
+        """Wait after `request_stop` until the process has ended or its grace period is over, then kill its group."""
         process = self._process
         if process is None:
             return
-        with suppress(ProcessLookupError):
-            process.send_signal(self.spec.stop_signal)
-        deadline = time.monotonic() + self.spec.grace_seconds
-        while process.poll() is None and time.monotonic() < deadline and not (skip_grace is not None and skip_grace.is_set()):
+        while process.poll() is None and time.monotonic() < self._grace_ends and not (skip_grace and skip_grace.is_set()):
             time.sleep(_POLL_SECONDS)
         self._finish(process)
 
@@ -158,7 +180,7 @@ class Child:
         return process.pid
 
     def explain(self, headline: str, lines_max: int = 20) -> str:
-        """Return the headline, the log's path and its last lines."""
+        """Return the headline, the log's path and its last lines as they are now, before or after a stop added its own."""
         lines = "\n".join(f"    {line}" for line in self.last_lines(lines_max))
         return f"{headline}; the end of {self.log_path}:\n{lines or '    (empty)'}"
 

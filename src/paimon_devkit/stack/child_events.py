@@ -11,6 +11,7 @@ class ChildEventKind(StrEnum):
     READY = "ready"
     CRASHED = "crashed"
     FINISHED = "finished"
+    STOPPING = "stopping"
     STOPPED = "stopped"
     ABANDONED = "abandoned"
 

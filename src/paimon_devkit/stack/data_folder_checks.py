@@ -10,6 +10,7 @@ missing: the files of Redis and of the signer, and the settings.
     neither                                          a new folder, or an interrupted first start      accepted
 """
 
+import os
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,24 @@ import psycopg
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.errors import DataFolderUnusable, InconsistentDataFolder
 from paimon_devkit.stack.lock import DataFolderLock
+from paimon_devkit.stack.secret_files import make_private_folder
+from paimon_devkit.stack.unprivileged_user import unprivileged_user
+
+
+def prepare_data_folder(data: Path) -> None:
+    """Create the folder for the demo's data, or close an earlier demo's to other users.
+
+    From now on, this process and its children write files that only their user can read.
+    Raises DataFolderUnusable when the folder cannot be made or is not a demo's.
+    """
+    try:
+        require_demo_folder(data)
+        os.umask(0o077)
+        make_private_folder(data, passable_by=unprivileged_user())
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"{data} cannot be the demo's data folder: {error.strerror} ({error.filename}); name another with --data"
+        ) from error
 
 
 def require_demo_folder(data: Path) -> None:

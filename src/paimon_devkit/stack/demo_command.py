@@ -1,6 +1,7 @@
 """`paimon demo …`: run the whole system on one machine, and act on it with the demo's accounts."""
 
 import asyncio
+import signal
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
 from paimon_devkit.stack.api_client import DemoApiClient
+from paimon_devkit.stack.child import READY_SECONDS_MAX
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.keystore import write_keystore
 from paimon_devkit.stack.running_demo import RunningDemo
@@ -26,6 +28,14 @@ ApiPort = Annotated[
     int | None,
     typer.Option(help="The API's port; by default 8000, or a free one.", min=1, max=65_535, envvar="PAIMON_API__PORT"),
 ]
+ReadySeconds = Annotated[
+    float,
+    typer.Option(
+        help="Seconds each part may take to become ready; a slow machine needs more.",
+        min=1,
+        envvar="PAIMON_DEMO_READY_SECONDS",
+    ),
+]
 AsAccount = Annotated[str, typer.Option("--as", help="The account that signs in.")]
 RequestId = Annotated[int, typer.Argument(min=0, help="The request's id, as `request` prints it.", metavar="ID")]
 
@@ -35,16 +45,24 @@ _RECORDED_SECONDS_MAX: Final = 30.0
 
 
 @app.callback()
-def demo(context: typer.Context, data: DataFolder = Path(".paimon"), fresh: Fresh = False, port: ApiPort = None) -> None:
+def demo(
+    context: typer.Context,
+    data: DataFolder = Path(".paimon"),
+    fresh: Fresh = False,
+    port: ApiPort = None,
+    ready_seconds: ReadySeconds = READY_SECONDS_MAX,
+) -> None:
     """Run the whole system with embedded services until Ctrl-C, or, with a command, act on the running demo."""
     context.obj = data.resolve()
     if context.invoked_subcommand is not None:
         return
+    # A shell starts its background jobs with SIGINT ignored. The demo stops on it, while it still imports too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with exit_on_error():
         # Imported here, because it imports the whole application, for which the other commands need not wait.
         from paimon_devkit.stack.demo_run import run_demo
 
-        run_demo(data.resolve(), fresh=fresh, port=port)
+        run_demo(data.resolve(), fresh=fresh, port=port, ready_seconds_max=ready_seconds)
 
 
 @app.command()

@@ -9,21 +9,21 @@ from typing import Final
 
 from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
 from paimon_devkit.stack.child_events import ChildEvent, ChildEventKind
-from paimon_devkit.stack.data_folder_checks import require_demo_folder
+from paimon_devkit.stack.data_folder_checks import prepare_data_folder
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.supervisor import Supervisor
 
 DEFAULT_DATA: Final = Path(".paimon")
 
 
-def run_demo(data: Path, *, fresh: bool, port: int | None) -> None:
+def run_demo(data: Path, *, fresh: bool, port: int | None, ready_seconds_max: float) -> None:
     """Run the demo until Ctrl-C. Raises DemoError."""
-    stack = DemoStack(data, print_line=timed_printer(), api_port=port)
+    stack = DemoStack(data, print_line=timed_printer(), api_port=port, ready_seconds_max=ready_seconds_max)
     print(f"Paimon Prime Fund, everything on this machine. Data in {data}\n", flush=True)
-    require_demo_folder(data)
+    prepare_data_folder(data)
     began = time.monotonic()
     try:
-        with Supervisor(data, on_event=print_failures) as supervisor:
+        with Supervisor(data, on_event=EventPrinter()) as supervisor:
             try:
                 if fresh:
                     stack.delete_data()
@@ -44,10 +44,31 @@ def timed_printer() -> Callable[[str], None]:
     return lambda line: print(f"  {time.monotonic() - began:5.1f} s  {line}", flush=True)
 
 
-def print_failures(event: ChildEvent) -> None:
-    """Print a child's event if it is a failure; use it as `on_event`."""
-    if event.kind in (ChildEventKind.CRASHED, ChildEventKind.ABANDONED):
-        print(f"  !        {event}", flush=True)
+class EventPrinter:
+    """Print what an operator should know about the children; use it as `on_event`.
+
+    That is a crash, that a child runs again after one, and at the end what is being stopped and how long it took.
+    """
+
+    def __init__(self) -> None:
+        self._stopping_since: dict[str, float] = {}
+
+    def __call__(self, event: ChildEvent) -> None:
+        match event.kind:
+            case ChildEventKind.CRASHED | ChildEventKind.ABANDONED:
+                _print_event("!", str(event))
+            case ChildEventKind.READY if event.detail:
+                _print_event("✓", f"{event.name}: {event.detail}")
+            case ChildEventKind.STOPPING:
+                self._stopping_since[event.name] = time.monotonic()
+                _print_event("·", f"{event.name}: stopping")
+            case ChildEventKind.STOPPED:
+                seconds = time.monotonic() - self._stopping_since.pop(event.name)
+                _print_event("·", f"{event.name}: stopped after {seconds:.1f} s")
+
+
+def _print_event(mark: str, text: str) -> None:
+    print(f"  {mark}        {text}", flush=True)
 
 
 def _print_summary(stack: DemoStack, seconds: float) -> None:

@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +29,9 @@ from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
+from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
 from paimon_devkit.stack.data_folder_checks import require_complete_data, require_matching_database
-from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DemoError, InconsistentDataFolder
@@ -43,6 +44,7 @@ from paimon_devkit.stack.supervisor import Supervisor
 
 LOCAL_CHAIN_ID: Final = 31337
 _PREFERRED_API_PORT: Final = 8000
+_LOOPBACK_HOST: Final = "127.0.0.1"
 
 PrintLine = Callable[[str], None]
 
@@ -55,6 +57,7 @@ class DemoStack:
     print_line: PrintLine
     fast: bool = False
     api_port: int | None = None
+    ready_seconds_max: float = READY_SECONDS_MAX
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     accounts: DemoAccounts = field(init=False)
     fund: FundDeployment | None = field(init=False, default=None)
@@ -85,6 +88,7 @@ class DemoStack:
         Raises:
             DemoError: a service or process cannot start; the message says which and why.
         """
+        self._require_loopback_api()
         database, chain = self._database_server(), self._chain_server()
         require_complete_data(
             self.data, database=database is None or database.exists, chain=isinstance(chain, ChainRpc) or chain.exists
@@ -115,6 +119,9 @@ class DemoStack:
     def _report_progress(self, part: str, progress: str) -> None:
         self.print_line(f"{part:<16}{progress}")
 
+    def _start_service(self, supervisor: Supervisor, spec: ChildSpec) -> None:
+        supervisor.start(replace(spec, ready_seconds_max=self.ready_seconds_max))
+
     def _database_server(self) -> EmbeddedPostgres | None:
         """Return the server to start; None when the environment names a database."""
         provided = self._all_or_none("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
@@ -126,7 +133,7 @@ class DemoStack:
             return self._environment_values("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
         if server.notice:
             self._report_progress("PostgreSQL", server.notice)
-        supervisor.start(server.spec())
+        self._start_service(supervisor, server.spec())
         self._report_progress("PostgreSQL", f"{server.version} on port {server.port}")
         return {"PAIMON_DATABASE__URL": server.app_url, "PAIMON_DATABASE__OWNER_URL": server.owner_url}
 
@@ -135,7 +142,7 @@ class DemoStack:
             self._report_progress("Redis", "your own (PAIMON_REDIS__URL)")
             return provided
         server = EmbeddedRedis(self.data)
-        supervisor.start(server.spec())
+        self._start_service(supervisor, server.spec())
         self._report_progress("Redis", f"Valkey on port {server.port}")
         return {"PAIMON_REDIS__URL": server.url}
 
@@ -148,7 +155,12 @@ class DemoStack:
             if not url.startswith(("http://", "https://")):
                 raise DemoError("PAIMON_CHAIN__RPC_URL must be a URL that starts with https:// or http://")
             return ChainRpc(url)
-        return EmbeddedChain(self.data, anvil=find_anvil(CONTRACTS))
+        return EmbeddedChain(
+            self.data,
+            anvil=find_anvil(CONTRACTS),
+            block_seconds=1 if self.fast else LASTING_BLOCK_SECONDS,
+            notify=lambda line: self.print_line(f"!  {line}"),
+        )
 
     def _start_chain(self, supervisor: Supervisor, chain: EmbeddedChain | ChainRpc) -> dict[str, str]:
         if isinstance(chain, ChainRpc):
@@ -157,7 +169,7 @@ class DemoStack:
             provided = self._environment_values("PAIMON_CHAIN__RPC_URL", "PAIMON_CHAIN__WS_URL")
             return provided | {"PAIMON_CHAIN__CHAIN_ID": str(self._chain_id())}
         resumed = chain.exists
-        supervisor.start(chain.spec())
+        self._start_service(supervisor, chain.spec())
         self.chain_rpc = chain.rpc
         self._report_progress("chain", f"{LOCAL_CHAIN_ID} on port {chain.port} ({'resumed' if resumed else 'new'})")
         return {
@@ -240,6 +252,14 @@ class DemoStack:
             "PAIMON_SENDING__HOT": self.accounts.address("hot"),
         }
 
+    def _require_loopback_api(self) -> None:
+        host = self.environment.get("PAIMON_API__HOST", _LOOPBACK_HOST)
+        if host != _LOOPBACK_HOST:
+            raise DemoError(
+                f"the demo's API listens on {_LOOPBACK_HOST} only, because its accounts' keys are on this machine: unset"
+                f" PAIMON_API__HOST ({host})"
+            )
+
     def _choose_api_port(self) -> int:
         preferred_port = self.api_port or _PREFERRED_API_PORT
         self._port_reservation = reserve_port(preferred_port) if is_free(preferred_port) else None
@@ -253,6 +273,7 @@ class DemoStack:
         port = self._choose_api_port()
         secret = load_or_create_passwords(self.data / "secrets.json", ["token_secret"])["token_secret"] * 2
         return {
+            "PAIMON_API__HOST": _LOOPBACK_HOST,
             "PAIMON_API__PORT": str(port),
             "PAIMON_AUTH__TOKEN_SECRET": secret,
             "PAIMON_AUTH__DOMAIN": f"127.0.0.1:{port}",
@@ -294,7 +315,8 @@ class DemoStack:
         asyncio.run(self._require_ready())
         processes = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
         self._report_progress("application", f"starting {', '.join(APP_PROCESSES)}")
-        for name in supervisor.start_together(processes.specs()):
+        specs = [replace(spec, ready_seconds_max=self.ready_seconds_max) for spec in processes.specs()]
+        for name in supervisor.start_together(specs):
             self._report_progress(name, "running")
 
     async def _require_ready(self) -> None:

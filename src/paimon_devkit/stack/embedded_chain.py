@@ -1,24 +1,32 @@
 """A local chain (anvil) on 127.0.0.1 that can be stopped, killed and resumed.
 
-The chain id is 31337, a block comes every second, and one-slot epochs keep `finalized` two blocks behind the head. After a
+The chain id is 31337, a block comes every few seconds, and one-slot epochs keep `finalized` two blocks behind the head. After a
 resume anvil's clock is the wall clock again: if days were skipped, its next block would be older than its parent, which breaks
 fee reads. So anvil starts without mining, its time is moved past the last block, and then it mines. A few blocks at once make
 the block at which it stopped final again, so that reads at `finalized` find a known state.
+
+anvil keeps the states of earlier blocks in memory and writes them to its file when it is stopped. Each is a whole copy, and
+each grows with every block. `--prune-history` bounds how many there are, but only from LASTING_BLOCK_SECONDS on: at a faster
+pace anvil keeps 1500 of them in spite of it (800 MB, and a file of 720 MB, after 2700 blocks).
 """
 
 import signal
 import threading
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from paimon_devkit.stack.chain_rpc import ChainHead, ChainRpc
-from paimon_devkit.stack.chain_state import ChainState
+from paimon_devkit.stack.chain_state import STATES_KEPT, ChainState
 from paimon_devkit.stack.child import Child, ChildSpec
 from paimon_devkit.stack.errors import DemoError, ServerUnavailable
 from paimon_devkit.stack.ports import HOST, free_port, require_free
 
 CHAIN_ID = 31337
+LASTING_BLOCK_SECONDS = 3
+"""Seconds between the blocks of a chain that runs for hours: the shortest with which anvil's history stays bounded."""
 # Publicly known, as every development chain's mnemonic: it only controls accounts of chains on this machine.
 ANVIL_MNEMONIC = "test test test test test test test test test test test junk"
 
@@ -41,10 +49,12 @@ class EmbeddedChain:
         block_seconds: int = 1,
         slots_in_an_epoch: int = 1,
         port: int | None = None,
+        notify: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Describe a chain in the demo's data folder; nothing starts yet. Raises PortInUse.
 
-        `anvil` is the program. A block is final two epochs below the head.
+        `anvil` is the program. A block is final two epochs below the head. `notify` gets a line for the operator when the
+        chain cannot be saved, and when it can be again.
         """
         self._data = data
         self._home = data / "chain"
@@ -53,6 +63,7 @@ class EmbeddedChain:
         self._accounts = accounts
         self._block_seconds = block_seconds
         self._slots_in_an_epoch = slots_in_an_epoch
+        self._notify = notify
         self.port = free_port() if port is None else require_free(port)
         self.rpc = ChainRpc(self.http_url)
         self._files = ChainState(self._home)
@@ -88,8 +99,8 @@ class EmbeddedChain:
                 *("--slots-in-an-epoch", str(self._slots_in_an_epoch), "--no-mining"),
                 # Written only at the end: anvil would rewrite the file in place (chain_state.py says why that is not safe).
                 *("--state", str(self._files.state_file.resolve()), "--state-interval", str(10**9)),
-                # States of blocks older than the last 1500 would go to disk, by the gigabyte.
-                *("--preserve-historical-states", "--max-persisted-states", "0", "--cache-path", str(home / "cache")),
+                *("--preserve-historical-states", "--prune-history", str(STATES_KEPT), "--cache-path", str(home / "cache")),
+                "--no-cors",  # a page in the operator's browser has no business with this node
             ),
             before_start=self._choose_state,
             ready=self._resume,
@@ -154,7 +165,8 @@ class EmbeddedChain:
             self._ended = None
 
     def _write_checkpoints(self, ended: threading.Event) -> None:
-        pause, last = _CHECKPOINT_SECONDS_MIN, -1
+        """Save the chain again and again until it has ended. A save that fails is reported once and tried again."""
+        pause, last, failed = _CHECKPOINT_SECONDS_MIN, -1, False
         # A long history takes seconds to dump, and the chain does nothing else meanwhile: a timeout would waste them.
         slow_rpc = ChainRpc(self.http_url, timeout_seconds=_CHECKPOINT_TIMEOUT_SECONDS)
         while not ended.wait(pause):
@@ -166,11 +178,19 @@ class EmbeddedChain:
             except (OSError, ValueError, DemoError):
                 pause = _pause_after(began)
                 continue  # anvil is busy or ending; the last checkpoint stays
-            with self._files_lock:
-                if ended.is_set():
-                    return
-                self._files.checkpoint(dumped)
-            last = head
+            try:
+                with self._files_lock:
+                    if ended.is_set():
+                        return
+                    self._files.checkpoint(dumped)
+            except (OSError, ValueError, EOFError, zlib.error) as error:
+                if not failed:
+                    self._notify(f"the chain cannot be saved, a kill would lose what came since: {error}; trying again")
+                failed, pause = True, _pause_after(began)
+                continue
+            if failed:
+                self._notify("the chain is saved again")
+            last, failed = head, False
             pause = _pause_after(began)
 
 

@@ -24,7 +24,7 @@ from paimon_devkit.stack.errors import DataFolderUnusable, DemoError
 from paimon_devkit.stack.ports import HOST, free_port, require_free
 from paimon_devkit.stack.postgres_leftovers import clear_leftovers, remove_cluster
 from paimon_devkit.stack.postgres_programs import Programs, find_programs, reachable_programs
-from paimon_devkit.stack.secret_files import load_or_create_passwords
+from paimon_devkit.stack.secret_files import load_or_create_passwords, make_private_folder
 from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder, unprivileged_user
 
 SUPERUSER = "postgres"
@@ -217,7 +217,7 @@ class EmbeddedPostgres:
         return self.records / "passwords.json"
 
     def _choose_home(self) -> Path:
-        self.records.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.records, passable_by=self._user)
         location = self.records / "location"  # written when the cluster is outside the data folder
         if self._user is None or (inaccessible := first_inaccessible_folder(self.records, self._user)) is None:
             # A clone that was moved to a reachable folder keeps its cluster.

@@ -1,10 +1,12 @@
-"""Keep random passwords beside the data they open, in files that only their owner can read."""
+"""Keep random passwords beside the data they open, in files and folders that only their owner can enter."""
 
 import json
 import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+
+from paimon_devkit.stack.child import RunAs
 
 _PASSWORD_BYTES = 24
 
@@ -35,3 +37,14 @@ def write_private_file(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     draft.replace(path)
+
+
+def make_private_folder(path: Path, *, passable_by: RunAs | None = None) -> None:
+    """Create the folder, unless it exists, and close it to all other users: mode 0700.
+
+    `passable_by` is a user whose server has its files further down. Its group may pass through, and may not list: mode 0710.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if passable_by is not None:
+        os.chown(path, -1, passable_by.gid)
+    path.chmod(0o700 if passable_by is None else 0o710)

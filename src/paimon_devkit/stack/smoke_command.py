@@ -15,7 +15,8 @@ from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error
 from paimon_devkit.stack.app_processes import APP_PROCESSES
 from paimon_devkit.stack.chaos import Chaos
-from paimon_devkit.stack.demo_run import print_failures, timed_printer
+from paimon_devkit.stack.data_folder_checks import prepare_data_folder
+from paimon_devkit.stack.demo_run import EventPrinter, timed_printer
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.errors import DataFolderUnusable
 from paimon_devkit.stack.smoke import SmokeRun
@@ -38,11 +39,10 @@ def smoke(
     The command ends with a comparison of the recorded state with the chain, and fails unless they agree.
     """
     folder = (data or Path(tempfile.mkdtemp(prefix="paimon-smoke-", dir="/var/tmp"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
     with exit_on_error():
-        if any(folder.iterdir()):
+        if folder.is_dir() and any(folder.iterdir()):
             raise DataFolderUnusable(f"{folder} is not empty: the smoke test starts from nothing, so name a new folder")
+        prepare_data_folder(folder)
         _run_smoke(folder, kills=kills, seed=seed)
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -57,7 +57,7 @@ def _run_smoke(data: Path, *, kills: int, seed: int) -> None:
     stack = DemoStack(data, print_line=timed_printer(), fast=True)
     policy = RestartPolicy(first_delay_seconds=0.1, delay_seconds_max=0.3, crashes_max=1_000) if kills else None
     _print_line(f"Smoke test: five redemptions from request to settlement; data and logs in {data}")
-    with Supervisor(data, policy=policy, on_event=print_failures if not kills else None) as supervisor:
+    with Supervisor(data, policy=policy, on_event=EventPrinter() if not kills else None) as supervisor:
         stack.start(supervisor)
         chaos = Chaos(supervisor, kills=kills, seed=seed, print_line=_print_line)
         chaos.start()

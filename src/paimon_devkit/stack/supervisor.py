@@ -7,9 +7,10 @@
 
 No process is left behind:
 
-- Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread. Leaving the `with` stops all children, last started first. A
-  second signal during the stop kills those that still run. SIGINT and SIGTERM work even if this process was started with them
-  ignored, as a shell starts its background jobs. An ignored SIGHUP stays ignored, as nohup intends.
+- Ctrl-C, SIGTERM and SIGHUP become exceptions in the main thread. Leaving the `with` stops all children, last started first;
+  those that were started together stop together. A second signal during the stop kills those that still run. SIGINT and
+  SIGTERM work even if this process was started with them ignored, as a shell starts its background jobs. An ignored SIGHUP
+  stays ignored, as nohup intends.
 - The kernel ends direct children when SIGKILL ends the supervisor (launch.py, Linux), and the guard process ends whole process
   groups in every case and on every platform (guard.py). Processes are left behind only when guard and supervisor are killed
   at the same instant on a platform without parent-death signals.
@@ -21,6 +22,7 @@ spawning thread. That thread calls `on_event`, which must be quick and must not 
 """
 
 import atexit
+import itertools
 import signal
 import sys
 import threading
@@ -55,6 +57,8 @@ class _Status(StrEnum):
 @dataclass(slots=True)
 class _Entry:
     child: Child
+    batch: int
+    """Children of one `start_together` have one number."""
     status: _Status = _Status.DUE
     due_at: float = 0.0  # monotonic seconds
     deadline: float = 0.0
@@ -81,6 +85,7 @@ class Supervisor:
         self._data_lock = DataFolderLock(data)
         self._guard = GuardClient()
         self._entries: dict[str, _Entry] = {}
+        self._batches = itertools.count()
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -116,7 +121,8 @@ class Supervisor:
         Raises ChildFailed as `start` does, for the first one in order that failed.
         """
         self.check()
-        entries = {spec.name: _Entry(Child(spec, self.logs, self._guard)) for spec in specs}
+        batch = next(self._batches)
+        entries = {spec.name: _Entry(Child(spec, self.logs, self._guard), batch) for spec in specs}
         with self._lock:
             if self._closing.is_set() or not self._thread.is_alive():
                 raise DemoError("the supervisor is not running: use it as a context manager")
@@ -136,7 +142,7 @@ class Supervisor:
     def stop_child(self, name: str) -> None:
         """Stop one child; it is not restarted. A child of this name may be started again."""
         with self._lock:
-            self._stop_entry(self._entries[name])
+            self._stop_entries([self._entries[name]])
 
     def kill(self, name: str) -> int:
         """Send SIGKILL to the child's whole group and return the leader's pid. The child is restarted as after any crash."""
@@ -198,14 +204,15 @@ class Supervisor:
                 self._guard.restart_if_dead()
                 with self._lock:
                     for entry in list(self._entries.values()):
-                        self._check_child(entry)
+                        if not self._closing.is_set():  # a probe can take seconds on a busy machine
+                            self._check_child(entry)
         except Exception as error:
             self._failure = ChildFailed(f"the supervisor itself failed: {error!r}")
             raise
         finally:
             with self._lock:
-                for entry in reversed(self._entries.values()):
-                    self._stop_entry(entry)
+                for _batch, entries in itertools.groupby(reversed(self._entries.values()), key=lambda entry: entry.batch):
+                    self._stop_entries(list(entries))
             self._guard.stop()
             self._stopped.set()
 
@@ -219,11 +226,14 @@ class Supervisor:
                 self._on_exit(entry, f"{describe_exit(code)} while starting", code)
             case _Status.STARTING if entry.child.is_ready():
                 entry.status = _Status.READY
-                self._emit(entry, ChildEventKind.READY)
+                self._emit(entry, ChildEventKind.READY, "it runs again" if entry.restarts else "")
                 entry.start_finished.set()
             case _Status.STARTING if now > entry.deadline:
+                description = entry.child.describe_timeout()
+                # The stop writes lines of its own, which would hide what the process was doing.
+                failure = entry.child.explain(f"{entry.child.spec.name} {description}")
                 entry.child.stop(self._skip_grace)
-                self._on_exit(entry, f"was not ready after {entry.child.spec.ready_seconds_max:g} s", None)
+                self._on_exit(entry, description, None, failure)
             case _Status.READY if (code := entry.child.poll()) is not None:
                 self._on_exit(entry, describe_exit(code), code)
 
@@ -237,8 +247,11 @@ class Supervisor:
         entry.deadline = time.monotonic() + entry.child.spec.ready_seconds_max
         self._emit(entry, ChildEventKind.STARTED, f"pid {entry.child.pid}")
 
-    def _on_exit(self, entry: _Entry, description: str, code: int | None) -> None:
-        """Handle an end, in this order: one-off task done, first start failed, no restart wanted, too many crashes, restart."""
+    def _on_exit(self, entry: _Entry, description: str, code: int | None, failure: str | None = None) -> None:
+        """Handle an end, in this order: one-off task done, first start failed, no restart wanted, too many crashes, restart.
+
+        `failure` is the message if this was the first start; by default the description with the end of the log.
+        """
         spec = entry.child.spec
         entry.exit_code = code
         if not spec.restart and spec.ready is None and code == 0:
@@ -248,7 +261,7 @@ class Supervisor:
             return
         if not entry.start_finished.is_set():
             entry.status = _Status.ENDED
-            entry.failure = ChildFailed(entry.child.explain(f"{spec.name} {description}"))
+            entry.failure = ChildFailed(failure or entry.child.explain(f"{spec.name} {description}"))
             self._emit(entry, ChildEventKind.CRASHED, description)
             entry.start_finished.set()
             return
@@ -272,14 +285,20 @@ class Supervisor:
         entry.restarts += 1
         self._emit(entry, ChildEventKind.CRASHED, f"{description}, starting again in {delay:g} s")
 
-    def _stop_entry(self, entry: _Entry) -> None:
-        if entry.child.pid is not None:
-            entry.child.stop(self._skip_grace)
+    def _stop_entries(self, entries: Sequence[_Entry]) -> None:
+        """Stop children that do not need each other at the same time."""
+        running = [entry for entry in entries if entry.child.pid is not None]
+        for entry in running:
+            entry.child.request_stop()
+            self._emit(entry, ChildEventKind.STOPPING)
+        for entry in running:
+            entry.child.await_stop(self._skip_grace)
             self._emit(entry, ChildEventKind.STOPPED)
-        entry.status = _Status.ENDED
-        if not entry.start_finished.is_set():
-            entry.failure = ChildFailed(f"{entry.child.spec.name} was stopped before it was ready")
-            entry.start_finished.set()
+        for entry in entries:
+            entry.status = _Status.ENDED
+            if not entry.start_finished.is_set():
+                entry.failure = ChildFailed(f"{entry.child.spec.name} was stopped before it was ready")
+                entry.start_finished.set()
 
     def _emit(self, entry: _Entry, kind: ChildEventKind, detail: str = "") -> None:
         # A callback that prints fails once the terminal is gone; watching and stopping must go on.

@@ -156,7 +156,11 @@ def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     demo.wait_for_status("SETTLED", request_id)
     assert "discrepancies: 0" in demo.reconcile()
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
-    assert demo.printed.endswith("Stopping …\n")
+    _, _, stopping = demo.printed.partition("Stopping …\n")
+    assert re.findall(r"(\w+): stopping", stopping)[-3:] == ["chain", "redis", "postgres"]
+    assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == 3 + 5
     assert not demo.processes()
+    others = [path for path in demo.data.rglob("*") if path.stat().st_mode & 0o007]
+    assert not others, f"other users may open {others}"
     for log in (demo.data / "logs").glob("*.log*"):
         assert "Traceback" not in log.read_text(errors="replace"), f"{log.name}:\n{log.read_text(errors='replace')[-4_000:]}"

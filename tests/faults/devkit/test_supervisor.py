@@ -189,8 +189,9 @@ def test_crashed_child_is_restarted(data: Path) -> None:
         assert supervisor.restarts == {"sleeper": 1}
     kinds = [event.kind for event in events]
     once = [ChildEventKind.STARTED, ChildEventKind.READY]
-    assert kinds == [*once, ChildEventKind.CRASHED, *once, ChildEventKind.STOPPED]
+    assert kinds == [*once, ChildEventKind.CRASHED, *once, ChildEventKind.STOPPING, ChildEventKind.STOPPED]
     assert "SIGKILL" in events[2].detail
+    assert [events[1].detail, events[4].detail] == ["", "it runs again"]
 
 
 def test_children_of_a_killed_child_are_killed_too(data: Path) -> None:
@@ -239,6 +240,35 @@ def test_last_started_child_stops_first_and_a_deaf_one_is_killed(data: Path) -> 
         pids = group(supervisor.pid("deaf") or 0)
     assert [event.name for event in events if event.kind is ChildEventKind.STOPPED] == ["deaf", "first"]
     assert not alive(pids)
+
+
+def test_slow_start_is_explained_by_what_it_waits_for_and_not_by_its_stop(data: Path) -> None:
+    def waits_for_its_lease() -> bool:
+        raise ConnectionError("it does not hold its lease yet")
+
+    busy = ("sh", "-c", "trap 'echo shutting down; exit 0' TERM; echo importing; sleep 600 & wait")
+    with Supervisor(data) as supervisor, pytest.raises(ChildFailed) as failure:
+        supervisor.start(ChildSpec("worker", busy, ready=waits_for_its_lease, ready_seconds_max=1.0))
+    message = str(failure.value)
+    assert message.startswith("worker was not ready after 1 s (it does not hold its lease yet); the end of ")
+    assert "importing" in message
+    assert "shutting down" not in message
+
+
+def test_children_started_together_stop_together(data: Path) -> None:
+    """Each waits until the other was told to stop, so a stop of one after the other would end in a kill."""
+    script = (
+        "trap 'touch {0}.told; until [ -e {1}.told ]; do sleep 0.01; done; touch {0}.done; exit' TERM;"
+        " touch {0}.up; sleep 600 & wait"
+    )
+    pairs = (("api", "worker"), ("worker", "api"))
+    events: list[ChildEvent] = []
+    with Supervisor(data, on_event=events.append) as supervisor:
+        specs = [ChildSpec(name, ("sh", "-c", script.format(name, other)), cwd=data, grace_seconds=30) for name, other in pairs]
+        assert list(supervisor.start_together(specs)) == ["api", "worker"]
+        assert eventually(lambda: all((data / f"{name}.up").exists() for name, _ in pairs))
+    assert [event.kind for event in events[-4:]] == [*[ChildEventKind.STOPPING] * 2, *[ChildEventKind.STOPPED] * 2]
+    assert all((data / f"{name}.done").exists() for name, _ in pairs)
 
 
 def test_task_without_restart_may_finish(data: Path) -> None:

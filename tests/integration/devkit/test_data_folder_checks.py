@@ -1,5 +1,6 @@
 """A data folder whose parts do not belong together is refused, and the message names the way out."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,11 +10,17 @@ from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 
 from paimon.settings import DatabaseSettings, RetentionSettings, Settings
-from paimon_devkit.stack.data_folder_checks import require_complete_data, require_demo_folder, require_matching_database
+from paimon_devkit.stack.data_folder_checks import (
+    prepare_data_folder,
+    require_complete_data,
+    require_demo_folder,
+    require_matching_database,
+)
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, InconsistentDataFolder
 from paimon_devkit.stack.lock import DataFolderLock
 from paimon_devkit.stack.supervisor import Supervisor
+from paimon_devkit.stack.unprivileged_user import unprivileged_user
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +114,31 @@ class TestDemoFolder:
         with pytest.raises(DataFolderUnusable, match="is not a folder"):
             require_demo_folder(file)
 
+    @pytest.mark.parametrize("parent", ["file", "file/below"], ids=["a file", "below a file"])
+    def test_folder_that_cannot_be_made_is_refused_in_one_line(self, tmp_path: Path, parent: str) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(DataFolderUnusable) as refusal:
+            prepare_data_folder(tmp_path / parent / "demo")
+        assert re.fullmatch(
+            rf"{tmp_path}/{parent}/demo cannot be the demo's data folder: Not a directory .*--data", str(refusal.value)
+        )
+
+    def test_folder_is_closed_to_all_users_but_the_servers(self, tmp_path: Path) -> None:
+        """The server's user passes through to its own files; it cannot list the folder."""
+        (data := tmp_path / "data").mkdir(mode=0o755)
+        umask = os.umask(0o022)
+        try:
+            prepare_data_folder(data)
+            (data / "made").touch()
+            (data / "logs").mkdir()
+        finally:
+            os.umask(umask)
+        server_user = unprivileged_user()
+        assert data.stat().st_mode & 0o777 == (0o700 if server_user is None else 0o710)
+        assert server_user is None or data.stat().st_gid == server_user.gid
+        assert (data / "made").stat().st_mode & 0o077 == 0
+        assert (data / "logs").stat().st_mode & 0o077 == 0
+
     def test_delete_data_works_on_a_broken_folder_and_keeps_other_files(self, data: Path) -> None:
         (data / "postgres" / "cluster").mkdir(parents=True)  # without passwords and without PG_VERSION
         (data / "chain").mkdir()
@@ -131,3 +163,8 @@ class TestOwnServices:
         with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=re.escape(f"set without {missing}")):
             stack.start(supervisor)
         assert not (tmp_path / "accounts").exists()
+
+    def test_api_beyond_this_machine_is_refused(self, tmp_path: Path) -> None:
+        stack = DemoStack(tmp_path, print_line=lambda _: None, environment={"PAIMON_API__HOST": "0.0.0.0"})
+        with Supervisor(tmp_path) as supervisor, pytest.raises(DemoError, match=r"127\.0\.0\.1 only.*PAIMON_API__HOST"):
+            stack.start(supervisor)

@@ -1,13 +1,16 @@
 """The demo's embedded servers start, keep their data, and resume after any kind of end."""
 
 import itertools
+import json
 import os
+import re
 import shutil
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,11 +21,12 @@ from redis.retry import Retry
 from tests.support.paths import CONTRACTS
 
 from paimon_devkit.stack import ports
+from paimon_devkit.stack.chain_state import STATES_KEPT
 from paimon_devkit.stack.child import RunAs
-from paimon_devkit.stack.embedded_chain import EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
-from paimon_devkit.stack.errors import DataFolderUnusable, PortInUse, ServerUnavailable
+from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PortInUse, ServerUnavailable
 from paimon_devkit.stack.postgres_programs import find_programs
 from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder
 
@@ -203,6 +207,13 @@ def test_redis_requires_its_password_and_keeps_its_data(data: Path) -> None:
         assert client.get("kept") == "yes"
 
 
+def wait_until(holds: Callable[[], bool], seconds_max: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds_max
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 class TestChain:
     @pytest.fixture
     def chain(self, data: Path) -> EmbeddedChain:
@@ -269,6 +280,45 @@ class TestChain:
         (data / "chain" / "checkpoint.json").unlink()
         with pytest.raises(DataFolderUnusable, match="damaged"):
             chain.start()
+
+    def test_lasting_chain_keeps_the_states_of_the_last_blocks_only(self, data: Path) -> None:
+        """anvil ignores the limit when blocks come faster: then the demo took 800 MB after 45 minutes."""
+        with EmbeddedChain(data, anvil=find_anvil(CONTRACTS), block_seconds=LASTING_BLOCK_SECONDS) as chain:
+            chain.rpc.call("anvil_mine", hex(3 * STATES_KEPT))
+            head = chain.rpc.head().number
+            assert self.balance(chain, head - STATES_KEPT // 2) == 0
+            with pytest.raises(DemoError, match="requested was"):
+                self.balance(chain, head - 2 * STATES_KEPT)
+        dumped = json.loads((data / "chain" / "anvil.json").read_text())
+        assert len(dumped["historical_states"]) <= STATES_KEPT
+        with chain:
+            assert chain.rpc.head("finalized").number >= head
+
+    def test_failed_save_is_reported_once_and_repeated_until_it_succeeds(self, data: Path) -> None:
+        lines: list[str] = []
+        chain = EmbeddedChain(data, anvil=find_anvil(CONTRACTS), notify=lines.append)
+        in_the_way = data / "chain" / "checkpoint.json.new"
+        in_the_way.mkdir(parents=True)
+        with chain:
+            wait_until(lambda: bool(lines))
+            first = chain.rpc.head().number
+            wait_until(lambda: chain.rpc.head().number > first + 2)
+            assert len(lines) == 1
+            assert re.match(r"the chain cannot be saved.*checkpoint\.json\.new.*trying again", lines[0])
+            in_the_way.rmdir()
+            wait_until(lambda: len(lines) == 2)
+            assert lines[1] == "the chain is saved again"
+            assert (data / "chain" / "checkpoint.json").exists()
+
+    def test_pages_of_other_origins_cannot_read_the_node(self, chain: EmbeddedChain) -> None:
+        with chain:
+            request = urllib.request.Request(
+                chain.http_url,
+                b'{"jsonrpc": "2.0", "id": 1, "method": "eth_accounts", "params": []}',
+                {"Origin": "https://page.example", "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
 def test_missing_chain_program_names_the_command_to_run(data: Path) -> None:

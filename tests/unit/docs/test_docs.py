@@ -91,7 +91,9 @@ def test_every_test_that_a_page_names_exists() -> None:
         assert not named - written - files, f"{page.name} names tests that are not there"
 
 
-OTHER_VARIABLES: Final = frozenset({"PAIMON_ENV_FILE", "PAIMON_AUDIT_ENDPOINT", "PAIMON_DEMO_DATA", "PAIMON_RECORD_EXAMPLES"})
+OTHER_VARIABLES: Final = frozenset({
+    "PAIMON_ENV_FILE", "PAIMON_AUDIT_ENDPOINT", "PAIMON_DEMO_DATA", "PAIMON_DEMO_READY_SECONDS", "PAIMON_RECORD_EXAMPLES",
+})  # fmt: skip
 """Variables of the command line, the demo and the tests, which are no settings."""
 
 
