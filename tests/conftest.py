@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
 from tests.support.chain.fund import FundFactory, TestFund
+from tests.support.redis import INTEGRITY_KEY
 
 from paimon.composition import AppContext, open_app_context
 from paimon.infrastructure.database import migrate
@@ -169,7 +170,7 @@ def settings(fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> Se
 def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "database": {"url": app_url},
-        "redis": {"url": redis_url},
+        "redis": {"url": redis_url, "integrity_key": INTEGRITY_KEY},
         "chain": {"chain_id": 31337, "rpc_url": fund.node.http_url, "ws_url": fund.node.ws_url, "poll_seconds": 0.2},
         "fund": {
             "vault": fund.deployment.vault,

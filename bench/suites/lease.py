@@ -161,5 +161,6 @@ def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
                 "PAIMON_SENDING__APPROVER": accounts.address("approver"),
                 "PAIMON_SIGNER__SOCKET": str(folder / "signer.sock"),
                 "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
+                "PAIMON_REDIS__INTEGRITY_KEY": "a key of its own, of 32 bytes or more",
             }
             yield environment, postgres.app_url.replace("+psycopg", ""), redis.url

@@ -320,7 +320,7 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeploymen
     return Settings.model_validate(
         {
             "database": {"url": database_url},
-            "redis": {"url": "redis://127.0.0.1:1/0"},  # not used here
+            "redis": {"url": "redis://127.0.0.1:1/0", "integrity_key": "of a benchmark, thirty-two bytes+"},  # not used here
             "chain": {"chain_id": CHAIN_ID, "rpc_url": rpc_url},
             "fund": {
                 "vault": fund.vault,

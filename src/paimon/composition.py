@@ -36,6 +36,7 @@ from paimon.infrastructure.blockchain.finality import ChainAdapter, chain_adapte
 from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
 from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
@@ -48,7 +49,7 @@ class AppContext:
 
     settings: Settings
     database: Database
-    redis: Redis
+    redis: AuthenticatedRedis
     rpc: Rpc
     contracts: FundContracts
     chain: ChainAdapter
@@ -137,15 +138,18 @@ def open_database(settings: Settings, *, process: str) -> Database:
     return Database(engine(options.url.get_secret_value()), replica)
 
 
-def open_redis(settings: Settings) -> Redis:
+def open_redis(settings: Settings) -> AuthenticatedRedis:
     """Open a client that retries a lost connection a bounded number of times, with jitter."""
-    return Redis.from_url(
-        settings.redis.url.get_secret_value(),
+    options = settings.redis
+    client = Redis.from_url(
+        options.url.get_secret_value(),
         socket_connect_timeout=5,
         socket_timeout=2,  # for a command; a subscription waits without limit
         retry=Retry(FullJitterBackoff(cap=1, base=0.05), 3),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        **options.tls_options(),
     )
+    return AuthenticatedRedis(client, options.integrity_key)
 
 
 def open_rpc(chain: ChainSettings) -> Rpc:
@@ -210,9 +214,9 @@ async def require_ready(context: AppContext) -> None:
             f"PostgreSQL does not answer at {address} (PAIMON_DATABASE__URL): {_first_line(error)}"
         ) from error
     try:
-        await context.redis.ping()
+        await context.redis.client.ping()
     except RedisError as error:
-        server = context.redis.connection_pool.connection_kwargs
+        server = context.redis.client.connection_pool.connection_kwargs
         raise RedisUnreachable(
             f"Redis does not answer at {server.get('host')}:{server.get('port')} (PAIMON_REDIS__URL): {_first_line(error)}"
         ) from error

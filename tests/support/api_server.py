@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for
 from tests.support.chain.fund import TestFund
+from tests.support.redis import authenticated
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -39,7 +40,7 @@ class ApiServer:
         return hub
 
     async def publish(self, channel: str, **data: Any) -> None:
-        await publish(self.redis, channel, data)
+        await publish(authenticated(self.redis), channel, data)
 
     @asynccontextmanager
     async def client(self, name: str | None = "willa", *, channels: list[str] | None = None) -> AsyncIterator[ClientConnection]:
@@ -75,8 +76,10 @@ async def receive_until_close(connection: ClientConnection) -> tuple[int | None,
 
 
 @asynccontextmanager
-async def running_api_server(settings: Settings, fund: TestFund, eventually: Callable[..., Any]) -> AsyncIterator[ApiServer]:
-    """Run a real server on a free port, and wait until it has subscribed to Redis."""
+async def running_api_server(
+    settings: Settings, fund: TestFund, eventually: Callable[..., Any], *, publisher_url: str | None = None
+) -> AsyncIterator[ApiServer]:
+    """Run a real server on a free port, and wait until it has subscribed to Redis. `publisher_url` is for the test's client."""
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
@@ -88,7 +91,7 @@ async def running_api_server(settings: Settings, fund: TestFund, eventually: Cal
 
         await eventually(started)
         async with (
-            Redis.from_url(settings.redis.url.get_secret_value()) as redis,
+            Redis.from_url(publisher_url or settings.redis.url.get_secret_value()) as redis,
             api_client_for(app, settings, fund.accounts) as api_client,
         ):
 

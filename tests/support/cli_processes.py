@@ -110,6 +110,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return {
         "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
         "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
+        "PAIMON_REDIS__INTEGRITY_KEY": settings.redis.integrity_key.get_secret_value(),
         "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),
         "PAIMON_CHAIN__RPC_URL": settings.chain.rpc_url.get_secret_value(),
         "PAIMON_FUND__VAULT": checksum(fund.vault),

@@ -5,11 +5,11 @@ unreachable, the database has it.
 """
 
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, Final
 
 import orjson
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from paimon.application.nav.history import HistoryQuery, read_history
@@ -18,6 +18,7 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.views.nav_history import nav_history_document
 from paimon.gateway.views.overview import nav_document, overview_document
 from paimon.infrastructure.cache import live
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.database.sessions import Database
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ NAV: Final = "fund:nav"
 _OVERVIEW_KEY: Final = "paimon:overview"
 _OVERVIEW_CACHE_SECONDS: Final = 60
 _GENERATION_KEY: Final = "paimon:nav:generation"
+_NO_GENERATION: Final = b"none"
 _HISTORY_CACHE_SECONDS: Final = 300
 
 
@@ -36,7 +38,7 @@ class FundDocuments:
     """The overview and the history of NAV, read from the database and cached in Redis."""
 
     database: Database
-    redis: Redis
+    redis: AuthenticatedRedis
 
     async def publish_overview(self, *, previous: FundSnapshot | None) -> None:
         """Write the newest overview to the cache and send it to the watchers; send NAV too when it differs from `previous`.
@@ -46,9 +48,9 @@ class FundDocuments:
         document = await self._newest_overview()
         try:
             if document is None:
-                await self.redis.delete(_OVERVIEW_KEY)
+                await self.redis.client.delete(_OVERVIEW_KEY)
                 return
-            await self.redis.set(_OVERVIEW_KEY, orjson.dumps(document), ex=_OVERVIEW_CACHE_SECONDS)
+            await self.redis.store(_OVERVIEW_KEY, orjson.dumps(document), ttl_seconds=_OVERVIEW_CACHE_SECONDS)
             await live.publish(self.redis, OVERVIEW, document)
             if previous is None or str(previous.nav_per_share) != document["sharePrice"]:
                 await live.publish(self.redis, NAV, nav_document(document))
@@ -58,7 +60,7 @@ class FundDocuments:
     async def publish_nav(self) -> None:
         """Publish that NAV points changed: cached histories are out of date, and the overview shows another official NAV."""
         try:
-            await self.redis.incr(_GENERATION_KEY)
+            await self.redis.store(_GENERATION_KEY, token_hex(8).encode(), ttl_seconds=None)
         except RedisError as error:  # the points are committed; the cached histories expire by themselves
             log.warning("nav.cache_unreachable", reason=type(error).__name__)
         await self.publish_overview(previous=None)
@@ -66,11 +68,12 @@ class FundDocuments:
     async def read_overview(self) -> bytes | None:
         """Return the encoded `data` of `GET /fund/overview`; None before the first snapshot."""
         try:
-            if (cached := await self.redis.get(_OVERVIEW_KEY)) is not None:
-                return cached if isinstance(cached, bytes) else cached.encode()
+            cached = await self.redis.load(_OVERVIEW_KEY, age_seconds_max=_OVERVIEW_CACHE_SECONDS)
+            if cached is not None:
+                return cached
             if (document := await self._newest_overview()) is None:
                 return None
-            await self.redis.set(_OVERVIEW_KEY, encoded := orjson.dumps(document), ex=_OVERVIEW_CACHE_SECONDS)
+            await self.redis.store(_OVERVIEW_KEY, encoded := orjson.dumps(document), ttl_seconds=_OVERVIEW_CACHE_SECONDS)
             return encoded
         except RedisError as error:
             log.warning("overview.cache_unreachable", reason=type(error).__name__)
@@ -94,12 +97,12 @@ class FundDocuments:
             TooManyPoints: the range has more than `points_max`.
         """
         try:
-            generation = int(await self.redis.get(_GENERATION_KEY) or 0)
+            generation = (await self.redis.load(_GENERATION_KEY, age_seconds_max=None) or _NO_GENERATION).decode()
             key = f"paimon:nav:history:{generation}:{query.key}"
-            if (cached := await self.redis.get(key)) is not None:
-                return cached if isinstance(cached, bytes) else cached.encode()
+            if (cached := await self.redis.load(key, age_seconds_max=_HISTORY_CACHE_SECONDS)) is not None:
+                return cached
             encoded = await self._encoded_history(query, points_max=points_max)
-            await self.redis.set(key, encoded, ex=_HISTORY_CACHE_SECONDS)
+            await self.redis.store(key, encoded, ttl_seconds=_HISTORY_CACHE_SECONDS)
             return encoded
         except RedisError as error:
             log.warning("nav.cache_unreachable", reason=type(error).__name__)

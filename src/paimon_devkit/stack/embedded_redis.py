@@ -75,6 +75,7 @@ save ""
 daemonize no
 databases 16
 maxmemory-policy noeviction
+proto-max-bulk-len 16mb
 """,
         )
 

@@ -28,6 +28,7 @@ from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.cli.process import EXIT_FAILED
+from paimon.gateway.tasks.broker import QUEUE_PREFIX
 from paimon.infrastructure.database.models.derived import CursorRow
 from paimon.settings import Settings
 
@@ -225,12 +226,12 @@ async def test_standby_takes_over_when_the_scheduler_is_killed(
     async with Redis.from_url(settings.redis.url.get_secret_value()) as redis:
 
         async def enqueued() -> bool:
-            return await redis.llen(OutboxPriority.CHAIN.value) > 0
+            return await redis.llen(QUEUE_PREFIX + OutboxPriority.CHAIN) > 0
 
         await eventually(enqueued)
         os.kill(one.pid, signal.SIGKILL)
         assert await asyncio.to_thread(one.wait) == -signal.SIGKILL
-        await redis.delete(OutboxPriority.CHAIN.value)
+        await redis.delete(QUEUE_PREFIX + OutboxPriority.CHAIN)
         await asyncio.to_thread(other.wait_for_output, "scheduler.started")
         await eventually(enqueued)
     other.terminate()

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from tests.support.cli_processes import CliProcess, CliRunner, environment_of
+from tests.support.redis import redis_settings
 
-from paimon.settings import RedisSettings, Settings
+from paimon.settings import Settings
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
@@ -26,7 +26,7 @@ def broker_lines(process: CliProcess, event: str) -> list[dict[str, Any]]:
 
 def test_worker_waits_for_redis_in_one_line_and_goes_on(settings: Settings, tmp_path: Path) -> None:
     redis = EmbeddedRedis(tmp_path, append_only=False)
-    own_redis = settings.model_copy(update={"redis": RedisSettings(url=SecretStr(redis.url))})
+    own_redis = settings.model_copy(update={"redis": redis_settings(redis.url)})
     with CliRunner() as cli:
         with redis:
             worker = cli.start("worker", env=environment_of(own_redis) | {"PAIMON_QUEUE__WORKER_CONCURRENCY": "1"})

@@ -15,6 +15,7 @@ from tests.support.chain.recording import record_final
 from tests.support.chain.stub_chain import StubChain
 from tests.support.chain.stub_node import stub_node
 from tests.support.factories.strategies import address
+from tests.support.redis import authenticated
 
 from paimon.application.event_listener.ingest.halt import LISTENER
 from paimon.application.event_listener.ingest.head_monitor import HeadMonitor, with_head_monitor
@@ -83,7 +84,7 @@ async def published(redis_url: str) -> AsyncIterator[Callable[[], list[tuple[str
     async with Redis.from_url(redis_url) as redis:
 
         async def listen() -> None:
-            async for channel, data in messages(redis, on_subscribed=ready.set):
+            async for channel, data in messages(authenticated(redis), on_subscribed=ready.set):
                 assert channel == PENDING_LOGS
                 received.append((data["status"], data["event"]))
 
@@ -273,7 +274,7 @@ async def test_pending_log_stays_when_an_answer_omits_it(database: Database, red
             lease = await try_acquire(database, LISTENER, "tests", ttl_seconds=60)
             assert lease is not None
             await Listener(database, contracts, rule, options, start_block=1)._start(lease)
-            monitor = HeadMonitor(database, contracts, rule, redis, options, HealthSettings())
+            monitor = HeadMonitor(database, contracts, rule, authenticated(redis), options, HealthSettings())
             await monitor.check_head(lease)
             chain.logs.clear()
             await monitor.check_head(lease)

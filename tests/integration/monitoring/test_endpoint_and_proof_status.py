@@ -91,7 +91,7 @@ async def test_endpoint_states_are_stored_and_loaded(app_context: AppContext) ->
     state = EndpointReport("a:1", (), 5, 0.1, 0.0, BreakerStatus.CLOSED, 8, 0, 100, True)
     await endpoints.store_endpoint_states(app_context.redis, [state, replace(state, name="b:1", head=None)])
     assert await endpoints.load_endpoint_states(app_context.redis) == [state, replace(state, name="b:1", head=None)]
-    ttl = await app_context.redis.ttl("paimon:endpoints")
+    ttl = await app_context.redis.client.ttl("paimon:endpoints")
     assert 0 < ttl <= endpoints.ENDPOINT_STATE_TTL_SECONDS, "the report of a stopped listener expires"
 
 

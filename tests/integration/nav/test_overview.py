@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from tests.support.api_client import ApiClient
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
+from tests.support.redis import authenticated
 
 from paimon.application.common.formatting import display
 from paimon.application.nav.snapshots import take_snapshot
@@ -19,18 +20,19 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.gateway.fund_documents import OVERVIEW, FundDocuments
 from paimon.infrastructure.cache import live
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.database.models.derived import ObservationRow
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def no_redis() -> Redis:
+def no_redis() -> AuthenticatedRedis:
     """A client of a Redis that does not answer."""
-    return Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    return authenticated(Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0)))
 
 
-async def take_scheduled(app_context: AppContext, redis: Redis | None = None) -> BlockStamp | None:
+async def take_scheduled(app_context: AppContext, redis: AuthenticatedRedis | None = None) -> BlockStamp | None:
     nav = app_context.settings.nav
     documents = FundDocuments(app_context.database, redis or app_context.redis)
     taken = await take_snapshot(
@@ -105,17 +107,19 @@ async def test_overview_is_absent_when_nothing_is_recorded(app_context: AppConte
 
 async def test_overview_is_served_from_the_cache_else_from_the_database(app_context: AppContext, fund: TestFund) -> None:
     overview = await overview_now(app_context, fund)
-    await app_context.redis.set("paimon:overview", b"as cached")
+    await app_context.redis.store("paimon:overview", b"as cached", ttl_seconds=60)
     assert await FundDocuments(app_context.database, app_context.redis).read_overview() == b"as cached"
-    await app_context.redis.flushall()
+    await app_context.redis.client.flushall()
     encoded = await FundDocuments(app_context.database, app_context.redis).read_overview()
     assert encoded is not None
     assert orjson.loads(encoded) == overview
-    assert await app_context.redis.get("paimon:overview") == encoded
-    assert 0 < await app_context.redis.ttl("paimon:overview") <= 60
+    assert await app_context.redis.load("paimon:overview", age_seconds_max=60) == encoded
+    assert 0 < await app_context.redis.client.ttl("paimon:overview") <= 60
 
 
-async def test_snapshots_and_overview_work_without_redis(app_context: AppContext, fund: TestFund, no_redis: Redis) -> None:
+async def test_snapshots_and_overview_work_without_redis(
+    app_context: AppContext, fund: TestFund, no_redis: AuthenticatedRedis
+) -> None:
     await record_all(app_context, fund)
     at = await take_scheduled(app_context, no_redis)
     assert at is not None

@@ -216,7 +216,7 @@ async def test_burst_of_events_gives_one_snapshot_after_the_pause(
         await record_all(app_context, fund)
         assert await handle_due() == 1
     assert len(await stored(app_context, KEPT_KIND)) == 1
-    await app_context.redis.flushall()  # the pause is over
+    await app_context.redis.client.flushall()  # the pause is over
     async with app_context.database.write() as session:
         await session.execute(update(OutboxMessageRow).where(*fund_messages).values(available_at=func.now()))
     assert await handle_due() == 0

@@ -11,14 +11,17 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from tests.support.api_client import ApiClient, add_block, api_client_for, request_row
 from tests.support.chain.fund import TestFund
+from tests.support.redis import redis_settings
 
 from paimon.composition import open_app_context
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.routes.system import HealthReporter
+from paimon.gateway.websocket.feed import Feed
+from paimon.gateway.websocket.hub import Hub
 from paimon.infrastructure.database.sessions import Database
-from paimon.settings import DatabaseSettings, RedisSettings, Settings
+from paimon.settings import DatabaseSettings, Settings
 
 pytestmark = pytest.mark.integration
 
@@ -100,7 +103,7 @@ async def running_without_startup_checks(settings: Settings, fund: TestFund) -> 
     app = create_app(settings)
     async with open_app_context(settings, process="test") as app_context:
         app.state.context = app_context
-        app.state.health_reporter = HealthReporter(app_context)
+        app.state.health_reporter = HealthReporter(app_context, Feed(app_context.redis, Hub()).health)
         async with api_client_for(app, settings, fund.accounts) as api_client:
             yield api_client
 
@@ -129,7 +132,7 @@ def with_database(settings: Settings, port: int) -> Settings:
 
 
 def with_redis(settings: Settings, port: int) -> Settings:
-    return settings.model_copy(update={"redis": RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}/0"))})
+    return settings.model_copy(update={"redis": redis_settings(f"redis://127.0.0.1:{port}/0")})
 
 
 async def request_all(api_client: ApiClient) -> list[tuple[int, str]]:

@@ -21,6 +21,7 @@ from tests.support.factories.series_histories import (
     kept_snapshots,
     snapshot_observation,
 )
+from tests.support.redis import authenticated
 
 from paimon.application.monitoring.retention import apply_retention, retention_days
 from paimon.application.nav.attribution import attribute_range
@@ -160,7 +161,7 @@ async def test_official_nav_and_its_attribution_outlive_the_series(edition_datab
             await insert_snapshots(session, taken)
             insert_reconciliation(session, last)
             session.add_all(snapshot_observation(snapshot) for snapshot in taken[:-1])
-        await publish_nav(database, FundDocuments(database, redis))
+        await publish_nav(database, FundDocuments(database, authenticated(redis)))
         first_end, last_end = RangeEnd(first.at.number), RangeEnd(last.at.number)
         attribution = await attribute_range(database, first_end, last_end, steps_max=100)
         await apply_retention(database, DEFAULTS)

@@ -20,6 +20,7 @@ from tests.support.factories.series_histories import (
     kept_snapshots,
     last_of_each,
 )
+from tests.support.redis import authenticated
 
 from paimon.application.event_listener.record.queries import read_recent_processing
 from paimon.application.nav.history import HistoryQuery, Interval
@@ -86,14 +87,15 @@ async def tell_history(edition_database: EditionDatabase, redis: Redis, *, until
         async with database.write() as session:
             await insert_snapshots(session, taken)
             insert_reconciliation(session, taken[-1])
-        await publish_nav(database, FundDocuments(database, redis))
+        await publish_nav(database, FundDocuments(database, authenticated(redis)))
     return taken
 
 
 async def nav_points(database: Database, redis: Redis, interval: Interval) -> list[Any]:
     await redis.flushall()
     query = HistoryQuery(date(2000, 1, 1), None, interval)
-    found: list[Any] = orjson.loads(await FundDocuments(database, redis).read_history(query, points_max=ANY_NUMBER))["points"]
+    documents = FundDocuments(database, authenticated(redis))
+    found: list[Any] = orjson.loads(await documents.read_history(query, points_max=ANY_NUMBER))["points"]
     return found
 
 

@@ -63,7 +63,7 @@ async def test_event_publishes_the_overview_before_the_next_scheduled_snapshot(
 ) -> None:
     """The event is recorded, its message handled, the fund read and the overview published."""
     await snapshot_now(app_context, fund)
-    await app_context.redis.delete("paimon:snapshot:pause")
+    await app_context.redis.client.delete("paimon:snapshot:pause")
     async with api_server.client(channels=BOTH) as client:
         FundActivity(fund).deposit("isla", 60_000)
         await record_all(app_context, fund)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api_client import seed_users
 from tests.support.api_server import ApiServer, receive_message, receive_until_close, running_api_server, send_message
 from tests.support.chain.fund import TestFund
+from tests.support.redis import authenticated, redis_settings
 from websockets.asyncio.client import connect
 
 from paimon.infrastructure.cache.live import publish
 from paimon.infrastructure.database.sessions import Database
-from paimon.settings import RedisSettings, Settings
+from paimon.settings import Settings
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
@@ -164,7 +164,7 @@ async def test_clients_stay_connected_and_get_resync_after_redis_was_away(
     folder = data_folder / "redis-of-ws-test"
     folder.mkdir()
     with EmbeddedRedis(folder, append_only=False) as own:
-        moved = settings.model_copy(update={"redis": RedisSettings(url=SecretStr(own.url))})
+        moved = settings.model_copy(update={"redis": redis_settings(own.url)})
         async with (
             running_api_server(moved, fund, eventually) as api_server,
             api_server.client(channels=["approval:new"]) as client,
@@ -176,7 +176,7 @@ async def test_clients_stay_connected_and_get_resync_after_redis_was_away(
             own.start()
             assert await receive_message(client) == {"type": "resync"}
             async with Redis.from_url(own.url) as fresh:
-                await publish(fresh, "approval:new", {"ticketId": "TKT-R000001"})
+                await publish(authenticated(fresh), "approval:new", {"ticketId": "TKT-R000001"})
             assert (await receive_message(client))["data"] == {"ticketId": "TKT-R000001"}
 
 

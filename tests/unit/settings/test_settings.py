@@ -25,6 +25,7 @@ COMPLETE = {
     "PAIMON_SENDING__APPROVER": ADDRESS,
     "PAIMON_SIGNER__SOCKET": "/run/signer.sock",
     "PAIMON_AUTH__TOKEN_SECRET": SECRET,
+    "PAIMON_REDIS__INTEGRITY_KEY": SECRET[::-1],
 }
 
 
@@ -72,6 +73,8 @@ def test_every_required_variable_is_named_when_none_is_set(monkeypatch: pytest.M
         ("PAIMON_FUND__VAULT", ADDRESS.replace("a", "A", 1), "checksum"),
         ("PAIMON_FUND__START_BLOCK", "0", "greater than or equal to 1"),
         ("PAIMON_AUTH__TOKEN_SECRET", SECRET[:20], "at least 32"),
+        ("PAIMON_REDIS__INTEGRITY_KEY", SECRET[:31], "at least 32"),
+        ("PAIMON_REDIS__TLS_CA_FILE", "/etc/ca.pem", "rediss://"),
         ("PAIMON_API__PORT", "70000", "65535"),
         ("PAIMON_LEASE__TTL_SECONDS", "-1", "greater than 0"),
         ("PAIMON_LOG__LEVEL", "loud", "debug"),

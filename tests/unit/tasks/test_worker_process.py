@@ -10,18 +10,19 @@ import typer
 from celery import Celery
 from redis.exceptions import ConnectionError as ConnectionRefused
 from structlog.testing import capture_logs
+from tests.support.redis import redis_settings
 
 from paimon.gateway.cli.process import EXIT_FAILED, run_until_signalled
 from paimon.gateway.tasks.app import _synchronous, create_celery, worker_exit_code
 from paimon.gateway.tasks.runtime import WorkerRuntime
 from paimon.infrastructure.observability.outages import Outages
-from paimon.settings import RedisSettings, Settings
+from paimon.settings import Settings
 
 pytestmark = pytest.mark.unit
 
 
 def celery_without_a_broker() -> Celery:
-    settings = Settings.model_construct(redis=RedisSettings.model_validate({"url": "redis://127.0.0.1:1/0"}))
+    settings = Settings.model_construct(redis=redis_settings("redis://127.0.0.1:1/0"))
     return create_celery(settings)
 
 

@@ -21,6 +21,7 @@ from paimon.domain.operations.health import ComponentHealth, HealthStatus, statu
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.domain.transaction.intent import Intent
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
+from paimon.infrastructure.cache.authenticity import RecentRefusals
 from paimon.settings import HealthSettings, LowBalanceSettings
 
 SCHEDULER: Final = "scheduler"
@@ -58,6 +59,15 @@ def availability(name: str, read: object, write: object) -> ComponentHealth:
     if isinstance(write, ProbeFailure):
         return ComponentHealth(name, HealthStatus.DOWN, f"takes no writes: {write.reason}")
     return ComponentHealth(name, HealthStatus.OK, "answers")
+
+
+def redis_content_health(refusals: Sequence[RecentRefusals]) -> ComponentHealth:
+    """Judge what Redis holds: content that no process of ours wrote means that someone else can write there."""
+    if not refusals:
+        return ComponentHealth("redis_content", HealthStatus.OK, "all that was read was written by this system")
+    counts = ", ".join(f"{refused.use.value} {refused.count}" for refused in refusals)
+    details = {refused.use.value: {"refused": refused.count, "seconds_ago": refused.seconds_ago} for refused in refusals}
+    return ComponentHealth("redis_content", HealthStatus.DEGRADED, f"refused content of others: {counts}", details)
 
 
 def node_health(chain_heads: ChainHeads | ProbeFailure, facts: DatabaseFacts | ProbeFailure) -> ComponentHealth:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from paimon.application.event_listener.fetch.queries import read_proof_summary
@@ -25,6 +24,7 @@ from paimon.application.monitoring.component_health import (
     database_components,
     endpoints_health,
     node_health,
+    redis_content_health,
     signer_health,
 )
 from paimon.application.monitoring.queries import (
@@ -43,6 +43,7 @@ from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointRepo
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache import endpoints
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.cache.availability import describe_failure as describe_redis_failure
 from paimon.infrastructure.cache.availability import require_writable
 from paimon.infrastructure.database.availability import describe_failure
@@ -71,15 +72,16 @@ class HealthReport:
 async def check_health(
     *,
     database: Database,
-    redis: Redis,
+    redis: AuthenticatedRedis,
     rpc: Rpc,
     chain: ChainAdapter,
     signer: SignerClient,
     wallets: Sequence[Address],
     limits: HealthSettings,
     low_balance_wei: LowBalanceSettings,
+    others: Sequence[ComponentHealth] = (),
 ) -> HealthReport:
-    """Probe and judge every component, and the whole system."""
+    """Probe and judge every component, and the whole system; `others` are components that the caller judged."""
 
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
         return _probe(name, question, timeout_seconds=limits.check_timeout_seconds)
@@ -88,7 +90,7 @@ async def check_health(
         probe("database", _read_facts(database)),
         probe("database", database.require_writable()),
         probe("redis", endpoints.load_endpoint_states(redis)),
-        probe("redis", require_writable(redis)),
+        probe("redis", require_writable(redis.client)),
         probe("node", read_chain_heads(rpc, chain)),
         probe("signer", signer.health()),
     )
@@ -99,11 +101,13 @@ async def check_health(
         _endpoints(endpoint_states, facts),
         *database_components(facts, chain_heads, limits, low_balance_wei),
         signer_health(keys, wallets),
+        redis_content_health(redis.refusals.recent()),
+        *others,
     ]
     return HealthReport(overall_status(components), components)
 
 
-async def find_unready(*, database: Database, redis: Redis, timeout_seconds: float) -> list[ComponentHealth]:
+async def find_unready(*, database: Database, redis: AuthenticatedRedis, timeout_seconds: float) -> list[ComponentHealth]:
     """Return the components that keep this process from serving requests: the database or Redis, and why."""
 
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
@@ -112,8 +116,8 @@ async def find_unready(*, database: Database, redis: Redis, timeout_seconds: flo
     database_read, database_write, redis_read, redis_write = await asyncio.gather(
         probe("database", database.find(DATABASE_NOW)),
         probe("database", database.require_writable()),
-        probe("redis", redis.ping()),
-        probe("redis", require_writable(redis)),
+        probe("redis", redis.client.ping()),
+        probe("redis", require_writable(redis.client)),
     )
     components = [availability("database", database_read, database_write), availability("redis", redis_read, redis_write)]
     return [component for component in components if component.status is not HealthStatus.OK]
@@ -126,6 +130,9 @@ async def _probe(name: str, question: Awaitable[Answer], *, timeout_seconds: flo
     except _FAILURES as error:
         log.warning("health.component_unavailable", component=name, reason=f"{type(error).__name__}: {error}"[:300])
         return ProbeFailure(_reason(error, timeout_seconds))
+    except Exception as error:
+        log.error("health.probe_failed", component=name, exc_info=error)
+        return ProbeFailure("its answer cannot be read")
 
 
 def _reason(error: Exception, timeout_seconds: float) -> str:

@@ -25,14 +25,8 @@ def api(context: typer.Context) -> None:
         settings = settings_for(context, "api")
         listening = _open_socket(settings.api.host, settings.api.port)
         asyncio.run(check_ready(settings, process="api"))
-        failures: list[str] = []
-
-        def end_with_failure() -> None:
-            failures.append("the feed of live messages ended")
-            server.should_exit = True
-
         config = uvicorn.Config(
-            create_app(settings, on_failure=end_with_failure),
+            create_app(settings),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,
@@ -42,8 +36,6 @@ def api(context: typer.Context) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit_cleanly)
         server.run(sockets=[listening])
-        if failures:
-            exit_with_message(failures[0])
     if not server.started:
         # The lifespan has logged the reason; uvicorn itself would end with success.
         raise typer.Exit(2)

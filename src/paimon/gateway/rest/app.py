@@ -1,9 +1,8 @@
 """The API process: one FastAPI application that serves REST and WebSocket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -70,29 +69,26 @@ Operations backend of Paimon Prime Fund. Every response is an envelope: `{succes
 """
 
 
-def create_app(settings: Settings, *, on_failure: Callable[[], None] = lambda: None) -> FastAPI:
-    """Create the application. Its context is opened and closed by the server's start and end.
-
-    `on_failure` is called when the feed of live messages ended by itself: the process must end then, and be started again.
-    """
+def create_app(settings: Settings) -> FastAPI:
+    """Create the application. Its context is opened and closed by the server's start and end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_app_context(settings, process="api") as context:
             await _require_ready(context)
             hub = Hub()
+            feed = Feed(context.redis, hub)
             app.state.context, app.state.hub = context, hub
-            app.state.health_reporter = system.HealthReporter(context)
-            feed = asyncio.create_task(Feed(context.redis, hub).run())
-            feed.add_done_callback(partial(_on_feed_end, on_failure))
+            app.state.health_reporter = system.HealthReporter(context, feed.health)
+            forwarding = asyncio.create_task(feed.run())
             try:
                 async with serve_metrics(
                     "api", settings.metrics.host, settings.metrics.api_port, context.new_metrics_scraper().collect
                 ):
                     yield
             finally:
-                feed.cancel()
-                await asyncio.gather(feed, return_exceptions=True)  # its connection ends before the context closes
+                forwarding.cancel()
+                await asyncio.gather(forwarding, return_exceptions=True)  # its connection ends before the context closes
 
     app = FastAPI(
         title="Paimon Prime Fund",
@@ -123,10 +119,3 @@ async def _require_ready(context: AppContext) -> None:
     except Exception as error:
         log.critical("api.refused_to_start", reason=str(error))  # uvicorn would log a traceback only
         raise
-
-
-def _on_feed_end(on_failure: Callable[[], None], feed: asyncio.Task[None]) -> None:
-    """Report a feed that ended by itself: clients would get no messages any more, without a sign of it."""
-    if not feed.cancelled():
-        log.critical("live.feed_ended", exc_info=feed.exception())
-        on_failure()

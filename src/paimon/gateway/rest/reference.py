@@ -13,7 +13,7 @@ from paimon.settings import Settings
 _ADDRESS: Final = "0x" + "11" * 20
 _PLACEHOLDERS: Final[dict[str, Any]] = {
     "database": {"url": "postgresql+psycopg://app@localhost/paimon"},
-    "redis": {"url": "redis://localhost"},
+    "redis": {"url": "redis://localhost", "integrity_key": SecretStr("a placeholder of at least 32 bytes")},
     "chain": {"chain_id": 31337, "rpc_url": "http://localhost"},
     "fund": {"vault": _ADDRESS, "redemption_manager": _ADDRESS, "asset_controller": _ADDRESS, "start_block": 1},
     "sending": {"keeper": _ADDRESS, "approver": _ADDRESS},

@@ -26,6 +26,7 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.gateway.tasks.broker import AuthenticatedTransport, QueueItems
 from paimon.gateway.tasks.broker_log import log_broker_outages
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
@@ -47,8 +48,13 @@ HANDLE = "paimon.handle"
 
 def create_celery(settings: Settings) -> Celery:
     """A client of the queue: enough to enqueue, as the scheduler does."""
-    app = Celery("paimon", broker=settings.redis.url.get_secret_value())
+    redis = settings.redis
+    app = Celery("paimon", broker=redis.url.get_secret_value())
     app.conf.update(
+        broker_transport=AuthenticatedTransport,
+        broker_use_ssl=redis.tls_options() or None,
+        worker_enable_remote_control=False,  # its messages would come from anyone who can write to Redis
+        accept_content=["json"],
         task_default_queue=OutboxPriority.NORMAL.value,
         task_ignore_result=True,
         task_acks_late=True,
@@ -63,6 +69,7 @@ def create_celery(settings: Settings) -> Celery:
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "queue_order_strategy": "priority",
+            "items": QueueItems(redis),
         },
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
     )

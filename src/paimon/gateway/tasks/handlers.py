@@ -47,7 +47,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             context.database,
             context.contracts,
             documents,
-            context.redis,
+            context.redis.client,
             material_threshold=nav.material_threshold_bps,
             pause_seconds=nav.snapshot_pause_seconds,
         )

@@ -29,6 +29,11 @@ def error_code(error: ResponseError) -> str:
     return error.status_code or str(error).partition(" ")[0]
 
 
+def is_wrong_type(error: ResponseError) -> bool:
+    """Return whether a key has another Redis type than the command needs. A pipeline puts the command before the code."""
+    return "WRONGTYPE " in str(error)
+
+
 def describe_failure(error: RedisError) -> str:
     """Name the failure for a report that is open to anyone: Redis' own code if it refused, else the kind of error."""
     return error_code(error) if isinstance(error, ResponseError) and refuses_for_now(error) else type(error).__name__

@@ -9,24 +9,30 @@ from dataclasses import fields
 from typing import Any, Final
 
 import orjson
-from redis.asyncio import Redis
 
 from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointUse
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 
 _KEY: Final = "paimon:endpoints"
 ENDPOINT_STATE_TTL_SECONDS: Final = 30
 
 
-async def store_endpoint_states(redis: Redis, endpoints: list[EndpointReport]) -> None:
+async def store_endpoint_states(redis: AuthenticatedRedis, endpoints: list[EndpointReport]) -> None:
     """Replace the stored endpoint states."""
-    await redis.set(_KEY, orjson.dumps(endpoints), ex=ENDPOINT_STATE_TTL_SECONDS)
+    await redis.store(_KEY, orjson.dumps(endpoints), ttl_seconds=ENDPOINT_STATE_TTL_SECONDS)
 
 
-async def load_endpoint_states(redis: Redis) -> list[EndpointReport]:
+async def load_endpoint_states(redis: AuthenticatedRedis) -> list[EndpointReport]:
     """Load the endpoint states; empty if no listener stored any within ENDPOINT_STATE_TTL_SECONDS."""
-    stored = await redis.get(_KEY)
-    return [] if stored is None else [_report(item) for item in orjson.loads(stored)]
+    stored = await redis.load(_KEY, age_seconds_max=ENDPOINT_STATE_TTL_SECONDS)
+    if stored is None:
+        return []
+    try:
+        return [_report(item) for item in orjson.loads(stored)]
+    except (ValueError, KeyError, TypeError):  # a listener of another version stores other fields or values
+        redis.refuse_entry(_KEY)
+        return []
 
 
 def _report(stored: dict[str, Any]) -> EndpointReport:

@@ -52,6 +52,12 @@ SIGNER_REQUESTS: Final = Counter(
     "paimon_signer_requests", "Requests to the signer by outcome: signed, or the code of the refusal.", ("outcome",)
 )
 
+REDIS_CONTENT_REFUSED: Final = Counter(
+    "paimon_redis_content_refused",
+    "Entries, messages and queue items in Redis that no process of ours wrote, by use and reason.",
+    ("use", "reason"),
+)
+
 _BUILD_INFO: Final = Gauge("paimon_build_info", "1, with the version and the kind of process.", ("version", "process"))
 
 

@@ -13,7 +13,6 @@ from time import monotonic
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from paimon.application.event_listener.fetch.block_range import InconsistentResponse
@@ -29,6 +28,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter, get_block
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.cache import endpoints, live
+from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.database.errors import DatabaseError
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, fence
 from paimon.infrastructure.database.sessions import Database
@@ -50,7 +50,7 @@ class HeadMonitor:
     database: Database
     contracts: FundContracts
     chain: ChainAdapter
-    redis: Redis
+    redis: AuthenticatedRedis
     options: ChainSettings
     limits: HealthSettings
     failures: int = 0

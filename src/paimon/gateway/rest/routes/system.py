@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
 from paimon.application.monitoring.health import HealthReport, check_health, find_unready
 from paimon.composition import AppContext
+from paimon.domain.operations.health import ComponentHealth
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, ErrorCode
 from paimon.gateway.rest.errors import error_response
@@ -31,8 +33,9 @@ class HealthReporter:
     The report is open to everyone, and each one costs the node a call.
     """
 
-    def __init__(self, context: AppContext) -> None:
+    def __init__(self, context: AppContext, feed_health: Callable[[], ComponentHealth]) -> None:
         self._context = context
+        self._feed_health = feed_health
         self._lock = asyncio.Lock()
         self._latest: tuple[float, HealthReport] | None = None
 
@@ -50,6 +53,7 @@ class HealthReporter:
                 wallets=tuple(settings.sending.sending_keys()),
                 limits=settings.health,
                 low_balance_wei=settings.sending.low_balance_wei,
+                others=(self._feed_health(),),
             )
             self._latest = (time.monotonic(), health)
             return health
