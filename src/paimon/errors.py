@@ -5,7 +5,23 @@ an error without details needs no text of its own. No class here knows an HTTP s
 base to its status and code.
 """
 
+from enum import StrEnum
 from inspect import cleandoc
+
+
+class DetailCode(StrEnum):
+    """Stable codes of the details of an error: which case of its kind it is."""
+
+    INVALID_CURSOR = "INVALID_CURSOR"
+    INVALID_TEXT = "INVALID_TEXT"
+    NO_CALLS = "NO_CALLS"
+    TOO_MANY_CALLS = "TOO_MANY_CALLS"
+    INVALID_ADDRESS = "INVALID_ADDRESS"
+    UNKNOWN_CONTRACT = "UNKNOWN_CONTRACT"
+    UNKNOWN_FUNCTION = "UNKNOWN_FUNCTION"
+    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"
+    ZERO_AMOUNT = "ZERO_AMOUNT"
+    VALUATION_FAILED = "VALUATION_FAILED"
 
 
 class PaimonError(Exception):
@@ -16,7 +32,7 @@ class PaimonError(Exception):
     """
 
     field: str | None = None
-    code: str | None = None
+    code: DetailCode | None = None
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message if message is not None else self.default_text())

@@ -20,7 +20,7 @@ class ApiError(DemoError):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{code} ({status}): {message}")
         self.status = status
-        self.code = code
+        self.error_code = code
 
 
 class DemoApiClient:
@@ -89,7 +89,7 @@ class DemoApiClient:
         try:
             return await self._request(method, path, **options)
         except ApiError as error:
-            if error.code != "AUTH_EXPIRED":
+            if error.error_code != "AUTH_EXPIRED":
                 raise
             self._token = await self._sign_in()
             return await self._request(method, path, **options)

@@ -231,8 +231,8 @@ async def test_unreachable_node_is_503_when_the_chain_is_needed(
         (
             "/redemptions?stauts=PENDING",
             "stauts",
-            "there is no such parameter; this endpoint has status, channel, owner, startDate, endDate, page, pageSize, format, "
-            "excel",
+            "there is no such parameter; this endpoint has status, channel, owner, startDate, endDate, page, cursor, pageSize, "
+            "format, excel",
         ),
         ("/redemptions?page=1&status=SETTLED&page=2", "page", "is given 2 times, and may be given once"),
         ("/system/config?verbose", "verbose", "there is no such parameter; this endpoint has none"),

@@ -10,6 +10,7 @@ from fastapi import Response
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.errors import DetailCode
 from paimon.gateway.rest.schema import ApiModel, HashText, Time, iso_z
 from paimon.infrastructure.database.paging import Page, Position
 from paimon.infrastructure.text import encodable
@@ -61,7 +62,7 @@ class ErrorDetail(ApiModel):
     """The problem with one field of the request. `code` is stable, for those errors that have codes of their own."""
 
     field: EchoedText
-    code: str | None = None
+    code: DetailCode | None = None
     message: EchoedText
 
 

@@ -24,6 +24,7 @@ from paimon.errors import (
     Unauthenticated,
     Unavailable,
 )
+from paimon.gateway.rest.allowed_methods import allowed_methods
 from paimon.gateway.rest.envelope import ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope
 from paimon.gateway.rest.validation_messages import describe_problem
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable, StatePruned
@@ -156,8 +157,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         413: "the request's body is too large",
     }
     headers = dict(error.headers or {})
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"  # a HEAD is handled as a GET
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.url.path))
     return error_response(error.status_code, code, messages.get(error.status_code, str(error.detail)), headers=headers)
 
 

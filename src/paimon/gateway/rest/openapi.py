@@ -27,6 +27,7 @@ _FAILURES: Final[dict[int, ErrorBody]] = {
         message="0x70997970C51812dc3A010C7d01b50e0d17dc79C8 does not hold VIP_APPROVER_ROLE on the RedemptionManager",
     ),
     404: ErrorBody(code=ErrorCode.NOT_FOUND, message="there is no redemption request 4711"),
+    405: ErrorBody(code=ErrorCode.METHOD_NOT_ALLOWED, message="DELETE is not allowed here"),
     409: ErrorBody(code=ErrorCode.CONFLICT, message="ticket TKT-R000001 is APPROVED; it takes no more decisions"),
     413: ErrorBody(code=ErrorCode.PAYLOAD_TOO_LARGE, message="the request's body is larger than 65536 bytes"),
     415: ErrorBody(
@@ -39,6 +40,7 @@ _FAILURE_DESCRIPTIONS: Final = {
     401: "No access token, one that is not valid, or one that has expired",
     403: "The signed-in wallet may not do this",
     404: "Not found",
+    405: "The path has no such method; `Allow` lists those it has",
     409: "The request does not fit the present state",
     413: "The body is too large",
     415: "The body is not JSON",
@@ -69,14 +71,35 @@ def documented_responses(example: str, *failures: int, status: int = 200) -> dic
         status: {"content": {"application/json": {"example": {_EXAMPLE_KEY: example}}}},
     }
     for failure in sorted({400, *failures}):
-        body = ErrorEnvelope.model_validate({"error": _FAILURES[failure], "timestamp": _EXAMPLE_TIME, "requestId": _REQUEST_ID})
-        content = body.model_dump(mode="json", by_alias=True, exclude_none=True)
         responses[failure] = {
             "model": ErrorEnvelope,
             "description": _FAILURE_DESCRIPTIONS[failure],
-            "content": {"application/json": {"example": content}},
+            "content": {"application/json": {"example": _failure_example(failure)}},
         }
     return responses
+
+
+def _failure_example(status: int) -> dict[str, Any]:
+    body = ErrorEnvelope.model_validate({"error": _FAILURES[status], "timestamp": _EXAMPLE_TIME, "requestId": _REQUEST_ID})
+    return body.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_OTHER_METHODS: Final = "x-other-methods"
+"""A path's response to every method that it does not list. OpenAPI has no place for it: responses belong to operations."""
+
+
+def _document_other_methods(document: dict[str, Any]) -> None:
+    """Describe 405 once, and refer to it from every path."""
+    schema = {"$ref": "#/components/schemas/ErrorEnvelope"}
+    document["components"]["responses"] = {
+        "MethodNotAllowed": {
+            "description": _FAILURE_DESCRIPTIONS[405],
+            "headers": {"Allow": {"description": "the path's methods", "schema": {"type": "string"}, "example": "GET, HEAD"}},
+            "content": {"application/json": {"schema": schema, "example": _failure_example(405)}},
+        }
+    }
+    for path in document["paths"].values():
+        path[_OTHER_METHODS] = {"$ref": "#/components/responses/MethodNotAllowed"}
 
 
 def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
@@ -88,9 +111,17 @@ def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -
     return responses
 
 
+def conditional(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """Add 304 to the documented responses of an endpoint whose response has an ETag."""
+    tag = {"ETag": {"description": "for If-None-Match; weak, of `data`", "schema": {"type": "string"}}}
+    responses[200]["headers"] = tag
+    responses[304] = {"description": "The client holds the present data; there is no body", "headers": tag}
+    return responses
+
+
 def _insert_examples(content: dict[str, Any]) -> None:
     """Replace an example's name by the recorded response, and add the CSV file of a list."""
-    if (name := content["application/json"]["example"].get(_EXAMPLE_KEY)) is None:
+    if (name := content.get("application/json", {}).get("example", {}).get(_EXAMPLE_KEY)) is None:
         return
     content["application/json"]["example"] = examples()[name]
     if (file := content.get(MEDIA_TYPE)) is not None:
@@ -107,7 +138,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             for response in operation["responses"].values():
-                _insert_examples(response["content"])
+                _insert_examples(response.get("content", {}))
+    _document_other_methods(document)
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     app.openapi_schema = document

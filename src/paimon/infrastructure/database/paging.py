@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from paimon.errors import InvalidRequest
+from paimon.errors import DetailCode, InvalidRequest
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -31,7 +31,7 @@ class InvalidCursor(InvalidRequest):
     """The cursor is not one of this list with these filters; send nextCursor as it was, or begin again without a cursor."""
 
     field = "cursor"
-    code = "INVALID_CURSOR"
+    code = DetailCode.INVALID_CURSOR
 
 
 @dataclass(frozen=True, slots=True)

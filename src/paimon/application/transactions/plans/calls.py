@@ -5,7 +5,6 @@ Each error has a stable code, and names the call and the part of it that is wron
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from eth_abi.exceptions import EncodingError
@@ -15,30 +14,16 @@ from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, ch
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.errors import InvalidRequest
+from paimon.errors import DetailCode, InvalidRequest
 from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, to_json_value
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.money_calls import AMOUNT_ARGUMENT, MoneyCall
 
 
-class PlanErrorCode(StrEnum):
-    """Stable codes of the errors in a plan."""
-
-    INVALID_TEXT = "INVALID_TEXT"
-    NO_CALLS = "NO_CALLS"
-    TOO_MANY_CALLS = "TOO_MANY_CALLS"
-    INVALID_ADDRESS = "INVALID_ADDRESS"
-    UNKNOWN_CONTRACT = "UNKNOWN_CONTRACT"
-    UNKNOWN_FUNCTION = "UNKNOWN_FUNCTION"
-    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"
-    ZERO_AMOUNT = "ZERO_AMOUNT"
-    VALUATION_FAILED = "VALUATION_FAILED"
-
-
 class InvalidPlan(InvalidRequest, ValueError):
     """A plan cannot be made as requested; `field` is the place in the request."""
 
-    def __init__(self, code: PlanErrorCode, field: str, message: str) -> None:
+    def __init__(self, code: DetailCode, field: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
@@ -71,7 +56,7 @@ class PlanRequest:
             given = getattr(self, field)
             if not (given.strip() == given and 1 <= len(given) <= length_max and given.isprintable()):
                 raise InvalidPlan(
-                    PlanErrorCode.INVALID_TEXT,
+                    DetailCode.INVALID_TEXT,
                     field,
                     f"{field} is 1 to {length_max} printable characters, with no space at its ends",
                 )
@@ -90,10 +75,10 @@ class ParsedCall:
 def parse_calls(requested: Sequence[RequestedCall], contracts: FundContracts) -> list[ParsedCall]:
     """Parse the calls. Raises InvalidPlan for the first call that cannot be made."""
     if not requested:
-        raise InvalidPlan(PlanErrorCode.NO_CALLS, "calls", "a plan makes at least one call")
+        raise InvalidPlan(DetailCode.NO_CALLS, "calls", "a plan makes at least one call")
     if len(requested) > CALLS_MAX:
         raise InvalidPlan(
-            PlanErrorCode.TOO_MANY_CALLS,
+            DetailCode.TOO_MANY_CALLS,
             "calls",
             f"a piece of a plan makes at most {CALLS_MAX} calls, these are {len(requested)}; pieces of one name count together",
         )
@@ -106,7 +91,7 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
     entry = abi.functions.get(requested.function)
     if entry is None or entry.is_read:
         raise InvalidPlan(
-            PlanErrorCode.UNKNOWN_FUNCTION,
+            DetailCode.UNKNOWN_FUNCTION,
             f"{field}.function",
             f"the {name} has no function {requested.function[:60]!r} that changes anything",
         )
@@ -114,7 +99,7 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
     try:
         data = abi.encode_call(entry.signature, *values.values())
     except (EncodingError, OverflowError) as error:
-        raise InvalidPlan(PlanErrorCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
+        raise InvalidPlan(DetailCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
     step = PlanStep(Call(address, data), describe_call(name, entry.name, to_json_value(values)))
     return ParsedCall(name, entry.name, step, _parse_money_call(name, entry, values, f"{field}.arguments"))
 
@@ -125,18 +110,18 @@ def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[Con
     if address is None:
         if not requested.startswith("0x"):
             raise InvalidPlan(
-                PlanErrorCode.UNKNOWN_CONTRACT,
+                DetailCode.UNKNOWN_CONTRACT,
                 field,
                 f"{requested[:60]!r} is none of {', '.join(names.values())}, nor an address",
             )
         try:
             address = parse_address(requested)
         except InvalidAddress as error:
-            raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(error)) from error
+            raise InvalidPlan(DetailCode.INVALID_ADDRESS, field, str(error)) from error
     if address not in names:
         known_contracts = ", ".join(f"{name} {checksum(known)}" for known, name in names.items())
         raise InvalidPlan(
-            PlanErrorCode.UNKNOWN_CONTRACT, field, f"{checksum(address)} is none of the fund's contracts: {known_contracts}"
+            DetailCode.UNKNOWN_CONTRACT, field, f"{checksum(address)} is none of the fund's contracts: {known_contracts}"
         )
     return names[address], address
 
@@ -147,7 +132,7 @@ def _arguments(entry: AbiEntry, requested: Mapping[str, Any], field: str) -> dic
         takes = ", ".join(f"{parameter.type} {parameter.name}" for parameter in entry.inputs)
         given = ", ".join(sorted(requested))[:200]
         raise InvalidPlan(
-            PlanErrorCode.INVALID_ARGUMENTS, field, f"{entry.name} takes {takes or 'no arguments'}; given: {given or 'none'}"
+            DetailCode.INVALID_ARGUMENTS, field, f"{entry.name} takes {takes or 'no arguments'}; given: {given or 'none'}"
         )
     return {
         parameter.name: _value(parameter, requested[parameter.name], f"{field}.{parameter.name}") for parameter in entry.inputs
@@ -156,7 +141,7 @@ def _arguments(entry: AbiEntry, requested: Mapping[str, Any], field: str) -> dic
 
 def _value(parameter: Parameter, requested: Any, field: str) -> Any:
     error = InvalidPlan(
-        PlanErrorCode.INVALID_ARGUMENTS,
+        DetailCode.INVALID_ARGUMENTS,
         field,
         f"{str(requested)[:80]!r} is no {parameter.type}: {_EXPECTED.get(parameter.type, _NUMBER)}",
     )
@@ -165,7 +150,7 @@ def _value(parameter: Parameter, requested: Any, field: str) -> Any:
             try:
                 return parse_address(str(requested))
             except InvalidAddress as invalid:
-                raise InvalidPlan(PlanErrorCode.INVALID_ADDRESS, field, str(invalid)) from invalid
+                raise InvalidPlan(DetailCode.INVALID_ADDRESS, field, str(invalid)) from invalid
         case "bool" if isinstance(requested, bool):
             return requested
         case "string" if isinstance(requested, str):
@@ -208,5 +193,5 @@ def _parse_money_call(contract: ContractName, entry: AbiEntry, values: Mapping[s
     function = RebalancerFunction(entry.name)
     amount = AMOUNT_ARGUMENT.get(function)
     if amount is not None and values[amount] == 0:
-        raise InvalidPlan(PlanErrorCode.ZERO_AMOUNT, f"{field}.{amount}", f"{entry.name} of 0 would do nothing")
+        raise InvalidPlan(DetailCode.ZERO_AMOUNT, f"{field}.{amount}", f"{entry.name} of 0 would do nothing")
     return MoneyCall(function, values)

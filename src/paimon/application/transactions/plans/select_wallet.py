@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanErrorCode
+from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.store import sum_moved_by_plan, sum_moved_by_wallet
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
 from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet, WalletCandidate, WalletChoice, choose_wallet
+from paimon.errors import DetailCode
 from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.clock import database_now
@@ -39,7 +40,7 @@ async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCa
         found = await read_amounts([call.money for call in calls if call.money is not None], context.contracts, at=at)
     except CallReverted as error:
         raise InvalidPlan(
-            PlanErrorCode.VALUATION_FAILED, "calls", f"the amount that the plan moves cannot be read: {error}"
+            DetailCode.VALUATION_FAILED, "calls", f"the amount that the plan moves cannot be read: {error}"
         ) from error
     amounts.update(zip(money_indexes, found, strict=True))
     return ValuedCalls(

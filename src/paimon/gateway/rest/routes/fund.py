@@ -9,8 +9,9 @@ from paimon.application.nav.as_of import NoSnapshotYet, snapshot_as_of
 from paimon.application.vault.fund_lists import list_assets, read_fees
 from paimon.domain.asset.tier import Tier
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.gateway.rest.conditional import IfNoneMatch, encoded_response
 from paimon.gateway.rest.dependencies import BlockDep, ContextDep, SignedInUser
-from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing, wrap_encoded
+from paimon.gateway.rest.envelope import DatedListing, Envelope, Listing
 from paimon.gateway.rest.list_responses import (
     CsvTable,
     ListRequestDep,
@@ -19,7 +20,7 @@ from paimon.gateway.rest.list_responses import (
     paged_table,
     unpaged_response,
 )
-from paimon.gateway.rest.openapi import documented_responses, with_csv
+from paimon.gateway.rest.openapi import conditional, documented_responses, with_csv
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.rest.views.fund_lists import (
     AssetView,
@@ -46,16 +47,16 @@ _FEES: Final = CsvTable("fees", FeeView, Envelope[FeesView], lambda data: data.f
     operation_id="getFundOverview",
     summary="Show assets, NAV, tiers and liabilities at a snapshot's block",
     response_model=Envelope[OverviewView],
-    responses=documented_responses("overview", 400, 401, 404, 503),
+    responses=conditional(documented_responses("overview", 400, 401, 404, 503)),
 )
-async def overview(context: ContextDep, _user: SignedInUser, block: BlockDep) -> Response:
+async def overview(context: ContextDep, _user: SignedInUser, block: BlockDep, if_none_match: IfNoneMatch) -> Response:
     """A scheduled job reads the contracts at one final block; this endpoint never calls the chain."""
     documents = FundDocuments(context.database, context.redis)
     if block is not None:
-        return wrap_encoded(await documents.read_overview_at(block))
+        return encoded_response(await documents.read_overview_at(block), if_none_match)
     if (data := await documents.read_overview()) is None:
         raise NoSnapshotYet
-    return wrap_encoded(data)
+    return encoded_response(data, if_none_match)
 
 
 @router.get(

@@ -9,11 +9,12 @@ from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.history import HistoryQuery, Interval
 from paimon.application.nav.ranges import RangeEnd
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.gateway.rest.conditional import IfNoneMatch, encoded_response
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
-from paimon.gateway.rest.envelope import Envelope, wrap_encoded
+from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import CsvTable, ResponseFormat, ResponseFormatDep, unpaged_response
-from paimon.gateway.rest.openapi import documented_responses, with_csv
+from paimon.gateway.rest.openapi import conditional, documented_responses, with_csv
 from paimon.gateway.rest.views.nav import NavAttributionView, NavComponentRowView, NavHistoryView, NavPointView
 
 router = APIRouter(prefix="/fund/nav", tags=["fund"])
@@ -29,12 +30,13 @@ _ATTRIBUTION: Final = CsvTable(
     operation_id="listNavHistory",
     summary="List official NAV points by hour, day or week, oldest first",
     response_model=_HISTORY.envelope,
-    responses=with_csv(_HISTORY, documented_responses("nav_history", 400, 401, 503)),
+    responses=with_csv(_HISTORY, conditional(documented_responses("nav_history", 400, 401, 503))),
 )
 async def history(
     context: ContextDep,
     _user: SignedInUser,
     response_format: ResponseFormatDep,
+    if_none_match: IfNoneMatch,
     start_date: Annotated[
         date | None, Query(alias="startDate", description="UTC day, included; 30 days before the end unless given")
     ] = None,
@@ -48,7 +50,7 @@ async def history(
     documents = FundDocuments(context.database, context.redis)
     encoded = await documents.read_history(query, points_max=context.settings.nav.history_points_max)
     if response_format is ResponseFormat.JSON:
-        return wrap_encoded(encoded)
+        return encoded_response(encoded, if_none_match)
     return await unpaged_response(context, response_format, _HISTORY, NavHistoryView.model_validate_json(encoded))
 
 

@@ -1,5 +1,6 @@
 """JSON shapes of Safes, their proposals, and owners' signatures."""
 
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import Field
@@ -7,13 +8,20 @@ from pydantic import Field
 from paimon.application.transactions.multisig.describe import DescribedCall
 from paimon.application.transactions.multisig.queries import ProposalDetail, ProposalSummary, SafeSummary
 from paimon.application.transactions.multisig.sign import SIGNATURE_BYTES_MAX
-from paimon.domain.kernel.chain import hex0x
+from paimon.domain.kernel.chain import ContractName, hex0x
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.safe_transaction import SafeName, SafeTransactionHashes
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.signed_action import TypedData
 from paimon.gateway.rest.views.transactions import IntentView
 from paimon.gateway.rest.views.wallets import LastErrorView
+
+
+class SafeOperationName(StrEnum):
+    """How the Safe runs its call, by the name of its number on chain."""
+
+    CALL = "CALL"
+    DELEGATECALL = "DELEGATECALL"
 
 
 class SafeView(ApiModel):
@@ -50,7 +58,7 @@ class SafeCallView(ApiModel):
     to: AddressText
     value_wei: BigInt
     data: str
-    contract: str | None
+    contract: ContractName | None
     function: str | None
     arguments: dict[str, Any]
     description: str
@@ -124,7 +132,7 @@ class ProposalDetailView(ProposalView):
     to: AddressText
     value_wei: BigInt
     data: str
-    operation: str
+    operation: SafeOperationName
     hash_card: HashCardView
     signatures: list[SafeSignatureView]
     intents: list[IntentView] = Field(description="intents of this system that execute it")
@@ -139,7 +147,7 @@ class ProposalDetailView(ProposalView):
             to=proposal.to,
             value_wei=proposal.value_wei,
             data=hex0x(proposal.data),
-            operation=proposal.operation.name,
+            operation=SafeOperationName[proposal.operation.name],
             hash_card=HashCardView.of(detail.hashes),
             signatures=[
                 SafeSignatureView(

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from paimon.application.monitoring.health import HealthReport
 from paimon.domain.operations.health import ComponentHealth, HealthStatus
+from paimon.domain.transaction.signing import GasFeeType
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt
 from paimon.gateway.views.health import health_details
 from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
@@ -85,7 +86,7 @@ class SendingView(ApiModel):
     low_balance_wei: dict[str, BigInt]
     public_fallback: bool
     private_wait_blocks: int
-    gas_fee_type: str
+    gas_fee_type: GasFeeType
     max_fee_wei: BigInt
     fee_bump_bps: int
     stuck_seconds: int
