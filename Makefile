@@ -79,8 +79,9 @@ contracts: setup ## Compile the test fund again and write artifacts and ABIs
 bench: setup ## Measure; figures go to bench/results (SUITE=database for one, SUITE=replay EVENTS=1000000)
 	@$(BIN)/python -m bench $(SUITE) $(if $(EVENTS),--events $(EVENTS))
 
-reference: setup ## Write docs/reference/settings.md and openapi.json from the code
+reference: setup ## Write docs/reference/settings.md, database-rights.md and openapi.json from the code
 	@$(BIN)/python -c "from paimon.settings.reference import settings_reference as page; print(page(), end='')" > docs/reference/settings.md
+	@$(BIN)/python -c "from paimon.infrastructure.database.rights.reference import rights_reference as page; print(page(), end='')" > docs/reference/database-rights.md
 	@$(BIN)/python -c "from paimon.gateway.rest.reference import openapi_reference as page; print(page(), end='')" > docs/reference/openapi.json
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
 from tests.support.chain.fund import FundFactory, TestFund
+from tests.support.database_roles import let_app_role_write_everything
 from tests.support.redis import INTEGRITY_KEY
 
 from paimon.composition import AppContext, open_app_context
@@ -95,9 +96,10 @@ def data_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
     """Start a server with a migrated template database."""
-    with EmbeddedPostgres(data_folder, durable=False) as server:
+    with EmbeddedPostgres(data_folder, durable=False, with_app_role=True) as server:
         server.create_database(TEMPLATE)
-        migrate.upgrade(server.url("paimon_owner", TEMPLATE), app_role="paimon_app")
+        migrate.upgrade(server.url("paimon_owner", TEMPLATE))
+        let_app_role_write_everything(server.url("paimon_owner", TEMPLATE))
         yield server
 
 
@@ -192,10 +194,14 @@ async def app_context(settings: Settings) -> AsyncIterator[AppContext]:
 
 
 @pytest.fixture
-async def api_client(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
-    """Serve the API with its users: ada, vera, viktor, otto and willa may sign in."""
+async def api_client(
+    settings: Settings, database: Database, fund: TestFund, postgres: EmbeddedPostgres, database_name: str
+) -> AsyncIterator[ApiClient]:
+    """Serve the API, as its own database role, with its users: ada, vera, viktor, otto and willa may sign in."""
     await seed_users(database, fund.accounts)
-    async with running_app(settings) as app, api_client_for(app, settings, fund.accounts) as opened:
+    as_api = settings.database.model_copy(update={"url": SecretStr(postgres.url("paimon_api", database_name))})
+    api_settings = settings.model_copy(update={"database": as_api})
+    async with running_app(api_settings) as app, api_client_for(app, settings, fund.accounts) as opened:
         yield opened
 
 

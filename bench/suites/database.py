@@ -92,8 +92,8 @@ async def measure() -> list[Figure]:
     """Measure writes and reads."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder)) as server:
-            migrate.upgrade(server.owner_url, app_role="paimon_app")
+        with EmbeddedPostgres(Path(folder), with_app_role=True) as server:
+            migrate.upgrade(server.owner_url)
             engine = create_engine(server.app_url, pool_size=CLIENTS, connect_timeout_seconds=5, application_name="bench")
             database = Database(engine)
             try:

@@ -22,7 +22,7 @@ from bench.figures import Figure
 from bench.suites.listener import BenchStack, listener_process
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.queue.outbox import NOTIFY_CHANNEL
-from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 
 BLOCKS: Final = 240
@@ -36,10 +36,10 @@ async def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(800) as chain:
+        with EmbeddedPostgres(folder, with_app_role=True) as server, EmbeddedRedis(folder) as redis, dense_chain(800) as chain:
             stack = BenchStack(server, redis.url, chain, folder)
             database = stack.database("latency")
-            migrate.upgrade(server.url(OWNER_ROLE, "latency"), app_role=APP_ROLE)
+            migrate.upgrade(server.url(OWNER_ROLE, "latency"))
             with listener_process(stack, "latency", chain.url, PAIMON_CHAIN__WS_URL=chain.ws_url):
                 return await _measured(database, chain)
 

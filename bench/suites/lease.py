@@ -139,9 +139,9 @@ def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        postgres, redis = EmbeddedPostgres(folder), EmbeddedRedis(folder, append_only=False)
+        postgres, redis = EmbeddedPostgres(folder, with_app_role=True), EmbeddedRedis(folder, append_only=False)
         with postgres, redis, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
-            migrate.upgrade(postgres.owner_url, app_role="paimon_app")
+            migrate.upgrade(postgres.owner_url)
             accounts = DemoAccounts.of(_MNEMONIC)
             artifacts = _CONTRACTS / "artifacts"
             fund = deploy_fund(

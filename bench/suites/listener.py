@@ -58,7 +58,11 @@ async def measure(events: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(events) as chain:
+        with (
+            EmbeddedPostgres(folder, with_app_role=True) as server,
+            EmbeddedRedis(folder) as redis,
+            dense_chain(events) as chain,
+        ):
             stack = BenchStack(server, redis.url, chain, folder)
             figures = await _compare_indexers(stack, stack.chain.url, "")
             async with _delayed(stack.chain.url) as delayed_url:
@@ -93,7 +97,7 @@ async def _compare_indexers(stack: BenchStack, url: str, suffix: str) -> list[Fi
 
 def _listener_seconds(stack: BenchStack, database: str, url: str) -> float:
     """Return the seconds from the start of `paimon listener` until the last event's block is committed."""
-    migrate.upgrade(stack.server.url(OWNER_ROLE, database), app_role=APP_ROLE)
+    migrate.upgrade(stack.server.url(OWNER_ROLE, database))
     with listener_process(stack, database, url) as process:
         began = time.perf_counter()
         with psycopg.connect(stack.server.url(OWNER_ROLE, database).replace("+psycopg", ""), autocommit=True) as connection:

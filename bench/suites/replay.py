@@ -38,7 +38,7 @@ async def measure(events: int) -> list[Figure]:
     """Measure the replay and the check of `events` logs."""
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder)) as server:
+        with EmbeddedPostgres(Path(folder), with_app_role=True) as server:
             _, short = await _replayed_and_checked(_recorded(server, SHORT), SHORT)
             url = _recorded(server, events)
             floor = round(events / _copied_seconds(url))
@@ -58,7 +58,7 @@ def _recorded(server: EmbeddedPostgres, events: int) -> str:
     name = f"paimon_{events}"
     server.create_database(name)
     url = server.url(OWNER_ROLE, name)
-    migrate.upgrade(url, app_role="paimon_app")
+    migrate.upgrade(url)
     print(f"  writing {events:,} logs", flush=True)
     write_logs(libpq(url), events)
     with psycopg.connect(libpq(url), autocommit=True) as connection:

@@ -303,8 +303,11 @@ async def _bench_stack() -> AsyncIterator[BenchStack]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with EmbeddedPostgres(folder) as server, EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain:
-            migrate.upgrade(server.owner_url, app_role="paimon_app")
+        with (
+            EmbeddedPostgres(folder, with_app_role=True) as server,
+            EmbeddedChain(folder, anvil=find_anvil(_CONTRACTS)) as chain,
+        ):
+            migrate.upgrade(server.owner_url)
             accounts = DemoAccounts.of("test test test test test test test test test test test junk")
             artifacts = _CONTRACTS / "artifacts"
             fund = deploy_fund(

@@ -19,7 +19,7 @@ from bench.figures import Figure
 from bench.sparse_node import LOG_INTERVAL_BLOCKS
 from bench.suites.listener import BenchStack, listener_process
 from paimon.infrastructure.database import migrate
-from paimon_devkit.stack.embedded_postgres import APP_ROLE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.ports import free_port
 
@@ -32,7 +32,7 @@ async def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="paimon-bench-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with EmbeddedPostgres(folder) as server, EmbeddedRedis(folder) as redis, dense_chain(80) as chain:
+        with EmbeddedPostgres(folder, with_app_role=True) as server, EmbeddedRedis(folder) as redis, dense_chain(80) as chain:
             stack = BenchStack(server, redis.url, chain, folder)
             print(f"  hashing {BLOCKS:,} headers", flush=True)
             with _node(chain.fund.vault, chain.fund.asset_controller) as url:
@@ -57,7 +57,7 @@ def _node(vault: str, controller: str) -> Iterator[str]:
 def _caught_up_seconds(stack: BenchStack, url: str) -> float:
     """Return the seconds from the start of `paimon listener` until the last block is committed."""
     dsn = stack.database("sparse")
-    migrate.upgrade(stack.server.url(OWNER_ROLE, "sparse"), app_role=APP_ROLE)
+    migrate.upgrade(stack.server.url(OWNER_ROLE, "sparse"))
     with (
         listener_process(stack, "sparse", url, PAIMON_FUND__START_BLOCK="1") as process,
         psycopg.connect(dsn, autocommit=True) as connection,

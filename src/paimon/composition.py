@@ -37,6 +37,8 @@ from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
 from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
+from paimon.infrastructure.database.rights.check import require_rights
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
@@ -47,6 +49,7 @@ from paimon.settings import ChainSettings, Settings
 class AppContext:
     """The resources of one process, and the contexts of its use cases."""
 
+    process: str
     settings: Settings
     database: Database
     redis: AuthenticatedRedis
@@ -123,19 +126,37 @@ def fund_contracts(rpc: Rpc, settings: Settings) -> FundContracts:
 
 
 def open_database(settings: Settings, *, process: str) -> Database:
-    """Open the database as the application's role, with the replica for reads where one is configured."""
+    """Open the database as the role of this process, with the replica for reads where one is configured."""
     options = settings.database
+    replica = _engine(options.read_url, settings, process, options.pool_size) if options.read_url else None
+    return Database(_engine(options.url, settings, process, options.pool_size), replica)
 
-    def engine(url: str) -> AsyncEngine:
-        return create_engine(
-            url,
-            pool_size=options.pool_size,
-            connect_timeout_seconds=options.connect_timeout_seconds,
-            application_name=f"paimon-{process}",
-        )
 
-    replica = engine(options.read_url.get_secret_value()) if options.read_url else None
-    return Database(engine(options.url.get_secret_value()), replica)
+def open_users_database(settings: Settings) -> Database:
+    """Open one connection as the role that alone writes users; without its URL, as the role of `URL`."""
+    return Database(_engine(settings.database.users_url or settings.database.url, settings, "users", 1))
+
+
+@asynccontextmanager
+async def opened_as_retention(settings: Settings) -> AsyncIterator[Database | None]:
+    """Open one connection as the role `retention`, or give None without `PAIMON_DATABASE__RETENTION_URL`."""
+    if settings.database.retention_url is None:
+        yield None
+        return
+    database = Database(_engine(settings.database.retention_url, settings, "retention", 1))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _engine(url: SecretStr, settings: Settings, process: str, pool_size: int) -> AsyncEngine:
+    return create_engine(
+        url.get_secret_value(),
+        pool_size=pool_size,
+        connect_timeout_seconds=settings.database.connect_timeout_seconds,
+        application_name=f"paimon-{process}",
+    )
 
 
 def open_redis(settings: Settings) -> AuthenticatedRedis:
@@ -186,6 +207,7 @@ async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator
         if private_rpc is not None:
             await stack.enter_async_context(private_rpc)
         yield AppContext(
+            process=process,
             settings=settings,
             database=database,
             redis=redis,
@@ -203,11 +225,13 @@ async def require_ready(context: AppContext) -> None:
     Raises:
         DatabaseBehind, DatabaseAhead, DatabaseTooOld: the database has another version's migrations.
         UnsupportedServer: the database server is too old.
+        RightsMissing: the database role of this process lacks rights that it needs.
         ChainMismatch, ContractsMissing: the node or the addresses are not this fund's.
         DatabaseUnreachable, RedisUnreachable, NodeUnreachable: a service does not answer.
     """
     try:
         await require_current(context.database.engine)
+        await require_rights(context.database.engine, DatabaseRole.of_process(context.process))
     except (OperationalError, PoolTimeout) as error:
         address = context.database.engine.url.render_as_string(hide_password=True)
         raise DatabaseUnreachable(

@@ -1,22 +1,24 @@
 """An empty database of each TimescaleDB edition behind one interface, so that one test runs on all of them."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, event
 from sqlalchemy import create_engine as create_owner_engine
+from tests.support.database_roles import APP, let_app_role_write_everything
 from tests.support.timescaledb import apache_server, full_server
 
 from paimon.infrastructure.database import migrate
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.timeseries.apply import Edition
-from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
 
-APP: Final = "paimon_app"
 _NAME: Final = "paimon_series"
 
 
@@ -27,10 +29,13 @@ class EditionDatabase:
     edition: Edition
     owner_url: str
     app_url: str
+    url_of: Callable[[str], str]
+    """The URL as a role; in the full edition always the superuser's, which switches to the role."""
 
     def upgrade(self, **options: Any) -> None:
         """Run the migrations."""
-        migrate.upgrade(self.owner_url, app_role=APP, **options)
+        migrate.upgrade(self.owner_url, **options)
+        let_app_role_write_everything(self.owner_url)
 
     @contextmanager
     def owner(self) -> Iterator[Connection]:
@@ -43,11 +48,11 @@ class EditionDatabase:
             engine.dispose()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Database]:
-        """Open the database as the application's role. In the full edition the superuser switches to it."""
-        engine = create_engine(self.app_url, pool_size=1, connect_timeout_seconds=30, application_name="tests")
+    async def opened(self, role: str = APP) -> AsyncIterator[Database]:
+        """Open the database as a role, by default the tests' own. In the full edition the superuser switches to it."""
+        engine = create_engine(self.url_of(role), pool_size=1, connect_timeout_seconds=30, application_name="tests")
         if self.owner_url == self.app_url:
-            event.listen(engine.sync_engine, "connect", _use_app_role)
+            event.listen(engine.sync_engine, "connect", partial(_use_role, role))
         database = Database(engine)
         try:
             yield database
@@ -55,9 +60,9 @@ class EditionDatabase:
             await database.close()
 
 
-def _use_app_role(connection: Any, _record: Any) -> None:
+def _use_role(role: str, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"SET SESSION AUTHORIZATION {APP}")
+    cursor.execute(f"SET SESSION AUTHORIZATION {role}")
     cursor.close()
     connection.commit()
 
@@ -85,7 +90,8 @@ class EditionServers:
             if self.full is None:
                 self.full = self.stack.enter_context(full_server(self._folder("full")))
             _empty(self.full)
-            yield EditionDatabase(edition, self.full, self.full)
+            full = self.full
+            yield EditionDatabase(edition, full, full, lambda _role: full)
             return
         if edition is Edition.APACHE and self.apache is None:
             self.apache = self.stack.enter_context(apache_server(self._folder("apache")))
@@ -93,7 +99,9 @@ class EditionServers:
         assert server is not None
         server.create_database(_NAME)
         try:
-            yield EditionDatabase(edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME))
+            yield EditionDatabase(
+                edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME), lambda role: server.url(role, _NAME)
+            )
         finally:
             server.drop_database(_NAME)
 
@@ -103,4 +111,7 @@ def _empty(url: str) -> None:
         connection.execute("DROP SCHEMA IF EXISTS derived, ops CASCADE")
         connection.execute("DROP TABLE IF EXISTS public.alembic_version")
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APP]).fetchall():
-            connection.execute(f"CREATE ROLE {APP} LOGIN")
+            roles = [role.server_name(ROLE_PREFIX) for role in DatabaseRole]
+            for name in (*roles, APP):
+                connection.execute(f"CREATE ROLE {name} LOGIN")
+            connection.execute(f"GRANT {', '.join(roles)} TO {APP}")

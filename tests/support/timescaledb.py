@@ -85,7 +85,7 @@ def apache_server(folder: Path) -> Iterator[EmbeddedPostgres]:
     home = folder / "programs"
     shutil.copytree(_APACHE, home, symlinks=True)  # where the server's user can reach them
     _set_loader(home)
-    server = EmbeddedPostgres(folder, bin_dir=home / _PROGRAMS, durable=False)
+    server = EmbeddedPostgres(folder, bin_dir=home / _PROGRAMS, durable=False, with_app_role=True)
     server.prepare()
     with (server.records / "cluster" / "postgresql.conf").open("a") as settings:
         settings.write("shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n")

@@ -1,12 +1,13 @@
 """The application's processes as a supervisor starts them, with a readiness probe for each.
 
-They need the services and not each other, so they start together. A process that misses another for a moment retries.
+They need the services and not each other, so they start together. A process that misses another for a moment retries. Each
+has a settings file of its own, with the database role of that process; the signer has its policy instead.
 """
 
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString
@@ -28,10 +29,10 @@ class _NotReadyYet(OSError):
 
 @dataclass(frozen=True, slots=True)
 class AppProcesses:
-    """The five processes over one settings file and the signer's policy file."""
+    """The five processes: four with a settings file each, and the signer with its policy file."""
 
-    settings: Settings
-    env_file: Path
+    settings: Mapping[str, Settings]
+    env_files: Mapping[str, Path]
     policy: Path
 
     def specs(self) -> list[ChildSpec]:
@@ -46,43 +47,55 @@ class AppProcesses:
         return [
             ChildSpec(
                 name=name,
-                argv=[sys.executable, "-m", "paimon", "--env-file", str(self.env_file), name, *self._arguments(name)],
+                argv=[sys.executable, "-m", "paimon", *self._arguments(name)],
                 ready=probes[name],
             )
             for name in APP_PROCESSES
         ]
 
     def _arguments(self, name: str) -> list[str]:
-        return ["--policy", str(self.policy)] if name == "signer" else []
+        if name == "signer":
+            return [name, "--policy", str(self.policy)]
+        return ["--env-file", str(self.env_files[name]), name]
 
     def _signer_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)
             try:
-                probe.connect(str(self.settings.signer.socket))
+                probe.connect(str(self.settings["worker"].signer.socket))
             except OSError as error:
                 raise _NotReadyYet(f"its socket does not answer: {error.strerror or error}") from error
         return True
 
     def _listener_leads(self) -> bool:
         return self._finds(
-            "SELECT 1 FROM ops.leases WHERE name = 'listener' AND expires_at > now()", "it does not hold its lease yet"
-        ) and self._finds("SELECT 1 FROM derived.cursor", "it has not recorded a block yet")
+            "listener",
+            "SELECT 1 FROM ops.leases WHERE name = 'listener' AND expires_at > now()",
+            "it does not hold its lease yet",
+        ) and self._finds("listener", "SELECT 1 FROM derived.cursor", "it has not recorded a block yet")
 
     def _worker_relays(self) -> bool:
         return self._finds(
-            "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'", "it does not listen to the outbox yet"
+            "worker",
+            "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN paimon_outbox'",
+            "it does not listen to the outbox yet",
         )
 
     def _scheduler_leads(self) -> bool:
         return self._finds(
-            "SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()", "it does not hold its lease yet"
+            "scheduler",
+            "SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()",
+            "it does not hold its lease yet",
         )
 
-    def _finds(self, query: LiteralString, missing: str) -> bool:
-        """Return True if the query has a row. Raises _NotReadyYet with `missing`, or because PostgreSQL does not answer."""
+    def _finds(self, name: str, query: LiteralString, missing: str) -> bool:
+        """Return True if the query has a row, asked as the role of a process: of others' sessions a role sees little.
+
+        Raises _NotReadyYet with `missing`, or because PostgreSQL does not answer.
+        """
+        url = libpq_url(self.settings[name].database.url.get_secret_value())
         try:
-            with psycopg.connect(libpq_url(self.settings.database.url.get_secret_value()), connect_timeout=2) as connection:
+            with psycopg.connect(url, connect_timeout=2) as connection:
                 if connection.execute(query).fetchone() is not None:
                     return True
         except psycopg.OperationalError as error:
@@ -92,9 +105,9 @@ class AppProcesses:
     def _api_answers(self) -> bool:
         # The API connects once it has its port; without a connection, another program answers there.
         self._finds(
-            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'", "it has not connected to PostgreSQL"
+            "api", "SELECT 1 FROM pg_stat_activity WHERE application_name = 'paimon-api'", "it has not connected to PostgreSQL"
         )
-        url = f"http://127.0.0.1:{self.settings.api.port}/health/ready"
+        url = f"http://127.0.0.1:{self.settings['api'].api.port}/health/ready"
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)
 

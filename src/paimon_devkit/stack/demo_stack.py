@@ -3,7 +3,8 @@
 A service whose URL is in the environment (PAIMON_DATABASE__URL with OWNER_URL, PAIMON_REDIS__URL, PAIMON_CHAIN__RPC_URL) is
 used instead of an embedded one. The processes are the same in both cases.
 
-    data/accounts          mnemonic of the demo's accounts       data/demo.env      settings of every process
+    data/accounts          mnemonic of the demo's accounts       data/demo.env      settings of a person's commands
+    data/settings/         a settings file for each process, with the password of its own database role
     data/fund.json         addresses of the test fund            data/signer/       keystores, policy, socket
     data/postgres, redis, chain                                  data/logs/         one file a process
 """
@@ -20,10 +21,11 @@ from typing import Final
 import psycopg
 
 from paimon.application.identity.store import seed_user
-from paimon.composition import open_app_context, open_database, require_ready
+from paimon.composition import open_app_context, open_users_database, require_ready
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
 from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
@@ -46,6 +48,14 @@ LOCAL_CHAIN_ID: Final = 31337
 _PREFERRED_API_PORT: Final = 8000
 _LOOPBACK_HOST: Final = "127.0.0.1"
 
+_ROLES: Final = {
+    "listener": DatabaseRole.LISTENER,
+    "worker": DatabaseRole.WORKER,
+    "scheduler": DatabaseRole.SCHEDULER,
+    "api": DatabaseRole.API,
+}
+_DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__USERS_URL", "PAIMON_DATABASE__OWNER_URL")
+
 PrintLine = Callable[[str], None]
 
 
@@ -63,6 +73,9 @@ class DemoStack:
     fund: FundDeployment | None = field(init=False, default=None)
     chain_rpc: ChainRpc = field(init=False)
     settings: Settings = field(init=False)
+    _process_variables: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
+    """By process, the variables of its own database role; empty where the environment names one database for all."""
+
     _port_reservation: socket.socket | None = field(init=False, default=None)
     """Keeps other demos from the API's port, before the API listens and while it restarts."""
 
@@ -77,7 +90,7 @@ class DemoStack:
     def delete_data(self) -> None:
         """Delete everything (`--fresh`). The supervisor must hold the data folder's lock, so that no other demo uses it."""
         remove_cluster(self.data / "postgres")
-        for name in ("redis", "chain", "signer", "logs"):
+        for name in ("redis", "chain", "signer", "logs", "settings"):
             shutil.rmtree(self.data / name, ignore_errors=True)
         for name in ("accounts", "fund.json", "demo.env", "secrets.json"):
             (self.data / name).unlink(missing_ok=True)
@@ -130,12 +143,19 @@ class DemoStack:
     def _start_database(self, supervisor: Supervisor, server: EmbeddedPostgres | None) -> dict[str, str]:
         if server is None:
             self._report_progress("PostgreSQL", "your own (PAIMON_DATABASE__URL)")
-            return self._environment_values("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
+            return self._environment_values(*_DATABASE_VARIABLES)
         if server.notice:
             self._report_progress("PostgreSQL", server.notice)
         self._start_service(supervisor, server.spec())
+        server.create_missing_roles()
         self._report_progress("PostgreSQL", f"{server.version} on port {server.port}")
-        return {"PAIMON_DATABASE__URL": server.app_url, "PAIMON_DATABASE__OWNER_URL": server.owner_url}
+        self._process_variables = {name: {"PAIMON_DATABASE__URL": server.process_url(role)} for name, role in _ROLES.items()}
+        self._process_variables["worker"]["PAIMON_DATABASE__RETENTION_URL"] = server.process_url(DatabaseRole.RETENTION)
+        return {
+            "PAIMON_DATABASE__URL": server.process_url(DatabaseRole.CLI),
+            "PAIMON_DATABASE__USERS_URL": server.process_url(DatabaseRole.USER_ADMIN),
+            "PAIMON_DATABASE__OWNER_URL": server.owner_url,
+        }
 
     def _start_redis(self, supervisor: Supervisor) -> dict[str, str]:
         if provided := self._environment_values("PAIMON_REDIS__URL"):
@@ -291,9 +311,15 @@ class DemoStack:
         }
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:
-        lines = [f"{name}={value}" for name, value in sorted(variables.items())]
-        write_private_file(self.env_file, "\n".join(["# Written by `paimon demo` at every start.", *lines, ""]))
+        """Write the settings of a person's commands, and of each process: these have the URLs of their own role only."""
+        _write_variables(self.env_file, variables)
         self.settings = load_settings(self.env_file)
+        common = {name: value for name, value in variables.items() if name not in _DATABASE_VARIABLES}
+        for process, own in self._process_variables.items():
+            _write_variables(self._env_file_of(process), common | own)
+
+    def _env_file_of(self, process: str) -> Path:
+        return self.data / "settings" / f"{process}.env" if process in self._process_variables else self.env_file
 
     def _prepare_database(self) -> None:
         try:
@@ -303,7 +329,7 @@ class DemoStack:
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:
-        database = open_database(self.settings, process="demo")
+        database = open_users_database(self.settings)
         try:
             async with database.write() as session:
                 for name, role in USER_ROLES.items():
@@ -314,7 +340,9 @@ class DemoStack:
     def _start_app_processes(self, supervisor: Supervisor) -> None:
         """Start the processes together, once every service they check at their start answers."""
         asyncio.run(self._require_ready())
-        processes = AppProcesses(self.settings, self.env_file, policy=self.data / "signer" / "policy.toml")
+        env_files = {name: self._env_file_of(name) for name in _ROLES}
+        settings = {name: load_settings(env_file) for name, env_file in env_files.items()}
+        processes = AppProcesses(settings, env_files, policy=self.data / "signer" / "policy.toml")
         self._report_progress("application", f"starting {', '.join(APP_PROCESSES)}")
         specs = [replace(spec, ready_seconds_max=self.ready_seconds_max) for spec in processes.specs()]
         for name in supervisor.start_together(specs):
@@ -323,3 +351,8 @@ class DemoStack:
     async def _require_ready(self) -> None:
         async with open_app_context(self.settings, process="demo") as app_context:
             await require_ready(app_context)
+
+
+def _write_variables(path: Path, variables: Mapping[str, str]) -> None:
+    lines = [f"{name}={value}" for name, value in sorted(variables.items())]
+    write_private_file(path, "\n".join(["# Written by `paimon demo` at every start.", *lines, ""]))

@@ -1,7 +1,8 @@
 """A real PostgreSQL on 127.0.0.1 with its files in a data folder. It resumes after any kind of end.
 
-The roles are `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations) and
-`paimon_app` (logs in, owns nothing). Their passwords are random and kept beside the data.
+The roles are `postgres` (superuser, for this module), `paimon_owner` (owns the database `paimon`, runs migrations) and one for
+each process, as in production. Their passwords are random and kept beside the data. `paimon_app` exists on request only: it is
+a member of every process's role, for tests and measurements that are all processes at once.
 
 Started by root, the server runs as an unprivileged user (unprivileged_user.py). When that user cannot reach the data folder
 (a clone below /root), the cluster lives in a folder below /var/tmp named after the data folder. `notice` then says so, and
@@ -13,12 +14,14 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import psycopg
 from psycopg import sql
 
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon_devkit.stack.child import Child, ChildSpec
 from paimon_devkit.stack.errors import DataFolderUnusable, DemoError
 from paimon_devkit.stack.ports import HOST, free_port, require_free
@@ -30,6 +33,7 @@ from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder, unp
 SUPERUSER = "postgres"
 OWNER_ROLE = "paimon_owner"
 APP_ROLE = "paimon_app"
+ROLE_PREFIX = "paimon_"
 DATABASE = "paimon"
 
 _FALLBACK_PARENT = Path("/var/tmp")  # noqa: S108 - _fallback_home refuses a folder of another user
@@ -48,8 +52,9 @@ class EmbeddedPostgres:
         durable: bool = True,
         connections_max: int = 200,
         idle_in_transaction_seconds_max: int = 60,
+        with_app_role: bool = False,
     ) -> None:
-        """Describe a server in the demo's data folder; nothing starts yet.
+        """Describe a server in the demo's data folder; nothing starts yet. `with_app_role` adds `paimon_app`.
 
         Raises:
             PortInUse, ServerUnavailable (no supported PostgreSQL), DataFolderUnusable.
@@ -69,7 +74,11 @@ class EmbeddedPostgres:
         self._programs: Programs = find_programs(bin_dir, major=self._cluster_major())
         if self._cluster.exists() and not self._password_file.exists():
             raise DataFolderUnusable(f"{self._password_file} is missing, so the data is lost: start over with --fresh")
-        self._passwords = load_or_create_passwords(self._password_file, [SUPERUSER, OWNER_ROLE, APP_ROLE])
+        self._process_roles = [role.server_name(ROLE_PREFIX) for role in DatabaseRole]
+        self._app_roles = [APP_ROLE] if with_app_role else []
+        self._passwords = load_or_create_passwords(
+            self._password_file, [SUPERUSER, OWNER_ROLE, *self._process_roles, *self._app_roles]
+        )
         self.port = free_port() if port is None else require_free(port)
         self._child: Child | None = None
 
@@ -95,8 +104,12 @@ class EmbeddedPostgres:
 
     @property
     def app_url(self) -> str:
-        """The SQLAlchemy URL of the database `paimon` for the application."""
+        """The SQLAlchemy URL of the database `paimon` as `paimon_app`."""
         return self.url(APP_ROLE, DATABASE)
+
+    def process_url(self, role: DatabaseRole) -> str:
+        """Return the SQLAlchemy URL of the database `paimon` as the role of a process."""
+        return self.url(role.server_name(ROLE_PREFIX), DATABASE)
 
     @property
     def admin_dsn(self) -> str:
@@ -166,10 +179,27 @@ class EmbeddedPostgres:
             # One command a line. The passwords are URL-safe: nothing to escape.
             f"ALTER ROLE {SUPERUSER} PASSWORD '{self._passwords[SUPERUSER]}';\n"
             f"CREATE ROLE {OWNER_ROLE} LOGIN PASSWORD '{self._passwords[OWNER_ROLE]}';\n"
-            f"CREATE ROLE {APP_ROLE} LOGIN PASSWORD '{self._passwords[APP_ROLE]}';\n"
-            f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};\n",
+            + "".join(f"{statement};\n" for statement in self._create_roles(self._process_roles, self._app_roles))
+            + f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};\n",
         )
         draft.rename(self._cluster)  # the last step: a folder named `cluster` is complete
+
+    def create_missing_roles(self) -> None:
+        """Create the roles of processes that a cluster of an earlier version lacks. The server must answer."""
+        with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
+            known = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+            for statement in self._create_roles(*([name for name in names if name not in known] for names in self._role_names)):
+                connection.execute(statement)
+
+    @property
+    def _role_names(self) -> tuple[list[str], list[str]]:
+        return self._process_roles, self._app_roles
+
+    def _create_roles(self, process_roles: list[str], app_roles: list[str]) -> Iterator[str]:
+        for name in (*process_roles, *app_roles):
+            yield f"CREATE ROLE {name} LOGIN PASSWORD '{self._passwords[name]}'"
+        for name in app_roles:
+            yield f"GRANT {', '.join(self._process_roles)} TO {name}"
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises ChildFailed.

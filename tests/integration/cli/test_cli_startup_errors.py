@@ -72,7 +72,7 @@ def test_command_names_the_fix_when_the_database_has_other_migrations(
         other = env | {"PAIMON_DATABASE__URL": postgres.url("paimon_app", name)}
         assert "the database is at migration none" in (message := error_message(cli.start(command, env=other)))
         assert "run `paimon db upgrade`" in message
-        migrate.upgrade(owner_url := postgres.url("paimon_owner", name), app_role="paimon_app")
+        migrate.upgrade(owner_url := postgres.url("paimon_owner", name))
         with psycopg.connect(owner_url.replace("+psycopg", "")) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0023'")
         assert "the database is at migration 0023 of a chain from before" in (

@@ -72,7 +72,7 @@ async def test_example_migration_runs_on_every_edition_with_application_rights(
 
 
 def test_example_migration_can_be_reverted(owner_url: str, next_migration: Path) -> None:
-    migrate.upgrade(owner_url, app_role="paimon_app")
+    migrate.upgrade(owner_url)
     assert any("notices" in line for line in migrate.drift(owner_url))
     engine = create_engine(owner_url)
     try:
@@ -98,7 +98,7 @@ class TestTemplate:
 
     def test_each_direction_begins_with_lock_timeout(self, made: Path, owner_url: str) -> None:
         assert len(re.findall(r"def \w+\(\) -> None:\n    op\.execute\(_LOCK_TIMEOUT\)\n", made.read_text())) == 2
-        assert migrate.upgrade(owner_url, app_role="paimon_app") == "0002_nothing_yet"
+        assert migrate.upgrade(owner_url) == "0002_nothing_yet"
 
     def test_example_begins_like_template(self, made: Path) -> None:
         line = re.compile(r"^_LOCK_TIMEOUT = .*$", re.MULTILINE)
@@ -129,10 +129,10 @@ async def test_database_one_migration_behind_is_refused_naming_both(database: Da
 
 
 async def test_database_one_migration_ahead_is_refused(owner_url: str, database: Database, next_migration: Path) -> None:
-    migrate.upgrade(owner_url, app_role="paimon_app")
+    migrate.upgrade(owner_url)
     next_migration.unlink()  # noqa: ASYNC240 — nothing else runs on this loop
     message = rf"at migration 0002_notices, which this version does not have \(its newest is {FIRST}\): run the version"
     with pytest.raises(DatabaseAhead, match=message):
         await version.require_current(database.engine)
     with pytest.raises(DatabaseAhead, match=message):
-        migrate.upgrade(owner_url, app_role="paimon_app")
+        migrate.upgrade(owner_url)

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ProgrammingError
 
 from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
@@ -89,7 +90,7 @@ def test_downgrade_and_upgrade_restore_the_same_tables(owner_url: str, owner: En
     with owner.connect() as connection:
         left = connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname IN ('derived', 'ops')")).all()
     assert left == []
-    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
+    assert migrate.upgrade(owner_url) == version.head_revision()
     assert catalogue(owner) == before
 
 
@@ -98,7 +99,7 @@ def test_each_migration_can_be_reverted_alone(owner_url: str, owner: Engine) -> 
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "-1")
     assert catalogue(owner) != before
-    migrate.upgrade(owner_url, app_role="paimon_app")
+    migrate.upgrade(owner_url)
     assert catalogue(owner) == before
 
 
@@ -112,17 +113,19 @@ def test_repeated_upgrade_changes_nothing(owner_url: str, owner: Engine) -> None
     with owner.begin() as connection:
         connection.execute(text("INSERT INTO ops.leases VALUES ('listener', 'tests', 7, now())"))
     before = catalogue(owner)
-    assert migrate.upgrade(owner_url, app_role="paimon_app") == version.head_revision()
+    assert migrate.upgrade(owner_url) == version.head_revision()
     assert catalogue(owner) == before
     with owner.connect() as connection:
         assert connection.execute(text("SELECT epoch FROM ops.leases")).scalar_one() == 7
 
 
 def test_failed_migration_leaves_database_unchanged(empty_url: str) -> None:
-    """The role that should get its rights does not exist; the whole migration is one transaction."""
-    with pytest.raises(Exception, match="no_such_role"):
-        migrate.upgrade(empty_url, app_role="no_such_role")
+    """The second schema is there already, so the first migration fails half-way; the whole migration is one transaction."""
     engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA ops"))
+    with pytest.raises(ProgrammingError, match='schema "ops" already exists'):
+        migrate.upgrade(empty_url)
     try:
         with engine.connect() as connection:
             assert connection.execute(text("SELECT to_regnamespace('derived') IS NULL")).scalar_one()
@@ -159,7 +162,7 @@ async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
     with pytest.raises(DatabaseTooOld, match=message):
         await version.require_current(database.engine)
     with pytest.raises(DatabaseTooOld, match=message):
-        migrate.upgrade(owner_url, app_role="paimon_app")
+        migrate.upgrade(owner_url)
     assert catalogue(owner) == before
 
 
@@ -171,7 +174,7 @@ async def test_too_old_server_is_refused_with_message(
     with pytest.raises(UnsupportedServer, match=r"PostgreSQL 1\d is too old; versions 16, 17 and 18 are supported"):
         await version.require_current(database.engine)
     with pytest.raises(UnsupportedServer):
-        migrate.upgrade(owner_url, app_role=None)
+        migrate.upgrade(owner_url)
 
 
 def test_oldest_supported_server_is_16() -> None:

@@ -20,11 +20,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tests.support.paths import CONTRACTS
 
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon_devkit.stack import ports
 from paimon_devkit.stack.chain_state import STATES_KEPT
 from paimon_devkit.stack.child import RunAs
 from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
-from paimon_devkit.stack.embedded_postgres import APP_ROLE, DATABASE, OWNER_ROLE, EmbeddedPostgres
+from paimon_devkit.stack.embedded_postgres import DATABASE, OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PortInUse, ServerUnavailable
 from paimon_devkit.stack.postgres_programs import find_programs
@@ -83,19 +84,23 @@ def server() -> Iterator[EmbeddedPostgres]:
 class TestPostgres:
     def test_roles_have_only_their_rights(self, server: EmbeddedPostgres) -> None:
         assert rows(server.owner_url, "SELECT current_user::text, current_database()::text") == [(OWNER_ROLE, DATABASE)]
-        assert rows(server.app_url, "SELECT current_user::text, current_database()::text") == [(APP_ROLE, DATABASE)]
-        assert rows(server.app_url, "SELECT rolname FROM pg_roles WHERE rolsuper") == [("postgres",)]
+        assert rows(server.process_url(DatabaseRole.API), "SELECT current_user::text, current_database()::text") == [
+            ("paimon_api", DATABASE)
+        ]
+        assert rows(server.process_url(DatabaseRole.API), "SELECT rolname FROM pg_roles WHERE rolsuper") == [("postgres",)]
         rows(server.owner_url, "CREATE TABLE owned_by_owner (id int)")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            rows(server.app_url, "CREATE TABLE owned_by_app (id int)")
+            rows(server.process_url(DatabaseRole.API), "CREATE TABLE owned_by_app (id int)")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            rows(server.app_url, "SELECT * FROM owned_by_owner")
+            rows(server.process_url(DatabaseRole.API), "SELECT * FROM owned_by_owner")
 
     def test_settings_are_those_of_the_demo(self, server: EmbeddedPostgres) -> None:
         names = ("server_encoding", "fsync", "max_connections", "listen_addresses", "TimeZone", "password_encryption")
-        values = [rows(server.app_url, f"SHOW {name}")[0][0] for name in names]
+        values = [rows(server.process_url(DatabaseRole.API), f"SHOW {name}")[0][0] for name in names]
         assert values == ["UTF8", "off", "200", "127.0.0.1", "UTC", "scram-sha-256"]
-        assert rows(server.app_url, "SELECT datcollate FROM pg_database WHERE datname = 'paimon'") == [("C",)]
+        assert rows(server.process_url(DatabaseRole.API), "SELECT datcollate FROM pg_database WHERE datname = 'paimon'") == [
+            ("C",)
+        ]
 
     def test_wrong_password_is_refused(self, server: EmbeddedPostgres) -> None:
         wrong = f"postgresql://{OWNER_ROLE}:wrong@127.0.0.1:{server.port}/{DATABASE}"
@@ -135,9 +140,9 @@ def test_postgres_replaces_the_server_of_an_earlier_run(data: Path) -> None:
     left.start()
     try:
         with EmbeddedPostgres(data, durable=False) as second:
-            assert rows(second.app_url, "SELECT 1") == [(1,)]
+            assert rows(second.process_url(DatabaseRole.API), "SELECT 1") == [(1,)]
             with pytest.raises(psycopg.OperationalError):
-                psycopg.connect(libpq(left.app_url))
+                psycopg.connect(libpq(left.process_url(DatabaseRole.API)))
     finally:
         left.stop()
 
@@ -156,7 +161,7 @@ def test_postgres_runs_from_another_folder_when_the_data_folder_is_closed(data: 
         assert str(closed) in server.notice
         home = Path((closed / "data" / "postgres" / "location").read_text().strip())
         with server:
-            assert rows(server.app_url, "SELECT 1") == [(1,)]
+            assert rows(server.process_url(DatabaseRole.API), "SELECT 1") == [(1,)]
             assert (home / "cluster" / "postmaster.pid").exists()
             copied = home / f"programs-{server.version}" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
             assert (Path("/proc") / str(server.pid) / "exe").readlink() == copied
@@ -164,7 +169,7 @@ def test_postgres_runs_from_another_folder_when_the_data_folder_is_closed(data: 
         shutil.rmtree(closed / "data")
         server = EmbeddedPostgres(closed / "data", durable=False)
         with server:
-            assert rows(server.app_url, "SELECT 1") == [(1,)]
+            assert rows(server.process_url(DatabaseRole.API), "SELECT 1") == [(1,)]
     finally:
         server.remove()
     assert not home.exists()

@@ -186,10 +186,10 @@ LEAST: Final = {
 }
 
 
-async def test_app_role_cannot_remove_rows_younger_than_allowed(edition_database: EditionDatabase) -> None:
+async def test_retention_role_cannot_remove_rows_younger_than_allowed(edition_database: EditionDatabase) -> None:
     edition_database.upgrade()
     denied = psycopg.errors.InsufficientPrivilege
-    async with edition_database.opened() as database:
+    async with edition_database.opened("paimon_retention") as database:
         for series in SERIES:
             for statement in (f"DELETE FROM {series.table}", f"TRUNCATE {series.table}", f"DROP TABLE {series.table}"):
                 assert isinstance(await refusal(database, statement), denied), statement

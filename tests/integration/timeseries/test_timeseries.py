@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from redis.asyncio import Redis
 from sqlalchemy import Connection, func, select, text
+from tests.support.database_roles import let_app_role_write_everything
 from tests.support.editions import EditionDatabase
 from tests.support.factories.series_histories import (
     batches,
@@ -31,9 +32,11 @@ from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
+from paimon.infrastructure.database.rights.apply import apply_rights
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition, find_edition
 from paimon.settings import RetentionSettings
+from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX
 
 pytestmark = pytest.mark.integration
 
@@ -124,7 +127,8 @@ async def test_extension_installed_later_keeps_existing_rows(edition_database: E
     """Migrate without the extension first, as on a server that did not have it then."""
     with edition_database.owner() as connection:
         command.upgrade(migrate._config(connection), "head")
-        migrate._grant(connection, "paimon_app")
+        apply_rights(connection, prefix=ROLE_PREFIX)
+    let_app_role_write_everything(edition_database.owner_url)
     async with Redis.from_url(redis_url) as redis:
         taken = await tell_history(edition_database, redis)
         edition_database.upgrade()

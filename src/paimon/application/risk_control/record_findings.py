@@ -13,7 +13,7 @@ from paimon.application.risk_control.store import (
     event_exists,
     find_reconciled_block,
     insert_opened,
-    lock_reconciliations,
+    lock_findings,
     lock_unresolved,
     save,
 )
@@ -35,7 +35,7 @@ async def record_discrepancies(session: WriteSession, findings: Sequence[Finding
 
     A reconciliation that was overtaken by one at a later block is out of date and changes nothing.
     """
-    await lock_reconciliations(session)
+    await lock_findings(session)
     known = await lock_unresolved(session, RiskKind.RECONCILIATION_BREAK)
     newest = await find_reconciled_block(session)
     if newest is not None and newest > block:
@@ -57,7 +57,7 @@ async def record_facts(session: WriteSession, findings: Sequence[Finding], *, bl
 
     Each finding is a fact and is recorded once.
     """
-    await lock_reconciliations(session)
+    await lock_findings(session)
     stamp = CheckStamp(await database_now(session), block)
     new = [finding for finding in findings if not await event_exists(session, finding)]
     opened = await insert_opened(session, new, stamp)

@@ -138,13 +138,14 @@ async def event_exists(session: AsyncSession, finding: Finding) -> bool:
     return bool((await session.execute(select(query))).scalar())
 
 
-# Not on the events' own table: a person who acknowledges an event holds its row already, and each would wait for the other.
-_LOCK_RECONCILIATIONS: Final = text("LOCK TABLE ops.reconciliations IN SHARE ROW EXCLUSIVE MODE")
+# Not on the events' own rows: a person who acknowledges an event holds its row already, and each would wait for the other. An
+# advisory lock needs no right on a table.
+_LOCK: Final = 0x5061696D_7269736B  # "Paimrisk"
 
 
-async def lock_reconciliations(session: WriteSession) -> None:
+async def lock_findings(session: WriteSession) -> None:
     """Wait until no other transaction records findings, and keep others waiting until this one ends."""
-    await session.execute(_LOCK_RECONCILIATIONS)
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 async def find_reconciled_block(session: AsyncSession) -> int | None:

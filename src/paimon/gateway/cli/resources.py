@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from paimon.composition import AppContext, DatabaseUnreachable, open_app_context, open_database, require_ready
 from paimon.gateway.cli.process import exit_with_message
 from paimon.infrastructure.database import version
+from paimon.infrastructure.database.rights.check import require_rights
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import Settings
 
@@ -24,15 +26,16 @@ async def check_ready(settings: Settings, *, process: str) -> None:
 
 @asynccontextmanager
 async def opened_database(settings: Settings, *, process: str) -> AsyncIterator[Database]:
-    """Open the database as the application's role and require this version's migrations.
+    """Open the database as the role of a person's commands, and require this version's migrations and rights.
 
     Raises:
-        DatabaseUnreachable, also for a failure inside the block; and the errors of `version.require_current`.
+        DatabaseUnreachable, also for a failure inside the block; RightsMissing; and the errors of `version.require_current`.
     """
     database = open_database(settings, process=process)
     try:
-        with _explain_unreachable():
+        with explain_unreachable():
             await version.require_current(database.engine)
+            await require_rights(database.engine, DatabaseRole.of_process(process))
             yield database
     finally:
         await database.close()
@@ -64,19 +67,21 @@ async def opened_owner_engine(settings: Settings, *, process: str) -> AsyncItera
 
 @asynccontextmanager
 async def opened_app_context(settings: Settings, *, process: str) -> AsyncIterator[AppContext]:
-    """Open the application context for a command that also asks the chain, and require this version's migrations.
+    """Open the application context for a command that also asks the chain, and require this version's migrations and rights.
 
     Raises:
-        DatabaseUnreachable, also for a failure inside the block; and the errors of `version.require_current`.
+        DatabaseUnreachable, also for a failure inside the block; RightsMissing; and the errors of `version.require_current`.
     """
     async with open_app_context(settings, process=process) as app_context:
-        with _explain_unreachable():
+        with explain_unreachable():
             await version.require_current(app_context.database.engine)
+            await require_rights(app_context.database.engine, DatabaseRole.of_process(process))
             yield app_context
 
 
 @contextmanager
-def _explain_unreachable() -> Iterator[None]:
+def explain_unreachable() -> Iterator[None]:
+    """Raise DatabaseUnreachable for a server that does not answer."""
     try:
         yield
     except OperationalError as error:

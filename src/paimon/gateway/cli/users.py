@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from paimon.application.identity.store import list_users, seed_user
+from paimon.composition import open_users_database
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
@@ -40,8 +41,12 @@ def list_command(context: typer.Context) -> None:
 
 
 async def _add(settings: Settings, wallet: Address, role: UserRole, name: str) -> None:
-    async with opened_database(settings, process="users") as database, database.write() as session:
-        await seed_user(session, wallet, role, name)
+    database = open_users_database(settings)
+    try:
+        async with database.write() as session:
+            await seed_user(session, wallet, role, name)
+    finally:
+        await database.close()
 
 
 async def _list(settings: Settings) -> Sequence[User]:

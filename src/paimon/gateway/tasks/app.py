@@ -22,7 +22,7 @@ from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
-from paimon.composition import AppContext
+from paimon.composition import AppContext, opened_as_retention
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.fund_documents import FundDocuments
@@ -231,7 +231,11 @@ async def _reconcile(context: AppContext) -> None:
 
 
 async def _apply_retention(context: AppContext) -> None:
-    await apply_retention(context.database, context.settings.retention)
+    async with opened_as_retention(context.settings) as database:
+        if database is None:
+            log.warning("retention.not_configured", hint="set PAIMON_DATABASE__RETENTION_URL: nothing expired is removed")
+            return
+        await apply_retention(database, context.settings.retention)
 
 
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {

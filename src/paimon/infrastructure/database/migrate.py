@@ -1,9 +1,10 @@
 """Migration of a database to this version. The check that a process makes at its start is in `version`.
 
-Migrations run as the owner of the tables; the application's own role may only read and write rows.
+Migrations run as the owner of the tables. The processes' roles may only read and write rows, each what it needs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -11,19 +12,22 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.engine import create_engine
 
 from paimon.infrastructure.database.models import metadata
+from paimon.infrastructure.database.rights.apply import apply_rights, find_missing
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.version import (
     MIGRATIONS,
     current_revision,
     head_revision,
+    require_head,
     require_server,
     require_shipped,
 )
-from paimon.infrastructure.timeseries.apply import SERIES, apply_timeseries
-from paimon.settings import RetentionSettings
+from paimon.infrastructure.timeseries.apply import apply_timeseries
+from paimon.settings import DatabaseSettings, RetentionSettings
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -35,48 +39,54 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 _RETENTION: Final = RetentionSettings()
+_ROLE_PREFIX: Final[str] = DatabaseSettings.model_fields["role_prefix"].default
 
 
-def upgrade(owner_url: str, *, app_role: str | None, revision: str = "head", retention: RetentionSettings = _RETENTION) -> str:
-    """Apply pending migrations and the TimescaleDB set-up, grant the application's role its rights, and return the revision.
+def upgrade(
+    owner_url: str, *, role_prefix: str = _ROLE_PREFIX, revision: str = "head", retention: RetentionSettings = _RETENTION
+) -> str:
+    """Apply pending migrations, the TimescaleDB set-up and the rights of every role, and return the revision.
 
-    All of it happens in one transaction.
+    All of it happens in one transaction. A role that does not exist gets nothing: see `missing_roles`.
 
     Raises:
         UnsupportedServer, DatabaseAhead, DatabaseTooOld.
     """
+    with _owner_transaction(owner_url) as connection:
+        require_server(connection)
+        require_shipped(current_revision(connection))
+        command.upgrade(_config(connection), revision)
+        if current_revision(connection) == head_revision():
+            apply_timeseries(connection, compress_after=timedelta(days=retention.compress_after_days))
+            apply_rights(connection, prefix=role_prefix)
+        return current_revision(connection) or ""
+
+
+def grant_roles(owner_url: str, *, role_prefix: str = _ROLE_PREFIX, revoke_from: Iterable[str] = ()) -> list[DatabaseRole]:
+    """Give every role exactly its rights in a database of this version, and return the roles that do not exist.
+
+    Raises:
+        DatabaseBehind, DatabaseAhead, DatabaseTooOld.
+    """
+    with _owner_transaction(owner_url) as connection:
+        require_head(current_revision(connection))
+        return apply_rights(connection, prefix=role_prefix, revoke_from=revoke_from)
+
+
+def missing_roles(owner_url: str, *, role_prefix: str = _ROLE_PREFIX) -> list[DatabaseRole]:
+    """Return the roles that the server does not have."""
+    with _owner_transaction(owner_url) as connection:
+        return find_missing(connection, prefix=role_prefix)
+
+
+@contextmanager
+def _owner_transaction(owner_url: str) -> Iterator[Connection]:
     engine = create_engine(owner_url)
     try:
         with engine.begin() as connection:
-            require_server(connection)
-            require_shipped(current_revision(connection))
-            command.upgrade(_config(connection), revision)
-            if at_head := current_revision(connection) == head_revision():
-                apply_timeseries(connection, compress_after=timedelta(days=retention.compress_after_days))
-            if app_role is not None:
-                _grant(connection, app_role)
-                if at_head:
-                    _grant_retention(connection, app_role)
-            return current_revision(connection) or ""
+            yield connection
     finally:
         engine.dispose()
-
-
-def _grant(connection: Connection, app_role: str) -> None:
-    role = connection.dialect.identifier_preparer.quote(app_role)
-    connection.execute(text(f"GRANT SELECT ON public.alembic_version TO {role}"))
-    for schema in ("derived", "ops"):
-        connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {role}"))
-        connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"))
-        connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"))
-
-
-def _grant_retention(connection: Connection, app_role: str) -> None:
-    """Let the role delete rows of the time series only through the function that enforces the retention bounds."""
-    role = connection.dialect.identifier_preparer.quote(app_role)
-    for series in SERIES:
-        connection.execute(text(f"REVOKE DELETE ON {series.table} FROM {role}"))
-    connection.execute(text(f"GRANT EXECUTE ON FUNCTION ops.remove_expired(text, timestamptz, integer) TO {role}"))
 
 
 def drift(owner_url: str) -> list[str]:

@@ -135,7 +135,7 @@ def _refuse_second_statement(statement: ORMExecuteState) -> None:
         raise SecondStatement(f"{SecondStatement.__doc__} Use Database.write()")
 
 
-_REQUIRE_WRITABLE: Final = text("SELECT 1 FROM ops.leases WHERE false FOR UPDATE")
+_REQUIRE_WRITABLE: Final = text("SELECT 1 FROM ops.outbox WHERE false FOR UPDATE")
 """Locks no row, but the server refuses it wherever it would refuse a write."""
 
 

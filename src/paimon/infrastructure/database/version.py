@@ -86,6 +86,11 @@ async def require_current(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.run_sync(require_server)
         found = await connection.run_sync(current_revision)
+    require_head(found)
+
+
+def require_head(found: str | None) -> None:
+    """Check that `found` is this version's newest migration. Raises DatabaseBehind, DatabaseAhead or DatabaseTooOld."""
     require_shipped(found)
     if found != (head := head_revision()):
         raise DatabaseBehind(

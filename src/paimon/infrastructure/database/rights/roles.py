@@ -1,0 +1,54 @@
+"""The database's roles: one for each process. A role is an object of the server, so a database administrator may make it.
+
+The role of the processes that come later exists already, so that an installation makes its roles once.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+OWNER: Final = "owner"
+"""The owner of the tables runs the migrations, `paimon replay` and `paimon recover`; no process that serves connects as it."""
+
+
+class DatabaseRole(StrEnum):
+    """A role by the process that connects as it. On the server its name has the prefix of `PAIMON_DATABASE__ROLE_PREFIX`."""
+
+    API = "api"
+    LISTENER = "listener"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+    PLANNER = "planner"
+    AUDITOR = "auditor"
+    SIGNER = "signer"
+    RETENTION = "retention"
+    USER_ADMIN = "user_admin"
+    CLI = "cli"
+
+    def server_name(self, prefix: str) -> str:
+        """Return the role's name on the server."""
+        return f"{prefix}{self.value}"
+
+    @classmethod
+    def of_process(cls, process: str) -> "DatabaseRole":
+        """Return the role of a process by its name; a command of a person at a terminal has the role `cli`."""
+        return cls(process) if process in (cls.API, cls.LISTENER, cls.WORKER, cls.SCHEDULER) else cls.CLI
+
+
+MEANINGS: Final[dict[DatabaseRole, str]] = {
+    DatabaseRole.API: "the API: sign-in, votes, plans, operator actions and decisions",
+    DatabaseRole.LISTENER: "the listener: records the chain and projects it",
+    DatabaseRole.WORKER: "the workers: handle messages, run jobs, send transactions",
+    DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
+    DatabaseRole.PLANNER: "the engine's planner: submits plans",
+    DatabaseRole.AUDITOR: "the auditor: reads everything, writes nothing",
+    DatabaseRole.SIGNER: "the signer: its lease only",
+    DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",
+    DatabaseRole.USER_ADMIN: "the changes of users: writes users and their signed grants",
+    DatabaseRole.CLI: "the commands of a person at a terminal",
+}
+
+
+def create_statements(prefix: str, roles: Iterable[DatabaseRole] = DatabaseRole) -> list[str]:
+    """Return the statements with which an administrator makes the roles; each password is to be filled in."""
+    return [f"CREATE ROLE \"{role.server_name(prefix)}\" LOGIN PASSWORD '…';" for role in roles]
