@@ -18,6 +18,7 @@ from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, SignedVote, SignRequest, UnsignedTransaction
+from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.policy import (
     MONEY_FUNCTIONS,
     ContractsTable,
@@ -70,6 +71,7 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
         chain_id=31337,
         rpc_url=SecretStr(fund.rpc_url),
         socket=folder / "signer.sock",
+        callers=CallersTable(allow_same_user=True),
         contracts=ContractsTable(
             vault=fund.addresses.vault,
             redemption_manager=fund.addresses.redemption_manager,
@@ -113,7 +115,9 @@ def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: S
 
 
 def signer_client(policy: Path) -> SignerClient:
-    return SignerClient(load_policy(policy).socket, timeout=10)
+    socket = load_policy(policy).socket
+    assert socket is not None
+    return SignerClient(socket, timeout=10)
 
 
 def transaction(fund: TestFund, function: str, *args: Any, **changes: Any) -> UnsignedTransaction:

@@ -9,6 +9,7 @@ from typing import Final
 from eth_account.signers.local import LocalAccount
 from pydantic import SecretStr
 
+from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.ledger import Ledger
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, ContractsTable, KeyTable, SignableFunction, SignerPolicy
 from paimon.gateway.signer.policy_text import write_policy
@@ -56,7 +57,8 @@ def write_signer_files(
     policy = SignerPolicy(
         chain_id=chain_id,
         rpc_url=SecretStr(rpc_url),
-        socket=_socket_path(folder),
+        socket=(socket_path := _socket_path(folder)),
+        callers=CallersTable(allow_same_user=True),  # a demo is one user, so nothing protects its throw-away keys from it
         contracts=ContractsTable(
             vault=fund.vault, redemption_manager=fund.redemption_manager, asset_controller=fund.asset_controller
         ),
@@ -66,7 +68,7 @@ def write_signer_files(
     if not (ledger := folder / policy.ledger).exists():
         with Ledger.open(ledger, new=True):
             pass
-    return policy.socket
+    return socket_path
 
 
 def _socket_path(folder: Path) -> Path:

@@ -139,7 +139,7 @@ async def test_policy_loads_back_as_it_was_written(fund: TestFund, tmp_path: Pat
 
 async def test_sigterm_stops_the_signer_and_removes_its_socket(fund: TestFund, tmp_path: Path, eventually: Any) -> None:
     policy = make_policy(fund, tmp_path)
-    path = load_policy(policy).socket
+    path = tmp_path / "signer.sock"
     running = asyncio.create_task(run_signer(policy))
 
     async def listening() -> bool:

@@ -1,6 +1,7 @@
 """The `paimon` program: every process of the product, and the commands of an operator."""
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final
@@ -42,6 +43,7 @@ def main(context: typer.Context, env_file: EnvFile = None, _version: Version = F
 
 def run() -> None:
     """Run the `paimon` program. A command line that is not valid is one line on stderr and exit code 2."""
+    _import_without_raising_recursion_limit()
     try:
         exit_code = get_command(app).main(prog_name="paimon", standalone_mode=False)
     except typer.TyperException as error:
@@ -52,3 +54,14 @@ def run() -> None:
         typer.secho("paimon: not confirmed", fg="red", err=True)
         exit_code = 1
     sys.exit(exit_code)
+
+
+def _import_without_raising_recursion_limit() -> None:
+    """Import py_ecc, which eth-account needs, and take back what it does to Python's recursion limit.
+
+    It raises the limit a hundredfold. Deeply nested JSON, which anyone may send, would then overflow the stack and end the
+    process, where Python's own limit makes it an error.
+    """
+    limit = sys.getrecursionlimit()
+    import_module("py_ecc")
+    sys.setrecursionlimit(limit)

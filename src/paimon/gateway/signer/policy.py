@@ -7,6 +7,10 @@
     ledger = "spend-ledger.sqlite"               # only when a key moves money
     # metrics_port = 9104                        # serves GET /metrics, on 127.0.0.1 only
 
+    [callers]                                    # who may ask, and over which link: caller_policy.py has both tables
+    users = ["paimon-worker"]
+    group = "paimon-signer"
+
     [contracts]
     vault = "0x…"
     redemption_manager = "0x…"
@@ -72,6 +76,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
+from paimon.gateway.signer.caller_policy import CallersTable, TlsTable
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import KeystoreError, read_private
 from paimon.settings import ChecksumAddress, FinalitySettings
@@ -224,7 +229,7 @@ class SignerPolicy(_Table):
     chain_id: int
     finality: FinalitySettings | None = None
     rpc_url: SecretStr
-    socket: Path
+    socket: Path | None = None
     ledger: Path = Path("spend-ledger.sqlite")
     contracts: ContractsTable
     keys: tuple[KeyTable, ...] = Field(min_length=1)
@@ -232,6 +237,8 @@ class SignerPolicy(_Table):
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
     kms: KmsTable | None = None
+    callers: CallersTable = CallersTable()
+    tls: TlsTable | None = None
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     rpc_timeout_seconds: float = Field(3.0, gt=0)
     rpc_attempts_max: int = Field(2, ge=1)
@@ -240,6 +247,19 @@ class SignerPolicy(_Table):
     def finality_rules(self) -> dict[int, FinalitySettings]:
         """The finality rule that replaces the chain's own, if the policy has one."""
         return {} if self.finality is None else {self.chain_id: self.finality}
+
+    @model_validator(mode="after")
+    def _has_callers(self) -> Self:
+        if self.socket is None and self.tls is None:
+            raise ValueError(
+                "no process could ask this signer: state a socket, or a table [tls] for callers on another machine"
+            )
+        if (self.socket is None) != self.callers.is_empty:
+            raise ValueError(
+                "a socket needs a table [callers] that says who may ask over it, and the table needs a socket:"
+                ' users = ["paimon-worker"], group = "paimon-signer"'
+            )
+        return self
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
@@ -293,7 +313,14 @@ def load_policy(path: Path) -> SignerPolicy:
         raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
     folder = path.absolute().parent
     keys = tuple(key.model_copy(update=_absolute(key, folder)) for key in policy.keys)
-    return policy.model_copy(update={"socket": folder / policy.socket, "ledger": folder / policy.ledger, "keys": keys})
+    return policy.model_copy(
+        update={
+            "socket": None if policy.socket is None else folder / policy.socket,
+            "ledger": folder / policy.ledger,
+            "keys": keys,
+            "tls": None if policy.tls is None else policy.tls.in_folder(folder),
+        }
+    )
 
 
 def _absolute(key: KeyTable, folder: Path) -> dict[str, Path]:

@@ -19,11 +19,12 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    own_tables = {"contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
+    own_tables = {"callers", "tls", "contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
     top = policy.model_dump(mode="json", exclude=own_tables, exclude_none=True)
     top["rpc_url"] = policy.rpc_url.get_secret_value()
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),
+        ("[callers]", policy.callers.model_dump(mode="json", exclude_none=True)),
         ("[contracts]", {name: checksum(address) for name, address in policy.contracts}),
         ("[caps]", policy.caps.model_dump()),
         ("[approvals]", policy.approvals.model_dump()),
@@ -31,6 +32,9 @@ def _as_toml(policy: SignerPolicy) -> str:
     for name, table in (("[kms]", policy.kms), ("[finality]", policy.finality)):
         if table is not None:
             tables.append((name, table.model_dump(mode="json", exclude_none=True)))
+    if policy.tls is not None:
+        tls = policy.tls.model_dump(mode="json")
+        tables += [("[tls]", tls), *(("[[tls.clients]]", client) for client in tls.pop("clients"))]
     for header, rows in (("[[keys]]", policy.keys), ("[[safes]]", policy.safes)):
         for row in rows:
             fields = row.model_dump(mode="json", exclude_none=True)

@@ -1,6 +1,7 @@
 """Run the signer: refuse to start unless keys, node, contracts and Safes are as the policy says, then serve until stopped."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -11,6 +12,8 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.errors import StartupError
+from paimon.gateway.signer.caller_policy import CallerError, local_callers
+from paimon.gateway.signer.file_access import find_exposures, protected_files
 from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.open_keys import open_keys
 from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
@@ -22,7 +25,7 @@ from paimon.infrastructure.blockchain.finality import UnknownChain, WeakerFinali
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
-from paimon.infrastructure.keys.keystore import KeystoreError
+from paimon.infrastructure.keys.keystore import KeystoreError, require_private
 from paimon.infrastructure.observability.exposition import serve_metrics
 
 METRICS_HOST = "127.0.0.1"
@@ -59,8 +62,9 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
     """
     try:
         policy = load_policy(policy_path)
+        _require_protected_files(policy_path, policy)
         keys = await open_keys(policy)
-    except (PolicyError, KeystoreError, KeyUnavailable) as error:
+    except (PolicyError, CallerError, KeystoreError, KeyUnavailable) as error:
         raise SignerStartupError(str(error)) from error
     rpc = Rpc(
         policy.rpc_url.get_secret_value(),
@@ -72,10 +76,32 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
             with _open_ledger(policy, new=new_ledger) as ledger:
                 service = await _open_service(policy, keys, rpc, ledger)
                 async with serving(service), serve_metrics("signer", METRICS_HOST, policy.metrics_port):
-                    log.info("signer.started", socket=str(policy.socket), keys=[key.name for key in policy.keys])
+                    log.info("signer.started", **_links(policy), keys=[key.name for key in policy.keys])
                     yield service
-    except (SocketInUse, LedgerError) as error:
+    except (SocketInUse, LedgerError, CallerError) as error:
         raise SignerStartupError(str(error)) from error
+
+
+def _require_protected_files(policy_path: Path, policy: SignerPolicy) -> None:
+    """Refuse callers that could get around the signer by its files.
+
+    Raises:
+        CallerError, SignerStartupError.
+    """
+    if policy.tls is not None:
+        require_private(policy.tls.private_key)
+    callers = local_callers(policy.callers)
+    if exposures := find_exposures(protected_files(policy_path, policy), callers, own_uid=os.geteuid()):
+        raise SignerStartupError(
+            "a caller can reach the signer's files:\n" + "\n".join(f"  {exposure}" for exposure in exposures)
+        )
+    if policy.callers.allow_same_user:
+        log.warning("signer.same_user_allowed", meaning="a caller of this user can read the keys and write policy and ledger")
+
+
+def _links(policy: SignerPolicy) -> dict[str, str]:
+    socket_path = {} if policy.socket is None else {"socket": str(policy.socket)}
+    return socket_path | ({} if policy.tls is None else {"tls": f"{policy.tls.host}:{policy.tls.port}"})
 
 
 def _open_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:

@@ -58,6 +58,12 @@ REDIS_CONTENT_REFUSED: Final = Counter(
     ("use", "reason"),
 )
 
+SIGNER_CONNECTIONS_REFUSED: Final = Counter(
+    "paimon_signer_connections_refused",
+    "Connections that the signer refused or cut, by reason: an unknown user or certificate, too many, or too slow.",
+    ("reason",),
+)
+
 _BUILD_INFO: Final = Gauge("paimon_build_info", "1, with the version and the kind of process.", ("version", "process"))
 
 
