@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paimon.application.common.signed_action import SigningRules
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.monitoring.scrape import Scraper
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.multisig.context import SafeContext

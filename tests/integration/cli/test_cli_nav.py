@@ -29,9 +29,9 @@ def output_of(process: CliProcess, *, code: int = 0) -> str:
     return process.output_text
 
 
-def lines_by_label(process: CliProcess) -> dict[str, str]:
-    """Return the output of a command that succeeded, by the label of each line."""
-    return {line[:26].strip(): line[26:].strip() for line in output_of(process).splitlines()}
+def lines_by_label(process: CliProcess, *, code: int = 0) -> dict[str, str]:
+    """Return the output of a command by the label of each line."""
+    return {line[:26].strip(): line[26:].strip() for line in output_of(process, code=code).splitlines()}
 
 
 async def test_nav_explain_explains_the_change_between_two_snapshots(
@@ -112,13 +112,13 @@ async def test_reconcile_shows_age_and_owner_of_differences_and_assigns_one(
 async def test_status_shows_processing_and_retention(
     cli: CliRunner, env: dict[str, str], app_context: AppContext, fund: TestFund
 ) -> None:
-    fresh = lines_by_label(cli.start("status", env=env))
+    fresh = lines_by_label(cli.start("status", env=env), code=1)
     assert fresh["processing"] == "nothing recorded in 5 min"
     assert fresh["time series"] == "plain tables"
     assert fresh["reconciliation"] == "none yet"
     await record_all(app_context, fund)
     await apply_retention(app_context.database, app_context.settings.retention)
-    status = lines_by_label(cli.start("status", env=env))
+    status = lines_by_label(cli.start("status", env=env), code=1)
     assert re.fullmatch(
         r"\d+\.\d\d blocks/s and \d+ logs in 5 min, \d+\.\d ms a batch, at most 0 blocks behind final", status["processing"]
     )

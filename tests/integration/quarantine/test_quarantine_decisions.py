@@ -18,7 +18,7 @@ from tests.support.factories.encoded_logs import (
 from tests.support.factories.strategies import address
 
 from paimon.application.common.log_id import LogId
-from paimon.application.common.signed_action import SigningRules
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.quarantine.queries import RecordedDecision, find_requests_with_quarantined_logs
 from paimon.application.quarantine.store import LogNotFound

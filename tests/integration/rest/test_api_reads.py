@@ -301,6 +301,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "redis": "OK",
         "node": "OK",
         "endpoints": "DEGRADED",
+        "worker": "DOWN",
         "listener": "DEGRADED",
         "proof": "DEGRADED",
         "scheduler": "DOWN",
@@ -310,6 +311,8 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "wallets": "DEGRADED",
         "intents": "DEGRADED",
         "signer": "DOWN",
+        "redis_content": "OK",
+        "live_messages": "OK",
     }
     assert components["listener"]["details"]["holder"] == "host:1"
     assert components["listener"]["details"]["lagSeconds"] >= 90

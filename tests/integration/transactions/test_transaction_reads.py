@@ -12,7 +12,7 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.health import HealthStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.transaction.lifecycle import IntentStatus
-from paimon.gateway.cli.tx import wallet_line
+from paimon.gateway.cli.wallet_line import wallet_line
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow

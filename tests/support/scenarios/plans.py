@@ -14,7 +14,8 @@ from tests.support.scenarios.multisig import SafeHarness
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, signing_scope
 
-from paimon.application.common.signed_action import SignedAction, SigningRules
+from paimon.application.common.signed_action import SignedAction
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.application.transactions.plans.context import PlanContext

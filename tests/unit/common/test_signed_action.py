@@ -11,9 +11,9 @@ from paimon.application.common.signed_action import (
     SignatureEvidence,
     SignedAction,
     SignerMismatch,
-    SigningRules,
     verify_signed_action,
 )
+from paimon.application.common.signing_rules import SigningRules
 from paimon.domain.kernel.chain import Address, hex0x, parse_address
 from paimon.domain.kernel.eip712 import DocumentType, InvalidExpiry, SignatureTerms, SigningScope
 from paimon.infrastructure.keys.signatures import MalformedSignature

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.malleability import copies_of, upper_s
 
-from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
+from paimon.application.common.signed_action import SignedAction, verify_signed_action
+from paimon.application.common.signing_rules import SigningRules
 from paimon.domain.kernel.chain import Address, Hash32, hex0x, parse_address
 from paimon.domain.kernel.eip712 import DocumentType, SigningScope
 from paimon.domain.kernel.signature import CURVE_ORDER, normalized_signature

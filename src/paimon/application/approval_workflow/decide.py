@@ -24,7 +24,8 @@ from paimon.application.approval_workflow.store import (
     lock_ticket,
     save_outcome,
 )
-from paimon.application.common.signed_action import NonceUsed, SignedAction, SigningRules, verify_signed_action
+from paimon.application.common.signed_action import NonceUsed, SignedAction, verify_signed_action
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.identity.permissions import require_permission
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
 from paimon.domain.approval.vote import redemption_decision, redemption_decision_document

@@ -5,17 +5,15 @@ use case  builds the document again from what will happen, and has the signature
 store     keeps the evidence beside the action: enough to check it without this system
 """
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
-from paimon.domain.kernel.chain import Address, Hash32, checksum
-from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope, require_valid_expiry
+from paimon.application.common.signing_rules import SigningRules
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.eip712 import SignatureTerms, require_valid_expiry
 from paimon.errors import Conflict, Forbidden
 from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
-
-_NONCE_BYTES: Final = 32
 
 
 class NonceUsed(Conflict):
@@ -26,19 +24,6 @@ class NonceUsed(Conflict):
 
 class SignerMismatch(Forbidden):
     """The signature was made by another wallet than the signed-in one, or over another document."""
-
-
-@dataclass(frozen=True, slots=True)
-class SigningRules:
-    """Where a signature counts, and how far ahead its expiry may be."""
-
-    scope: SigningScope
-    ttl_seconds_max: int
-
-    def new_terms(self, now: datetime) -> SignatureTerms:
-        """Return a fresh nonce with the latest expiry that is accepted."""
-        expires_at = now.replace(microsecond=0) + timedelta(seconds=self.ttl_seconds_max)
-        return SignatureTerms(Hash32(secrets.token_bytes(_NONCE_BYTES)), expires_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from paimon.application.transactions.queries import WalletSummary
 from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.operations.health import ComponentHealth, HealthStatus, status_by_limits, worst_status
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.domain.transaction.intent import Intent
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
@@ -117,6 +118,18 @@ def endpoints_health(endpoints: Sequence[EndpointReport], faults: Sequence[Endpo
     return ComponentHealth("endpoints", HealthStatus.OK if is_ok else HealthStatus.DEGRADED, summary, details)
 
 
+def worker_health(served: Mapping[str, str] | ProbeFailure) -> ComponentHealth:
+    """Judge the workers by the queues that they report to serve: what waits in any other queue is not done."""
+    if isinstance(served, ProbeFailure):
+        return ComponentHealth("worker", HealthStatus.DOWN, "unknown while Redis does not answer")
+    if not served:
+        return ComponentHealth("worker", HealthStatus.DOWN, "no worker is running, or none reaches Redis")
+    details = {"queues": dict(served)}
+    if unserved := [queue.value for queue in OutboxPriority if queue not in served]:
+        return ComponentHealth("worker", HealthStatus.DOWN, f"no worker serves {', '.join(unserved)}", details)
+    return ComponentHealth("worker", HealthStatus.OK, "running, every queue is served", details)
+
+
 def _endpoint(endpoint: EndpointReport) -> dict[str, Any]:
     return {
         "name": endpoint.name,
@@ -174,9 +187,10 @@ def _listener(facts: DatabaseFacts, chain_heads: ChainHeads | ProbeFailure, limi
     Chain time is compared with chain time, and the database's time with its own.
     """
     lease, recorded = _lease(LISTENER, facts.figures), facts.figures.recorded
+    is_running = lease.status is HealthStatus.OK
     if recorded is None:
         status = worst_status(lease.status, HealthStatus.DEGRADED)
-        return ComponentHealth(LISTENER, status, "no block is recorded yet", lease.details)
+        return ComponentHealth(LISTENER, status, "no block is recorded yet" if is_running else lease.summary, lease.details)
     details = dict(lease.details) | _recorded_block(recorded, facts.figures)
     if (halt := facts.halt) is not None:
         summary = f"HALTED: {halt.finding.observed}, and is {halt.finding.expected}; `paimon recover` shows what to do"
@@ -186,12 +200,13 @@ def _listener(facts: DatabaseFacts, chain_heads: ChainHeads | ProbeFailure, limi
         return ComponentHealth(LISTENER, HealthStatus.DOWN, summary, details | _risk_event(chain_behind))
     if isinstance(chain_heads, ProbeFailure):
         status = worst_status(lease.status, HealthStatus.DEGRADED)
-        return ComponentHealth(LISTENER, status, "its lag is unknown while the node does not answer", details)
+        summary = "its lag is unknown while the node does not answer" if is_running else lease.summary
+        return ComponentHealth(LISTENER, status, summary, details)
     lag_blocks = max(chain_heads.final.number - recorded.number, 0)
     lag_seconds = max((chain_heads.final.timestamp - recorded.timestamp).total_seconds(), 0)
     details |= {"lag_blocks": lag_blocks, "lag_seconds": lag_seconds}
     lag = status_by_limits(lag_seconds, warning=limits.lag_warning_seconds, critical=limits.lag_critical_seconds)
-    summary = lease.summary if lease.status is not HealthStatus.OK else f"{lag_blocks} blocks behind the final one"
+    summary = f"{lag_blocks} blocks behind the final one" if is_running else lease.summary
     return ComponentHealth(LISTENER, worst_status(lease.status, lag), summary, details)
 
 

@@ -5,7 +5,7 @@ database is one snapshot.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from paimon.application.event_listener.fetch.queries import read_proof_summary
 from paimon.application.event_listener.ingest.chain_behind import find_chain_behind
 from paimon.application.event_listener.ingest.halt import find_halt
 from paimon.application.event_listener.ingest.queries import measure_block_time
-from paimon.application.monitoring.chain import read_chain_heads
+from paimon.application.monitoring.chain import ChainHeads, read_chain_heads
 from paimon.application.monitoring.component_health import (
     DatabaseFacts,
     ProbeFailure,
@@ -26,6 +26,7 @@ from paimon.application.monitoring.component_health import (
     node_health,
     redis_content_health,
     signer_health,
+    worker_health,
 )
 from paimon.application.monitoring.queries import (
     DatabaseError,
@@ -37,12 +38,13 @@ from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import Address
 from paimon.domain.operations.health import ComponentHealth, HealthStatus, overall_status
+from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
-from paimon.infrastructure.cache import endpoints
+from paimon.infrastructure.cache import endpoints, workers
 from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
 from paimon.infrastructure.cache.availability import describe_failure as describe_redis_failure
 from paimon.infrastructure.cache.availability import require_writable
@@ -62,11 +64,30 @@ _FAILURES: Final = (DatabaseError, RedisError, RpcUnavailable, RpcError, SignerU
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """What the components answered, for operators.
+
+    `errors` are the first lines of what unavailable components raised, by name. They may name servers, and the report is open
+    to anyone.
+    """
+
+    facts: DatabaseFacts | ProbeFailure
+    chain_heads: ChainHeads | ProbeFailure
+    endpoint_states: Sequence[EndpointReport] | ProbeFailure
+    errors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthReport:
-    """Health of the whole system and of each component."""
+    """Health of the whole system and of each component, and what it was judged from."""
 
     status: HealthStatus
     components: list[ComponentHealth]
+    probed: Probed
+
+    @property
+    def problems(self) -> list[ComponentHealth]:
+        return [component for component in self.components if component.status is not HealthStatus.OK]
 
 
 async def check_health(
@@ -82,36 +103,43 @@ async def check_health(
     others: Sequence[ComponentHealth] = (),
 ) -> HealthReport:
     """Probe and judge every component, and the whole system; `others` are components that the caller judged."""
+    errors: dict[str, str] = {}
 
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
-        return _probe(name, question, timeout_seconds=limits.check_timeout_seconds)
+        return _probe(name, question, timeout_seconds=limits.check_timeout_seconds, errors=errors)
 
-    facts, database_write, endpoint_states, redis_write, chain_heads, keys = await asyncio.gather(
-        probe("database", _read_facts(database)),
-        probe("database", database.require_writable()),
-        probe("redis", endpoints.load_endpoint_states(redis)),
-        probe("redis", require_writable(redis.client)),
-        probe("node", read_chain_heads(rpc, chain)),
-        probe("signer", signer.health()),
+    (facts, endpoint_states, served_queues, chain_heads, keys), (database_write, redis_write) = await asyncio.gather(
+        asyncio.gather(
+            probe("database", _read_facts(database)),
+            probe("redis", endpoints.load_endpoint_states(redis)),
+            probe("redis", workers.load_served(redis, tuple(OutboxPriority))),
+            probe("node", read_chain_heads(rpc, chain)),
+            probe("signer", signer.health()),
+        ),
+        asyncio.gather(
+            probe("database", database.require_writable()),
+            probe("redis", require_writable(redis.client)),
+        ),
     )
     components = [
         availability("database", facts, database_write),
         availability("redis", endpoint_states, redis_write),
         node_health(chain_heads, facts),
         _endpoints(endpoint_states, facts),
+        worker_health(served_queues),
         *database_components(facts, chain_heads, limits, low_balance_wei),
         signer_health(keys, wallets),
         redis_content_health(redis.refusals.recent()),
         *others,
     ]
-    return HealthReport(overall_status(components), components)
+    return HealthReport(overall_status(components), components, Probed(facts, chain_heads, endpoint_states, errors))
 
 
 async def find_unready(*, database: Database, redis: AuthenticatedRedis, timeout_seconds: float) -> list[ComponentHealth]:
     """Return the components that keep this process from serving requests: the database or Redis, and why."""
 
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
-        return _probe(name, question, timeout_seconds=timeout_seconds)
+        return _probe(name, question, timeout_seconds=timeout_seconds, errors={})
 
     database_read, database_write, redis_read, redis_write = await asyncio.gather(
         probe("database", database.find(DATABASE_NOW)),
@@ -123,12 +151,16 @@ async def find_unready(*, database: Database, redis: AuthenticatedRedis, timeout
     return [component for component in components if component.status is not HealthStatus.OK]
 
 
-async def _probe(name: str, question: Awaitable[Answer], *, timeout_seconds: float) -> Answer | ProbeFailure:
+async def _probe(
+    name: str, question: Awaitable[Answer], *, timeout_seconds: float, errors: dict[str, str]
+) -> Answer | ProbeFailure:
     try:
         async with asyncio.timeout(timeout_seconds):
             return await question
     except _FAILURES as error:
-        log.warning("health.component_unavailable", component=name, reason=f"{type(error).__name__}: {error}"[:300])
+        text = f"{type(error).__name__}: {error}"
+        log.warning("health.component_unavailable", component=name, reason=text[:300])
+        errors.setdefault(name, text.splitlines()[0][:300])
         return ProbeFailure(_reason(error, timeout_seconds))
     except Exception as error:
         log.error("health.probe_failed", component=name, exc_info=error)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import structlog
 
-from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
+from paimon.application.common.signed_action import SignedAction, verify_signed_action
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.identity.permissions import require_permission
 from paimon.application.quarantine.queries import RecordedDecision, recorded_decision
 from paimon.application.quarantine.store import (

@@ -49,7 +49,7 @@ COMMANDS: Final = (
     CommandEntry("users", "Add and list the users who may sign in.", "paimon.gateway.cli.users"),
     CommandEntry(
         "status",
-        "Show blocks, endpoints, leases, queue, wallets, NAV and the last reconciliation.",
+        "Show what works and what does not: services, processes, queues, wallets, NAV.",
         "paimon.gateway.cli.status",
     ),
     CommandEntry("tx", "Show wallets and intents; speed up, cancel or retry an intent; submit plans.", "paimon.gateway.cli.tx"),

@@ -1,97 +1,175 @@
-"""`paimon status`: show the state of the system on one screen."""
+"""`paimon status`: show the state of the system on one screen, also while a part of it is away."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import typer
-from redis.exceptions import RedisError
 
 from paimon.application.common.formatting import display
-from paimon.application.event_listener.fetch.queries import BlockSpan, ProofSummary, read_proof_summary
-from paimon.application.event_listener.ingest.chain_behind import find_chain_behind
-from paimon.application.event_listener.ingest.halt import find_halt
-from paimon.application.event_listener.ingest.queries import measure_block_time
+from paimon.application.event_listener.fetch.queries import BlockSpan, ProofSummary
 from paimon.application.event_listener.record.queries import ProcessingStats, read_recent_processing
-from paimon.application.monitoring.chain import ChainHeads, read_chain_heads
-from paimon.application.monitoring.figures import (
-    LastReconciliation,
-    LeaseFigures,
-    QueueDepth,
-    SystemFigures,
-)
-from paimon.application.monitoring.queries import query_figures
+from paimon.application.monitoring.chain import ChainHeads
+from paimon.application.monitoring.component_health import DatabaseFacts, ProbeFailure
+from paimon.application.monitoring.figures import LastReconciliation, LeaseFigures, QueueDepth, SystemFigures
+from paimon.application.monitoring.health import HealthReport, Probed, check_health
+from paimon.application.monitoring.queries import DatabaseError
 from paimon.application.monitoring.store import RetentionRun, list_retention_runs
 from paimon.application.nav.store import NavPoint, find_newest_nav_point
-from paimon.application.transactions.queries import list_wallets
-from paimon.composition import AppContext, open_app_context, require_ready
+from paimon.composition import AppContext, open_app_context
 from paimon.domain.chain.range_proof import RangeProof
+from paimon.domain.operations.health import HealthStatus
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.json_output import AsJson, print_json
 from paimon.gateway.cli.process import exit_on_error
-from paimon.gateway.cli.tx import wallet_line
+from paimon.gateway.cli.wallet_line import wallet_line
+from paimon.gateway.rest.views.system import HealthView
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
-from paimon.infrastructure.cache import endpoints
-from paimon.infrastructure.keys.client import SignerUnavailable
-from paimon.infrastructure.timeseries.apply import find_edition
+from paimon.infrastructure.database import version
+from paimon.infrastructure.observability.logging import configure_logging
+from paimon.infrastructure.timeseries.apply import Edition, find_edition
 from paimon.settings import Settings, load_settings
 
 app = CommandApp()
 
 _RECENT: Final = timedelta(minutes=5)
 
+_SETTINGS: Final = {
+    "database": "PAIMON_DATABASE__URL",
+    "redis": "PAIMON_REDIS__URL",
+    "node": "PAIMON_CHAIN__RPC_URL",
+    "signer": "PAIMON_SIGNER__SOCKET",
+}
+"""The setting that says where a service is, for those that do not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What only this command reads of the database, beside the health report."""
+
+    nav_point: NavPoint | None
+    processing: ProcessingStats
+    edition: Edition
+    retention_runs: Sequence[RetentionRun]
+
 
 @app.command()
-def status(context: typer.Context) -> None:
-    """Show blocks, endpoints, leases, queue, wallets, NAV and the last reconciliation."""
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what works and what does not: services, processes, queues, wallets, NAV.
+
+    The first line is the verdict. A service that does not answer takes only its own figures from the screen. Exit with 1 when
+    any component is not OK.
+    """
     with exit_on_error():
-        for name, value in asyncio.run(_status(load_settings(context.obj))).items():
-            print(f"{name:<26} {value}")
+        settings = load_settings(context.obj)
+        configure_logging(process="status", level="error", json_lines=False)  # what is away is on the screen
+        report, records = asyncio.run(_read_status(settings))
+    if as_json:
+        print_json({**HealthView.of(report).model_dump(mode="json", by_alias=True), "errors": dict(report.probed.errors)})
+    else:
+        print("\n".join(_screen(settings, report, records)))
+    raise typer.Exit(0 if report.status is HealthStatus.OK else 1)
 
 
-async def _status(settings: Settings) -> dict[str, Any]:
+async def _read_status(settings: Settings) -> tuple[HealthReport, Records | None]:
+    """Raises the errors of `version.require_current`: figures of another version's tables cannot be read."""
     async with open_app_context(settings, process="status") as app_context:
-        await require_ready(app_context)
-        heads = await read_chain_heads(app_context.rpc, app_context.chain)
-        async with app_context.database.read() as session:
-            figures = await query_figures(session)
-            nav_point = await find_newest_nav_point(session)
-            processing = await read_recent_processing(session, _RECENT)
-            proof = await read_proof_summary(session)
-            block_time = await measure_block_time(session)
-            halt = await find_halt(session)
-            chain_behind = await find_chain_behind(session)
-            edition = await find_edition(session)
-            retention_runs = await list_retention_runs(session)
-            wallets = await list_wallets(session)
-        return {
-            "chain": f"{settings.chain.chain_id} at {app_context.rpc.endpoint}",
-            **await _endpoints(app_context),
-            "head / final": _heads(heads),
-            "recorded": _recorded(figures, heads),
-            **_listener_warnings(halt, chain_behind),
-            "block time": str(block_time) if block_time else "not measured yet",
-            "processing": _processing(processing),
-            **_proof(proof),
-            **{f"lease {lease.name}": _lease(lease) for lease in figures.leases.values()},
-            **{f"outbox {queue.priority}": _depth(queue) for queue in figures.outbox if queue.depth},
-            "outbox": f"{figures.depth} due, {figures.dead_lettered} dead-lettered (paimon outbox dead-letters)",
-            "quarantine": f"{figures.quarantined} logs quarantined, {figures.skipped} skipped (paimon quarantine)",
-            "risk events": ", ".join(f"{count} {severity.lower()}" for severity, count in figures.risk.items()),
-            "open intents": sum(figures.intents.values()),
-            "overdue tickets": figures.tickets_overdue,
-            **{
-                f"wallet {wallet.name}": wallet_line(wallet, settings.sending.low_balance_wei, figures.now)
-                for wallet in wallets
-            },
-            "signer": await _signer(app_context),
-            "official NAV": _official_nav(nav_point),
-            "reconciliation": _reconciliation(figures.reconciliation),
-            "time series": edition.value,
-            **_retention(retention_runs),
+        limits = settings.health
+        await _require_current_if_available(app_context, timeout_seconds=limits.check_timeout_seconds)
+        report = await check_health(
+            database=app_context.database,
+            redis=app_context.redis,
+            rpc=app_context.rpc,
+            chain=app_context.chain,
+            signer=app_context.signer,
+            wallets=tuple(settings.sending.sending_keys()),
+            limits=limits,
+            low_balance_wei=settings.sending.low_balance_wei,
+        )
+        if isinstance(report.probed.facts, ProbeFailure):
+            return report, None
+        return report, await _read_records(app_context, timeout_seconds=limits.check_timeout_seconds)
+
+
+async def _require_current_if_available(app_context: AppContext, *, timeout_seconds: float) -> None:
+    with suppress(DatabaseError, TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await version.require_current(app_context.database.engine)
+
+
+async def _read_records(app_context: AppContext, *, timeout_seconds: float) -> Records | None:
+    with suppress(DatabaseError, TimeoutError):
+        async with asyncio.timeout(timeout_seconds), app_context.database.read() as session:
+            return Records(
+                nav_point=await find_newest_nav_point(session),
+                processing=await read_recent_processing(session, _RECENT),
+                edition=await find_edition(session),
+                retention_runs=await list_retention_runs(session),
+            )
+    return None
+
+
+def _screen(settings: Settings, report: HealthReport, records: Records | None) -> Iterator[str]:
+    yield _verdict(report)
+    yield ""
+    for component in report.components:
+        yield f"{component.name:<14} {component.status:<9} {component.summary}"
+        if (error := report.probed.errors.get(component.name)) is not None:
+            yield f"{'':<24} {error} ({_SETTINGS[component.name]})"
+    yield ""
+    for name, value in _details(settings, report.probed, records).items():
+        yield f"{name:<26} {value}"
+
+
+def _verdict(report: HealthReport) -> str:
+    if not (problems := [component.name for component in report.components if component.status is not HealthStatus.OK]):
+        return f"{report.status}: every component works"
+    return f"{report.status}: {len(problems)} of {len(report.components)} components need attention: {', '.join(problems)}"
+
+
+def _details(settings: Settings, probed: Probed, records: Records | None) -> dict[str, Any]:
+    """Return the rows below the components, without those whose service does not answer."""
+    rows: dict[str, Any] = {"chain": settings.chain.chain_id, **_endpoints(probed.endpoint_states)}
+    heads, facts = probed.chain_heads, probed.facts
+    if isinstance(heads, ChainHeads):
+        rows["head / final"] = _heads(heads)
+    if isinstance(facts, DatabaseFacts):
+        rows |= _facts(settings, facts, heads)
+    if records is not None:
+        rows |= {
+            "processing": _processing(records.processing),
+            "official NAV": _official_nav(records.nav_point),
+            "time series": records.edition.value,
+            **_retention(records.retention_runs),
         }
+    return rows
+
+
+def _facts(settings: Settings, facts: DatabaseFacts, heads: ChainHeads | ProbeFailure) -> dict[str, Any]:
+    figures = facts.figures
+    return {
+        "recorded": _recorded(figures, heads),
+        **_listener_warnings(facts.halt, facts.chain_behind),
+        "block time": str(facts.block_time) if facts.block_time else "not measured yet",
+        **_proof(facts.proof),
+        **{f"lease {lease.name}": _lease(lease) for lease in figures.leases.values()},
+        **{f"outbox {queue.priority}": _depth(queue) for queue in figures.outbox if queue.depth},
+        "outbox": f"{figures.depth} due, {figures.dead_lettered} dead-lettered (paimon outbox dead-letters)",
+        "quarantine": f"{figures.quarantined} logs quarantined, {figures.skipped} skipped (paimon quarantine)",
+        "risk events": ", ".join(f"{count} {severity.lower()}" for severity, count in figures.risk.items()),
+        "open intents": sum(figures.intents.values()),
+        "overdue tickets": figures.tickets_overdue,
+        **{
+            f"wallet {wallet.name}": wallet_line(wallet, settings.sending.low_balance_wei, figures.now)
+            for wallet in facts.wallets
+        },
+        "reconciliation": _reconciliation(figures.reconciliation),
+    }
 
 
 def _heads(heads: ChainHeads) -> str:
@@ -153,12 +231,10 @@ def _span(span: BlockSpan) -> str:
     return f"{span.blocks} blocks, from {span.first} to {span.last}"
 
 
-async def _endpoints(app_context: AppContext) -> dict[str, str]:
+def _endpoints(reports: Sequence[EndpointReport] | ProbeFailure) -> dict[str, str]:
     """Show the endpoints as the listener reports them; this process has hardly asked them anything."""
-    try:
-        reports = await endpoints.load_endpoint_states(app_context.redis)
-    except RedisError as error:
-        return {"endpoints": f"unknown, Redis does not answer: {type(error).__name__}"}
+    if isinstance(reports, ProbeFailure):
+        return {"endpoints": "unknown while Redis does not answer"}
     if not reports:
         return {"endpoints": "unknown, no listener reports them"}
     return {f"endpoint {report.name}": _endpoint(report) for report in reports}
@@ -182,9 +258,11 @@ def _retention(runs: Iterable[RetentionRun]) -> dict[str, str]:
     }
 
 
-def _recorded(figures: SystemFigures, heads: ChainHeads) -> str:
+def _recorded(figures: SystemFigures, heads: ChainHeads | ProbeFailure) -> str:
     if (recorded := figures.recorded) is None:
         return "nothing yet"
+    if isinstance(heads, ProbeFailure):
+        return str(recorded.number)
     seconds = max((heads.final.timestamp - recorded.timestamp).total_seconds(), 0)
     return f"{recorded.number} ({max(heads.final.number - recorded.number, 0)} blocks, {seconds:g} s behind final)"
 
@@ -195,11 +273,3 @@ def _lease(lease: LeaseFigures) -> str:
 
 def _depth(queue: QueueDepth) -> str:
     return f"{queue.depth} due, the oldest for {queue.age_seconds:.0f} s"
-
-
-async def _signer(app_context: AppContext) -> str:
-    try:
-        health = await app_context.signer.health()
-    except SignerUnavailable as error:
-        return f"DOWN: {error}"
-    return f"serves {', '.join(key['name'] for key in health['keys'])}"

@@ -9,14 +9,13 @@ paimon tx plan preview | submit | list | show …        plans (tx_plans.py)
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from paimon.application.common.formatting import display
 from paimon.application.transactions.operator.queries import IntentFilter, get_intent, list_intents
-from paimon.application.transactions.queries import WalletSummary, list_wallets
+from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import IntentWithAttempts
@@ -27,15 +26,14 @@ from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import format_age
 from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
+from paimon.gateway.cli.wallet_line import wallet_line
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
-from paimon.settings import LowBalanceSettings, Settings, load_settings
+from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Show wallets and intents; speed up, cancel or retry an intent; submit plans.")
 app.add_typer(tx_actions.app)
 app.add_typer(tx_plans.app, name="plan")
-
-_COIN_DECIMALS: Final = 18
 
 
 @app.callback(invoke_without_command=True)
@@ -70,29 +68,6 @@ async def _list_intents(settings: Settings, list_filter: ListFilter) -> list[str
         list_filter.title(intents.total),
         *(line for intent in intents.items for line in _intent_lines(intent, now)),
     ]
-
-
-def wallet_line(wallet: WalletSummary, low_balance_wei: LowBalanceSettings, now: datetime) -> str:
-    """Return `next nonce 7 (6 used, 5 final), in flight 6, gas 1.25, seen 4 s ago`, then the warnings in capitals."""
-    parts = [f"next nonce {wallet.next_nonce}"]
-    warnings = []
-    if (account_state := wallet.account_state) is not None:
-        parts[0] += f" ({account_state.latest_nonce} used, {account_state.final_nonce} final)"
-        if wallet.in_flight_nonces:
-            parts.append(f"in flight {', '.join(map(str, wallet.in_flight_nonces))}")
-        balance = display(account_state.balance_wei, _COIN_DECIMALS)
-        parts.append(f"gas {balance}, seen {format_age(now - account_state.at)} ago")
-        if account_state.balance_wei < (least := low_balance_wei.for_wallet(wallet.name)):
-            warnings.append(f"LOW GAS: should have {display(least, _COIN_DECIMALS)}")
-    else:
-        parts.append("never seen on chain")
-    if wallet.missing_nonces:
-        warnings.append(f"GAP: no transaction for nonce {', '.join(map(str, wallet.missing_nonces))}")
-    if wallet.last_error:
-        warnings.append(f"FAILING for {format_age(now - wallet.last_error.at)}: {wallet.last_error.message}")
-    if wallet.fault:
-        warnings.append(f"FAULT: {wallet.fault}")
-    return ", ".join([*parts, *warnings])
 
 
 def _intent_lines(intent: IntentWithAttempts, now: datetime) -> Iterator[str]:

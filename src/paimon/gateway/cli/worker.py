@@ -20,12 +20,13 @@ def worker(
     queues: Annotated[str, typer.Option(help="The queues to serve, separated by commas.")] = ",".join(OutboxPriority),
 ) -> None:
     """Relay the outbox, handle its messages, run the jobs and drive the wallets."""
-    unknown = set(queues.split(",")) - set(OutboxPriority)
-    if unknown:
+    served = list(dict.fromkeys(queues.split(",")))
+    if unknown := set(served) - set(OutboxPriority):
         exit_with_message(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
     with exit_on_error():
         settings = settings_for(context, "worker")
         asyncio.run(check_ready(settings, process="worker"))
-        exit_code = run_worker(create_worker(settings), queues=queues, concurrency=settings.queue.worker_concurrency)
+        celery = create_worker(settings, queues=served)
+        exit_code = run_worker(celery, queues=served, concurrency=settings.queue.worker_concurrency)
     if exit_code != 0:
         exit_with_message("the worker ended by itself")

@@ -4,13 +4,14 @@ Every task is safe to run twice and safe to lose: the outbox row, the intent or 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import structlog
 from celery import Celery, signals
 from celery.exceptions import OperationalError
 from celery.worker import state
+from redis.exceptions import NoPermissionError, RedisError
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
@@ -34,8 +35,9 @@ from paimon.gateway.tasks.service_faults import first_line, unavailable_service
 from paimon.gateway.views.live_messages import live_document
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
-from paimon.infrastructure.cache import live
+from paimon.infrastructure.cache import live, workers
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.leadership import lease_owner_name
 from paimon.infrastructure.observability.outages import Outages
 from paimon.infrastructure.queue.handler import handle
 from paimon.infrastructure.queue.relay import PublishFailed, relay_forever
@@ -76,7 +78,7 @@ def create_celery(settings: Settings) -> Celery:
     return app
 
 
-def create_worker(settings: Settings) -> Celery:
+def create_worker(settings: Settings, *, queues: Sequence[str]) -> Celery:
     """Create the application with its tasks, and a runtime in each child process after the fork."""
     app = create_celery(settings)
     runtime = WorkerRuntime(settings)
@@ -85,7 +87,7 @@ def create_worker(settings: Settings) -> Celery:
     signals.setup_logging.connect(_keep_logging, weak=False)
 
     def start(**_: object) -> None:
-        runtime.start(lambda context: _relay(app, context))
+        runtime.start(lambda context: _relay(app, context), lambda context: _report_served(context, queues))
 
     def stop(**_: object) -> None:
         runtime.stop()
@@ -97,12 +99,12 @@ def create_worker(settings: Settings) -> Celery:
     return app
 
 
-def run_worker(app: Celery, *, queues: str, concurrency: int) -> int:
+def run_worker(app: Celery, *, queues: Sequence[str], concurrency: int) -> int:
     """Run the worker until a signal ends it, and return its exit code: 0 only after a signal."""
     worker = app.Worker(
         pool="prefork",
         concurrency=concurrency,
-        queues=queues,
+        queues=list(queues),
         loglevel="WARNING",
         quiet=True,
         without_gossip=True,
@@ -161,6 +163,20 @@ async def _relay(app: Celery, context: AppContext) -> None:
         republish_seconds=queue.republish_seconds,
         poll_seconds=queue.relay_poll_seconds,
     )
+
+
+async def _report_served(context: AppContext, queues: Sequence[str]) -> None:
+    """Report that this process lives and which queues it serves, until cancelled."""
+    owner, outages = lease_owner_name(), Outages()
+    while True:
+        try:
+            await workers.report_served(context.redis, queues, by=owner)
+            outages.record_success("report")
+        except NoPermissionError as error:  # any other error spoils the taking of tasks too, which logs the outage
+            outages.record_failure("redis", first_line(error), task="report")
+        except RedisError:
+            pass
+        await asyncio.sleep(workers.REPORT_SECONDS)
 
 
 async def _handle(context: AppContext, message_id: int) -> None:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from paimon.application.common.signed_action import SignedAction, SigningRules, verify_signed_action
+from paimon.application.common.signed_action import SignedAction, verify_signed_action
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import DRIVE_WALLET
 from paimon.application.transactions.operator.queries import RecordedAction, get_intent, get_wallet

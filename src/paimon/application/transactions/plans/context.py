@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from paimon.application.common.signed_action import SigningRules
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.transaction.safe_transaction import SafeName

@@ -1,0 +1,24 @@
+"""The rules of signed actions that are not about a signature: apart, so that reading them loads no cryptography."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
+
+_NONCE_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRules:
+    """Where a signature counts, and how far ahead its expiry may be."""
+
+    scope: SigningScope
+    ttl_seconds_max: int
+
+    def new_terms(self, now: datetime) -> SignatureTerms:
+        """Return a fresh nonce with the latest expiry that is accepted."""
+        expires_at = now.replace(microsecond=0) + timedelta(seconds=self.ttl_seconds_max)
+        return SignatureTerms(Hash32(secrets.token_bytes(_NONCE_BYTES)), expires_at)
