@@ -1,6 +1,6 @@
 """Base of the settings: the group class, the error, and the types of addresses and secret URLs."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
@@ -12,8 +12,15 @@ class SettingsError(StartupError):
     """A setting is missing or wrong; the message names the variable and what it should hold."""
 
 
+_RESERVED_MAX: Final = 0xFFFF
+"""EIP-1352 reserves the addresses up to here for precompiles, so none is a wallet or a contract."""
+
+
 def _address(value: object) -> Address:
-    return Address(value) if isinstance(value, bytes) else parse_address(str(value))
+    address = Address(value) if isinstance(value, bytes) else parse_address(str(value))
+    if int.from_bytes(address) <= _RESERVED_MAX:
+        raise ValueError(f"{checksum(address)} is reserved for precompiles (the examples have such addresses): name your own")
+    return address
 
 
 ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(checksum)]

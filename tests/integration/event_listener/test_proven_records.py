@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
+from structlog.testing import capture_logs
 from tests.support.chain.fund import TestFund
 from tests.support.faults.byzantine_node import ByzantineNode, byzantine_node
 
@@ -64,7 +65,7 @@ async def record_all(listener: Listener) -> int:
 
 async def proof_summary(database: Database) -> ProofSummary:
     async with database.read() as session:
-        return await read_proof_summary(session)
+        return await read_proof_summary(session, one_endpoint=False)
 
 
 async def recorded_counts(database: Database) -> tuple[int, int]:
@@ -155,10 +156,16 @@ async def test_live_ranges_merge_into_one_receipt_proof_within_the_receipt_limit
 FAR_BEHIND: dict[str, Any] = {"strict_proof_blocks": 10, "catch_up_blocks_max": 20}
 
 
-async def test_segments_of_a_single_endpoint_are_reported_as_weakest(app_context: AppContext, fund: TestFund) -> None:
-    fund.mine(30)
-    fund.wait_until_final()
-    await record_all(listener_of(app_context, **FAR_BEHIND))
+async def test_segments_of_a_single_endpoint_are_warned_of_once_and_reported_as_weakest(
+    app_context: AppContext, fund: TestFund
+) -> None:
+    listener = listener_of(app_context, **FAR_BEHIND)
+    with capture_logs() as logs:
+        for _catch_up in range(2):
+            fund.mine(30)
+            fund.wait_until_final()
+            await record_all(listener)
+    assert [entry["level"] for entry in logs if entry["event"] == "proof.one_endpoint"] == ["chained"]
     summary = await proof_summary(app_context.database)
     assert summary.weakest is not None
     assert summary.weakest.level is ProofLevel.CHAINED

@@ -14,9 +14,12 @@ from paimon.application.event_listener.fetch.block_range import EndpointFault
 from paimon.application.event_listener.fetch.queries import BlockSpan, read_proof_summary
 from paimon.application.event_listener.fetch.store import add_proof, record_endpoint_faults
 from paimon.application.event_listener.ingest.head_monitor import HeadMonitor
+from paimon.application.monitoring.component_health import proof_health
+from paimon.application.monitoring.families import proof_families
 from paimon.composition import AppContext
 from paimon.domain.chain.endpoint_health import BreakerStatus
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
+from paimon.domain.operations.health import HealthStatus
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl, endpoint_name
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
@@ -125,6 +128,43 @@ async def age_faults(database: Database, *, hours: int) -> None:
         )
 
 
+async def chained_past(app_context: AppContext) -> None:
+    """Record a past that is chained, and newer blocks with receipts, as a catch-up with one endpoint leaves them."""
+    final = await app_context.chain.final_block(app_context.rpc)
+    async with app_context.database.write() as session:
+        await add_block(session, 11, at=final.timestamp)
+        await add_block(session, 40, at=final.timestamp)
+        await add_proof(session, RangeProof(11, 30, ProofLevel.CHAINED))
+        await add_proof(session, RangeProof(31, 40, ProofLevel.RECEIPTS))
+
+
+async def test_past_that_the_only_endpoint_chained_degrades_nothing(
+    api_client: ApiClient, cli: CliRunner, app_context: AppContext
+) -> None:
+    """It cannot be proven better, so an operator would learn to ignore the warning."""
+    await chained_past(app_context)
+    shown = await component(api_client, "proof")
+    assert (shown["status"], shown["details"]["weakest"]["level"]) == ("OK", "chained")
+    assert shown["summary"].startswith("newest receipts, weakest chained by the only endpoint: nothing contradicts it")
+    assert "nothing confirms it" in status_output(cli, app_context)
+
+
+async def test_chained_past_is_weak_once_a_second_endpoint_could_confirm_it(app_context: AppContext) -> None:
+    await chained_past(app_context)
+    endpoints_of = {1: (NodeUrl("http://a:1"),), 2: (NodeUrl("http://a:1"), NodeUrl("http://b:1"))}
+    weak, metric = {}, {}
+    for count, urls in endpoints_of.items():
+        pool = Rpc(*urls, timeout_seconds=5, attempts_max=2, chain_id=31337)
+        async with app_context.database.read() as session:
+            proof = await read_proof_summary(session, one_endpoint=pool.has_one_reader)
+        weak[count] = proof_health(proof).status
+        (metric[count],) = [
+            sample.value for family in proof_families(proof) for sample in family.samples if "by_one_endpoint" in sample.name
+        ]
+    assert weak == {1: HealthStatus.OK, 2: HealthStatus.DEGRADED}
+    assert metric == {1: 1, 2: 0}
+
+
 async def test_proof_health_lists_proven_and_unproven_blocks(
     api_client: ApiClient, cli: CliRunner, app_context: AppContext
 ) -> None:
@@ -137,7 +177,7 @@ async def test_proof_health_lists_proven_and_unproven_blocks(
         await add_proof(session, RangeProof(24, 24, ProofLevel.AGREED))
         await add_proof(session, RangeProof(25, 38, ProofLevel.RECEIPTS))
     async with app_context.database.read() as session:
-        summary = await read_proof_summary(session)
+        summary = await read_proof_summary(session, one_endpoint=False)
     assert summary.unproven == BlockSpan(11, 40, 8), "11 to 14, 21 and 22, 39 and 40"
     assert summary.levels == {
         ProofLevel.CHAINED: BlockSpan(15, 20, 6),

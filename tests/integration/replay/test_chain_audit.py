@@ -26,7 +26,7 @@ async def recorded(app_context: AppContext, fund: TestFund) -> RangeProof:
     fund.request("ines", 120_000)
     await record_all(app_context, fund)
     async with app_context.database.write() as session:
-        newest = (await read_proof_summary(session)).newest
+        newest = (await read_proof_summary(session, one_endpoint=False)).newest
     assert newest is not None
     return newest
 
@@ -54,7 +54,7 @@ async def test_audit_without_differences_raises_the_proof_to_receipts(
     assert 0 < result.blocks_with_receipts < result.blocks
     assert projection_rows(owner_url) == before
     async with app_context.database.read() as session:
-        summary = await read_proof_summary(session)
+        summary = await read_proof_summary(session, one_endpoint=False)
     assert summary.weakest == RangeProof(recorded.first, recorded.last, ProofLevel.RECEIPTS)
 
 
@@ -83,7 +83,7 @@ async def test_audit_names_differing_logs_and_keeps_their_proof_level(
     result = await audited(app_context, recorded)
     assert any(description in discrepancy for discrepancy in result.discrepancies), result.discrepancies
     async with app_context.database.read() as session:
-        summary = await read_proof_summary(session)
+        summary = await read_proof_summary(session, one_endpoint=False)
     assert summary.weakest is not None
     assert summary.weakest.level is ProofLevel.CHAINED
 

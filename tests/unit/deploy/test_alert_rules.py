@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from tests.support.assertions.alert_rules import RULES, metric_references, rules
-from tests.support.paths import DOCS
+from tests.support.paths import DOCS, ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -22,6 +22,19 @@ def test_every_alert_has_a_severity_and_a_summary() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]
         assert rule["annotations"]["summary"], rule["alert"]
+
+
+def test_every_runbook_url_leads_to_the_alerts_section_of_the_runbook() -> None:
+    """A path in the repository, after the address that an external label of Prometheus gives."""
+    headings = re.findall(r"^#+ (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+    for rule in rules():
+        prefix, _, path = rule["annotations"]["runbook_url"].partition("}}")
+        page, _, anchor = path.partition("#")
+        assert prefix == "{{ $externalLabels.paimon_docs ", rule["alert"]
+        assert ROOT / page == RUNBOOK, rule["alert"]
+        assert anchor == rule["alert"].lower(), rule["alert"]
+        assert anchor in anchors, rule["alert"]
 
 
 def test_no_alert_sums_gauges_over_processes() -> None:

@@ -1,11 +1,12 @@
 """Tests that the reference page and the example file match the settings."""
 
 import re
+from pathlib import Path
 
 import pytest
 from tests.support.paths import DOCS, ROOT
 
-from paimon.settings import load_settings
+from paimon.settings import SettingsError, load_settings
 from paimon.settings.reference import settings_reference
 
 pytestmark = pytest.mark.unit
@@ -22,9 +23,26 @@ def test_every_setting_has_a_meaning() -> None:
     assert not [variable for variable, _, meaning in rows if not meaning]
 
 
-def test_example_file_is_complete_and_valid() -> None:
-    settings = load_settings(ROOT / ".env.example")
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+
+def test_example_file_is_complete_and_valid_once_its_placeholders_are_replaced(tmp_path: Path) -> None:
+    filled = re.sub(r"0x0{39}(\d)", lambda match: "0x" + match[1] * 40, EXAMPLE)
+    (tmp_path / "env").write_text(re.sub(r"(?<=TOKEN_SECRET=).*", "k" * 32, filled))
+    settings = load_settings(tmp_path / "env")
     assert settings.chain.chain_id == 56
+
+
+def test_placeholders_of_the_example_file_are_refused() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(ROOT / ".env.example")
+    lines = str(refusal.value).splitlines()[1:]
+    refused = {line.split(":")[0].strip() for line in lines}
+    assert refused == {
+        "PAIMON_FUND__VAULT", "PAIMON_FUND__REDEMPTION_MANAGER", "PAIMON_FUND__ASSET_CONTROLLER",
+        "PAIMON_SENDING__KEEPER", "PAIMON_SENDING__APPROVER", "PAIMON_AUTH__TOKEN_SECRET",
+    }  # fmt: skip
+    assert all("your own" in line for line in lines)
 
 
 def test_example_file_names_no_unknown_setting() -> None:

@@ -1,17 +1,35 @@
-"""The example policy in `deploy/` is one that the signer takes."""
+"""The example policy in `deploy/` is one that the signer takes, once its placeholders are replaced."""
+
+import re
+from pathlib import Path
 
 import pytest
-from tests.support.paths import DEPLOY
+from tests.support.paths import DEPLOY, ROOT
 
-from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy import PolicyError, load_policy
 
 pytestmark = pytest.mark.unit
 
 
-def test_the_example_policy_is_valid(tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("signer") / "policy.toml"
+EXAMPLE = (DEPLOY / "signer" / "policy.example.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
     path.touch(mode=0o600)
-    path.write_text((DEPLOY / "signer" / "policy.example.toml").read_text(encoding="utf-8"))
+    return path
+
+
+def test_placeholders_of_the_example_are_refused(path: Path) -> None:
+    path.write_text(EXAMPLE)
+    with pytest.raises(PolicyError, match=r"contracts\.vault: .*00001 is reserved.*(?s:.*)safes\.1\.address: .*name your own"):
+        load_policy(path)
+
+
+def test_the_example_policy_is_valid(path: Path) -> None:
+    path.write_text(re.sub(r"0x0{39}(\d)", lambda match: "0x" + match[1] * 40, EXAMPLE))
     policy = load_policy(path)
     assert [key.name for key in policy.keys] == ["keeper", "approver", "hot"]
     assert [safe.name for safe in policy.safes] == ["warm", "cold"]
+    assert f"PAIMON_SIGNER__SOCKET={policy.socket}\n" in (ROOT / ".env.example").read_text(encoding="utf-8")

@@ -235,6 +235,8 @@ def proof_health(proof: ProofSummary) -> ComponentHealth:
         summary = "no block is proven yet" if unproven is None else "no block is proven"
     else:
         summary = f"newest {proof.newest.level}, weakest {proof.weakest.level}"
+    if proof.is_chained_by_one_endpoint:
+        summary = f"{summary} by the only endpoint: nothing contradicts it and nothing confirms it; see `paimon audit-chain`"
     if not proof.is_weak:
         return ComponentHealth("proof", HealthStatus.OK, summary, details)
     summary = f"{summary}: some blocks are below {PROOF_LEVEL_REQUIRED}; see `paimon audit-chain`"

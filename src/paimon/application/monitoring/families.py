@@ -187,6 +187,11 @@ def proof_families(proof: ProofSummary) -> list[Metric]:
             "proof_level", "0 none, 1 chained, 2 agreed, 3 receipts; of the newest and the weakest range.", ("range",), levels
         ),
         _single_gauge(
+            "proof_by_one_endpoint",
+            "1 where the past is chained and the settings name one endpoint that reads: it cannot be proven better.",
+            int(proof.is_chained_by_one_endpoint),
+        ),
+        _single_gauge(
             "unproven_blocks", "Blocks recorded before proofs were kept.", proof.unproven.blocks if proof.unproven else 0
         ),
         counts,

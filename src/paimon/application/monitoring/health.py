@@ -110,7 +110,7 @@ async def check_health(
 
     (facts, endpoint_states, served_queues, chain_heads, keys), (database_write, redis_write) = await asyncio.gather(
         asyncio.gather(
-            probe("database", _read_facts(database)),
+            probe("database", _read_facts(database, one_endpoint=rpc.has_one_reader)),
             probe("redis", endpoints.load_endpoint_states(redis)),
             probe("redis", workers.load_served(redis, tuple(OutboxPriority))),
             probe("node", read_chain_heads(rpc, chain)),
@@ -177,7 +177,7 @@ def _reason(error: Exception, timeout_seconds: float) -> str:
             return describe_failure(error)
 
 
-async def _read_facts(database: Database) -> DatabaseFacts:
+async def _read_facts(database: Database, *, one_endpoint: bool) -> DatabaseFacts:
     async with database.read() as session:
         return DatabaseFacts(
             figures=await query_figures(session),
@@ -186,7 +186,7 @@ async def _read_facts(database: Database) -> DatabaseFacts:
             chain_behind=await find_chain_behind(session),
             finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
             quarantined_requests=await list_quarantined_requests(session, limit=_REQUESTS_SHOWN_MAX),
-            proof=await read_proof_summary(session),
+            proof=await read_proof_summary(session, one_endpoint=one_endpoint),
             wallets=await list_wallets(session),
             intents=await list_open_intents(session, limit=_INTENTS_SHOWN_MAX),
         )

@@ -74,7 +74,7 @@ class Scraper:
     async def _read(self) -> tuple[SystemFigures, ProofSummary]:
         async with self.database.read() as session:
             await set_statement_timeout(session, self.timeout_seconds)
-            return await query_figures(session), await read_proof_summary(session)
+            return await query_figures(session), await read_proof_summary(session, one_endpoint=self.rpc.has_one_reader)
 
     async def _answer(self, source: str, question: Awaitable[Answer]) -> Answer | None:
         try:

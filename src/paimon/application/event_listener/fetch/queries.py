@@ -38,7 +38,8 @@ class ProofSummary:
     """How the recorded blocks are proven.
 
     `newest` is the newest range, and `weakest` the newest of the weakest ranges. `levels` counts the blocks at each level.
-    `unproven` blocks were recorded before proofs were kept. `reconciled_block` is the last block at which the recorded
+    `unproven` blocks were recorded before proofs were kept. `one_endpoint` says that this deployment reads from a single
+    endpoint, so that no second one can agree. `reconciled_block` is the last block at which the recorded
     state equalled the contracts' state: a log that is missing before it left no trace in any figure.
     """
 
@@ -48,11 +49,23 @@ class ProofSummary:
     unproven: BlockSpan | None
     reconciled_block: int | None
     faults: tuple[EndpointFaultCount, ...]
+    one_endpoint: bool
+
+    @property
+    def is_below_required(self) -> bool:
+        """Whether a missing log could have gone unnoticed."""
+        return self.unproven is not None or (self.weakest is not None and self.weakest.level.rank < PROOF_LEVEL_REQUIRED.rank)
+
+    @property
+    def is_chained_by_one_endpoint(self) -> bool:
+        """Whether the past is as well proven as one endpoint can prove it: chained, and not confirmed by another."""
+        is_chained = self.weakest is not None and self.weakest.level is ProofLevel.CHAINED
+        return self.one_endpoint and self.unproven is None and is_chained
 
     @property
     def is_weak(self) -> bool:
-        """Whether a missing log could have gone unnoticed."""
-        return self.unproven is not None or (self.weakest is not None and self.weakest.level.rank < PROOF_LEVEL_REQUIRED.rank)
+        """Whether the blocks are less well proven than this deployment could prove them."""
+        return self.is_below_required and not self.is_chained_by_one_endpoint
 
 
 _RANKED: Final = ", ".join(f"'{level.value}'" for level in ProofLevel)
@@ -80,8 +93,11 @@ _LAST_CLEAN_RECONCILIATION: Final = text(
 )
 
 
-async def read_proof_summary(session: ReadSession | WriteSession) -> ProofSummary:
-    """Read how the recorded blocks are proven, and the endpoints' faults, latest first."""
+async def read_proof_summary(session: ReadSession | WriteSession, *, one_endpoint: bool) -> ProofSummary:
+    """Read how the recorded blocks are proven, and the endpoints' faults, latest first.
+
+    `one_endpoint` is whether the settings name a single endpoint that reads (`Rpc.has_one_reader`).
+    """
     ranges = [RangeProof(first, last, ProofLevel(level)) for first, last, level in await session.execute(_RANGES)]
     levels = {ProofLevel(level): BlockSpan(*span) for level, *span in await session.execute(_LEVELS)}
     unproven = (await session.execute(_UNPROVEN)).one()
@@ -93,6 +109,7 @@ async def read_proof_summary(session: ReadSession | WriteSession) -> ProofSummar
         levels={level: levels[level] for level in ProofLevel if level in levels},
         unproven=None if unproven[0] is None else BlockSpan(*unproven),
         reconciled_block=reconciled_block,
+        one_endpoint=one_endpoint,
         faults=tuple(
             EndpointFaultCount(
                 endpoint=row.endpoint,

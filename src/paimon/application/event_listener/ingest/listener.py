@@ -70,6 +70,7 @@ class Listener:
     """Called while the listener catches up."""
     _range_size: int = field(init=False)
     """Blocks to fetch at once near the head."""
+    _warned_of_one_endpoint: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._range_size = self.options.batch_blocks_max
@@ -156,6 +157,7 @@ class Listener:
         - the node fails
         """
         last, started_from = final.number - self.options.strict_proof_blocks, cursor
+        self._warn_of_one_endpoint()
         catch_up = CatchUp(self.contracts, tracked, cursor.number + 1, last, self.options)
         progress = CatchUpTracker(cursor.number, last, self.report_progress)
         try:
@@ -169,6 +171,12 @@ class Listener:
         except _RETRYABLE_ERRORS as error:
             await self._report_failure(error, cursor, lease)
         return None if cursor == started_from else (cursor, tracked)
+
+    def _warn_of_one_endpoint(self) -> None:
+        """Say once that a single endpoint can only chain old blocks: the operator may want a second one before."""
+        if self.contracts.rpc.has_one_reader and not self._warned_of_one_endpoint:
+            self._warned_of_one_endpoint = True
+            log.warning("proof.one_endpoint", endpoint=self.contracts.rpc.endpoint, level=ProofLevel.CHAINED.value)
 
     async def _fetch_and_prove(self, cursor: BlockStamp, tracked: TrackedContracts, final: BlockStamp) -> Segment:
         """Fetch and prove the blocks after the cursor, with every header, as many as one transaction may hold.

@@ -26,6 +26,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
+from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.chain.rpc_error_rules import GET_LOGS, RetryAction, RpcErrorKind
 from paimon.infrastructure.blockchain.rpc.endpoint import Endpoint, EndpointFailure, NodeUrl, Request
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import (
@@ -106,6 +107,11 @@ class Rpc:
     def endpoints(self) -> list[EndpointReport]:
         """Report the state of each endpoint of the pool."""
         return [report_of(endpoint, self._chain_id) for endpoint in self._endpoints]
+
+    @property
+    def has_one_reader(self) -> bool:
+        """Whether a single endpoint of the pool reads, so that no second one can confirm what it answers."""
+        return sum(EndpointUse.READ in endpoint.uses for endpoint in self._endpoints) == 1
 
     def at_height(self, number: int) -> Self:
         """Return a view that asks only endpoints that are known to have block `number`."""
