@@ -36,6 +36,11 @@ contracts/node_modules/.ready: contracts/package-lock.json
 timescaledb: $(VENV)/.ready
 	@$(BIN)/python -m tests.support.timescaledb
 
+# As above: what generates clients of the API, and the schema of AsyncAPI documents.
+.PHONY: api-clients
+api-clients: $(VENV)/.ready
+	@$(BIN)/python -m tests.support.api_clients
+
 # Python compiles nothing itself where PYTHONDONTWRITEBYTECODE is set, and then every process pays for it at its start.
 # What has not changed since the last time is left alone: that takes a twentieth of a second.
 bytecode: $(VENV)/.ready
@@ -51,7 +56,7 @@ smoke: setup ## Take five redemptions from request to settlement and compare wit
 
 walk: smoke # the former name of `make smoke`
 
-test: setup timescaledb ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
+test: setup timescaledb api-clients ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=20 $(PYTEST_ARGS)
 	@cd contracts && npm test --silent
 
@@ -89,4 +94,5 @@ lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	  --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove what was installed and the demo's data
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .timescaledb .paimon
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .timescaledb \
+	  tests/api_clients/node_modules .api-clients .paimon
