@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # Test processes, each with a database server, a Redis and a chain of its own. With 0 pytest runs all in its own process.
 WORKERS ?= 2
 
-.PHONY: help setup bytecode demo smoke walk test unit check lint types format contracts reference lock bench clean
+.PHONY: help setup bytecode demo smoke walk test unit check lint types documents format contracts reference lock bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,7 +63,7 @@ test: setup timescaledb api-clients ## All tests: Python on real services, then 
 unit: setup ## Only the pure rules, in seconds
 	@$(BIN)/pytest -m unit $(PYTEST_ARGS)
 
-check: lint types ## Lint, spelling, architecture and types
+check: lint types documents ## Lint, spelling, architecture, types and the documents made from the code
 
 lint: setup ## ruff, codespell and import-linter
 	@$(BIN)/ruff check src tests bench
@@ -73,6 +73,10 @@ lint: setup ## ruff, codespell and import-linter
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy
+
+documents: setup ## Compare docs/reference with the code
+	@$(BIN)/pytest -q -p no:cacheprovider -k "matches_code" tests/unit/rest/test_openapi.py tests/unit/websocket/test_asyncapi.py \
+	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py
 
 format: setup ## Let ruff put the code in shape
 	@$(BIN)/ruff check --fix src tests bench
@@ -84,10 +88,11 @@ contracts: setup ## Compile the test fund again and write artifacts and ABIs
 bench: setup ## Measure; figures go to bench/results (SUITE=database for one, SUITE=replay EVENTS=1000000)
 	@$(BIN)/python -m bench $(SUITE) $(if $(EVENTS),--events $(EVENTS))
 
-reference: setup ## Write docs/reference/settings.md, database-rights.md and openapi.json from the code
+reference: setup ## Write the pages of docs/reference that are made from the code
 	@$(BIN)/python -c "from paimon.settings.reference import settings_reference as page; print(page(), end='')" > docs/reference/settings.md
 	@$(BIN)/python -c "from paimon.infrastructure.database.rights.reference import rights_reference as page; print(page(), end='')" > docs/reference/database-rights.md
 	@$(BIN)/python -c "from paimon.gateway.rest.reference import openapi_reference as page; print(page(), end='')" > docs/reference/openapi.json
+	@$(BIN)/python -c "from paimon.gateway.websocket.asyncapi import asyncapi_reference as page; print(page(), end='')" > docs/reference/asyncapi.json
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --generate-hashes --universal --python-version 3.11 \

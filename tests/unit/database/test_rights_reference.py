@@ -9,7 +9,7 @@ from paimon.infrastructure.database.rights.roles import MEANINGS, DatabaseRole, 
 pytestmark = pytest.mark.unit
 
 
-def test_committed_reference_is_that_of_the_code() -> None:
+def test_committed_reference_matches_code() -> None:
     page = (ROOT / "docs" / "reference" / "database-rights.md").read_text()
     assert page == rights_reference(), "run `make reference`"
 

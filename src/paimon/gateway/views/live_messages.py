@@ -1,13 +1,94 @@
 """JSON of live messages, by what they are about."""
 
-from typing import Any
+from typing import Any, Self
 
-from paimon.application.common.formatting import iso_z
+from pydantic import Field
+
 from paimon.application.common.live import LiveMessage
-from paimon.domain.approval.ticket import Ticket
-from paimon.domain.kernel.chain import checksum
-from paimon.domain.redemption.request import Redemption
-from paimon.domain.risk.risk_event import RiskEvent, format_owner
+from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType
+from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity, format_owner
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
+
+
+class LiveRedemptionView(ApiModel):
+    """A redemption request that was made or settled."""
+
+    request_id: BigInt
+    owner: AddressText
+    receiver: AddressText
+    shares: BigInt
+    gross_amount: BigInt
+    channel: RedemptionChannel
+    status: RedemptionStatus
+    requires_approval: bool
+    settled_net_amount: BigInt | None
+
+    @classmethod
+    def of(cls, redemption: Redemption) -> Self:
+        return cls(
+            request_id=redemption.request_id,
+            owner=redemption.owner,
+            receiver=redemption.receiver,
+            shares=redemption.shares,
+            gross_amount=redemption.gross_amount,
+            channel=redemption.channel,
+            status=redemption.status,
+            requires_approval=redemption.requires_approval,
+            settled_net_amount=redemption.settled_net_amount,
+        )
+
+
+class LiveTicketView(ApiModel):
+    """An approval ticket that was opened or closed."""
+
+    ticket_id: str
+    type: TicketType
+    request_id: BigInt
+    gross_amount: BigInt
+    status: TicketStatus
+    deadline_at: Time
+    decided_externally: bool
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Self:
+        return cls(
+            ticket_id=ticket.id,
+            type=ticket.type,
+            request_id=ticket.request_id,
+            gross_amount=ticket.gross_amount,
+            status=ticket.status,
+            deadline_at=ticket.deadline_at,
+            decided_externally=ticket.decided_externally,
+        )
+
+
+class RiskAlertView(ApiModel):
+    """A risk event that was opened, or became more severe."""
+
+    id: int | None
+    kind: RiskKind
+    subject: str
+    observed: str
+    expected: str
+    severity: Severity
+    owner: str = Field(description="a role, or the address of a person")
+    first_seen_at: Time
+    block_number: int = Field(description="the block at which both figures were read last")
+
+    @classmethod
+    def of(cls, event: RiskEvent) -> Self:
+        return cls(
+            id=event.id,
+            kind=event.finding.kind,
+            subject=event.finding.subject,
+            observed=event.finding.observed,
+            expected=event.finding.expected,
+            severity=event.finding.severity,
+            owner=format_owner(event.owner),
+            first_seen_at=event.first_seen.at,
+            block_number=event.last_seen.block,
+        )
 
 
 def live_document(message: LiveMessage) -> dict[str, Any]:
@@ -16,53 +97,16 @@ def live_document(message: LiveMessage) -> dict[str, Any]:
     Raises:
         TypeError: no view exists for this content.
     """
+    return _view(message).model_dump(mode="json", by_alias=True)
+
+
+def _view(message: LiveMessage) -> ApiModel:
     match message.content:
         case RiskEvent() as event:
-            return _risk_alert(event)
+            return RiskAlertView.of(event)
         case Redemption() as redemption:
-            return _redemption(redemption)
+            return LiveRedemptionView.of(redemption)
         case Ticket() as ticket:
-            return _ticket(ticket)
+            return LiveTicketView.of(ticket)
         case other:
             raise TypeError(f"no view of {type(other).__name__} for {message.channel}")
-
-
-def _redemption(redemption: Redemption) -> dict[str, Any]:
-    settled = redemption.settled_net_amount
-    return {
-        "requestId": str(redemption.request_id),
-        "owner": checksum(redemption.owner),
-        "receiver": checksum(redemption.receiver),
-        "shares": str(redemption.shares),
-        "grossAmount": str(redemption.gross_amount),
-        "channel": redemption.channel.value,
-        "status": redemption.status.value,
-        "requiresApproval": redemption.requires_approval,
-        "settledNetAmount": None if settled is None else str(settled),
-    }
-
-
-def _ticket(ticket: Ticket) -> dict[str, Any]:
-    return {
-        "ticketId": ticket.id,
-        "type": ticket.type.value,
-        "requestId": str(ticket.request_id),
-        "grossAmount": str(ticket.gross_amount),
-        "status": ticket.status.value,
-        "deadlineAt": iso_z(ticket.deadline_at),
-        "decidedExternally": ticket.decided_externally,
-    }
-
-
-def _risk_alert(event: RiskEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "kind": event.finding.kind.value,
-        "subject": event.finding.subject,
-        "observed": event.finding.observed,
-        "expected": event.finding.expected,
-        "severity": event.finding.severity.value,
-        "owner": format_owner(event.owner),
-        "firstSeenAt": iso_z(event.first_seen.at),
-        "blockNumber": event.last_seen.block,
-    }
