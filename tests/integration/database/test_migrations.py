@@ -15,7 +15,7 @@ from paimon.infrastructure.database import migrate, version
 from paimon.infrastructure.database.models import metadata
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_app_engine
-from paimon.infrastructure.database.version import DatabaseBehind, DatabaseTooOld, UnsupportedServer
+from paimon.infrastructure.database.version import DatabaseBehind, DatabaseTooOld
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -164,18 +164,3 @@ async def test_database_of_replaced_migrations_is_refused_with_what_to_do(
     with pytest.raises(DatabaseTooOld, match=message):
         migrate.upgrade(owner_url)
     assert catalogue(owner) == before
-
-
-async def test_too_old_server_is_refused_with_message(
-    owner_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No old server is available, so the test raises the minimum version instead."""
-    monkeypatch.setattr(version, "SERVER_VERSION_MIN", 990_000)
-    with pytest.raises(UnsupportedServer, match=r"PostgreSQL 1\d is too old; versions 16, 17 and 18 are supported"):
-        await version.require_current(database.engine)
-    with pytest.raises(UnsupportedServer):
-        migrate.upgrade(owner_url)
-
-
-def test_oldest_supported_server_is_16() -> None:
-    assert version.SERVER_VERSION_MIN == 160_000

@@ -92,7 +92,8 @@ def test_every_test_that_a_page_names_exists() -> None:
 
 
 OTHER_VARIABLES: Final = frozenset({
-    "PAIMON_ENV_FILE", "PAIMON_AUDIT_ENDPOINT", "PAIMON_DEMO_DATA", "PAIMON_DEMO_READY_SECONDS", "PAIMON_RECORD_EXAMPLES",
+    "PAIMON_ENV_FILE", "PAIMON_AUDIT_ENDPOINT", "PAIMON_DEMO_DATA", "PAIMON_DEMO_POSTGRES", "PAIMON_DEMO_READY_SECONDS",
+    "PAIMON_RECORD_EXAMPLES",
 })  # fmt: skip
 """Variables of the command line, the demo and the tests, which are no settings."""
 

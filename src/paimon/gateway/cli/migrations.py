@@ -33,7 +33,7 @@ def grant_roles(settings: Settings, *, revoke_from: Sequence[str] = ()) -> list[
     """Grant every role its rights again, take all from other roles, and return the roles that do not exist.
 
     Raises:
-        MigrationError, DatabaseBehind, DatabaseAhead, DatabaseTooOld.
+        MigrationError, UnsupportedServer, DatabaseBehind, DatabaseAhead, DatabaseTooOld.
     """
     with _explain_failures():
         return migrate.grant_roles(owner_url(settings), role_prefix=settings.database.role_prefix, revoke_from=revoke_from)

@@ -12,7 +12,8 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import address_argument, exit_on_error
-from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.resources import explain_unreachable, opened_database
+from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Add and list the users who may sign in.", no_args_is_help=True)
@@ -43,8 +44,10 @@ def list_command(context: typer.Context) -> None:
 async def _add(settings: Settings, wallet: Address, role: UserRole, name: str) -> None:
     database = open_users_database(settings)
     try:
-        async with database.write() as session:
-            await seed_user(session, wallet, role, name)
+        with explain_unreachable():
+            await version.require_current(database.engine)
+            async with database.write() as session:
+                await seed_user(session, wallet, role, name)
     finally:
         await database.close()
 

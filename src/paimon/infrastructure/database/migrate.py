@@ -66,9 +66,10 @@ def grant_roles(owner_url: str, *, role_prefix: str = _ROLE_PREFIX, revoke_from:
     """Give every role exactly its rights in a database of this version, and return the roles that do not exist.
 
     Raises:
-        DatabaseBehind, DatabaseAhead, DatabaseTooOld.
+        UnsupportedServer, DatabaseBehind, DatabaseAhead, DatabaseTooOld.
     """
     with _owner_transaction(owner_url) as connection:
+        require_server(connection)
         require_head(current_revision(connection))
         return apply_rights(connection, prefix=role_prefix, revoke_from=revoke_from)
 

@@ -3,6 +3,7 @@
 Every process makes this check at its start. It does not import Alembic, which would take a tenth of the start's time.
 """
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.errors import StartupError
 
-SERVER_VERSION_MIN: Final = 160_000
+SUPPORTED_MAJORS: Final = (16, 17, 18)
+"""The major versions of PostgreSQL that the tests run on. A newer one is not refused."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -40,7 +42,13 @@ class DatabaseTooOld(StartupError):
 
 
 class UnsupportedServer(StartupError):
-    """The PostgreSQL server is older than the supported versions."""
+    """The PostgreSQL server is older than the supported versions. The message names both."""
+
+    def __init__(self, found: str) -> None:
+        *others, newest = (str(major) for major in SUPPORTED_MAJORS)
+        super().__init__(
+            f"the server is PostgreSQL {found}, which is too old; versions {', '.join(others)} and {newest} are supported"
+        )
 
 
 def shipped_revisions() -> list[str]:
@@ -53,11 +61,16 @@ def head_revision() -> str:
     return shipped_revisions()[-1]
 
 
+def require_supported(server_version: str) -> None:
+    """Check a server's version as it states it, such as `15.14 (Debian 15.14-0+deb12u1)`. Raises UnsupportedServer."""
+    major = re.match(r"\d+", server_version)
+    if major is None or int(major[0]) < SUPPORTED_MAJORS[0]:
+        raise UnsupportedServer(server_version)
+
+
 def require_server(connection: Connection) -> None:
     """Check the server's version. Raises UnsupportedServer."""
-    version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-    if version < SERVER_VERSION_MIN:
-        raise UnsupportedServer(f"PostgreSQL {version // 10_000} is too old; versions 16, 17 and 18 are supported")
+    require_supported(connection.execute(text("SHOW server_version")).scalar_one())
 
 
 def current_revision(connection: Connection) -> str | None:
