@@ -42,7 +42,8 @@ from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
-from paimon.settings import ChainSettings, Settings
+from paimon.infrastructure.keys.link import SignerLink, SocketLink, TlsLink
+from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,27 @@ def _engine(url: SecretStr, settings: Settings, process: str, pool_size: int) ->
     )
 
 
+def signer_link(signer: SignerSettings) -> SignerLink | None:
+    """Return the link to the signer: its socket, or TLS with pinned certificates; None for a process that asks no signer."""
+    if signer.socket is not None:
+        return SocketLink(signer.socket)
+    if signer.url is None:
+        return None
+    files = (signer.server_certificate, signer.client_certificate, signer.client_key)
+    server, certificate, key = (path for path in files if path is not None)  # the settings have all three beside a URL
+    return TlsLink(signer.url, server, certificate, key)
+
+
+def require_signer_link(settings: Settings) -> None:
+    """Refuse to start a process that sends without a way to the signer.
+
+    Raises:
+        SettingsError
+    """
+    if signer_link(settings.signer) is None:
+        raise SettingsError("the worker asks the signer for signatures: set PAIMON_SIGNER__SOCKET or PAIMON_SIGNER__URL")
+
+
 def open_redis(settings: Settings) -> AuthenticatedRedis:
     """Open a client that retries a lost connection a bounded number of times, with jitter."""
     options = settings.redis
@@ -214,7 +236,7 @@ async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator
             rpc=rpc,
             contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(chain.chain_id, chain.finality),
-            signer=SignerClient(settings.signer.socket, settings.signer.timeout_seconds),
+            signer=SignerClient(signer_link(settings.signer), settings.signer.timeout_seconds),
             private_rpc=private_rpc,
         )
 

@@ -31,6 +31,7 @@ from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore
+from paimon.infrastructure.keys.link import SocketLink
 
 MANAGER = load_abi("RedemptionManager")
 GWEI = 10**9
@@ -117,7 +118,7 @@ def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: S
 def signer_client(policy: Path) -> SignerClient:
     socket = load_policy(policy).socket
     assert socket is not None
-    return SignerClient(socket, timeout=10)
+    return SignerClient(SocketLink(socket), timeout=10)
 
 
 def transaction(fund: TestFund, function: str, *args: Any, **changes: Any) -> UnsignedTransaction:

@@ -77,8 +77,8 @@ class Settings(BaseSettings):
     chain: ChainSettings
     fund: FundSettings
     sending: SendingSettings
-    signer: SignerSettings
     auth: AuthSettings
+    signer: SignerSettings = SignerSettings()
     approval: ApprovalSettings = ApprovalSettings()
     api: ApiSettings = ApiSettings()
     queue: QueueSettings = QueueSettings()

@@ -12,6 +12,9 @@ class HealthSettings(SettingsGroup):
     """
 
     check_timeout_seconds: float = Field(2.0, gt=0, description="seconds in which a component must answer, or it is DOWN")
+    signer_check_seconds_max: float = Field(
+        60.0, gt=0, description="seconds since the worker last asked the signer; more is DEGRADED"
+    )
     lag_warning_seconds: int = Field(60, description="seconds since the last recorded block; more is DEGRADED")
     lag_critical_seconds: int = Field(300, description="seconds since the last recorded block; more is DOWN")
     outbox_warning: int = Field(1_000, description="messages due in the outbox; more is DEGRADED")

@@ -11,6 +11,7 @@ class ScheduleSettings(SettingsGroup):
     settle_due_seconds: float = Field(10, description="seconds between searches for due redemptions")
     drive_wallets_seconds: float = Field(2, description="seconds between runs of the wallets' drivers")
     sync_safes_seconds: float = Field(10, description="seconds between reads of the Safes on chain")
+    check_signer_seconds: float = Field(10, gt=0, description="seconds between the worker's checks of the signer")
     snapshot_seconds: float = Field(60, description="seconds between snapshots of the fund")
     sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")

@@ -307,6 +307,7 @@ class DemoStack:
             # A demo is watched, so jobs that run by the minute in production run by the second.
             "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "2",
             "PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "1",
+            "PAIMON_SCHEDULE__CHECK_SIGNER_SECONDS": "2",
             "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "15",
             "PAIMON_SCHEDULE__RECONCILE_SECONDS": "60",
             "PAIMON_QUEUE__REPUBLISH_SECONDS": "5",

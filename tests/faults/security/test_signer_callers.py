@@ -24,6 +24,7 @@ from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.gateway.signer.server import serving
 from paimon.gateway.signer.service import SigningService
 from paimon.infrastructure.keys.client import SignerClient
+from paimon.infrastructure.keys.link import SocketLink
 from paimon.infrastructure.observability.metrics import SIGNER_CONNECTIONS_REFUSED
 
 pytestmark = pytest.mark.fault
@@ -209,7 +210,7 @@ async def impatient_signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[Sign
             ledger=None,
         )
         async with serving(own, limits=SLOW):
-            yield SignerClient(tmp_path / "impatient.sock", timeout=10)
+            yield SignerClient(SocketLink(tmp_path / "impatient.sock"), timeout=10)
 
 
 @pytest.mark.parametrize(

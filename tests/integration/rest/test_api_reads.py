@@ -310,7 +310,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "risk": "OK",
         "wallets": "DEGRADED",
         "intents": "DEGRADED",
-        "signer": "DOWN",
+        "signer": "DEGRADED",
         "redis_content": "OK",
         "live_messages": "OK",
     }

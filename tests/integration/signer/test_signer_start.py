@@ -25,6 +25,7 @@ from paimon.gateway.signer.policy import ApprovalsTable, load_policy
 from paimon.gateway.signer.process import SignerStartupError, run_signer, running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore, load_key
+from paimon.infrastructure.keys.link import SocketLink
 from paimon.settings import FinalitySettings
 
 pytestmark = pytest.mark.integration
@@ -154,7 +155,7 @@ async def test_sigterm_stops_the_signer_and_removes_its_socket(fund: TestFund, t
 
 async def test_client_reports_an_absent_signer_after_bounded_retries(tmp_path: Path) -> None:
     with pytest.raises(SignerUnavailable, match="does not answer"):
-        await SignerClient(tmp_path / "signer.sock", timeout=1).health()
+        await SignerClient(SocketLink(tmp_path / "signer.sock"), timeout=1).health()
 
 
 async def test_signer_refuses_a_malformed_request(signer: SignerClient, fund: TestFund) -> None:

@@ -27,6 +27,7 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow
 from paimon.infrastructure.keys.client import SignerClient
+from paimon.infrastructure.keys.link import SocketLink
 
 pytestmark = pytest.mark.integration
 
@@ -140,7 +141,7 @@ async def test_intent_is_simulated_while_the_signer_is_away(harness: SendingHarn
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    away = SignerClient(tmp_path / "away.sock", timeout=1)
+    away = SignerClient(SocketLink(tmp_path / "away.sock"), timeout=1)
     await replace(harness, signer=away).drive(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.SIMULATED

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from paimon.composition import require_signer_link
 from paimon.domain.chain.finality import FinalityRule, FinalityTag
 from paimon.domain.kernel.chain import checksum
 from paimon.settings import SettingsError, load_settings
@@ -23,7 +24,6 @@ COMPLETE = {
     "PAIMON_FUND__START_BLOCK": "1",
     "PAIMON_SENDING__KEEPER": ADDRESS,
     "PAIMON_SENDING__APPROVER": ADDRESS,
-    "PAIMON_SIGNER__SOCKET": "/run/signer.sock",
     "PAIMON_AUTH__TOKEN_SECRET": SECRET,
     "PAIMON_REDIS__INTEGRITY_KEY": SECRET[::-1],
 }
@@ -215,3 +215,34 @@ def test_unusable_finality_rule_is_refused_by_name(environment: pytest.MonkeyPat
         environment.setenv(f"PAIMON_CHAIN__FINALITY__1__{name}", value)
     lines = refusal()
     assert any(line.startswith("  PAIMON_CHAIN__FINALITY__1") and said in line for line in lines), lines
+
+
+_FILES = {f"PAIMON_SIGNER__{name}": "/file" for name in ("SERVER_CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")}
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({}, []),
+        ({"PAIMON_SIGNER__SOCKET": "/run/signer.sock"}, []),
+        ({"PAIMON_SIGNER__URL": "https://signer:9443", **_FILES}, []),
+        ({"PAIMON_SIGNER__URL": "https://signer:9443"}, list(_FILES)),
+        (_FILES, list(_FILES)),
+        ({"PAIMON_SIGNER__SOCKET": "/s", "PAIMON_SIGNER__URL": "https://signer:9443", **_FILES}, ["PAIMON_SIGNER__URL"]),
+        ({"PAIMON_SIGNER__URL": "http://signer:9443", **_FILES}, ["PAIMON_SIGNER__URL"]),
+    ],
+)
+def test_link_to_the_signer_is_a_socket_or_a_url_with_its_files(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], wrong: list[str]
+) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    if wrong:
+        assert sorted(line.strip().partition(":")[0] for line in refusal()) == sorted(wrong)
+        return
+    settings = load_settings()
+    if variables:
+        require_signer_link(settings)
+    else:
+        with pytest.raises(SettingsError, match="PAIMON_SIGNER__SOCKET or PAIMON_SIGNER__URL"):
+            require_signer_link(settings)

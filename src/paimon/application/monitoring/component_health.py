@@ -5,7 +5,7 @@ the kind of a failure only: the report is open to anyone, addresses and users of
 named, by host and port, because an operator must know which one is faulty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from paimon.application.event_listener.ingest.halt import LISTENER
 from paimon.application.event_listener.ingest.queries import BlockTime
 from paimon.application.monitoring.chain import ChainHeads
 from paimon.application.monitoring.figures import LastRecordedBlock, SystemFigures
+from paimon.application.monitoring.store import SignerCheck
 from paimon.application.transactions.queries import WalletSummary
 from paimon.domain.chain.range_proof import PROOF_LEVEL_REQUIRED, RangeProof
 from paimon.domain.kernel.chain import Address, checksum
@@ -44,6 +45,7 @@ class DatabaseFacts:
     proof: ProofSummary
     wallets: Sequence[WalletSummary]
     intents: Sequence[Intent]
+    signer: SignerCheck | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +324,19 @@ def _intents(intents: Sequence[Intent]) -> ComponentHealth:
     return ComponentHealth("intents", HealthStatus.DEGRADED if blocked else HealthStatus.OK, summary, {"open": shown})
 
 
-def signer_health(keys: Mapping[str, Any] | ProbeFailure, wallets: Sequence[Address]) -> ComponentHealth:
-    """Judge the signer by its answer and by the keys it holds."""
-    if isinstance(keys, ProbeFailure):
-        return ComponentHealth("signer", HealthStatus.DOWN, f"does not answer: {keys.reason}")
-    held = {key["address"] for key in keys["keys"]}
+def signer_health(facts: DatabaseFacts | ProbeFailure, wallets: Sequence[Address], limits: HealthSettings) -> ComponentHealth:
+    """Judge the signer by the worker's last check of it and by the keys it holds."""
+    if isinstance(facts, ProbeFailure):
+        return ComponentHealth("signer", HealthStatus.DEGRADED, "unknown while the database does not answer")
+    if (check := facts.signer) is None:
+        return ComponentHealth("signer", HealthStatus.DEGRADED, "unknown: no worker has asked it yet")
+    details = {"keys": check.keys, "checked_at": check.checked_at}
+    if (age := (facts.figures.now - check.checked_at).total_seconds()) > limits.signer_check_seconds_max:
+        return ComponentHealth("signer", HealthStatus.DEGRADED, f"unknown: no worker has asked it for {age:.0f} s", details)
+    if check.failure is not None:
+        return ComponentHealth("signer", HealthStatus.DOWN, "gives the worker no usable answer", details)
+    held = {key["address"] for key in check.keys}
     missing = [address for wallet in wallets if (address := checksum(wallet)) not in held]
     if missing:
-        return ComponentHealth("signer", HealthStatus.DOWN, f"holds no key for {', '.join(missing)}", keys)
-    return ComponentHealth("signer", HealthStatus.OK, "answers and holds the configured keys", keys)
+        return ComponentHealth("signer", HealthStatus.DOWN, f"holds no key for {', '.join(missing)}", details)
+    return ComponentHealth("signer", HealthStatus.OK, "answers the worker and holds the configured keys", details)

@@ -34,6 +34,7 @@ from paimon.application.monitoring.queries import (
     list_quarantined_requests,
     query_figures,
 )
+from paimon.application.monitoring.store import find_signer_check
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import Address
@@ -51,7 +52,6 @@ from paimon.infrastructure.cache.availability import require_writable
 from paimon.infrastructure.database.availability import describe_failure
 from paimon.infrastructure.database.clock import DATABASE_NOW
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.settings import HealthSettings, LowBalanceSettings
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ Answer = TypeVar("Answer")
 
 _INTENTS_SHOWN_MAX: Final = 50
 _REQUESTS_SHOWN_MAX: Final = 20
-_FAILURES: Final = (DatabaseError, RedisError, RpcUnavailable, RpcError, SignerUnavailable, OSError, TimeoutError)
+_FAILURES: Final = (DatabaseError, RedisError, RpcUnavailable, RpcError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,6 @@ async def check_health(
     redis: AuthenticatedRedis,
     rpc: Rpc,
     chain: ChainAdapter,
-    signer: SignerClient,
     wallets: Sequence[Address],
     limits: HealthSettings,
     low_balance_wei: LowBalanceSettings,
@@ -108,13 +107,12 @@ async def check_health(
     def probe(name: str, question: Awaitable[Answer]) -> Awaitable[Answer | ProbeFailure]:
         return _probe(name, question, timeout_seconds=limits.check_timeout_seconds, errors=errors)
 
-    (facts, endpoint_states, served_queues, chain_heads, keys), (database_write, redis_write) = await asyncio.gather(
+    (facts, endpoint_states, served_queues, chain_heads), (database_write, redis_write) = await asyncio.gather(
         asyncio.gather(
             probe("database", _read_facts(database, one_endpoint=rpc.has_one_reader)),
             probe("redis", endpoints.load_endpoint_states(redis)),
             probe("redis", workers.load_served(redis, tuple(OutboxPriority))),
             probe("node", read_chain_heads(rpc, chain)),
-            probe("signer", signer.health()),
         ),
         asyncio.gather(
             probe("database", database.require_writable()),
@@ -128,7 +126,7 @@ async def check_health(
         _endpoints(endpoint_states, facts),
         worker_health(served_queues),
         *database_components(facts, chain_heads, limits, low_balance_wei),
-        signer_health(keys, wallets),
+        signer_health(facts, wallets, limits),
         redis_content_health(redis.refusals.recent()),
         *others,
     ]
@@ -189,6 +187,7 @@ async def _read_facts(database: Database, *, one_endpoint: bool) -> DatabaseFact
             proof=await read_proof_summary(session, one_endpoint=one_endpoint),
             wallets=await list_wallets(session),
             intents=await list_open_intents(session, limit=_INTENTS_SHOWN_MAX),
+            signer=await find_signer_check(session),
         )
 
 

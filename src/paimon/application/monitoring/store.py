@@ -1,4 +1,4 @@
-"""Storage of retention: removal of expired rows by the owner's function, and the record of each run."""
+"""Storage of retention (removal of expired rows, the record of each run) and of the checks of the signer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
+from paimon.infrastructure.database.models.ops.signer_check import SignerCheckRow
 from paimon.infrastructure.database.sessions import WriteSession
 
+_WORKER: Final = "worker"
 _REMOVE_EXPIRED: Final = text("SELECT ops.remove_expired(:series, :before, :rows_max)")
 
 
@@ -33,6 +35,28 @@ class RetentionRun:
     retention_start: datetime
     rows_removed: int
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignerCheck:
+    """How the worker last found the signer. `failure` is None when it answered; `keys` are those of its last answer."""
+
+    checked_at: datetime
+    failure: str | None
+    keys: list[dict[str, Any]]
+
+
+async def record_signer_check(session: WriteSession, check: SignerCheck) -> None:
+    """Record the worker's newest check of the signer."""
+    values = {"checked_at": check.checked_at, "failure": check.failure, "keys": check.keys}
+    statement = insert(SignerCheckRow).values(caller=_WORKER, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["caller"], set_=values))
+
+
+async def find_signer_check(session: AsyncSession) -> SignerCheck | None:
+    """Find the newest check of the signer; None when no worker has asked it yet."""
+    row = await session.get(SignerCheckRow, _WORKER)
+    return None if row is None else SignerCheck(row.checked_at, row.failure, row.keys)
 
 
 async def remove_expired(session: WriteSession, series: str, *, before: datetime, rows_max: int) -> int:

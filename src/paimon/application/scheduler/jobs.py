@@ -20,6 +20,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
     return (
         Job("paimon.drive_wallets", OutboxPriority.CHAIN, schedule.drive_wallets_seconds),
         Job("paimon.sync_safes", OutboxPriority.CHAIN, schedule.sync_safes_seconds),
+        Job("paimon.check_signer", OutboxPriority.CHAIN, schedule.check_signer_seconds),
         Job("paimon.settle_due", OutboxPriority.HIGH, schedule.settle_due_seconds),
         Job("paimon.queue_decided_calls", OutboxPriority.HIGH, schedule.settle_due_seconds),
         Job("paimon.sweep_sla", OutboxPriority.HIGH, schedule.sla_sweep_seconds),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import typer
@@ -17,7 +17,7 @@ from paimon.application.monitoring.component_health import DatabaseFacts, ProbeF
 from paimon.application.monitoring.figures import LastReconciliation, LeaseFigures, QueueDepth, SystemFigures
 from paimon.application.monitoring.health import HealthReport, Probed, check_health
 from paimon.application.monitoring.queries import DatabaseError
-from paimon.application.monitoring.store import RetentionRun, list_retention_runs
+from paimon.application.monitoring.store import RetentionRun, SignerCheck, list_retention_runs
 from paimon.application.nav.store import NavPoint, find_newest_nav_point
 from paimon.composition import AppContext, open_app_context
 from paimon.domain.chain.range_proof import RangeProof
@@ -43,7 +43,6 @@ _SETTINGS: Final = {
     "database": "PAIMON_DATABASE__URL",
     "redis": "PAIMON_REDIS__URL",
     "node": "PAIMON_CHAIN__RPC_URL",
-    "signer": "PAIMON_SIGNER__SOCKET",
 }
 """The setting that says where a service is, for those that do not answer."""
 
@@ -86,7 +85,6 @@ async def _read_status(settings: Settings) -> tuple[HealthReport, Records | None
             redis=app_context.redis,
             rpc=app_context.rpc,
             chain=app_context.chain,
-            signer=app_context.signer,
             wallets=tuple(settings.sending.sending_keys()),
             limits=limits,
             low_balance_wei=settings.sending.low_balance_wei,
@@ -168,8 +166,18 @@ def _facts(settings: Settings, facts: DatabaseFacts, heads: ChainHeads | ProbeFa
             f"wallet {wallet.name}": wallet_line(wallet, settings.sending.low_balance_wei, figures.now)
             for wallet in facts.wallets
         },
+        "signer": _signer(facts.signer, figures.now),
         "reconciliation": _reconciliation(figures.reconciliation),
     }
+
+
+def _signer(check: SignerCheck | None, now: datetime) -> str:
+    if check is None:
+        return "unknown, no worker has asked it yet"
+    asked = f"asked by the worker {(now - check.checked_at).total_seconds():.0f} s ago"
+    if check.failure is not None:
+        return f"{check.failure} ({asked})"
+    return f"serves {', '.join(key['name'] for key in check.keys)} ({asked})"
 
 
 def _heads(heads: ChainHeads) -> str:

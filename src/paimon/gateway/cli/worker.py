@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from paimon.composition import require_signer_link
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
@@ -25,6 +26,7 @@ def worker(
         exit_with_message(f"no queue is called {', '.join(sorted(unknown))}; there are {', '.join(OutboxPriority)}")
     with exit_on_error():
         settings = settings_for(context, "worker")
+        require_signer_link(settings)
         asyncio.run(check_ready(settings, process="worker"))
         celery = create_worker(settings, queues=served)
         exit_code = run_worker(celery, queues=served, concurrency=settings.queue.worker_concurrency)

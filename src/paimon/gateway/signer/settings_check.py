@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, SignableFunction, SignerPolicy
-from paimon.settings import Settings
+from paimon.settings import Settings, SignerSettings
 
 _NEEDED_FUNCTIONS: Final[Mapping[str, frozenset[SignableFunction]]] = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
@@ -25,8 +26,17 @@ def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
         address: Address | None = getattr(settings.sending, name)
         if address is not None and policy.safe(address) is None:
             yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no Safe of this address"
-    if settings.signer.socket.absolute() != policy.socket:
-        yield f"PAIMON_SIGNER__SOCKET is {settings.signer.socket}, the policy's socket {policy.socket}"
+    yield from _link_differences(settings.signer, policy)
+
+
+def _link_differences(signer: SignerSettings, policy: SignerPolicy) -> Iterator[str]:
+    if signer.socket is not None and signer.socket.absolute() != policy.socket:
+        yield f"PAIMON_SIGNER__SOCKET is {signer.socket}, the policy's socket {policy.socket or 'absent'}"
+    if signer.url is not None:
+        if policy.tls is None:
+            yield f"PAIMON_SIGNER__URL is {signer.url}, and the policy has no table [tls]"
+        elif urlsplit(signer.url).port != policy.tls.port:
+            yield f"PAIMON_SIGNER__URL is {signer.url}, the policy's port {policy.tls.port}"
 
 
 def _contract_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:

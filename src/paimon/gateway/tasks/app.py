@@ -17,6 +17,7 @@ from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded
 from paimon.application.common.live import LiveMessage
+from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.reconciliation.publish import reconcile_and_publish
@@ -202,6 +203,10 @@ async def _sync_safes(context: AppContext) -> None:
     await execute_ready(context.safe_context, keeper=context.settings.sending.keeper)
 
 
+async def _check_signer(context: AppContext) -> None:
+    await check_signer(context.database, context.signer)
+
+
 async def _settle_due(context: AppContext) -> None:
     try:
         await settle_due(context.database, context.contracts, keeper=context.settings.sending.keeper)
@@ -258,6 +263,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
     "paimon.sync_safes": _sync_safes,
+    "paimon.check_signer": _check_signer,
     "paimon.settle_due": _settle_due,
     "paimon.queue_decided_calls": _queue_decided_calls,
     "paimon.sweep_sla": _sweep_sla,

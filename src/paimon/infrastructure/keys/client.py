@@ -1,18 +1,17 @@
-"""The client of the signer: one request over its Unix socket, with bounded retries while the signer restarts."""
+"""The client of the signer: one request a connection, with bounded retries while the signer restarts."""
 
 import asyncio
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 from eth_utils.crypto import keccak
 
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
+from paimon.infrastructure.keys.link import LinkUnusable, SignerLink
 from paimon.infrastructure.keys.wire import MalformedMessage, request_to_json, signed_from_json
 
 _ATTEMPTS_MAX: Final = 4
 _PAUSE_SECONDS: Final = 0.15
-_BASE: Final = "http://signer"
 
 
 class SignerUnavailable(Exception):
@@ -29,10 +28,11 @@ class SigningRefused(Exception):
 
 
 class SignerClient:
-    """Send requests to the signer at `socket`. No connection stays open between requests, so a restart does no harm."""
+    """Send requests to the signer over `link`. No connection stays open between requests, so a restart does no harm."""
 
-    def __init__(self, socket: Path, timeout: float) -> None:
-        self._socket = socket
+    def __init__(self, link: SignerLink | None, timeout: float) -> None:
+        """Without a link every request fails: only the process that drives sending has one."""
+        self._link = link
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def sign(self, request: SignRequest) -> SignedTransaction:
@@ -46,9 +46,9 @@ class SignerClient:
         try:
             signed = signed_from_json(answer)
         except MalformedMessage as error:
-            raise SignerUnavailable(f"the signer at {self._socket} answered without a transaction: {error}") from error
+            raise SignerUnavailable(f"the signer at {self._link} answered without a transaction: {error}") from error
         if keccak(signed.raw) != signed.hash:
-            raise SignerUnavailable(f"the signer at {self._socket} answered with a hash that is not its transaction's")
+            raise SignerUnavailable(f"the signer at {self._link} answered with a hash that is not its transaction's")
         return signed
 
     async def health(self) -> dict[str, Any]:
@@ -63,20 +63,26 @@ class SignerClient:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             try:
                 return await self._request(method, path, body)
+            except LinkUnusable as error:
+                raise SignerUnavailable(f"the signer at {self._link} cannot be asked: {error}") from error
             except aiohttp.ClientConnectionError as error:
                 reason = str(error) or type(error).__name__
             except (TimeoutError, aiohttp.ClientError, ValueError) as error:
                 # The signer was reached, so a second request would only wait as long again.
-                raise SignerUnavailable(f"the signer at {self._socket} gave no usable answer: {error!r}") from error
+                raise SignerUnavailable(f"the signer at {self._link} gave no usable answer: {error!r}") from error
             if attempt < _ATTEMPTS_MAX:
                 await asyncio.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
-        raise SignerUnavailable(f"the signer at {self._socket} does not answer after {_ATTEMPTS_MAX} attempts: {reason}")
+        raise SignerUnavailable(
+            f"the signer at {self._link} does not answer after {_ATTEMPTS_MAX} attempts: {reason}; it also closes the"
+            " connection of a caller that its policy does not name"
+        )
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        connector = aiohttp.UnixConnector(path=str(self._socket))
+        if self._link is None:
+            raise SignerUnavailable("this process has no link to the signer (PAIMON_SIGNER__SOCKET or PAIMON_SIGNER__URL)")
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
-            session.request(method, _BASE + path, json=body) as response,
+            aiohttp.ClientSession(connector=self._link.connector(), timeout=self._timeout) as session,
+            session.request(method, self._link.url + path, json=body, allow_redirects=False) as response,
         ):
             answer = await response.json()
             if response.status == 200:
@@ -85,4 +91,4 @@ class SignerClient:
                 if response.status == 503:
                     raise SignerUnavailable(f"the signer cannot check now: {answer.get('reason')}")
                 raise SigningRefused(answer["code"], str(answer.get("reason")))
-        raise SignerUnavailable(f"the signer at {self._socket} answered HTTP {response.status}")
+        raise SignerUnavailable(f"the signer at {self._link} answered HTTP {response.status}")

@@ -49,7 +49,6 @@ class HealthReporter:
                 redis=context.redis,
                 rpc=context.rpc,
                 chain=context.chain,
-                signer=context.signer,
                 wallets=tuple(settings.sending.sending_keys()),
                 limits=settings.health,
                 low_balance_wei=settings.sending.low_balance_wei,

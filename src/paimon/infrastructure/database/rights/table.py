@@ -177,6 +177,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.endpoint_faults": _row(_OPS_READERS, dict.fromkeys((_LISTENER, _CLI), "SELECT, INSERT, UPDATE")),
     "ops.event_processing_logs": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT"}),
     "ops.event_processing_hourly": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT, UPDATE"}),
+    "ops.signer_checks": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.retention_runs": _row(_OPS_READERS, {DatabaseRole.RETENTION: "SELECT, INSERT, UPDATE"}),
     "public.alembic_version": _row((*_READERS, _SCHEDULER, _SIGNER, _USER_ADMIN)),
 }

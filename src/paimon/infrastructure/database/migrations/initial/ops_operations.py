@@ -35,6 +35,7 @@ def create_tables() -> None:
     _create_event_processing_logs()
     _create_event_processing_hourly()
     _create_retention_runs()
+    _create_signer_checks()
 
 
 def _create_leases() -> None:
@@ -274,4 +275,15 @@ def _create_retention_runs() -> None:
         boolean("complete"),
         primary_key("series"),
         check("rows_removed_not_negative", "rows_removed >= 0"),
+    )
+
+
+def _create_signer_checks() -> None:
+    create_table(
+        "ops.signer_checks",
+        text("caller"),
+        instant("checked_at"),
+        text("failure", null=True),
+        jsonb("keys"),
+        primary_key("caller"),
     )

@@ -14,6 +14,7 @@ from paimon.infrastructure.database.models.ops import (
     reconciliation,
     retention,
     risk,
+    signer_check,
     transaction,
     user,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "reconciliation",
     "retention",
     "risk",
+    "signer_check",
     "transaction",
     "user",
 ]
