@@ -5,7 +5,7 @@ the kind of a failure only: the report is open to anyone, addresses and users of
 named, by host and port, because an operator must know which one is faulty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
