@@ -39,7 +39,7 @@ class TlsLink:
         """Raises LinkUnusable."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False  # the certificate itself is pinned, under whatever name
+        context.check_hostname = False  # the certificate itself is pinned, under any name
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         try:
             context.load_verify_locations(self.server_certificate)
