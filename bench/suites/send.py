@@ -345,6 +345,7 @@ def _signer(folder: Path, settings: Settings, accounts: DemoAccounts) -> Iterato
     socket = write_signer_files(
         folder,
         accounts={name: accounts.account(name) for name in ("keeper", "approver")},
+        plan_signers={},
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
         fund=FundAddresses(where.vault, where.redemption_manager, where.asset_controller),

@@ -27,7 +27,7 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 @pytest.fixture
 async def signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
     policy = make_policy(fund, tmp_path)
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         yield signer_client(policy)
 
 

@@ -1,8 +1,10 @@
 """Set up the signer on a real socket, and sign votes as approvers do."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,25 @@ from paimon.domain.approval.ticket import Verdict, ticket_id
 from paimon.domain.approval.vote import RedemptionDecision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32, parse_address
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
-from paimon.domain.kernel.units import RawAmount
+from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.signing import GasFees, GasFeeType, SignedVote, SignRequest, UnsignedTransaction
+from paimon.domain.transaction.plan import PlanExecution, PlanStep, plan_document
+from paimon.domain.transaction.signing import (
+    GasFees,
+    GasFeeType,
+    SignedPlan,
+    SignedVote,
+    SignRequest,
+    UnsignedTransaction,
+)
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.policy import (
     MONEY_FUNCTIONS,
+    CapsTable,
     ContractsTable,
     KeyTable,
+    PlanSignerTable,
     SignableFunction,
     SignerPolicy,
     load_policy,
@@ -32,6 +45,7 @@ from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.keys.client import SignerClient, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.infrastructure.keys.link import SocketLink
+from paimon_devkit.stack.accounts import PLANNERS
 
 MANAGER = load_abi("RedemptionManager")
 GWEI = 10**9
@@ -79,6 +93,8 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
             asset_controller=fund.addresses.asset_controller,
         ),
         keys=tuple(keys),
+        plan_signers=tuple(PlanSignerTable(name=name, address=parse_address(fund.accounts.address(name))) for name in PLANNERS),
+        caps=CapsTable(gas_wei_per_day_max=10**20),
     )
     path = folder / "signer.toml"
     write_policy(path, policy.model_copy(update=changes))
@@ -113,6 +129,37 @@ def sign_vote(fund: TestFund, voter: str, decision: RedemptionDecision, scope: S
     document = redemption_decision_document(decision, scope or signing_scope(fund))
     signed = Account.sign_typed_data(fund.accounts.account(voter).key, full_message=document)
     return SignedVote(document, bytes(signed.signature))
+
+
+_plan_numbers = count(1)
+
+
+def sign_plan_document(
+    fund: TestFund,
+    *calls: Call,
+    by: str = "otto",
+    plan: str | None = None,
+    wallet: PlanWallet = PlanWallet.HOT,
+    amount: int = 10**9 * WAD,
+    call_index: int | None = 0,
+    scope: SigningScope | None = None,
+    **terms: Any,
+) -> SignedPlan:
+    """Sign a plan of these calls, with an amount that allows them. Without a name it is a plan of its own."""
+    name = plan or f"plan of its own {next(_plan_numbers)}"
+    execution = PlanExecution(
+        name, name, tuple(PlanStep(call, "a call") for call in calls), wallet, RawAmount(amount), "a test"
+    )
+    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    fresh = SignatureTerms(Hash32(secrets.token_bytes(32)), expires_at)
+    document = plan_document(execution, replace(fresh, **terms), scope or signing_scope(fund))
+    signed = Account.sign_typed_data(fund.accounts.account(by).key, full_message=document)
+    return SignedPlan(document, bytes(signed.signature), call_index)
+
+
+def second_opinion(fund: TestFund) -> tuple[SecretStr, ...]:
+    """Return the same node under another name: an endpoint that agrees with the first."""
+    return (SecretStr(fund.rpc_url.replace("127.0.0.1", "localhost")),)
 
 
 def signer_client(policy: Path) -> SignerClient:

@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 
-from paimon.domain.user.roles import UserRole
+from paimon.domain.user.roles import REQUIRED_ROLE, Permission, UserRole
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund_deployment import FundAccounts
 from paimon_devkit.stack.secret_files import write_private_file
@@ -31,6 +31,9 @@ USER_ROLES: Final[dict[str, UserRole]] = {
     "willa": UserRole.VIEWER,
 }
 """Roles of the accounts that may sign in. On chain, ada is the fund's admin; vera and viktor hold VIP_APPROVER_ROLE."""
+
+PLANNERS: Final = tuple(name for name, role in USER_ROLES.items() if role.includes(REQUIRED_ROLE[Permission.EXECUTE_PLAN]))
+"""Accounts that may make plans."""
 
 _ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
 

@@ -28,7 +28,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
+from paimon_devkit.stack.accounts import PLANNERS, USER_ROLES, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
@@ -262,6 +262,7 @@ class DemoStack:
         socket_path = write_signer_files(
             self.data / "signer",
             accounts={name: self.accounts.account(name) for name in ("keeper", "approver", "hot")},
+            plan_signers={name: self.accounts.address(name) for name in PLANNERS},
             chain_id=int(variables["PAIMON_CHAIN__CHAIN_ID"]),
             rpc_url=variables["PAIMON_CHAIN__RPC_URL"],
             fund=FundAddresses(

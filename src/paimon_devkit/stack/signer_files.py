@@ -7,11 +7,21 @@ from pathlib import Path
 from typing import Final
 
 from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
 from pydantic import SecretStr
 
+from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.ledger import Ledger
-from paimon.gateway.signer.policy import MONEY_FUNCTIONS, ContractsTable, KeyTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy import (
+    MONEY_FUNCTIONS,
+    CapsTable,
+    ContractsTable,
+    KeyTable,
+    PlanSignerTable,
+    SignableFunction,
+    SignerPolicy,
+)
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
@@ -28,13 +38,24 @@ _ALLOWED_FUNCTIONS: Final = {
     "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
     "hot": MONEY_FUNCTIONS,
 }
+_CAPS: Final = CapsTable(gas_wei_per_day_max=100 * 10**18)
+"""A demo's days pass in minutes, at the gas price of a local chain."""
 _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
 
 
 def write_signer_files(
-    folder: Path, *, accounts: Mapping[str, LocalAccount], chain_id: int, rpc_url: str, fund: FundAddresses
+    folder: Path,
+    *,
+    accounts: Mapping[str, LocalAccount],
+    plan_signers: Mapping[str, ChecksumAddress],
+    chain_id: int,
+    rpc_url: str,
+    fund: FundAddresses,
 ) -> Path:
-    """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket."""
+    """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket.
+
+    `plan_signers` are the people by name whose signed plans the hot key carries out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     keys = []
@@ -63,10 +84,14 @@ def write_signer_files(
             vault=fund.vault, redemption_manager=fund.redemption_manager, asset_controller=fund.asset_controller
         ),
         keys=tuple(keys),
+        caps=_CAPS,
+        plan_signers=tuple(
+            PlanSignerTable(name=name, address=parse_address(address)) for name, address in plan_signers.items()
+        ),
     )
     write_policy(folder / "policy.toml", policy)
     if not (ledger := folder / policy.ledger).exists():
-        with Ledger.open(ledger, new=True):
+        with Ledger.open(ledger, counter=folder / policy.counter, new=True):
             pass
     return socket_path
 

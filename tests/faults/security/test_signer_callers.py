@@ -79,7 +79,7 @@ async def test_signer_serves_its_caller_and_closes_on_other_users(fund: TestFund
     path = open_folder / "signer.sock"
     policy = make_policy(fund, tmp_path, socket=path, callers=CallersTable(users=(WORKER,), group=GROUP))
     before = refused("unknown_user")
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         status = path.stat()
         assert (status.st_mode & 0o777, status.st_gid) == (0o660, GROUP)
         assert await asyncio.to_thread(health_as, WORKER, GROUP, path) == "HTTP/1.1 200 OK"
@@ -98,7 +98,7 @@ async def test_signers_own_user_is_refused_unless_the_policy_allows_it(
 ) -> None:
     path = open_folder / "signer.sock"
     policy = make_policy(fund, tmp_path, socket=path, callers=CallersTable(users=(WORKER,), group=GROUP))
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         answer = await asyncio.to_thread(health_as, 0, 0, path)
     assert answer in ("closed", "ConnectionResetError", "BrokenPipeError")
 
@@ -125,7 +125,7 @@ async def test_signer_does_not_start_for_a_caller_it_cannot_tell_from_itself(
 ) -> None:
     policy = make_policy(fund, tmp_path, callers=CallersTable(users=users, group=GROUP))
     with pytest.raises(SignerStartupError, match=said):
-        async with running_signer(policy):
+        async with running_signer(policy, new_ledger=True):
             pass
 
 
@@ -142,6 +142,7 @@ def open_to_group(path: Path) -> None:
         ("keeper.password", lambda path: os.chown(path, STRANGER, -1), "chown 0 "),
         ("signer.toml", lambda path: os.chown(path, WORKER, -1), "chown 0 "),
         ("spend-ledger.sqlite", lambda path: os.chown(path, WORKER, -1), "chown 0 "),
+        ("spend-ledger.counter", lambda path: os.chown(path, WORKER, -1), "chown 0 "),
         (".", lambda path: path.chmod(0o777), "chmod o-w "),
         (".", open_to_group, "chmod g-w "),
         ("..", lambda path: os.chown(path, WORKER, -1), "chown 0 "),
@@ -200,14 +201,13 @@ SLOW: Final = ConnectionLimits(connections_max=3, request_seconds=0.2, answer_se
 async def impatient_signer(fund: TestFund, tmp_path: Path) -> AsyncIterator[SignerClient]:
     """A signer that waits 0.2 s for a request and has three connections."""
     path = make_policy(fund, tmp_path)
-    async with running_signer(path) as service:
+    async with running_signer(path, new_ledger=True) as service:
         own = SigningService(
             service.policy.model_copy(update={"socket": tmp_path / "impatient.sock"}),
             service._keys,
-            service._contracts,
             service._chain,
             limits={},
-            ledger=None,
+            ledger=service._ledger,
         )
         async with serving(own, limits=SLOW):
             yield SignerClient(SocketLink(tmp_path / "impatient.sock"), timeout=10)

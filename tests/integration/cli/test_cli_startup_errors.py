@@ -187,7 +187,7 @@ def test_worker_refuses_an_unknown_queue(cli: CliRunner, env: Environment) -> No
 
 def test_signer_refuses_another_chain_and_a_missing_policy(cli: CliRunner, fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path, chain_id=97)
-    message = error_message(cli.start("signer", "--policy", str(policy), env={}))
+    message = error_message(cli.start("signer", "--policy", str(policy), "--new-ledger", env={}))
     assert "serves chain 31337, the signer's policy is for 97" in message
     assert "/no/policy.toml" in error_message(cli.start("signer", "--policy", "/no/policy.toml", env={}))
 
@@ -248,7 +248,7 @@ def test_process_exits_cleanly_on_sigterm_and_releases_its_lease(
 ) -> None:
     policy = make_policy(fund, tmp_path)
     started_events = {"signer": "signer.started", "listener": "listener.started", "scheduler": "scheduler.started"}
-    commands = {"signer": ("signer", "--policy", str(policy))}
+    commands = {"signer": ("signer", "--policy", str(policy), "--new-ledger")}
     started = {name: cli.start(*commands.get(name, (name,)), env=env) for name in (*started_events, "worker", "api")}
     for name, event in started_events.items():
         started[name].wait_for_output(event)

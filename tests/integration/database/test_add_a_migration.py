@@ -25,13 +25,21 @@ pytestmark = pytest.mark.integration
 
 
 HOW_TO: Final = DOCS / "how-to" / "add-a-migration.md"
-FIRST: Final = "0001_initial"
+SHIPPED: Final = tuple(version.shipped_revisions())
+NEWEST: Final = SHIPPED[-1]
+NEXT_NUMBER: Final = f"{int(NEWEST[:4]) + 1:04}"
+NOTICES: Final = f"{NEXT_NUMBER}_notices"
 
 
 def example() -> str:
-    """Return the migration in the how-to."""
+    """Return the migration in the how-to, as the one that follows this version's newest."""
     (block,) = re.findall(r"^ *```python\n(.*?)^ *```$", HOW_TO.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return dedent(block)
+    return re.sub(
+        r'^(down_revision|revision) = ".*"$',
+        lambda line: f'{line[1]} = "{NEWEST if line[1] == "down_revision" else NOTICES}"',
+        dedent(block),
+        flags=re.MULTILINE,
+    )
 
 
 @pytest.fixture
@@ -47,7 +55,7 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def next_migration(migrations: Path) -> Path:
     """Add the how-to's migration to the copy."""
-    file = migrations / "versions" / "0002_notices.py"
+    file = migrations / "versions" / f"{NOTICES}.py"
     file.write_text(example())
     return file
 
@@ -60,8 +68,8 @@ def rows(edition_database: EditionDatabase, query: str) -> list[Any]:
 async def test_example_migration_runs_on_every_edition_with_application_rights(
     edition_database: EditionDatabase, next_migration: Path
 ) -> None:
-    edition_database.upgrade(revision=FIRST)
-    assert version.head_revision() == "0002_notices"
+    edition_database.upgrade(revision=NEWEST)
+    assert version.head_revision() == NOTICES
     edition_database.upgrade()
     async with edition_database.opened() as database:
         await version.require_current(database.engine)
@@ -89,16 +97,16 @@ class TestTemplate:
         """Make a file with `alembic revision`, under the project's own configuration."""
         config = Config(toml_file=str(ROOT / "pyproject.toml"))
         config.set_main_option("script_location", str(migrations))
-        command.revision(config, message="Nothing yet", rev_id="0002_nothing_yet")
-        return migrations / "versions" / "0002_nothing_yet.py"
+        command.revision(config, message="Nothing yet", rev_id=f"{NEXT_NUMBER}_nothing_yet")
+        return migrations / "versions" / f"{NEXT_NUMBER}_nothing_yet.py"
 
     def test_new_file_is_named_like_its_migration_and_follows_newest(self, made: Path) -> None:
-        assert version.shipped_revisions() == [FIRST, "0002_nothing_yet"]
-        assert f"down_revision = '{FIRST}'" in made.read_text()
+        assert version.shipped_revisions() == [*SHIPPED, f"{NEXT_NUMBER}_nothing_yet"]
+        assert f"down_revision = '{NEWEST}'" in made.read_text()
 
     def test_each_direction_begins_with_lock_timeout(self, made: Path, owner_url: str) -> None:
         assert len(re.findall(r"def \w+\(\) -> None:\n    op\.execute\(_LOCK_TIMEOUT\)\n", made.read_text())) == 2
-        assert migrate.upgrade(owner_url) == "0002_nothing_yet"
+        assert migrate.upgrade(owner_url) == f"{NEXT_NUMBER}_nothing_yet"
 
     def test_example_begins_like_template(self, made: Path) -> None:
         line = re.compile(r"^_LOCK_TIMEOUT = .*$", re.MULTILINE)
@@ -115,23 +123,21 @@ def test_upgrade_fails_with_message_when_table_is_in_use(owner_url: str, app_url
             run_migrations(settings)
         other.rollback()
         assert other.execute("SELECT version_num, to_regclass('ops.notices') FROM alembic_version").fetchone() == (
-            FIRST,
+            NEWEST,
             None,
         )
-    assert run_migrations(settings) == "0002_notices"
+    assert run_migrations(settings) == NOTICES
 
 
 async def test_database_one_migration_behind_is_refused_naming_both(database: Database, next_migration: Path) -> None:
-    with pytest.raises(
-        DatabaseBehind, match=rf"at migration {FIRST}, this version needs 0002_notices: run `paimon db upgrade`"
-    ):
+    with pytest.raises(DatabaseBehind, match=rf"at migration {NEWEST}, this version needs {NOTICES}: run `paimon db upgrade`"):
         await version.require_current(database.engine)
 
 
 async def test_database_one_migration_ahead_is_refused(owner_url: str, database: Database, next_migration: Path) -> None:
     migrate.upgrade(owner_url)
     next_migration.unlink()  # noqa: ASYNC240 — nothing else runs on this loop
-    message = rf"at migration 0002_notices, which this version does not have \(its newest is {FIRST}\): run the version"
+    message = rf"at migration {NOTICES}, which this version does not have \(its newest is {NEWEST}\): run the version"
     with pytest.raises(DatabaseAhead, match=message):
         await version.require_current(database.engine)
     with pytest.raises(DatabaseAhead, match=message):

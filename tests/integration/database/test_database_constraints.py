@@ -357,8 +357,8 @@ async def test_signature_and_proposal_belong_to_one_plan(tables: Database, share
     async with rolled_back(tables) as session:
         await insert_dependencies(session, PlanRow)
         await insert_row(session, PlanRow, **shared)
-        another = {"id": UUID(int=9), "idempotency_key": "another"}
-        assert await refusing_constraint(session, PlanRow, shared | another) == constraint
+        another = {"nonce": b"\x02" * 32} | shared | {"id": UUID(int=9), "idempotency_key": "another"}
+        assert await refusing_constraint(session, PlanRow, another) == constraint
 
 
 REFERENCES: list[InvalidRow] = [

@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 from tests.support.chain.fund import TestFund
 from tests.support.kms import REGION, Kms, serving_kms
-from tests.support.signing import DAY_LIMIT, make_policy, sign_request, signer_client, transaction
+from tests.support.signing import DAY_LIMIT, make_policy, sign_plan_document, sign_request, signer_client, transaction
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_address
 from paimon.domain.kernel.signature import CURVE_ORDER
@@ -62,7 +62,7 @@ async def test_kms_key_signs_a_transaction_that_is_mined(fund: TestFund, tmp_pat
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
     fund.node.rpc.call("anvil_setBalance", checksum(address), hex(10**18))
-    async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address)):
+    async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address), new_ledger=True):
         unsigned = transaction(fund, "settleRedemption", 1, gas_fee_type=kind, call=Call(address, b""))
         signed = await signer_client(policy).sign(SignRequest(address, unsigned))
     assert fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw)) == hex0x(signed.hash)
@@ -131,7 +131,7 @@ async def test_policy_requires_one_source_for_each_key(fund: TestFund, tmp_path:
     ):
         path.write_text(wrong)
         with pytest.raises(SignerStartupError, match=named):
-            async with running_signer(path):
+            async with running_signer(path, new_ledger=True):
                 pass
 
 
@@ -139,7 +139,7 @@ async def test_disabled_kms_key_is_unavailable_and_not_a_refusal(fund: TestFund,
     """An intent then waits with that reason, and continues when the key is enabled again."""
     key_id = kms.create_key()
     address = (await open_key(kms, key_id)).address
-    async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address)):
+    async with running_signer(policy := policy_with(fund, tmp_path, kms, key_id, address), new_ledger=True):
         request = SignRequest(address, transaction(fund, "settleRedemption", 1))
         kms.disabled = True
         with pytest.raises(SignerUnavailable, match="DisabledException"):
@@ -175,7 +175,14 @@ async def test_concurrent_requests_cannot_exceed_a_limit_together(fund: TestFund
     write_policy(path, policy.model_copy(update={"keys": (KeyTable(**fields),), "kms": table}))
     data = load_abi("AssetController").encode_call("allocateToLayer", 1, 9_000 * WAD)
     call = Call(fund.addresses.asset_controller, data)
-    requests = [SignRequest(address, transaction(fund, "settleRedemption", 1, call=call, nonce=nonce)) for nonce in range(6)]
+    requests = [
+        SignRequest(
+            address,
+            transaction(fund, "settleRedemption", 1, call=call, nonce=nonce),
+            plan=sign_plan_document(fund, call),
+        )
+        for nonce in range(6)
+    ]
     async with running_signer(path, new_ledger=True):
         answers = await asyncio.gather(*(signer_client(path).sign(request) for request in requests), return_exceptions=True)
     assert sum(isinstance(answer, SignedTransaction) for answer in answers) == DAY_LIMIT // 9_000

@@ -8,7 +8,7 @@ from sqlalchemy import text, update
 from tests.support.chain.fund import WAD
 from tests.support.scenarios.plans import HUGE, PlanHarness
 
-from paimon.application.transactions.plans.submit import NoWalletEligible, PlanDrifted
+from paimon.application.transactions.plans.submit import NoWalletEligible, PlanDrifted, submit_plan
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
@@ -95,7 +95,9 @@ async def test_plan_without_an_eligible_wallet_is_refused_with_every_reason(plan
     bare = replace(
         plan_harness, context=replace(plan_harness.context, safe_context=replace(plan_harness.context.safe_context, safes={}))
     )
-    with pytest.raises(NoWalletEligible, match="warm: it is not configured; cold: it is not configured"):
-        await bare.submit(plan_harness.buy(10_000))
+    plan_request = bare.plan_request(plan_harness.buy(1_000))
+    signature = await plan_harness.sign(plan_request)
+    with pytest.raises(NoWalletEligible, match=r"hot: .*; warm: it is not configured; cold: it is not configured"):
+        await submit_plan(plan_request, signature, replace(bare.context, hot=None))
     shown = await bare.preview(plan_harness.buy(10_000))
     assert (shown.choice.wallet, shown.document) == (None, None)

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 from tests.support.chain.fund import TestFund
-from tests.support.signing import PLAN_LIMIT, make_policy, refusal_code, sign_request, signer_client, transaction
+from tests.support.signing import (
+    PLAN_LIMIT,
+    make_policy,
+    refusal_code,
+    second_opinion,
+    sign_plan_document,
+    sign_request,
+    signer_client,
+    transaction,
+)
 
 from paimon.domain.kernel.chain import hex0x, parse_address
 from paimon.domain.kernel.units import WAD
@@ -26,7 +35,7 @@ CONTROLLER = load_abi("AssetController")
 
 @pytest.fixture
 def hot_policy(fund: TestFund, tmp_path: Path) -> Path:
-    return make_policy(fund, tmp_path, names=("keeper", "hot"))
+    return make_policy(fund, tmp_path, names=("keeper", "hot"), extra_rpc_urls=second_opinion(fund))
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def call(fund: TestFund, function: str, *args: Any) -> Call:
 
 def move(fund: TestFund, function: str, *args: Any, nonce: int = 0, plan: str | None = None) -> SignRequest:
     unsigned = transaction(fund, "settleRedemption", 1, call=call(fund, function, *args), nonce=nonce, gas_limit=1_500_000)
-    return replace(sign_request(fund, "hot", unsigned), plan=plan)
+    return replace(sign_request(fund, "hot", unsigned), plan=sign_plan_document(fund, unsigned.call, plan=plan))
 
 
 def buy(fund: TestFund, usdt: int, *, nonce: int = 0, plan: str | None = None) -> SignRequest:
@@ -152,7 +161,7 @@ async def test_keeper_may_not_move_money(hot: SignerClient, fund: TestFund) -> N
 async def test_spend_is_on_disk_when_its_signature_is_returned(hot: SignerClient, hot_policy: Path, fund: TestFund) -> None:
     signed = await hot.sign(buy(fund, 1_234))
     with sqlite3.connect(load_policy(hot_policy).ledger) as ledger:
-        assert ledger.execute("SELECT hash, amount FROM spends").fetchall() == [(signed.hash, str(1_234 * WAD))]
+        assert ledger.execute("SELECT hash, amount FROM signed_transactions").fetchall() == [(signed.hash, str(1_234 * WAD))]
 
 
 async def test_signer_needs_its_ledger_to_start_and_never_overwrites_it(hot_policy: Path) -> None:

@@ -31,9 +31,9 @@ from paimon.settings import FinalitySettings
 pytestmark = pytest.mark.integration
 
 
-async def start_refusal(policy: Path) -> str:
+async def start_refusal(policy: Path, *, new_ledger: bool = True) -> str:
     with pytest.raises(SignerStartupError) as refused:
-        async with running_signer(policy):
+        async with running_signer(policy, new_ledger=new_ledger):
             pass
     return str(refused.value)
 
@@ -102,8 +102,17 @@ async def test_signer_does_not_start_with_a_wrong_policy(
 
 
 async def test_second_signer_does_not_start_on_a_live_socket(signer: SignerClient, fund: TestFund, tmp_path: Path) -> None:
-    assert "another signer listens" in await start_refusal(make_policy(fund, tmp_path))
+    (tmp_path / "other").mkdir()
+    own_ledger: dict[str, Any] = {"ledger": tmp_path / "other" / "ledger", "counter": tmp_path / "other" / "counter"}
+    assert "another signer listens" in await start_refusal(make_policy(fund, tmp_path, **own_ledger))
     assert (await signer.health())["chainId"] == 31337, "the first signer still serves"
+
+
+async def test_second_signer_does_not_start_with_the_ledger_of_a_running_one(
+    signer: SignerClient, fund: TestFund, tmp_path: Path
+) -> None:
+    policy = make_policy(fund, tmp_path, socket=tmp_path / "other.sock")
+    assert "another signer has the spend ledger" in await start_refusal(policy, new_ledger=False)
 
 
 async def test_signer_replaces_the_socket_of_a_killed_signer(fund: TestFund, tmp_path: Path) -> None:
@@ -111,7 +120,7 @@ async def test_signer_replaces_the_socket_of_a_killed_signer(fund: TestFund, tmp
     left_behind = socket.socket(socket.AF_UNIX)
     left_behind.bind(str(tmp_path / "signer.sock"))
     left_behind.close()
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         assert (await signer_client(policy).health())["chainId"] == 31337
 
 
@@ -141,7 +150,7 @@ async def test_policy_loads_back_as_it_was_written(fund: TestFund, tmp_path: Pat
 async def test_sigterm_stops_the_signer_and_removes_its_socket(fund: TestFund, tmp_path: Path, eventually: Any) -> None:
     policy = make_policy(fund, tmp_path)
     path = tmp_path / "signer.sock"
-    running = asyncio.create_task(run_signer(policy))
+    running = asyncio.create_task(run_signer(policy, new_ledger=True))
 
     async def listening() -> bool:
         return path.exists()

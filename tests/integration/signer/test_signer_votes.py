@@ -40,7 +40,7 @@ async def test_approval_is_refused_with_fewer_votes_than_the_policy_requires(
 ) -> None:
     policy = make_policy(fund, tmp_path, approvals=ApprovalsTable(STANDARD=2))
     vera, viktor = make_vote(fund, "vera", pending_request_id), make_vote(fund, "viktor", pending_request_id)
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         signer = signer_client(policy)
         assert await refusal_code(signer, approval_request(fund, pending_request_id, vera)) == "TOO_FEW_VOTES"
         await signer.sign(approval_request(fund, pending_request_id, vera, viktor))
@@ -51,7 +51,7 @@ async def test_approval_is_refused_when_one_approver_votes_twice(
 ) -> None:
     policy = make_policy(fund, tmp_path, approvals=ApprovalsTable(STANDARD=2))
     once, again = make_vote(fund, "vera", pending_request_id), make_vote(fund, "vera", pending_request_id, policy_version=2)
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         assert (
             await refusal_code(signer_client(policy), approval_request(fund, pending_request_id, once, again))
             == "DUPLICATE_VOTER"
@@ -202,22 +202,23 @@ async def test_approval_is_refused_with_too_many_votes(signer: SignerClient, fun
 async def test_signer_refuses_decisions_when_it_cannot_read_the_chain(
     signer: SignerClient, fund: TestFund, pending_request_id: int, tmp_path: Path
 ) -> None:
-    """The node stops after the start. Decisions wait; settlements need no chain read and are signed."""
+    """The node stops after the start. Everything waits: without the chain, the signer knows no key's nonce."""
     policy = make_policy(fund, tmp_path)
     document = policy.read_text()
     (tmp_path / "other").mkdir()
     forward = await asyncio.start_server(_forward_to(fund), "127.0.0.1", 0)
     port = forward.sockets[0].getsockname()[1]
     policy.write_text(document.replace(fund.rpc_url, f"http://127.0.0.1:{port}").replace("signer.sock", "other/signer.sock"))
-    async with running_signer(policy):
+    policy.write_text(policy.read_text().replace("spend-ledger", "other/spend-ledger"))
+    async with running_signer(policy, new_ledger=True):
         other = signer_client(policy)
         request = approval_request(fund, pending_request_id, make_vote(fund, "vera", pending_request_id))
         await other.sign(request)
         forward.close()
         _CONNECTIONS.close()
-        with pytest.raises(SignerUnavailable, match="cannot check"):
-            await other.sign(request)
-        await other.sign(sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1)))
+        for waiting in (request, sign_request(fund, "keeper", transaction(fund, "settleRedemption", 1))):
+            with pytest.raises(SignerUnavailable, match="cannot check"):
+                await other.sign(waiting)
 
 
 class _Connections:

@@ -28,6 +28,11 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "wallet": PlanWallet.HOT,
         "amount": 1,
         "rejected_wallets": [],
+        "requested_by": address(2),
+        "nonce": HASH,
+        "typed_data": {},
+        "signature": b"s",
+        "signature_expires_at": EPOCH,
     },
     PlanCallRow: {
         "plan_id": _PLAN,
@@ -46,19 +51,11 @@ DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     PlanCallRow: (WalletRow, IntentRow, SafeRow, SafeProposalRow, PlanRow),
 }
 
-SIGNED: Final = {
-    "requested_by": address(2),
-    "nonce": HASH,
-    "typed_data": {},
-    "signature": b"s",
-    "signature_expires_at": EPOCH,
-}
 PROPOSED: Final = {"wallet": PlanWallet.WARM, "proposal": HASH}
 
 INVALID_STATES: Final[list[InvalidRow]] = [
     (PlanRow, {"wallet": "warm"}, "ck_plans_proposal_unless_hot"),
     (PlanRow, PROPOSED | {"wallet": "hot"}, "ck_plans_proposal_unless_hot"),
-    *((PlanRow, {column: value}, "ck_plans_signed_action_complete") for column, value in SIGNED.items()),
     (PlanCallRow, {"call_index": -1}, "ck_plan_calls_call_index_not_negative"),
 ]
 UNKNOWN_VALUES: Final[list[InvalidRow]] = [
@@ -68,7 +65,7 @@ UNKNOWN_VALUES: Final[list[InvalidRow]] = [
 WRONG_LENGTHS: Final[list[InvalidRow]] = [
     (table, more | {column: b"\x01" * wrong}, f"ck_{table.__tablename__}_{column}_length")
     for table, more, columns in (
-        (PlanRow, SIGNED, ("payload_hash", "requested_by", "nonce")),
+        (PlanRow, {}, ("payload_hash", "requested_by", "nonce")),
         (PlanRow, PROPOSED, ("proposal",)),
         (PlanCallRow, {}, ("to_address",)),
     )
@@ -87,7 +84,7 @@ DUPLICATES: Final[list[InvalidRow]] = [
     (PlanCallRow, {"call_index": 1}, "uq_plan_calls_intent_id"),
 ]
 DUPLICATE_PAIRS: Final[list[tuple[dict[str, Any], str]]] = [
-    (SIGNED, "uq_plans_nonce"),
+    ({"nonce": HASH}, "uq_plans_nonce"),
     (PROPOSED, "uq_plans_proposal"),
 ]
 """Columns that two plans may not share, although each plan is valid by itself."""

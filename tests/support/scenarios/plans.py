@@ -65,28 +65,14 @@ class PlanHarness:
         return await preview_plan(self.plan_request(*calls, key=key, plan=plan), self.context)
 
     async def submit(self, *calls: RequestedCall, key: str = "plan-1", plan: str | None = None) -> PlanRow:
-        """Submit the plan without a signature, as a rule of the system does."""
-        return await submit_plan(self.plan_request(*calls, key=key, plan=plan), None, self.context)
+        """Submit the plan with Otto's signature; he is an admin here, so that he may plan any call."""
+        requested = self.plan_request(*calls, key=key, plan=plan)
+        return await submit_plan(requested, await self.sign(requested, role=UserRole.ADMIN), self.context)
 
     async def sign(
         self, plan_request: PlanRequest, *, by: str = "otto", role: UserRole = UserRole.OPERATOR, nonce: Hash32 | None = None
     ) -> PlanSignature:
-        """Sign the document of the preview."""
-        preview = await preview_plan(plan_request, self.context)
-        assert preview.document is not None
-        account = self.fund.accounts.account(by)
-        if nonce is not None:
-            preview.document["message"]["nonce"] = hex0x(nonce)
-        message = preview.document["message"]
-        return PlanSignature(
-            user=User(parse_address(account.address), role, by),
-            wallet=PlanWallet(message["wallet"]),
-            amount=preview.choice.amount,
-            signed=SignedAction(
-                terms=replace(preview.terms, nonce=Hash32(bytes.fromhex(message["nonce"][2:]))),
-                signature=hex0x(bytes(account.sign_typed_data(full_message=preview.document).signature)),
-            ),
-        )
+        return await sign_plan(plan_request, self.context, self.fund, by=by, role=role, nonce=nonce)
 
     async def row(self, key: str = "plan-1") -> PlanRow:
         query = (
@@ -119,6 +105,33 @@ class PlanHarness:
     def hot(self) -> Any:
         assert self.context.hot is not None
         return self.context.hot
+
+
+async def sign_plan(
+    plan_request: PlanRequest,
+    context: PlanContext,
+    fund: TestFund,
+    *,
+    by: str = "otto",
+    role: UserRole = UserRole.OPERATOR,
+    nonce: Hash32 | None = None,
+) -> PlanSignature:
+    """Sign the document of the preview as this account."""
+    preview = await preview_plan(plan_request, context)
+    assert preview.document is not None
+    account = fund.accounts.account(by)
+    if nonce is not None:
+        preview.document["message"]["nonce"] = hex0x(nonce)
+    message = preview.document["message"]
+    return PlanSignature(
+        user=User(parse_address(account.address), role, by),
+        wallet=PlanWallet(message["wallet"]),
+        amount=preview.choice.amount,
+        signed=SignedAction(
+            terms=replace(preview.terms, nonce=Hash32(bytes.fromhex(message["nonce"][2:]))),
+            signature=hex0x(bytes(account.sign_typed_data(full_message=preview.document).signature)),
+        ),
+    )
 
 
 def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> PlanHarness:

@@ -1,5 +1,6 @@
 """Set up workflows: a due call with its rows or a Safe's proposal, a wallet used before, and other accounts' transactions."""
 
+from datetime import timedelta
 from typing import Final
 
 from eth_account import Account
@@ -11,14 +12,19 @@ from tests.support.factories.rows import insert_row
 from tests.support.faults.faulty_node import FINAL_DEPTH
 from tests.support.scenarios.forked_workflows import WorkflowOrder
 from tests.support.scenarios.multisig import FundSafes, multisig
+from tests.support.scenarios.plans import sign_plan
 from tests.support.scenarios.sending import SMALL, SendingHarness
 from tests.support.scenarios.workflows import WORKFLOWS, Scenario
-from tests.support.signing import MANAGER
+from tests.support.signing import MANAGER, signing_scope
 
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
+from paimon.application.transactions.plans.context import PlanContext
+from paimon.application.transactions.plans.submit import PlanSignature
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, IntentKind
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.settings import Settings, WalletLimitSettings
@@ -28,6 +34,9 @@ VERDICTS_BY_KIND: Final = {
     IntentKind.APPROVE_REDEMPTION: (Verdict.APPROVE, ""),
     IntentKind.REJECT_REDEMPTION: (Verdict.REJECT, "documents are missing"),
 }
+
+HOT_LIMITS: Final = WalletLimitSettings(plan=10**9, day=10**9)
+SIGNATURE_TTL_SECONDS: Final = 3_600
 
 
 class Setup:
@@ -46,7 +55,8 @@ class Setup:
         fund, kind = self._harness.fund, WORKFLOWS[name].kind
         settles = kind is IntentKind.SETTLE_REDEMPTION
         wallet = WALLET_BY_INTENT_KIND[kind]
-        self._rpc.call("eth_sendRawTransaction", signed_transaction(fund, wallet, fund.accounts.address(wallet)))
+        if settles or kind in VERDICTS_BY_KIND:  # the signer moves no money with a key that others have used
+            self._rpc.call("eth_sendRawTransaction", signed_transaction(fund, wallet, fund.accounts.address(wallet)))
         request_id, plan = 0, None
         if kind is IntentKind.PLAN_STEP:
             plan = two_call_plan(fund)
@@ -67,15 +77,21 @@ class Setup:
                 verdict, reason = VERDICTS_BY_KIND[kind]
                 await self._harness.store_vote(session, request_id, verdict, reason)
         sent, recovery_transactions = external_transactions(fund, name, request_id)
-        scenario = Scenario(
-            request_id, Address(to_canonical_address(fund.accounts.address(wallet))), sent, plan, recovery_transactions
-        )
+        address = Address(to_canonical_address(fund.accounts.address(wallet)))
+        signature = None if plan is None else await self._sign(plan, address)
+        scenario = Scenario(request_id, address, sent, plan, signature, recovery_transactions)
         if name == "nonce_used_externally":
             self.external_hashes = frozenset(Hash32(keccak(hexstr=raw)) for raw in scenario.external_transactions)
         self._snapshot = self._rpc.call("evm_snapshot")
         if self._proposes:
             await self.restore()
         return WorkflowOrder(name, self._settings_for(name, scenario), scenario)
+
+    async def _sign(self, plan: PlanRequest, hot: Address) -> PlanSignature:
+        """Sign once for all runs of the workflow, which together take longer than a signature usually lasts."""
+        rules = SigningRules(signing_scope(self._harness.fund), SIGNATURE_TTL_SECONDS)
+        context = PlanContext(self._safes.context, hot, {PlanWallet.HOT: HOT_LIMITS}, timedelta(hours=1), rules)
+        return await sign_plan(plan, context, self._harness.fund)
 
     def _settings_for(self, name: str, scenario: Scenario) -> Settings:
         if scenario.plan is not None:
@@ -145,8 +161,9 @@ def two_call_plan(fund: TestFund) -> PlanRequest:
 
 def with_hot_key(settings: Settings, hot: Address) -> Settings:
     """Set limits that admit the buffer's call: the signer would refuse its amount, and it is never signed."""
-    limits = WalletLimitSettings(plan=10**9, day=10**9)
-    return settings.model_copy(update={"sending": settings.sending.model_copy(update={"hot": hot, "hot_limits": limits})})
+    sending = settings.sending.model_copy(update={"hot": hot, "hot_limits": HOT_LIMITS})
+    approval = settings.approval.model_copy(update={"vote_ttl_seconds_max": SIGNATURE_TTL_SECONDS})
+    return settings.model_copy(update={"sending": sending, "approval": approval})
 
 
 def with_private_endpoint(settings: Settings) -> Settings:

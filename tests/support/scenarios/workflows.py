@@ -20,7 +20,7 @@ from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.application.transactions.plans.calls import PlanRequest
-from paimon.application.transactions.plans.submit import submit_plan
+from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
 from paimon.application.transactions.queries import list_open_intents
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum, hex0x
@@ -74,6 +74,7 @@ class Scenario:
     external_transactions: tuple[str, ...] = ()
     plan: PlanRequest | None = None
     """The plan that the wallet carries out, in place of a request."""
+    plan_signature: PlanSignature | None = None
     recovery_transactions: tuple[str, ...] = ()
     """What must happen for the workflow to end well; sent by the process that takes over."""
 
@@ -106,7 +107,8 @@ class Runner:
         await settle_due(self.app_context.database, self.app_context.contracts, keeper=sending.keeper)
         await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver)
         if self.scenario.plan is not None:
-            await submit_plan(self.scenario.plan, None, self.app_context.plan_context)
+            assert self.scenario.plan_signature is not None
+            await submit_plan(self.scenario.plan, self.scenario.plan_signature, self.app_context.plan_context)
         await sync_safes(self.app_context.safe_context)
         await execute_ready(self.app_context.safe_context, keeper=sending.keeper)
 

@@ -7,10 +7,11 @@ Intents and attempts are loaded as frozen values; `save_changes` writes what a s
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, null, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload
@@ -23,7 +24,7 @@ from paimon.domain.transaction.intent import Intent, IntentWithAttempts
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.domain.transaction.operator_action import RETRIABLE_STATUSES, ActionPreconditions, ActionStatus
-from paimon.domain.transaction.signing import SignedVote
+from paimon.domain.transaction.signing import SignedPlan, SignedVote
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
@@ -184,13 +185,16 @@ async def list_votes(session: WriteSession, intent: Intent) -> tuple[SignedVote,
     return tuple(SignedVote(row.typed_data, row.signature) for row in await session.scalars(query))
 
 
-async def find_plan_name(session: WriteSession, intent: Intent) -> str | None:
-    """Return the name of the plan that the intent belongs to, as a call or as a Safe's batch. The signer sums by this name."""
+async def find_signed_plan(session: WriteSession, intent: Intent) -> SignedPlan | None:
+    """Return the plan that the intent carries out, as a call or as a Safe's batch, as it was signed."""
+    query = select(PlanRow.typed_data, PlanRow.signature, PlanCallRow.call_index)
     if intent.kind is IntentKind.EXECUTE_SAFE:
-        condition = PlanRow.proposal == intent.subject.safe_tx_hash
+        is_its_plan = PlanRow.proposal == intent.subject.safe_tx_hash
+        query = select(PlanRow.typed_data, PlanRow.signature, null()).where(is_its_plan)
     else:
-        condition = PlanRow.id.in_(select(PlanCallRow.plan_id).where(PlanCallRow.intent_id == intent.id))
-    return (await session.scalars(select(PlanRow.name).where(condition))).one_or_none()
+        query = query.join(PlanCallRow, PlanCallRow.plan_id == PlanRow.id).where(PlanCallRow.intent_id == intent.id)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None or row[0] is None else SignedPlan(row[0], row[1], row[2])
 
 
 # Attempts
@@ -201,6 +205,43 @@ async def find_unacknowledged(session: WriteSession, wallet: Address) -> Attempt
     query = select(AttemptRow).where(AttemptRow.wallet == wallet, AttemptRow.status == AttemptStatus.SIGNED)
     row = (await session.scalars(query)).one_or_none()
     return None if row is None else attempt_of(row)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAttempt:
+    """An attempt with its call, and the signed plan that it carries out, if there is one."""
+
+    nonce: int
+    status: AttemptStatus
+    is_cancellation: bool
+    call: Call
+    plan: SignedPlan | None
+    requested_by: Address | None
+
+
+async def list_planned_attempts(
+    session: WriteSession, wallet: Address, *, first_nonce: int, end_nonce: int
+) -> list[PlannedAttempt]:
+    """Return the attempts at the nonces from `first_nonce` to before `end_nonce`, by nonce."""
+    query = (
+        select(AttemptRow, IntentRow, PlanRow.typed_data, PlanRow.signature, PlanCallRow.call_index, PlanRow.requested_by)
+        .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
+        .outerjoin(PlanCallRow, PlanCallRow.intent_id == IntentRow.id)
+        .outerjoin(PlanRow, PlanRow.id == PlanCallRow.plan_id)
+        .where(AttemptRow.wallet == wallet, AttemptRow.nonce >= first_nonce, AttemptRow.nonce < end_nonce)
+        .order_by(AttemptRow.nonce, AttemptRow.created_at)
+    )
+    return [
+        PlannedAttempt(
+            attempt.nonce,
+            attempt.status,
+            attempt.is_cancellation,
+            Call(Address(intent.to_address), intent.data, intent.value_wei),
+            None if document is None else SignedPlan(document, signature, call_index),
+            requested_by,
+        )
+        for attempt, intent, document, signature, call_index, requested_by in await session.execute(query)
+    ]
 
 
 # Operator actions

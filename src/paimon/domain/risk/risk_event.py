@@ -7,7 +7,8 @@ An event has one subject. While it is unresolved, finding the same subject again
 severity opens it again, since a lower severity was acknowledged. A reconciliation break, a wallet low on gas, a lagging
 finality, an unknown effect and a chain behind the records are resolved by the first check that does not find them, and by
 nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
-later check can take back, an unexplained change of NAV or an effect of orphaned blocks, is resolved by a person.
+later check can take back, an unexplained change of NAV, an effect of orphaned blocks or a movement without a signed plan, is
+resolved by a person.
 """
 
 from collections.abc import Iterable
@@ -36,6 +37,7 @@ class RiskKind(StrEnum):
     ORPHANED_EFFECT = "ORPHANED_EFFECT"  # what left the system because of orphaned blocks, and the block it depended on
     CHAIN_BEHIND = "CHAIN_BEHIND"  # that every node's chain is shorter than the records, and the block it should have
     EFFECT_UNKNOWN = "EFFECT_UNKNOWN"  # the node's error instead of an intent's effect, and that it answers
+    UNSIGNED_MOVEMENT = "UNSIGNED_MOVEMENT"  # what used a nonce of the hot wallet, and that a signed plan's call does
 
 
 class Severity(StrEnum):
@@ -220,6 +222,17 @@ def effect_unknown_finding(key: str, wallet: Address, reason: str) -> Finding:
 
 def effect_unknown_subject(key: str, wallet: Address) -> str:
     return f"{key} by {checksum(wallet)}"
+
+
+def unsigned_movement_finding(wallet: Address, nonce: int, reason: str) -> Finding:
+    """Report a final transaction of the hot wallet that no signed plan explains: a fact, and always critical."""
+    return Finding(
+        RiskKind.UNSIGNED_MOVEMENT,
+        f"nonce {nonce} of the hot wallet {checksum(wallet)}",
+        reason,
+        "the call of a signed plan, or a self-send",
+        Severity.CRITICAL,
+    )
 
 
 def _describe_component(label: ComponentKey) -> str:

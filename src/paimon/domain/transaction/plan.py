@@ -13,14 +13,15 @@ The status is derived from what executes the plan, the hot wallet's intents or a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from eth_utils.crypto import keccak
 
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.chain import Hash32, parse_address
 from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
-from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, Call, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
@@ -86,6 +87,11 @@ def plan_payload_hash(plan: str, calls: Iterable[Call]) -> Hash32:
     return Hash32(keccak(b"".join(parts)))
 
 
+def largest_amount(signed: RawAmount) -> RawAmount:
+    """Return the most that a plan of this signed amount may move."""
+    return RawAmount(divide(signed * (BPS_ONE + DRIFT_MAX_BPS), BPS_ONE, rounding=Rounding.DOWN))
+
+
 def has_amount_drifted(signed: RawAmount, now: RawAmount) -> bool:
     return abs(now - signed) * BPS_ONE > signed * DRIFT_MAX_BPS
 
@@ -107,6 +113,31 @@ def plan_document(execution: PlanExecution, terms: SignatureTerms, scope: Signin
         terms,
         scope,
     )
+
+
+def parse_plan_execution(message: dict[str, Any]) -> tuple[PlanExecution, SignatureTerms]:
+    """Read the execution and its terms from a document's message.
+
+    Raises:
+        KeyError, TypeError, ValueError: a field is missing or malformed.
+    """
+    steps = tuple(
+        PlanStep(Call(parse_address(call["to"]), bytes.fromhex(str(call["data"]).removeprefix("0x"))), str(call["description"]))
+        for call in message["calls"]
+    )
+    execution = PlanExecution(
+        key=str(message["key"]),
+        plan=str(message["plan"]),
+        steps=steps,
+        wallet=PlanWallet(message["wallet"]),
+        amount=RawAmount(int(message["amount"])),
+        reason=str(message["reason"]),
+    )
+    terms = SignatureTerms(
+        nonce=Hash32(bytes.fromhex(str(message["nonce"]).removeprefix("0x"))),
+        expires_at=datetime.fromtimestamp(int(message["expiresAt"]), UTC),
+    )
+    return execution, terms
 
 
 _HAD_EFFECT: Final = frozenset({IntentStatus.FINAL, IntentStatus.SATISFIED_EXTERNALLY})

@@ -93,13 +93,25 @@ class SignedVote:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedPlan:
+    """A plan as a person or the planner signed it: the EIP-712 document, 65 bytes of signature, and one of its calls.
+
+    `call_index` is the place of the transaction's call in the document. It is None for a Safe, which makes all calls at once.
+    """
+
+    document: dict[str, Any]
+    signature: bytes
+    call_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignRequest:
-    """A transaction for the wallet's key to sign, with the votes that permit it and the plan it belongs to."""
+    """A transaction for the wallet's key to sign, with the votes or the plan that permit it."""
 
     wallet: Address
     transaction: UnsignedTransaction
     votes: tuple[SignedVote, ...] = ()
-    plan: str | None = None
+    plan: SignedPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

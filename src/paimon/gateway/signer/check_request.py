@@ -5,7 +5,8 @@ Every transaction is for the policy's chain, has gas and price within the caps, 
 1. a self-send with no data: it only uses up a nonce, and every key may make one
 2. a settlement: it decides nothing, because the chain refuses a settlement that is not due
 3. a decision on a request that awaits approval: allowed by its votes only (votes.py)
-4. a movement of the fund's money between its tiers: within the key's limits (ledger.py)
+4. a movement of the fund's money between its tiers: allowed by a signed plan only (plan_documents.py), and within the key's
+   limits (ledger.py)
 5. the execution of a Safe transaction, whose signatures the chain checks: no payment to the executor, no foreign code, and
    only inner calls that the Safe may make, together within the Safe's limits
 
@@ -51,6 +52,19 @@ class RefusalCode(StrEnum):
     AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
     UNKNOWN_REQUEST = "UNKNOWN_REQUEST"
     NOT_AWAITING_APPROVAL = "NOT_AWAITING_APPROVAL"
+    NONCE_SPENT = "NONCE_SPENT"
+    NONCE_TOO_FAR = "NONCE_TOO_FAR"
+    KEY_USED_ELSEWHERE = "KEY_USED_ELSEWHERE"
+    GAS_LIMIT_OF_DAY = "GAS_LIMIT_OF_DAY"
+    PLAN_MISSING = "PLAN_MISSING"
+    MALFORMED_PLAN = "MALFORMED_PLAN"
+    UNKNOWN_PLAN_SIGNER = "UNKNOWN_PLAN_SIGNER"
+    PLAN_MISMATCH = "PLAN_MISMATCH"
+    NONCE_USED = "NONCE_USED"
+    CALL_ALREADY_SIGNED = "CALL_ALREADY_SIGNED"
+    SIGNATURE_TOO_OLD = "SIGNATURE_TOO_OLD"
+    EXPIRES_TOO_LATE = "EXPIRES_TOO_LATE"
+    UNKNOWN_VOTER = "UNKNOWN_VOTER"
     DUPLICATE_VOTER = "DUPLICATE_VOTER"
     VOTER_IS_PARTY = "VOTER_IS_PARTY"
     VOTER_LACKS_ROLE = "VOTER_LACKS_ROLE"
@@ -105,6 +119,8 @@ class SafeExecution:
 
     safe: SafeTable
     movements: tuple[FundMovement, ...]
+    calls: tuple[Call, ...]
+    """Every call that the Safe makes, in its order."""
 
     def __str__(self) -> str:
         movements = f", moving {', '.join(map(str, self.movements))}" if self.movements else ""
@@ -208,7 +224,7 @@ def _check_safe_execution(
         )
     rejection = Call(safe.address, b"")  # a Safe rejects by a call to itself
     movements = [_check_inner_call(inner_call, safe, policy, abis) for inner_call in inner if inner_call != rejection]
-    return SafeExecution(safe, tuple(movement for movement in movements if movement is not None))
+    return SafeExecution(safe, tuple(movement for movement in movements if movement is not None), tuple(inner))
 
 
 def _check_inner_call(

@@ -31,9 +31,7 @@ class _Finding:
 
 def protected_files(policy_path: Path, policy: SignerPolicy) -> tuple[Path, ...]:
     """Return the files that callers must not reach."""
-    files = [policy_path.absolute()]
-    if policy.has_limits:
-        files.append(policy.ledger)
+    files = [policy_path.absolute(), policy.ledger, policy.counter]
     for key in policy.keys:
         files += [path for path in (key.keystore, key.password_file) if path is not None]
     if policy.tls is not None:

@@ -3,8 +3,11 @@
     chain_id = 31337
     # finality = {depth = 64}                    # instead of the chain's own rule, as PAIMON_CHAIN__FINALITY__…
     rpc_url = "http://127.0.0.1:8545"
+    extra_rpc_urls = ["https://…"]               # of other providers: what most of the endpoints say counts
     socket = "signer.sock"                       # paths are relative to this file
-    ledger = "spend-ledger.sqlite"               # only when a key moves money
+    ledger = "spend-ledger.sqlite"
+    counter = "spend-ledger.counter"             # belongs on another disk than the ledger
+    signature_age_hours_max = 72                 # of votes and plans, counted from their expiry
     # metrics_port = 9104                        # serves GET /metrics, on 127.0.0.1 only
 
     [callers]                                    # who may ask, and over which link: caller_policy.py has both tables
@@ -19,10 +22,13 @@
     [caps]                                       # of every transaction
     gas_limit_max = 3000000
     fee_wei_max = 100000000000                   # per gas
+    gas_wei_per_day_max = 1000000000000000000    # the most that a key's gas of 24 hours may cost
 
     [approvals]                                  # votes an approval needs, by the request's channel
     STANDARD = 1
     EMERGENCY = 1
+    deadline_hours_max = 24                      # the longest deadline of a ticket in the application's settings
+    # voters = ["0x…"]                           # only these may vote; without it, every holder of the role on chain
 
     [kms]                                        # only when a key is in KMS
     region = "eu-central-1"
@@ -48,6 +54,16 @@
     functions = ["allocateToLayer", "purchaseAsset", "redeemAsset", "rebalanceBuffer"]
     plan_limit = 10000                           # USDT: a plan stays below it …
     day_limit = 500000                           # … and 24 hours together reach at most this limit
+
+    [[plan_signers]]                             # whose signature over a plan lets the hot key make its calls
+    name = "otto"
+    address = "0x…"
+
+    [[plan_signers]]
+    name = "planner"                             # the process `paimon planner`, with limits of its own within the key's
+    address = "0x…"
+    plan_limit = 5000
+    day_limit = 100000
 
     [[safes]]                                    # what a key with execTransaction may execute for a Safe
     name = "warm"
@@ -123,6 +139,13 @@ SAFE_MONEY_FUNCTIONS: Final = MONEY_FUNCTIONS | {
 """The functions that a Safe with limits may call."""
 
 
+PLAN_LIMIT_MAX: Final = 50_000
+"""A plan above this amount needs a ticket with votes. A key's plan carries none, so a Safe must make it.
+
+In whole units of the vault's asset. Source: docs/concepts/fund.md, "Wallets and their limits".
+"""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -141,11 +164,14 @@ class ContractsTable(_Table):
 class CapsTable(_Table):
     gas_limit_max: int = Field(3_000_000, ge=21_000)
     fee_wei_max: int = Field(100 * 10**9, ge=0)
+    gas_wei_per_day_max: int = Field(10**18, gt=0, description="of one key; the most that the gas of 24 hours may cost")
 
 
 class ApprovalsTable(_Table):
     STANDARD: int = Field(1, ge=1)
     EMERGENCY: int = Field(1, ge=1)
+    deadline_hours_max: int = Field(24, ge=1, description="the longest deadline of a ticket in the application's settings")
+    voters: frozenset[ChecksumAddress] | None = Field(None, description="who may vote; None: every holder of the role on chain")
 
     def required(self, channel: RedemptionChannel) -> int | None:
         """Return the number of votes; None for a channel that never needs an approval, so that none is signed."""
@@ -188,6 +214,10 @@ class KeyTable(_Table):
         if has_limits != (self.moves_money, self.moves_money):
             rule = "needs plan_limit and day_limit" if self.moves_money else "moves no money and has no limits"
             raise ValueError(f"key {self.name} {rule}")
+        if self.plan_limit is not None and self.plan_limit > PLAN_LIMIT_MAX:
+            raise ValueError(
+                f"key {self.name}: plan_limit is at most {PLAN_LIMIT_MAX}; a larger plan needs votes, so a Safe must make it"
+            )
         return self
 
     @property
@@ -196,6 +226,24 @@ class KeyTable(_Table):
 
     def limit(self, decimals: int) -> SpendingLimit | None:
         """Return the key's limits in raw units of the vault's asset; None for a key without limits."""
+        return _limit(self.plan_limit, self.day_limit, decimals)
+
+
+class PlanSignerTable(_Table):
+    """A person or the planner, who signs the plans that a key carries out."""
+
+    name: str = Field(min_length=1)
+    address: ChecksumAddress
+    plan_limit: int | None = Field(None, gt=0, description="as for a key; counts this signer's plans only")
+    day_limit: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _is_limited_or_not(self) -> Self:
+        if (self.plan_limit is None) != (self.day_limit is None):
+            raise ValueError(f"plan signer {self.name} needs plan_limit and day_limit together, or none of them")
+        return self
+
+    def limit(self, decimals: int) -> SpendingLimit | None:
         return _limit(self.plan_limit, self.day_limit, decimals)
 
 
@@ -229,10 +277,14 @@ class SignerPolicy(_Table):
     chain_id: int
     finality: FinalitySettings | None = None
     rpc_url: SecretStr
+    extra_rpc_urls: tuple[SecretStr, ...] = ()
     socket: Path | None = None
     ledger: Path = Path("spend-ledger.sqlite")
+    counter: Path = Path("spend-ledger.counter")
+    signature_age_hours_max: int = Field(72, ge=1)
     contracts: ContractsTable
     keys: tuple[KeyTable, ...] = Field(min_length=1)
+    plan_signers: tuple[PlanSignerTable, ...] = ()
     safes: tuple[SafeTable, ...] = ()
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
@@ -280,9 +332,32 @@ class SignerPolicy(_Table):
             raise ValueError("at most one Safe has limits")
         return self
 
+    @model_validator(mode="after")
+    def _plan_signers_are_people(self) -> Self:
+        for field in ("name", "address"):
+            if len({getattr(signer, field) for signer in self.plan_signers}) != len(self.plan_signers):
+                raise ValueError(f"two plan signers have the same {field}")
+        if any(self.key(signer.address) is not None for signer in self.plan_signers):
+            raise ValueError("a plan signer is none of this signer's own keys")
+        if any(key.moves_money for key in self.keys) and not self.plan_signers:
+            raise ValueError("a key moves money: name in [[plan_signers]] whose signed plans it carries out")
+        return self
+
+    @model_validator(mode="after")
+    def _signatures_outlive_deadlines(self) -> Self:
+        if self.signature_age_hours_max < self.approvals.deadline_hours_max:
+            raise ValueError(
+                f"signature_age_hours_max is {self.signature_age_hours_max}, below the longest deadline of a ticket"
+                f" ({self.approvals.deadline_hours_max} hours): votes in time would be refused"
+            )
+        return self
+
     @property
-    def has_limits(self) -> bool:
-        return any(key.moves_money for key in self.keys) or any(safe.functions is not None for safe in self.safes)
+    def rpc_urls(self) -> tuple[str, ...]:
+        return tuple(url.get_secret_value() for url in (self.rpc_url, *self.extra_rpc_urls))
+
+    def plan_signer(self, address: Address) -> PlanSignerTable | None:
+        return next((signer for signer in self.plan_signers if signer.address == address), None)
 
     def safe(self, address: Address) -> SafeTable | None:
         return next((safe for safe in self.safes if safe.address == address), None)
@@ -317,6 +392,7 @@ def load_policy(path: Path) -> SignerPolicy:
         update={
             "socket": None if policy.socket is None else folder / policy.socket,
             "ledger": folder / policy.ledger,
+            "counter": folder / policy.counter,
             "keys": keys,
             "tls": None if policy.tls is None else policy.tls.in_folder(folder),
         }

@@ -2,8 +2,11 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from paimon.domain.kernel.chain import checksum
 from paimon.gateway.signer.policy import SignerPolicy
@@ -19,15 +22,15 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    own_tables = {"callers", "tls", "contracts", "caps", "approvals", "kms", "finality", "keys", "safes"}
+    own_tables = {"callers", "tls", "contracts", "caps", "approvals", "kms", "finality", "keys", "plan_signers", "safes"}
     top = policy.model_dump(mode="json", exclude=own_tables, exclude_none=True)
-    top["rpc_url"] = policy.rpc_url.get_secret_value()
+    top["rpc_url"], *top["extra_rpc_urls"] = policy.rpc_urls
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", top),
         ("[callers]", policy.callers.model_dump(mode="json", exclude_none=True)),
         ("[contracts]", {name: checksum(address) for name, address in policy.contracts}),
         ("[caps]", policy.caps.model_dump()),
-        ("[approvals]", policy.approvals.model_dump()),
+        ("[approvals]", policy.approvals.model_dump(mode="json", exclude_none=True)),
     ]
     for name, table in (("[kms]", policy.kms), ("[finality]", policy.finality)):
         if table is not None:
@@ -35,7 +38,12 @@ def _as_toml(policy: SignerPolicy) -> str:
     if policy.tls is not None:
         tls = policy.tls.model_dump(mode="json")
         tables += [("[tls]", tls), *(("[[tls.clients]]", client) for client in tls.pop("clients"))]
-    for header, rows in (("[[keys]]", policy.keys), ("[[safes]]", policy.safes)):
+    lists: list[tuple[str, Sequence[BaseModel]]] = [
+        ("[[keys]]", policy.keys),
+        ("[[plan_signers]]", policy.plan_signers),
+        ("[[safes]]", policy.safes),
+    ]
+    for header, rows in lists:
         for row in rows:
             fields = row.model_dump(mode="json", exclude_none=True)
             tables.append((header, fields | ({"functions": sorted(fields["functions"])} if "functions" in fields else {})))

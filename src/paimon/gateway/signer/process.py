@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -12,14 +12,16 @@ import structlog
 from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.errors import StartupError
+from paimon.gateway.signer.agreed_chain import AgreedChain, ChainNotRead
 from paimon.gateway.signer.caller_policy import CallerError, local_callers
 from paimon.gateway.signer.file_access import find_exposures, protected_files
 from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.open_keys import open_keys
-from paimon.gateway.signer.policy import KeyTable, PolicyError, SafeTable, SignerPolicy, load_policy
+from paimon.gateway.signer.policy import KeyTable, PlanSignerTable, PolicyError, SafeTable, SignerPolicy, load_policy
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.gateway.signer.service import SigningService
 from paimon.infrastructure.blockchain.contracts.fund import ContractsMissing, FundContracts
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.safe import SafeContract, UnexpectedSafe
 from paimon.infrastructure.blockchain.finality import UnknownChain, WeakerFinality, chain_adapter
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
@@ -66,15 +68,11 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
         keys = await open_keys(policy)
     except (PolicyError, CallerError, KeystoreError, KeyUnavailable) as error:
         raise SignerStartupError(str(error)) from error
-    rpc = Rpc(
-        policy.rpc_url.get_secret_value(),
-        timeout_seconds=policy.rpc_timeout_seconds,
-        attempts_max=policy.rpc_attempts_max,
-    )
     try:
-        async with rpc:
-            with _open_ledger(policy, new=new_ledger) as ledger:
-                service = await _open_service(policy, keys, rpc, ledger)
+        with Ledger.open(policy.ledger, counter=policy.counter, new=new_ledger) as ledger:
+            async with AsyncExitStack() as stack:
+                nodes = [await stack.enter_async_context(rpc) for rpc in _endpoints(policy)]
+                service = await _open_service(policy, keys, nodes, ledger)
                 async with serving(service), serve_metrics("signer", METRICS_HOST, policy.metrics_port):
                     log.info("signer.started", **_links(policy), keys=[key.name for key in policy.keys])
                     yield service
@@ -104,26 +102,44 @@ def _links(policy: SignerPolicy) -> dict[str, str]:
     return socket_path | ({} if policy.tls is None else {"tls": f"{policy.tls.host}:{policy.tls.port}"})
 
 
-def _open_ledger(policy: SignerPolicy, *, new: bool) -> AbstractContextManager[Ledger | None]:
-    if not policy.has_limits:
-        return nullcontext()
-    return Ledger.open(policy.ledger, new=new)
+def _endpoints(policy: SignerPolicy) -> list[Rpc]:
+    """One pool for each endpoint, so that each is asked on its own."""
+    return [
+        Rpc(url, timeout_seconds=policy.rpc_timeout_seconds, attempts_max=policy.rpc_attempts_max) for url in policy.rpc_urls
+    ]
 
 
-async def _open_service(policy: SignerPolicy, keys: Mapping[Address, Key], rpc: Rpc, ledger: Ledger | None) -> SigningService:
-    contracts = FundContracts(rpc, policy.contracts.addresses())
+async def _open_service(
+    policy: SignerPolicy, keys: Mapping[Address, Key], nodes: Sequence[Rpc], ledger: Ledger
+) -> SigningService:
+    """Make the service once every endpoint that answers serves the policy's chain, and most of them show its contracts."""
+    endpoints = [FundContracts(rpc, policy.contracts.addresses()) for rpc in nodes]
     try:
-        chain = chain_adapter(policy.chain_id, policy.finality_rules)
-        served = int(await rpc.call("eth_chainId", []), 16)
+        chain = AgreedChain(endpoints, chain_adapter(policy.chain_id, policy.finality_rules))
+        await _require_chain(policy, nodes)
+        final = await chain.final_block()
+        await chain.read(lambda contracts: contracts.require_deployed(at=final))
+        decimals = await chain.read(lambda contracts: contracts.asset_decimals(at=final))
+        for safe in policy.safes:
+            scope = SafeScope(policy.chain_id, safe.address)
+            await chain.read(lambda contracts, scope=scope: SafeContract(contracts.rpc, scope).view(at=final))  # type: ignore[misc]
+        for key in policy.keys:
+            counts = await chain.nonce_counts(key.address, final=final)
+            ledger.register_wallet(key.address, counts.final)
+    except (UnknownChain, WeakerFinality, ContractsMissing, UnexpectedSafe, ChainNotRead, CallReverted) as error:
+        raise SignerStartupError(str(error)) from error
+    limited: tuple[KeyTable | SafeTable | PlanSignerTable, ...] = (*policy.keys, *policy.safes, *policy.plan_signers)
+    limits = {table.address: limit for table in limited if (limit := table.limit(decimals)) is not None}
+    return SigningService(policy, keys, chain, limits=limits, ledger=ledger)
+
+
+async def _require_chain(policy: SignerPolicy, nodes: Sequence[Rpc]) -> None:
+    """Refuse an endpoint of another chain. One that does not answer now is left out of the agreement."""
+    for rpc in nodes:
+        try:
+            served = int(await rpc.call("eth_chainId", []), 16)
+        except (RpcUnavailable, RpcError) as error:
+            log.warning("signer.endpoint_unavailable", endpoint=rpc.endpoint, reason=str(error))
+            continue
         if served != policy.chain_id:
             raise SignerStartupError(f"node {rpc.endpoint} serves chain {served}, the signer's policy is for {policy.chain_id}")
-        final = await chain.final_block(rpc)
-        await contracts.require_deployed(at=final)
-        decimals = await contracts.asset_decimals(at=final)
-        for safe in policy.safes:
-            await SafeContract(rpc, SafeScope(policy.chain_id, safe.address)).view(at=final)
-    except (UnknownChain, WeakerFinality, ContractsMissing, UnexpectedSafe, RpcUnavailable, RpcError) as error:
-        raise SignerStartupError(str(error)) from error
-    limited: tuple[KeyTable | SafeTable, ...] = (*policy.keys, *policy.safes)
-    limits = {table.address: limit for table in limited if (limit := table.limit(decimals)) is not None}
-    return SigningService(policy, keys, contracts, chain, limits=limits, ledger=ledger)

@@ -4,7 +4,8 @@ The signer builds each vote's document itself, by the kernel's builder, from the
 contract. The document that was sent must equal it, and the voter is recovered from it. One invalid vote refuses the whole
 request, because a correct caller never sends one.
 
-The expiry is not checked: it bounds when a vote may be accepted, and an accepted vote stays valid for its ticket.
+The expiry bounds when the application may accept a vote. An accepted vote stays valid for its ticket, so the signer takes it
+for `signature_age_hours_max` after its expiry: long enough for every ticket, too short for a vote that was kept back.
 """
 
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ def require_enough_votes(
             f"request {decision_call.request_id} is in state {facts.status} on chain, it awaits no approval",
         )
     for vote in votes:
-        _require_matching_vote(decision_call, vote, facts)
+        _require_matching_vote(decision_call, vote, facts, approvals)
     voters = [vote.voter for vote in votes]
     if len(set(voters)) != len(voters):
         raise RequestRefused(RefusalCode.DUPLICATE_VOTER, "one approver's vote is there twice")
@@ -113,7 +114,7 @@ def require_enough_votes(
         )
 
 
-def _require_matching_vote(decision_call: DecisionCall, vote: CastVote, facts: ChainFacts) -> None:
+def _require_matching_vote(decision_call: DecisionCall, vote: CastVote, facts: ChainFacts, approvals: ApprovalsTable) -> None:
     decision, voter = vote.decision, checksum(vote.voter)
     if decision.request_id != decision_call.request_id:
         raise RequestRefused(
@@ -134,6 +135,8 @@ def _require_matching_vote(decision_call: DecisionCall, vote: CastVote, facts: C
         )
     if vote.voter in (facts.owner, facts.receiver):
         raise RequestRefused(RefusalCode.VOTER_IS_PARTY, f"{voter} is the request's owner or receiver and never votes on it")
+    if approvals.voters is not None and vote.voter not in approvals.voters:
+        raise RequestRefused(RefusalCode.UNKNOWN_VOTER, f"{voter} is none of the voters that the policy names")
     if vote.voter not in facts.role_holders:
         raise RequestRefused(RefusalCode.VOTER_LACKS_ROLE, f"{voter} does not hold VIP_APPROVER_ROLE at the final block")
 

@@ -8,6 +8,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import (
     GasFees,
     GasFeeType,
+    SignedPlan,
     SignedTransaction,
     SignedVote,
     SignRequest,
@@ -33,7 +34,7 @@ def request_to_json(request: SignRequest) -> dict[str, Any]:
         "valueWei": str(transaction.call.value_wei),
         "data": hex0x(transaction.call.data),
         "votes": [{"document": vote.document, "signature": hex0x(vote.signature)} for vote in request.votes],
-        "plan": request.plan,
+        "plan": None if request.plan is None else _plan_to_json(request.plan),
     }
 
 
@@ -55,7 +56,7 @@ def request_from_json(body: Any) -> SignRequest:
                 call=Call(parse_address(_text(body, "to")), _bytes(body, "data"), RawAmount(_number(body, "valueWei"))),
             ),
             votes=tuple(_vote(vote) for vote in _field(body, "votes", list)),
-            plan=None if body.get("plan") is None else _text(body, "plan"),
+            plan=None if body.get("plan") is None else _plan(_field(body, "plan", dict)),
         )
     except MalformedMessage:
         raise
@@ -78,6 +79,19 @@ def signed_from_json(body: Any) -> SignedTransaction:
 
 def _vote(body: Any) -> SignedVote:
     return SignedVote(_field(body, "document", dict), _bytes(body, "signature"))
+
+
+def _plan_to_json(plan: SignedPlan) -> dict[str, Any]:
+    return {
+        "document": plan.document,
+        "signature": hex0x(plan.signature),
+        "callIndex": None if plan.call_index is None else str(plan.call_index),
+    }
+
+
+def _plan(body: dict[str, Any]) -> SignedPlan:
+    call_index = None if body.get("callIndex") is None else _number(body, "callIndex")
+    return SignedPlan(_field(body, "document", dict), _bytes(body, "signature"), call_index)
 
 
 def _field(body: Any, name: str, kind: type) -> Any:

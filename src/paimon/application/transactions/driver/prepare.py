@@ -26,7 +26,7 @@ from paimon.application.transactions.driver.intent_status import close, hold_sim
 from paimon.application.transactions.driver.node_queries import CallQuote, quote_requests, read_quote
 from paimon.application.transactions.effect import EffectResult, EffectUnknown, read_effect_with
 from paimon.application.transactions.statements import InFlightTotals, next_due, save_intents, store_signed
-from paimon.application.transactions.store import find_plan_name, has_attempts, list_votes, lock_wallet
+from paimon.application.transactions.store import find_signed_plan, has_attempts, list_votes, lock_wallet
 from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
 from paimon.domain.kernel.units import Bps
 from paimon.domain.transaction.attempt import Attempt
@@ -104,7 +104,7 @@ async def _prepare(
     transaction = await _build_transaction(context, session, row, intent, in_flight, quoted)
     if isinstance(transaction, str):
         return requeue(funded, transaction, now=now, wait_seconds=recheck_seconds)
-    votes, plan = await list_votes(session, intent), await find_plan_name(session, intent)
+    votes, plan = await list_votes(session, intent), await find_signed_plan(session, intent)
     try:
         signed = await context.signer.sign(SignRequest(intent.wallet, transaction, votes, plan))
     except SignerUnavailable as unavailable:

@@ -26,7 +26,7 @@ from paimon.application.transactions.driver.prepare import new_attempt
 from paimon.application.transactions.effect import EffectUnknown, read_effect
 from paimon.application.transactions.statements import store_replacement
 from paimon.application.transactions.store import (
-    find_plan_name,
+    find_signed_plan,
     list_in_flight,
     list_requested_actions,
     list_votes,
@@ -155,7 +155,7 @@ async def _sign_replacement(
         return planned
     transaction, is_cancellation = planned.transaction, planned.is_cancellation
     votes = () if is_cancellation else await list_votes(session, intent)
-    plan = await find_plan_name(session, intent)
+    plan = None if is_cancellation else await find_signed_plan(session, intent)
     try:
         signed = await context.signer.sign(SignRequest(intent.wallet, transaction, votes, plan))
     except (SignerUnavailable, SigningRefused) as error:

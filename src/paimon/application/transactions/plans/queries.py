@@ -66,9 +66,9 @@ class PlanDetail:
     rejected_wallets: tuple[str, ...]
     proposal: Hash32 | None
     created_at: datetime
-    requested_by: Address | None
-    typed_data: dict[str, Any] | None
-    signature: bytes | None
+    requested_by: Address
+    typed_data: dict[str, Any]
+    signature: bytes
     status: PlanStatus
     calls: tuple[PlanCallDetail, ...]
 
@@ -138,7 +138,7 @@ def _plan_detail(row: PlanRow, status: PlanStatus) -> PlanDetail:
         rejected_wallets=tuple(row.rejected_wallets),
         proposal=row.proposal,
         created_at=row.created_at,
-        requested_by=None if row.requested_by is None else Address(row.requested_by),
+        requested_by=row.requested_by,
         typed_data=row.typed_data,
         signature=row.signature,
         status=status,

@@ -12,7 +12,6 @@ the same key and calls gets the plan that exists, no matter who sends it.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -68,7 +67,11 @@ class PlanNotPossible(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class PlanSignature:
-    """A user's signature over the document of the preview, with the wallet and the amount that the document shows."""
+    """A signature over the document of the preview, with the wallet and the amount that the document shows.
+
+    The user is a person, or the planner with the key that only its process holds. The signer's policy names both, so that no
+    other process can make a plan.
+    """
 
     user: User
     wallet: PlanWallet
@@ -76,8 +79,8 @@ class PlanSignature:
     signed: SignedAction
 
 
-async def submit_plan(request: PlanRequest, authorization: PlanSignature | None, context: PlanContext) -> PlanRow:
-    """Return the plan that is written now, or the plan that has its key already. None as authorization: a rule of the system.
+async def submit_plan(request: PlanRequest, authorization: PlanSignature, context: PlanContext) -> PlanRow:
+    """Return the plan that is written now, or the plan that has its key already.
 
     Raises:
         InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, NotPermitted, PayloadConflict, NonceUsed,
@@ -87,30 +90,33 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
     calls = parse_calls(request.calls, context.contracts)
     digest = plan_payload_hash(request.plan, [call.step.call for call in calls])
     valued = await value_calls(calls, context)
-    evidence = None if authorization is None else await _verify(request, authorization, valued, context)
+    evidence = await _verify(request, authorization, valued, context)
     async with context.database.write() as session:  # on the primary: a replica may lag behind
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-    expected = authorization.wallet if authorization is not None else await _select_expected_wallet(request, valued, context)
-    observed = await _check_wallet(context, expected, valued)
+    observed = await _check_wallet(context, authorization.wallet, valued)
     async with context.database.write() as session:
         await lock_limits(session)
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-        if evidence is not None and await is_nonce_used(session, evidence.terms.nonce):
+        if await is_nonce_used(session, evidence.terms.nonce):
             raise NonceUsed
         choice = await select_wallet(session, context, request.plan, valued)
-        _require_unchanged(choice, expected, authorization, valued.decimals)
+        _require_unchanged(choice, authorization, valued.decimals)
         plan = PlanRow(
             id=uuid4(),
             idempotency_key=request.key,
             payload_hash=digest,
             name=request.plan,
             reason=request.reason,
-            wallet=expected,
+            wallet=authorization.wallet,
             amount=choice.amount,
             rejected_wallets=[rejected.describe(valued.decimals) for rejected in choice.rejected_wallets],
-            **_evidence_columns(evidence),
+            requested_by=evidence.signer,
+            nonce=evidence.terms.nonce,
+            typed_data=evidence.document,
+            signature=evidence.signature,
+            signature_expires_at=evidence.terms.expires_at,
         )
         await _write_plan(session, context, plan, valued, observed)
     log.info(
@@ -120,7 +126,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature | None,
         plan=plan.name,
         wallet=plan.wallet,
         amount=str(plan.amount),
-        by=None if authorization is None else checksum(authorization.user.address),
+        by=checksum(authorization.user.address),
     )
     return plan
 
@@ -146,11 +152,6 @@ async def _verify(
     return evidence
 
 
-async def _select_expected_wallet(request: PlanRequest, valued: ValuedCalls, context: PlanContext) -> PlanWallet:
-    async with context.database.read() as session:
-        return _require_wallet(await select_wallet(session, context, request.plan, valued), valued.decimals)
-
-
 async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: ValuedCalls) -> BlockStamp:
     """Read the chain before the lock is taken: sync the Safe, or check that the hot key's first call would pass."""
     if wallet is not PlanWallet.HOT:
@@ -171,29 +172,17 @@ def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
     return choice.wallet
 
 
-def _require_unchanged(choice: WalletChoice, expected: PlanWallet, authorization: PlanSignature | None, decimals: int) -> None:
+def _require_unchanged(choice: WalletChoice, authorization: PlanSignature, decimals: int) -> None:
     wallet = _require_wallet(choice, decimals)
-    if wallet is not expected:
+    if wallet is not authorization.wallet:
         reasons = "; ".join(rejected.describe(decimals) for rejected in choice.rejected_wallets)
         raise PlanDrifted(
-            f"the {wallet} wallet would carry out the plan now, not the {expected} wallet"
+            f"the {wallet} wallet would carry out the plan now, not the {authorization.wallet} wallet"
             f" ({reasons or 'the smaller one has room again'}): preview the plan again and sign it anew"
         )
-    if authorization is not None and has_amount_drifted(authorization.amount, choice.amount):
+    if has_amount_drifted(authorization.amount, choice.amount):
         now, then = format_whole_units(choice.amount, decimals), format_whole_units(authorization.amount, decimals)
         raise PlanDrifted(f"the plan moves {now} now, {then} were signed: preview the plan again and sign it anew")
-
-
-def _evidence_columns(evidence: SignatureEvidence | None) -> dict[str, Any]:
-    if evidence is None:
-        return {}
-    return {
-        "requested_by": evidence.signer,
-        "nonce": evidence.terms.nonce,
-        "typed_data": evidence.document,
-        "signature": evidence.signature,
-        "signature_expires_at": evidence.terms.expires_at,
-    }
 
 
 async def _write_plan(
@@ -206,7 +195,7 @@ async def _write_plan(
             safe=SafeName(plan.wallet),
             calls=tuple(call.step.call for call in valued.calls),
             reason=f"{plan.name}: {plan.reason}",
-            proposed_by=None if plan.requested_by is None else Address(plan.requested_by),
+            proposed_by=Address(plan.requested_by),
         )
         plan.proposal = await propose_in_session(session, command, context.safe_context, at=observed)
     await insert_plan(session, plan)

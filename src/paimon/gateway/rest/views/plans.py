@@ -154,7 +154,7 @@ class PlanView(ApiModel):
     rejected_wallets: list[str] = Field(description="why no smaller wallet may send it")
     proposal: HashText | None = Field(description="the Safe transaction that executes it: `/multisig/proposals/{safeTxHash}`")
     created_at: Time
-    requested_by: AddressText | None = Field(description="null: requested by a rule of the system")
+    requested_by: AddressText = Field(description="who signed the plan: a person, or the planner")
     calls: list[PlanCallView]
 
     @classmethod
@@ -165,13 +165,12 @@ class PlanView(ApiModel):
 class PlanDetailView(PlanView):
     """A plan with what was signed: enough to verify it without this system."""
 
-    typed_data: TypedData | None
-    signature: str | None
+    typed_data: TypedData
+    signature: str
 
     @classmethod
     def of_detail(cls, detail: PlanDetail) -> Self:
-        signature = None if detail.signature is None else hex0x(detail.signature)
-        return cls(**_fields(detail), typed_data=detail.typed_data, signature=signature)
+        return cls(**_fields(detail), typed_data=detail.typed_data, signature=hex0x(detail.signature))
 
 
 def _fields(detail: PlanDetail) -> dict[str, Any]:

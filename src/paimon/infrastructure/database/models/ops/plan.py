@@ -39,10 +39,6 @@ class PlanRow(Base):
         *length_check(20, "requested_by"),
         *uint256_check("amount"),
         CheckConstraint("(wallet = 'hot') = (proposal IS NULL)", name="proposal_unless_hot"),
-        CheckConstraint(
-            "num_nonnulls(requested_by, nonce, typed_data, signature, signature_expires_at) IN (0, 5)",
-            name="signed_action_complete",
-        ),
         Index("ix_plans_created_at", "created_at", "id"),
         Index("ix_plans_name", "name"),
         Index("ix_plans_wallet", "wallet", "created_at"),
@@ -59,12 +55,12 @@ class PlanRow(Base):
     rejected_wallets: Mapped[list[Any]]
     proposal: Mapped[Hash32 | None] = mapped_column(BYTEA, ForeignKey("ops.safe_proposals.hash"), unique=True)
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
-    # The signed request, verifiable by anyone without this system. NULL: a rule of this system.
-    requested_by: Mapped[bytes | None] = mapped_column(BYTEA)
-    nonce: Mapped[Hash32 | None] = mapped_column(BYTEA, unique=True)
-    typed_data: Mapped[dict[str, Any] | None]
-    signature: Mapped[bytes | None] = mapped_column(BYTEA)
-    signature_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # The plan as it was signed, verifiable by anyone without this system. The signer requires it for every movement.
+    requested_by: Mapped[AddressBytes]
+    nonce: Mapped[HashBytes] = mapped_column(unique=True)
+    typed_data: Mapped[dict[str, Any]]
+    signature: Mapped[bytes] = mapped_column(BYTEA)
+    signature_expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     calls: Mapped[list["PlanCallRow"]] = relationship(lazy="raise", order_by="PlanCallRow.call_index")
     safe_proposal: Mapped[SafeProposalRow | None] = relationship(lazy="raise")
 

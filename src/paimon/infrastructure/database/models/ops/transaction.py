@@ -69,6 +69,8 @@ class WalletRow(Base):
     latest_nonce: Mapped[int | None] = mapped_column(BigInteger)
     final_nonce: Mapped[int | None] = mapped_column(BigInteger)
     balance_wei: Mapped[int | None] = mapped_column(Uint256Type())
+    # The first nonce of the hot wallet that is not yet known to carry out a signed plan.
+    plans_checked_nonce: Mapped[int | None] = mapped_column(BigInteger)
     # The time of the first failed drive in a row, and the error of the last one.
     failing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,110 @@
+"""A transaction of the hot wallet that no signed plan explains is a critical risk event."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+from tests.support.scenarios.plans import PlanHarness
+from tests.support.scenarios.setup import signed_transaction
+
+from paimon.application.risk_control.queries import list_unresolved
+from paimon.application.transactions.driver.wallet_status import refresh_wallet_status
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity
+from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
+from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, WalletRow
+
+pytestmark = pytest.mark.fault
+
+
+async def look(harness: PlanHarness) -> list[RiskEvent]:
+    """Refresh the hot wallet's row at the present final block and return what is reported."""
+    harness.fund.wait_until_final()
+    sending = harness.sending.with_options(wallet_refresh_seconds=0)
+    await refresh_wallet_status(sending.context(), harness.hot)
+    async with harness.context.database.read() as session:
+        return list(await list_unresolved(session, RiskKind.UNSIGNED_MOVEMENT))
+
+
+async def checked_nonce(harness: PlanHarness) -> int | None:
+    async with harness.context.database.read() as session:
+        return (await session.scalars(select(WalletRow.plans_checked_nonce).where(WalletRow.address == harness.hot))).one()
+
+
+async def change(harness: PlanHarness, statement: Any) -> None:
+    async with harness.context.database.write() as session:
+        await session.execute(statement)
+
+
+@pytest.fixture
+async def executed(plan_harness: PlanHarness) -> PlanHarness:
+    """A harness whose hot wallet has carried out a signed plan."""
+    assert await look(plan_harness) == []
+    await plan_harness.submit(plan_harness.buy(1_000))
+    await plan_harness.sending.drive_until_idle(plan_harness.hot)
+    assert [intent.status for intent in await plan_harness.intents()] == [IntentStatus.FINAL]
+    return plan_harness
+
+
+async def test_signed_plan_is_not_reported(executed: PlanHarness) -> None:
+    before = await checked_nonce(executed)
+    assert await look(executed) == []
+    assert before is not None
+    assert await checked_nonce(executed) == before + 1
+
+
+async def test_what_the_wallet_sent_before_is_not_judged(plan_harness: PlanHarness) -> None:
+    address = checksum(plan_harness.hot)
+    plan_harness.fund.node.rpc.call("eth_sendRawTransaction", signed_transaction(plan_harness.fund, "hot", address))
+    plan_harness.fund.mine(1)
+    assert await look(plan_harness) == []
+
+
+async def test_transaction_of_someone_with_the_key_is_reported_once(executed: PlanHarness) -> None:
+    address = checksum(executed.hot)
+    executed.fund.node.rpc.call("eth_sendRawTransaction", signed_transaction(executed.fund, "hot", address))
+    executed.fund.mine(1)
+    for _ in range(2):
+        (event,) = await look(executed)
+        assert event.finding.severity is Severity.CRITICAL
+        assert address in event.finding.subject
+        assert event.finding.observed == "a transaction that is not ours"
+
+
+STATEMENTS: dict[str, tuple[Any, str]] = {
+    "its plan is gone": (text("DELETE FROM ops.plan_calls"), "without a plan"),
+    "its plan is someone else's": (update(PlanRow).values(requested_by=b"\x11" * 20), "is not signed by the one"),
+    "its signature is another": (update(PlanRow).values(signature=b"\x22" * 64 + b"\x1b"), "plan"),
+    "its document was changed": (
+        text("UPDATE ops.plans SET typed_data = jsonb_set(typed_data, '{message,amount}', '\"5\"')"),
+        "is not signed by the one",
+    ),
+    "its document is none": (update(PlanRow).values(typed_data={}), "does not read"),
+    "it is another call of the plan": (update(PlanCallRow).values(call_index=1), "not the call of its plan"),
+    "none of ours was mined": (update(AttemptRow).values(status=AttemptStatus.DROPPED, block_number=None), "not ours"),
+}
+
+
+@pytest.mark.parametrize("what", STATEMENTS)
+async def test_movement_is_reported_when(executed: PlanHarness, what: str) -> None:
+    statement, reason = STATEMENTS[what]
+    await change(executed, statement)
+    (event,) = await look(executed)
+    assert reason in event.finding.observed
+
+
+async def test_nonce_is_judged_once_it_is_decided(executed: PlanHarness) -> None:
+    """The wallet's row may be refreshed before the driver has read which of several attempts was mined."""
+    await change(executed, update(AttemptRow).values(status=AttemptStatus.MINED))
+    before = await checked_nonce(executed)
+    assert await look(executed) == []
+    assert await checked_nonce(executed) == before
+    await change(executed, update(AttemptRow).values(status=AttemptStatus.FINAL))
+    await change(executed, text("DELETE FROM ops.plan_calls"))
+    assert len(await look(executed)) == 1
+
+
+async def test_database_keeps_the_wallets_checked_nonce(executed: PlanHarness) -> None:
+    await change(executed, update(WalletRow).values(plans_checked_nonce=0))
+    assert await look(executed) == [], "the plan's transaction was its first one"
