@@ -67,6 +67,14 @@ class Conflict(PaimonError):
     """The present state does not allow this."""
 
 
+class RateLimited(PaimonError):
+    """Too many requests; try again later."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(PaimonError):
     """A required service does not answer now; try again shortly."""
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for
@@ -17,6 +16,7 @@ from tests.support.redis import authenticated
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from paimon.gateway.http.server import create_server
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.websocket.hub import Hub
 from paimon.infrastructure.cache.live import publish
@@ -82,7 +82,7 @@ async def running_api_server(
     """Run a real server on a free port, and wait until it has subscribed to Redis. `publisher_url` is for the test's client."""
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    server = create_server(app, settings.api)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
 

@@ -1,12 +1,14 @@
 """Settings of the API server."""
 
-from pydantic import Field
+import ipaddress
+
+from pydantic import Field, field_validator
 
 from paimon.settings.base import SettingsGroup
 
 
 class ApiSettings(SettingsGroup):
-    """Where the API listens, and the limits of its answers."""
+    """Where the API listens, and the limits of its answers and of its callers. Each process counts for itself."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one")
@@ -18,5 +20,50 @@ class ApiSettings(SettingsGroup):
     csv_files_max: int = Field(
         3, ge=1, description="CSVs written at a time; each holds one database session until its download ends"
     )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of reverse proxies, separated by commas; only theirs is `X-Forwarded-For` believed",
+    )
+    connections_max: int = Field(5_000, ge=1, description="open connections; one more is refused")
+    connections_per_address_max: int = Field(
+        200, ge=1, description="open connections of one address (in IPv6, of one /64 network); trusted proxies are not counted"
+    )
+    head_bytes_max: int = Field(32 * 1024, ge=1_024, description="bytes of a request line with its header fields, about")
+    head_seconds_max: float = Field(10.0, gt=0, description="seconds in which the head of a request must arrive")
+    body_seconds_max: float = Field(30.0, gt=0, description="seconds in which the body of a request must arrive")
+    stalled_seconds_max: float = Field(
+        30.0, gt=0, description="seconds for which a client may read nothing of what is sent to it"
+    )
+    keep_alive_seconds: int = Field(5, ge=1, description="seconds that a connection stays open between two requests")
+    requests_per_second_per_address: float = Field(50.0, gt=0, description="requests of one address; more get a 429")
+    requests_burst_per_address: int = Field(500, ge=1, description="requests that one address may send at once")
+    requests_per_second_per_person: float = Field(25.0, gt=0, description="requests of one signed-in person; more get a 429")
+    requests_burst_per_person: int = Field(250, ge=1, description="requests that one person may send at once")
+    sign_ins_per_minute_per_address: float = Field(30.0, gt=0, description="challenges and sign-ins of one address")
+    sign_ins_burst_per_address: int = Field(30, ge=1, description="challenges and sign-ins that one address may send at once")
+    ws_sockets_max: int = Field(5_000, ge=1, description="WebSocket clients of this process")
+    ws_sockets_per_address_max: int = Field(50, ge=1, description="WebSocket clients of one address")
+    ws_sockets_per_person_max: int = Field(10, ge=1, description="WebSocket clients of one signed-in person")
+    ws_messages_per_second: float = Field(5.0, gt=0, description="messages of one WebSocket client; more end its connection")
+    ws_messages_burst: int = Field(50, ge=1, description="messages that one WebSocket client may send at once")
+    ws_auth_messages_per_minute: float = Field(6.0, gt=0, description="access tokens that one WebSocket client may send")
+    ws_auth_messages_burst: int = Field(5, ge=1, description="access tokens that one WebSocket client may send at once")
+    ws_bytes_per_second: float = Field(16_384.0, gt=0, description="bytes of one WebSocket client, pings and framing included")
+    ws_bytes_burst: int = Field(262_144, ge=65_536, description="bytes that one WebSocket client may send at once")
     ws_queue_max: int = Field(256, description="messages waiting for a WebSocket client; a slower client is disconnected")
     ws_auth_timeout_seconds: float = Field(10.0, description="seconds in which a WebSocket client must authenticate")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_networks(cls, text: str) -> str:
+        for proxy in _split(text):
+            ipaddress.ip_network(proxy)  # its own message says what is wrong
+        return text
+
+    def proxies(self) -> list[str]:
+        """List the trusted proxies."""
+        return _split(self.trusted_proxies)
+
+
+def _split(text: str) -> list[str]:
+    return [part for item in text.split(",") if (part := item.strip())]

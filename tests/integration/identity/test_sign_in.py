@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy import delete, func, select, update
 from tests.support.api_client import ApiClient, require_example
 
+from paimon.application.identity.challenge_nonce import new_nonce
 from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.domain.user.siwe import SignInMessage, parse, render
@@ -155,23 +156,34 @@ async def test_expired_message_is_refused_with_its_own_code(api_client: ApiClien
 
 
 @pytest.mark.parametrize("own_expiry", [None, timedelta(days=365)])
-async def test_message_cannot_prolong_its_challenge(
-    api_client: ApiClient, database: Database, own_expiry: timedelta | None
-) -> None:
+async def test_message_cannot_prolong_its_challenge(api_client: ApiClient, own_expiry: timedelta | None) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
-    async with database.write() as session:
-        await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
+    secret, expired_at = api_client.settings.auth.token_secret, datetime.now(UTC) - timedelta(seconds=1)
+    issued = replace(issued, nonce=new_nonce(issued.address, expires_at=expired_at, secret=secret))
     message = render(replace(issued, expires_at=None if own_expiry is None else issued.issued_at + own_expiry))
     assert await sign_in(api_client, "vera", message) == (401, "AUTH_EXPIRED")
 
 
-async def test_new_challenge_deletes_the_expired_ones(api_client: ApiClient, database: Database) -> None:
-    await challenge_for(api_client, "vera")
+async def test_only_used_challenges_are_stored_and_only_until_they_expire(api_client: ApiClient, database: Database) -> None:
+    async def stored() -> int:
+        async with database.read() as session:
+            return (await session.execute(select(func.count()).select_from(SignInChallengeRow))).scalar_one()
+
+    message = await challenge_for(api_client, "vera")
+    assert await stored() == 0
+    assert await sign_in(api_client, "vera", message) == (200, None)
     async with database.write() as session:
         await session.execute(update(SignInChallengeRow).values(expires_at=func.now() - timedelta(seconds=1)))
-    await challenge_for(api_client, "vera")
-    async with database.read() as session:
-        assert (await session.execute(select(func.count()).select_from(SignInChallengeRow))).scalar_one() == 1
+    assert await sign_in(api_client, "vera", await challenge_for(api_client, "vera")) == (200, None)
+    assert await stored() == 1
+
+
+@pytest.mark.parametrize("position", [0, 7, 8, 23, 24, 55])
+async def test_nonce_with_one_changed_digit_is_refused(api_client: ApiClient, position: int) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    digit = "0" if issued.nonce[position] != "0" else "1"
+    nonce = issued.nonce[:position] + digit + issued.nonce[position + 1 :]
+    assert await sign_in(api_client, "vera", render(replace(issued, nonce=nonce))) == (401, "AUTH_INVALID")
 
 
 @pytest.mark.parametrize(

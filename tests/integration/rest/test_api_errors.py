@@ -136,11 +136,10 @@ def with_redis(settings: Settings, port: int) -> Settings:
 
 
 async def request_all(api_client: ApiClient) -> list[tuple[int, str]]:
-    wallet = api_client.accounts.address("vera")
     answers: list[Any] = [
         await api_client.get("/redemptions"),
         await api_client.get("/approvals/TKT-R000001"),
-        await api_client.post("/auth/challenge", {"address": wallet}),
+        await api_client.get("/risk/events"),
     ]
     for answer in answers:
         assert answer.headers["Retry-After"] == "5"

@@ -182,6 +182,7 @@ def test_errors_are_documented_with_the_code_that_is_sent(document: dict[str, An
         409: {ErrorCode.CONFLICT},
         413: {ErrorCode.PAYLOAD_TOO_LARGE},
         415: {ErrorCode.UNSUPPORTED_MEDIA_TYPE},
+        429: {ErrorCode.RATE_LIMITED},
         503: {ErrorCode.SERVICE_UNAVAILABLE},
     }
     for name, operation in operations(document):

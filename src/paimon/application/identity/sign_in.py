@@ -1,21 +1,22 @@
 """Sign in with a wallet (EIP-4361): issue a challenge to sign, and verify the signed challenge for an access token.
 
 Every address that asks gets a challenge, so that asking does not show which addresses are users. A challenge works once, for
-its address, until its expiry by the database's clock; the next challenge that is issued deletes the expired ones.
+its address, until its expiry by the database's clock. It proves its own origin (`challenge_nonce`); a row is written when it
+is used, and the rows of expired challenges are deleted then.
 
 A wallet may sign the text of the challenge, or a message of its own library over the challenge's nonce, this site's domain
 and URI, and the chain. The message's own times can only shorten the challenge's life.
 """
 
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from paimon.application.identity.challenge_nonce import find_expiry, new_nonce
 from paimon.application.identity.permissions import NotPermitted
-from paimon.application.identity.store import USER_WITH_CLOCK, consume_challenge, find_user, insert_challenge
+from paimon.application.identity.store import USER_WITH_CLOCK, find_user, use_challenge
 from paimon.application.identity.tokens import AccessToken, TokenInvalid, decode_token, encode_token, new_token
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User
@@ -29,7 +30,6 @@ from paimon.settings import AuthSettings
 log = structlog.get_logger(__name__)
 
 STATEMENT: Final = "Sign in to the operations backend of Paimon Prime Fund. This costs nothing and sends no transaction."
-_NONCE_BYTES: Final = 16
 
 
 class SignInRefused(Unauthenticated):
@@ -67,24 +67,21 @@ class Caller:
     seconds_left: float
 
 
-async def create_challenge(address: Address, *, database: Database, auth: AuthSettings, chain_id: int) -> Challenge:
-    """Issue a fresh message for this wallet to sign."""
-    async with database.write() as session:
-        now = (await database_now(session)).replace(microsecond=0)
-        expires_at = now + timedelta(seconds=auth.challenge_ttl_seconds)
-        message = SignInMessage(
-            domain=auth.domain,
-            address=address,
-            uri=auth.uri,
-            chain_id=chain_id,
-            nonce=secrets.token_hex(_NONCE_BYTES),
-            issued_at=now,
-            expires_at=expires_at,
-            statement=STATEMENT,
-        )
-        text = render(message)
-        await insert_challenge(session, message.nonce, address, text, now=now, expires_at=expires_at)
-    return Challenge(text, message.nonce, expires_at)
+def create_challenge(address: Address, *, auth: AuthSettings, chain_id: int, now: datetime) -> Challenge:
+    """Make a fresh message for this wallet to sign. Nothing is stored: a stranger's question costs no database session."""
+    issued_at = now.replace(microsecond=0)
+    expires_at = issued_at + timedelta(seconds=auth.challenge_ttl_seconds)
+    message = SignInMessage(
+        domain=auth.domain,
+        address=address,
+        uri=auth.uri,
+        chain_id=chain_id,
+        nonce=new_nonce(address, expires_at=expires_at, secret=auth.token_secret),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        statement=STATEMENT,
+    )
+    return Challenge(render(message), message.nonce, expires_at)
 
 
 async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignInResult:
@@ -98,17 +95,17 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
     expected = replace(message, domain=auth.domain, address=signer, uri=auth.uri, chain_id=chain_id, scheme=_scheme(auth.uri))
     if wrong := mismatched_fields(message, expected):
         raise SignInRefused(f"the signed message does not fit this site or its signer: {', '.join(wrong)}")
+    expires_at = find_expiry(message.nonce, signer, secret=auth.token_secret)
+    if expires_at is None:
+        raise SignInRefused("this challenge was not issued here to this wallet; ask for a new one")
     async with database.write() as session:
         now = await database_now(session)
         if message.not_before is not None and now < message.not_before:
             raise SignInRefused("the signed message is not valid yet: its `Not Before` is in the future")
-        if message.expires_at is not None and message.expires_at <= now:
+        if expires_at <= now or (message.expires_at is not None and message.expires_at <= now):
             raise ChallengeExpired
-        expires_at = await consume_challenge(session, message.nonce, signer, now=now)
-        if expires_at is None:
-            raise SignInRefused("this challenge was not issued here to this wallet, or was used before; ask for a new one")
-        if expires_at <= now:
-            raise ChallengeExpired
+        if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at):
+            raise SignInRefused("this challenge was used before; ask for a new one")
         user = await find_user(session, signer)
     # Outside the transaction: the challenge is used up even when its signer is not a user.
     if user is None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import bindparam, delete, func, literal, select, update
+from sqlalchemy import bindparam, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,24 +48,11 @@ async def seed_user(session: WriteSession, address: Address, role: UserRole, nam
     return User(address, role, name)
 
 
-async def insert_challenge(
+async def use_challenge(
     session: WriteSession, nonce: str, address: Address, message: str, *, now: datetime, expires_at: datetime
-) -> None:
-    """Insert a challenge, and delete the challenges that have expired."""
+) -> bool:
+    """Record the use of a challenge, and delete the records of expired ones. Of two calls at once only one returns True."""
     await session.execute(delete(SignInChallengeRow).where(SignInChallengeRow.expires_at < now))
-    session.add(SignInChallengeRow(nonce=nonce, address=address, message=message, expires_at=expires_at))
-
-
-async def consume_challenge(session: WriteSession, nonce: str, address: Address, *, now: datetime) -> datetime | None:
-    """Mark the address's challenge as used and return its expiry. Of two calls at once only one gets it.
-
-    Returns None when the challenge was never issued to this address, or is used.
-    """
-    statement = (
-        update(SignInChallengeRow)
-        .where(SignInChallengeRow.nonce == nonce, SignInChallengeRow.address == address, SignInChallengeRow.used_at.is_(None))
-        .values(used_at=now)
-        .returning(SignInChallengeRow.expires_at)
-        .execution_options(synchronize_session=False)
-    )
-    return (await session.execute(statement)).scalar_one_or_none()
+    values = {"nonce": nonce, "address": address, "message": message, "expires_at": expires_at, "used_at": now}
+    statement = insert(SignInChallengeRow).values(values).on_conflict_do_nothing().returning(SignInChallengeRow.nonce)
+    return (await session.execute(statement)).scalar_one_or_none() is not None

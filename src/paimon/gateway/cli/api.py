@@ -8,11 +8,11 @@ from types import FrameType
 from typing import NoReturn
 
 import typer
-import uvicorn
 
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message, settings_for
 from paimon.gateway.cli.resources import check_ready
+from paimon.gateway.http.server import create_server
 from paimon.gateway.rest.app import create_app
 
 app = CommandApp()
@@ -25,14 +25,7 @@ def api(context: typer.Context) -> None:
         settings = settings_for(context, "api")
         listening = _open_socket(settings.api.host, settings.api.port)
         asyncio.run(check_ready(settings, process="api"))
-        config = uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-            ws_max_size=settings.api.body_bytes_max,  # uvicorn's default would let any client send 16 MiB
-        )
-        server = uvicorn.Server(config)
+        server = create_server(create_app(settings), settings.api)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit_cleanly)
         server.run(sockets=[listening])

@@ -13,6 +13,7 @@ from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.gateway.rest import errors
 from paimon.gateway.rest.openapi import openapi_document
 from paimon.gateway.rest.query_params import reject_unknown_query_params
+from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.request_middleware import RequestMiddleware
 from paimon.gateway.rest.request_text import reject_invalid_text
 from paimon.gateway.rest.routes import (
@@ -108,7 +109,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(endpoint.router, prefix=BASE)
     app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
-    app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max)
+    app.state.limits = RequestLimits(settings.api)
+    app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max, limits=app.state.limits)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 

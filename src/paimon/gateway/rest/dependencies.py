@@ -13,11 +13,13 @@ from starlette.requests import HTTPConnection, Request
 
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
+from paimon.application.identity.tokens import decode_token
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
 from paimon.gateway.rest.cursors import CURSOR_CHARACTERS_MAX, CursorCodec
 from paimon.gateway.rest.errors import AuthRequired, InvalidInput
+from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
 
@@ -32,13 +34,33 @@ def get_context(connection: HTTPConnection) -> AppContext:
 ContextDep = Annotated[AppContext, Depends(get_context)]
 
 
+def get_limits(connection: HTTPConnection) -> RequestLimits:
+    limits: RequestLimits = connection.app.state.limits
+    return limits
+
+
+LimitsDep = Annotated[RequestLimits, Depends(get_limits)]
+
+
+async def require_sign_in_allowed(connection: HTTPConnection, limits: LimitsDep) -> None:
+    """Count a challenge or a sign-in of this address. Raises RateLimited."""
+    limits.require_sign_in_allowed(connection)
+
+
 async def get_caller(
-    context: ContextDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """Return the user that the access token names, with the role they have now. Raises AuthRequired without a token."""
+    """Return the user that the access token names, with the role they have now.
+
+    Raises:
+        AuthRequired: there is no token.
+        RateLimited: this person sends too many requests.
+    """
     if credentials is None:
         raise AuthRequired
-    return await authenticate(credentials.credentials, database=context.database, auth=context.settings.auth)
+    auth = context.settings.auth
+    limits.require_person_allowed(decode_token(credentials.credentials, auth.token_secret).address)
+    return await authenticate(credentials.credentials, database=context.database, auth=auth)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -21,6 +21,7 @@ from paimon.errors import (
     InvalidRequest,
     NotFound,
     PaimonError,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -80,6 +81,7 @@ ERROR_RULES: Final[Mapping[type[Exception], ErrorRule]] = {
     Forbidden: ErrorRule(403, ErrorCode.FORBIDDEN),
     NotFound: ErrorRule(404, ErrorCode.NOT_FOUND),
     Conflict: ErrorRule(409, ErrorCode.CONFLICT),
+    RateLimited: ErrorRule(429, ErrorCode.RATE_LIMITED),
     Unavailable: ErrorRule(503, ErrorCode.SERVICE_UNAVAILABLE),
     DatabaseUnavailable: _DATABASE_AWAY,
     DBAPIError: _DATABASE_DOWN,
@@ -144,7 +146,8 @@ async def _on_error_rule(request: Request, error: Exception) -> Response:
     message = rule.message or str(error)
     field, code = (error.field, error.code) if isinstance(error, PaimonError) else (None, None)
     details = [ErrorDetail(field=field, code=code, message=message)] if field else None
-    return error_response(rule.status, rule.code, message, details=details)
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
+    return error_response(rule.status, rule.code, message, details=details, headers=headers)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

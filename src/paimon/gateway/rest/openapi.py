@@ -33,6 +33,7 @@ _FAILURES: Final[dict[int, ErrorBody]] = {
     415: ErrorBody(
         code=ErrorCode.UNSUPPORTED_MEDIA_TYPE, message="the body must be JSON, sent with Content-Type: application/json"
     ),
+    429: ErrorBody(code=ErrorCode.RATE_LIMITED, message="too many requests of this person; try again in 3 s"),
     503: ErrorBody(code=ErrorCode.SERVICE_UNAVAILABLE, message="the database does not answer; try again shortly"),
 }
 _FAILURE_DESCRIPTIONS: Final = {
@@ -44,6 +45,7 @@ _FAILURE_DESCRIPTIONS: Final = {
     409: "The request does not fit the present state",
     413: "The body is too large",
     415: "The body is not JSON",
+    429: "Too many requests of this address or person; `Retry-After` says when to try again",
     503: "The database, Redis or the node does not answer",
 }
 _EXAMPLE_TIME: Final = "2026-11-22T12:00:00Z"
@@ -66,11 +68,14 @@ def examples() -> dict[str, Any]:
 
 
 def documented_responses(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Document an endpoint's recorded success and its errors. 400 is always one: an unknown query parameter is refused."""
+    """Document an endpoint's recorded success and its errors.
+
+    Two are everyone's: 400, because an unknown query parameter is refused, and 429.
+    """
     responses: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"example": {_EXAMPLE_KEY: example}}}},
     }
-    for failure in sorted({400, *failures}):
+    for failure in sorted({400, 429, *failures}):
         responses[failure] = {
             "model": ErrorEnvelope,
             "description": _FAILURE_DESCRIPTIONS[failure],

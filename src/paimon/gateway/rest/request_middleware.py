@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paimon.gateway.rest.envelope import ErrorCode, current_request_id
 from paimon.gateway.rest.errors import error_response
 from paimon.gateway.rest.head_requests import is_head_answered, scope_as_get, without_body
+from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.infrastructure.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -44,8 +45,9 @@ def _count(scope: Scope, method: str, seconds: float) -> None:
 class RequestMiddleware:
     """Outermost middleware of the application."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, limits: RequestLimits) -> None:
         self._app = app
+        self._limits = limits
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +88,9 @@ class RequestMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
+        if (refusal := self._limits.refusal_of_address(scope)) is not None:
+            await refusal(scope, receive, send_with_id)
+            return
         if self._declares_too_large_a_body(headers):
             response = error_response(
                 413,

@@ -40,6 +40,7 @@ _OPERATIONS: Final[dict[str, tuple[type[BaseModel], tuple[type[BaseModel], ...]]
 _CLOSE_CODES: Final[dict[CloseCode, str]] = {
     CloseCode.TOO_BIG: f"a frame of more than {FRAME_CHARS_MAX} characters",
     CloseCode.TRY_AGAIN_LATER: "the client reads too slowly, or a component does not answer: connect again later",
+    CloseCode.RATE_LIMITED: "too many messages or access tokens on this connection, or too many connections of this person",
     CloseCode.UNAUTHORISED: "no token in time, an invalid one, or one that has expired; an error message says which",
 }
 _DESCRIPTION: Final = "Text frames of JSON in both directions. The server closes a connection with these codes: " + "; ".join(

@@ -6,6 +6,7 @@ a client that sends but never reads is dropped like any other slow client.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +15,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import AppContext
+from paimon.domain.kernel.chain import Address
+from paimon.domain.operations.rate_limit import RateLimit, RateLimiter
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.errors import rule_for
+from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.websocket import protocol
 from paimon.gateway.websocket.hub import Client, Hub
 from paimon.gateway.websocket.protocol import Auth, CloseCode, InvalidMessage, Ping, Subscribe, Unsubscribe
@@ -35,16 +39,24 @@ class ConnectionEnd:
     final_message: str | None = None
 
 
+def _rate_limited(reason: str) -> ConnectionEnd:
+    return ConnectionEnd(reason, CloseCode.RATE_LIMITED, protocol.error(ErrorCode.RATE_LIMITED, reason))
+
+
 class Connection:
     """Serves one client until the connection ends. It runs in the task of its request."""
 
-    def __init__(self, websocket: WebSocket, context: AppContext, hub: Hub) -> None:
+    def __init__(self, websocket: WebSocket, context: AppContext, hub: Hub, limits: RequestLimits) -> None:
+        options = context.settings.api
         self._websocket = websocket
         self._context = context
         self._hub = hub
-        self._client = Client(context.settings.api.ws_queue_max)
-        self._authenticated = False
-        self._clock = asyncio.timeout(context.settings.api.ws_auth_timeout_seconds)
+        self._client = Client(options.ws_queue_max)
+        self._limits = limits
+        self._messages = RateLimiter(RateLimit(options.ws_messages_per_second, options.ws_messages_burst))
+        self._tokens = RateLimiter(RateLimit(options.ws_auth_messages_per_minute / 60, options.ws_auth_messages_burst))
+        self._person: Address | None = None
+        self._clock = asyncio.timeout(options.ws_auth_timeout_seconds)
 
     async def serve(self) -> None:
         await self._websocket.accept()
@@ -52,6 +64,7 @@ class Connection:
             end = await self._run_until_closed()
         finally:
             self._hub.leave(self._client)
+            self._leave_person()
         log.info("live.client_disconnected", reason=end.reason)
         if end.code is not None:
             await self._close(end.code, end)
@@ -75,8 +88,8 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _timed_out(self) -> ConnectionEnd:
-        code = ErrorCode.AUTH_EXPIRED if self._authenticated else ErrorCode.AUTH_REQUIRED
-        reason = "the access token has expired" if self._authenticated else "no access token came in time"
+        code = ErrorCode.AUTH_EXPIRED if self._person is not None else ErrorCode.AUTH_REQUIRED
+        reason = "the access token has expired" if self._person is not None else "no access token came in time"
         return ConnectionEnd(reason, CloseCode.UNAUTHORISED, protocol.error(code, reason))
 
     async def _send(self) -> ConnectionEnd:
@@ -91,6 +104,8 @@ class Connection:
             frame = await self._websocket.receive()
             if frame["type"] == "websocket.disconnect":
                 return ConnectionEnd("disconnected")
+            if self._messages.wait_seconds(None, now=time.monotonic()):
+                return _rate_limited("too many messages")
             text = frame.get("text")
             if len(text if text is not None else frame.get("bytes") or b"") > protocol.FRAME_CHARS_MAX:
                 return ConnectionEnd(f"a frame longer than {protocol.FRAME_CHARS_MAX}", CloseCode.TOO_BIG)
@@ -111,7 +126,7 @@ class Connection:
                 return await self._authenticate(token)
             case Ping():
                 client.enqueue(protocol.PONG)
-            case Subscribe() | Unsubscribe() if not self._authenticated:
+            case Subscribe() | Unsubscribe() if self._person is None:
                 client.enqueue(protocol.error(ErrorCode.AUTH_REQUIRED, 'first send {"type":"auth","token":…}'))
             case Subscribe(channels):
                 client.channels |= channels
@@ -123,6 +138,8 @@ class Connection:
 
     async def _authenticate(self, token: str) -> ConnectionEnd | None:
         """Check an access token. The first one starts the session; a later one extends it."""
+        if self._tokens.wait_seconds(None, now=time.monotonic()):
+            return _rate_limited("too many access tokens")
         try:
             caller: Caller = await authenticate(token, database=self._context.database, auth=self._context.settings.auth)
         except Exception as error:
@@ -133,11 +150,20 @@ class Connection:
             return ConnectionEnd(
                 f"authentication failed: {rule.code}", close_code, protocol.error(rule.code, rule.message or str(error))
             )
+        if self._person != (person := caller.user.address):
+            self._leave_person()
+            if not self._limits.sockets_of_person.enter(person):
+                return _rate_limited("too many connections of this person")
+            self._person = person
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
-        self._authenticated = True
         self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
         return None
+
+    def _leave_person(self) -> None:
+        if self._person is not None:
+            self._limits.sockets_of_person.leave(self._person)
+            self._person = None
 
     async def _close(self, code: CloseCode, end: ConnectionEnd) -> None:
         try:

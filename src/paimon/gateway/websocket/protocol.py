@@ -19,6 +19,8 @@ from paimon.gateway.rest.schema import iso_z
 
 FRAME_CHARS_MAX: Final = 4_096
 """Longest frame of a client. No message needs more, and a longer frame ends the connection."""
+FRAME_BYTES_MAX: Final = 4 * FRAME_CHARS_MAX
+"""The same in bytes, before it is decoded."""
 
 
 class LiveChannel(StrEnum):
@@ -37,6 +39,7 @@ class CloseCode(IntEnum):
 
     TOO_BIG = 1009
     TRY_AGAIN_LATER = 1013  # the client reads too slowly, or a component does not answer
+    RATE_LIMITED = 4429  # too many messages, or too many connections of this person
     UNAUTHORISED = 4401  # no valid token in time, or the token has expired
 
 

@@ -18,6 +18,11 @@ HTTP_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
+HTTP_CONNECTIONS_REFUSED: Final = Counter(
+    "paimon_http_connections_refused",
+    "Connections that the API's server refused or ended, by the limit they passed.",
+    ("limit",),
+)
 OUTBOX_HANDLED: Final = Counter(
     "paimon_outbox_handled",
     "Outbox messages handled, by outcome: done, failed (to be retried) or dead_lettered.",

@@ -38,6 +38,17 @@ class HealthReporter:
         self._feed_health = feed_health
         self._lock = asyncio.Lock()
         self._latest: tuple[float, HealthReport] | None = None
+        self._readiness: asyncio.Task[list[ComponentHealth]] | None = None
+
+    async def unready(self) -> list[ComponentHealth]:
+        """Return what keeps this process from serving. Callers at the same time share one probe: it uses the database."""
+        if self._readiness is None or self._readiness.done():
+            context = self._context
+            timeout_seconds = context.settings.health.check_timeout_seconds
+            self._readiness = asyncio.create_task(
+                find_unready(database=context.database, redis=context.redis, timeout_seconds=timeout_seconds)
+            )
+        return await asyncio.shield(self._readiness)
 
     async def report(self) -> HealthReport:
         async with self._lock:
@@ -92,9 +103,9 @@ async def live() -> Envelope[ProbeView]:
     response_model=Envelope[ProbeView],
     responses=documented_responses("ready", 503),
 )
-async def ready(context: ContextDep) -> Envelope[ProbeView] | Response:
-    timeout_seconds = context.settings.health.check_timeout_seconds
-    unready = await find_unready(database=context.database, redis=context.redis, timeout_seconds=timeout_seconds)
+async def ready(request: Request) -> Envelope[ProbeView] | Response:
+    reporter: HealthReporter = request.app.state.health_reporter
+    unready = await reporter.unready()
     if not unready:
         return Envelope[ProbeView](data=ProbeView(status="READY"))
     reasons = "; ".join(f"{component.name} {component.summary}" for component in unready)

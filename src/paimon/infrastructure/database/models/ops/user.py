@@ -32,7 +32,7 @@ class UserRow(Base):
 
 
 class SignInChallengeRow(Base):
-    """An issued sign-in nonce, which is used at most once."""
+    """A used sign-in nonce, kept until its expiry, so that it is used at most once."""
 
     __tablename__ = "sign_in_challenges"
     __table_args__ = (*length_check(20, "address"), OPS_SCHEMA)
