@@ -24,7 +24,7 @@ from paimon.composition import AppContext, open_app_context
 from paimon.domain.kernel.chain import BlockStamp, Hash32, checksum, parse_address
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.domain.vault.nav_attribution import attribute_nav_change
-from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, combine_attributions
+from paimon.domain.vault.nav_components import AttributionGroup, ComponentKind, NavAttribution, combine_attributions
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow, TokenTransferRow, TradeRow
 from paimon_devkit.market.history import generate_history
@@ -82,9 +82,9 @@ async def test_redemptions_are_attributed_at_request_return_and_settlement(app_c
     assert totals(opening) == {AttributionGroup.REDEMPTIONS: -(requested.redemption_liability)}
     closing = await attribution_between(app_context, requested, ended)
     parts = {part.key.kind: part for part in closing.in_group(AttributionGroup.REDEMPTIONS)}
-    assert parts["settled"].amount == 0
-    assert len(parts["settled"].log_positions) == 3  # the payment, the fee kept, the settlement
-    assert parts["returned"].amount > 0
+    assert parts[ComponentKind.SETTLED].amount == 0
+    assert len(parts[ComponentKind.SETTLED].log_positions) == 3  # the payment, the fee kept, the settlement
+    assert parts[ComponentKind.RETURNED].amount > 0
     assert closing.unexplained == ()
 
 
@@ -156,7 +156,7 @@ async def test_fee_changes_nav_when_it_is_collected(app_context: AppContext, fun
     attribution = await attribution_between(app_context, accrued, collected)
     fees = {part.key.kind: part.amount for part in attribution.in_group(AttributionGroup.FEES)}
     assert fees.keys() == {"management", "performance"}
-    assert fees["performance"] == -accrued.fees.accrued_performance
+    assert fees[ComponentKind.PERFORMANCE] == -accrued.fees.accrued_performance
     assert sum(fees.values()) == attribution.change
     assert attribution.unexplained == ()
 

@@ -19,6 +19,7 @@ from paimon.domain.vault.nav_components import (
     AttributionGroup,
     AttributionMismatch,
     ComponentKey,
+    ComponentKind,
     NavAttribution,
     NavComponent,
     combine_attributions,
@@ -118,7 +119,7 @@ def test_hidden_transfer_is_unexplained_by_its_exact_value(seed: int, interval_c
         ),
     )
     assert [(component.key, component.amount) for component in attribution.unexplained] == [
-        (ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", CASH), hidden.amount)
+        (ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.NO_TRANSFER, CASH), hidden.amount)
     ]
 
 
@@ -163,12 +164,18 @@ def test_attributions_that_do_not_follow_are_not_combined() -> None:
 def test_attribution_refuses_components_that_do_not_add_up() -> None:
     with pytest.raises(AttributionMismatch):
         NavAttribution(
-            snapshot(1), snapshot(2), (NavComponent(ComponentKey(AttributionGroup.PRICE, "price"), amount=1),), division_count=1
+            snapshot(1),
+            snapshot(2),
+            (NavComponent(ComponentKey(AttributionGroup.PRICE, ComponentKind.PRICE), amount=1),),
+            division_count=1,
         )
     end = snapshot(2, cash=RawAmount(snapshot().cash + 1))
     with pytest.raises(AttributionMismatch, match="0 divisions"):
         NavAttribution(
-            snapshot(1), end, (NavComponent(ComponentKey(AttributionGroup.ROUNDING, "division"), amount=1),), division_count=0
+            snapshot(1),
+            end,
+            (NavComponent(ComponentKey(AttributionGroup.ROUNDING, ComponentKind.DIVISION), amount=1),),
+            division_count=0,
         )
 
 
@@ -180,7 +187,10 @@ def test_price_change_moves_held_value() -> None:
     end = snapshot(2, assets=(position(1, price=RawAmount(110 * WAD // 100)),))
     attribution = attribute_nav_change(start, end, NavInputs())
     (component,) = attribution.components
-    assert (component.key, component.amount) == (ComponentKey(AttributionGroup.PRICE, "price", token(1)), 50_000 * WAD)
+    assert (component.key, component.amount) == (
+        ComponentKey(AttributionGroup.PRICE, ComponentKind.PRICE, token(1)),
+        50_000 * WAD,
+    )
     assert component.per_share == 5 * 10**15  # 50 000 for 10 million shares
 
 

@@ -240,8 +240,6 @@ def unlisted(value: Any, schema: dict[str, Any], document: dict[str, Any], at: s
 
 
 FREE_TEXT = {
-    "NavComponentView.kind": "what moved within its group: a purpose of transfers, a step of redemptions, or a name of its own",
-    "NavComponentRowView.kind": "as above",
     "OutboxMessageView.kind": "a message of an earlier version may have a kind that this one does not know",
     "OutboxMessageDetailView.kind": "as above",
     "CallBody.contract": "a name or an address",

@@ -31,7 +31,7 @@ from typing import Final
 from paimon.domain.asset.token_transfer import TransferPurpose
 from paimon.domain.kernel.chain import Address, LogPosition
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
-from paimon.domain.vault.nav_components import AttributionGroup, ComponentKey, NavAttribution, NavComponent
+from paimon.domain.vault.nav_components import AttributionGroup, ComponentKey, ComponentKind, NavAttribution, NavComponent
 from paimon.domain.vault.nav_inputs import AssetTransfer, FeeInputKind, NavInputs, RedemptionTransition
 from paimon.domain.vault.nav_per_share import attribute_per_share
 
@@ -47,8 +47,10 @@ def attribute_nav_change(start: FundSnapshot, end: FundSnapshot, nav_inputs: Nav
     _explain_redemption_fees(ledger, start, end, nav_inputs)
     known = sum(component.amount for component in ledger.components.values())
     shortfall = _shortfall(end) - _shortfall(start)
-    ledger.add(ComponentKey(AttributionGroup.SHORTFALL, "owed beyond all assets"), shortfall)
-    ledger.add(ComponentKey(AttributionGroup.ROUNDING, "division"), end.net_assets - start.net_assets - known - shortfall)
+    ledger.add(ComponentKey(AttributionGroup.SHORTFALL, ComponentKind.OWED_BEYOND_ALL_ASSETS), shortfall)
+    ledger.add(
+        ComponentKey(AttributionGroup.ROUNDING, ComponentKind.DIVISION), end.net_assets - start.net_assets - known - shortfall
+    )
     components = attribute_per_share(ledger.components.values(), start, end, nav_inputs)
     return NavAttribution(start, end, components, ledger.division_count)
 
@@ -76,23 +78,23 @@ class _ComponentLedger:
 
 
 _CASH_GROUPS: Final = {
-    TransferPurpose.DEPOSIT: (AttributionGroup.DEPOSITS, "deposit"),
-    TransferPurpose.REDEMPTION_PAYOUT: (AttributionGroup.REDEMPTIONS, "settled"),
-    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
-    TransferPurpose.SALE: (AttributionGroup.TRADING, "sale"),
-    TransferPurpose.OTC_PAYMENT: (AttributionGroup.OTC_IN_TRANSIT, "order"),
-    TransferPurpose.REDEMPTION_FEE_WITHDRAWAL: (AttributionGroup.FEES, "redemption"),
-    TransferPurpose.YIELD: (AttributionGroup.YIELD, "yield"),
-    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
+    TransferPurpose.DEPOSIT: (AttributionGroup.DEPOSITS, ComponentKind.DEPOSIT),
+    TransferPurpose.REDEMPTION_PAYOUT: (AttributionGroup.REDEMPTIONS, ComponentKind.SETTLED),
+    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, ComponentKind.PURCHASE),
+    TransferPurpose.SALE: (AttributionGroup.TRADING, ComponentKind.SALE),
+    TransferPurpose.OTC_PAYMENT: (AttributionGroup.OTC_IN_TRANSIT, ComponentKind.ORDER),
+    TransferPurpose.REDEMPTION_FEE_WITHDRAWAL: (AttributionGroup.FEES, ComponentKind.REDEMPTION),
+    TransferPurpose.YIELD: (AttributionGroup.YIELD, ComponentKind.YIELD),
+    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, ComponentKind.WITHDRAWAL),
 }
 _TOKEN_GROUPS: Final = {
-    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, "purchase"),
-    TransferPurpose.SALE: (AttributionGroup.TRADING, "sale"),
-    TransferPurpose.OTC_DELIVERY: (AttributionGroup.TRADING, "otc"),
-    TransferPurpose.YIELD: (AttributionGroup.YIELD, "yield"),
-    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, "withdrawal"),
+    TransferPurpose.PURCHASE: (AttributionGroup.TRADING, ComponentKind.PURCHASE),
+    TransferPurpose.SALE: (AttributionGroup.TRADING, ComponentKind.SALE),
+    TransferPurpose.OTC_DELIVERY: (AttributionGroup.TRADING, ComponentKind.OTC),
+    TransferPurpose.YIELD: (AttributionGroup.YIELD, ComponentKind.YIELD),
+    TransferPurpose.EMERGENCY_WITHDRAWAL: (AttributionGroup.EMERGENCY_WITHDRAWALS, ComponentKind.WITHDRAWAL),
 }
-_UNEXPLAINED_TRANSFER: Final = (AttributionGroup.UNEXPLAINED, "transfer")
+_UNEXPLAINED_TRANSFER: Final = (AttributionGroup.UNEXPLAINED, ComponentKind.TRANSFER)
 
 
 def _explain_cash(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
@@ -108,7 +110,7 @@ def _explain_cash(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapsh
         ledger.add(ComponentKey(group, kind, of_token), transfer.amount, transfer.log_position)
     _explain_collections(ledger, start, end, nav_inputs, collections)
     unexplained = end.cash - start.cash - sum(transfer.amount for transfer in asset_transfers)
-    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", end.asset), unexplained)
+    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.NO_TRANSFER, end.asset), unexplained)
 
 
 def _explain_collections(
@@ -121,10 +123,14 @@ def _explain_collections(
     management = start.fees.accrued_management + accrued[FeeInputKind.MANAGEMENT_ACCRUED] - end.fees.accrued_management
     performance = start.fees.accrued_performance + accrued[FeeInputKind.PERFORMANCE_ACCRUED] - end.fees.accrued_performance
     if management < 0 or performance < 0 or management + performance != paid:
-        ledger.add(ComponentKey(AttributionGroup.FEES, "management and performance"), -paid, *log_positions)
+        ledger.add(ComponentKey(AttributionGroup.FEES, ComponentKind.MANAGEMENT_AND_PERFORMANCE), -paid, *log_positions)
         return
-    ledger.add(ComponentKey(AttributionGroup.FEES, "management"), -management, *(log_positions if management else ()))
-    ledger.add(ComponentKey(AttributionGroup.FEES, "performance"), -performance, *(log_positions if performance else ()))
+    ledger.add(
+        ComponentKey(AttributionGroup.FEES, ComponentKind.MANAGEMENT), -management, *(log_positions if management else ())
+    )
+    ledger.add(
+        ComponentKey(AttributionGroup.FEES, ComponentKind.PERFORMANCE), -performance, *(log_positions if performance else ())
+    )
 
 
 def _explain_orders(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
@@ -141,8 +147,8 @@ def _explain_orders(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnap
                 for transfer in nav_inputs.asset_transfers
                 if transfer.order_id == order_id and transfer.token == token
             ]
-            ledger.add(ComponentKey(AttributionGroup.OTC_IN_TRANSIT, "order", token), amount, *log_positions)
-            ledger.add(ComponentKey(AttributionGroup.TRADING, "otc", token), -amount, *log_positions)
+            ledger.add(ComponentKey(AttributionGroup.OTC_IN_TRANSIT, ComponentKind.ORDER, token), amount, *log_positions)
+            ledger.add(ComponentKey(AttributionGroup.TRADING, ComponentKind.OTC, token), -amount, *log_positions)
 
 
 def _explain_asset(
@@ -164,17 +170,19 @@ def _explain_asset(
         return ledger.value(quantity, price, known.decimals)
 
     if before is not None and listed_before:
-        ledger.add(ComponentKey(AttributionGroup.PRICE, "price", token), at_end(held_before) - before.value)
+        ledger.add(ComponentKey(AttributionGroup.PRICE, ComponentKind.PRICE, token), at_end(held_before) - before.value)
     listed_value = 0 if listed_before else at_end(held_before)
     delisted_value = 0 if listed_after else at_end(held_after)
-    ledger.add(ComponentKey(AttributionGroup.ASSET_LISTING, "listing", token), listed_value - delisted_value)
-    quantities: dict[tuple[AttributionGroup, str], list[AssetTransfer]] = {}
+    ledger.add(ComponentKey(AttributionGroup.ASSET_LISTING, ComponentKind.LISTING, token), listed_value - delisted_value)
+    quantities: dict[tuple[AttributionGroup, ComponentKind], list[AssetTransfer]] = {}
     for transfer in asset_transfers:
         quantities.setdefault(_TOKEN_GROUPS.get(transfer.purpose, _UNEXPLAINED_TRANSFER), []).append(transfer)
     for (group, kind), of_kind in quantities.items():
         amount = at_end(sum(transfer.amount for transfer in of_kind))
         ledger.add(ComponentKey(group, kind, token), amount, *(transfer.log_position for transfer in of_kind))
-    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "no transfer", token), at_end(held_after - held_before - moved))
+    ledger.add(
+        ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.NO_TRANSFER, token), at_end(held_after - held_before - moved)
+    )
     ledger.division_count += 2  # the values of the two snapshots themselves
 
 
@@ -188,10 +196,12 @@ def _explain_liability(ledger: _ComponentLedger, start: FundSnapshot, end: FundS
         amount = (
             -redemption.gross_amount if redemption.transition is RedemptionTransition.REQUESTED else redemption.gross_amount
         )
-        ledger.add(ComponentKey(AttributionGroup.REDEMPTIONS, redemption.transition), amount, redemption.log_position)
+        ledger.add(
+            ComponentKey(AttributionGroup.REDEMPTIONS, ComponentKind(redemption.transition)), amount, redemption.log_position
+        )
         explained += amount
     unexplained = -(end.redemption_liability - start.redemption_liability) - explained
-    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "liability"), unexplained)
+    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.LIABILITY), unexplained)
 
 
 def _explain_redemption_fees(ledger: _ComponentLedger, start: FundSnapshot, end: FundSnapshot, nav_inputs: NavInputs) -> None:
@@ -199,15 +209,15 @@ def _explain_redemption_fees(ledger: _ComponentLedger, start: FundSnapshot, end:
     explained = 0
     for fee in nav_inputs.fees:
         if fee.kind is FeeInputKind.REDEMPTION_KEPT:
-            key, amount = ComponentKey(AttributionGroup.REDEMPTIONS, "settled"), -fee.amount
+            key, amount = ComponentKey(AttributionGroup.REDEMPTIONS, ComponentKind.SETTLED), -fee.amount
         elif fee.kind is FeeInputKind.REDEMPTION_RELEASED:
-            key, amount = ComponentKey(AttributionGroup.FEES, "redemption"), int(fee.amount)
+            key, amount = ComponentKey(AttributionGroup.FEES, ComponentKind.REDEMPTION), int(fee.amount)
         else:
             continue
         ledger.add(key, amount, fee.log_position)
         explained += amount
     unexplained = -(end.withdrawable_redemption_fees - start.withdrawable_redemption_fees) - explained
-    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, "redemption fees"), unexplained)
+    ledger.add(ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.REDEMPTION_FEES), unexplained)
 
 
 def _shortfall(snapshot: FundSnapshot) -> int:

@@ -31,12 +31,40 @@ CAPITAL_FLOW_GROUPS: Final = frozenset({AttributionGroup.DEPOSITS, AttributionGr
 """Groups whose money comes or goes with shares. The rest is performance of the shares that were there."""
 
 
+class ComponentKind(StrEnum):
+    """What a component is within its group."""
+
+    DEPOSIT = "deposit"
+    REQUESTED = "requested"
+    RETURNED = "returned"
+    SETTLED = "settled"
+    PURCHASE = "purchase"
+    SALE = "sale"
+    OTC = "otc"
+    ORDER = "order"
+    YIELD = "yield"
+    WITHDRAWAL = "withdrawal"
+    PRICE = "price"
+    LISTING = "listing"
+    MANAGEMENT = "management"
+    PERFORMANCE = "performance"
+    MANAGEMENT_AND_PERFORMANCE = "management and performance"
+    REDEMPTION = "redemption"
+    TRANSFER = "transfer"
+    NO_TRANSFER = "no transfer"
+    LIABILITY = "liability"
+    REDEMPTION_FEES = "redemption fees"
+    SHARES = "shares"
+    OWED_BEYOND_ALL_ASSETS = "owed beyond all assets"
+    DIVISION = "division"
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentKey:
     """Identify a component: its group, its kind, and its token where it has one."""
 
     group: AttributionGroup
-    kind: str
+    kind: ComponentKind
     token: Address | None = None
 
 

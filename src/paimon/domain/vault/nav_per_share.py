@@ -19,6 +19,7 @@ from paimon.domain.vault.nav_components import (
     CAPITAL_FLOW_GROUPS,
     AttributionGroup,
     ComponentKey,
+    ComponentKind,
     NavComponent,
     component_order,
 )
@@ -36,16 +37,18 @@ def attribute_per_share(
     running = _RunningNav(start.net_assets, start.vault.effective_supply)
     _attribute_performance(components, running)
     minted = sum(deposit.shares for deposit in nav_inputs.deposits)
-    _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.DEPOSITS, "deposit"), minted)
+    _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.DEPOSITS, ComponentKind.DEPOSIT), minted)
     for transition in RedemptionTransition:
         transitioned_shares = sum(
             redemption.shares for redemption in nav_inputs.redemptions if redemption.transition is transition
         )
         shares = _SHARES_SIGN[transition] * transitioned_shares
-        _attribute_capital_flow(components, running, ComponentKey(AttributionGroup.REDEMPTIONS, transition), shares)
+        _attribute_capital_flow(
+            components, running, ComponentKey(AttributionGroup.REDEMPTIONS, ComponentKind(transition)), shares
+        )
     unexplained = end.vault.effective_supply - running.supply
     if unexplained:
-        key = ComponentKey(AttributionGroup.UNEXPLAINED, "shares")
+        key = ComponentKey(AttributionGroup.UNEXPLAINED, ComponentKind.SHARES)
         components[key] = replace(components.get(key, NavComponent(key)), per_share=running.apply(0, unexplained))
     return tuple(sorted(components.values(), key=lambda component: component_order(component.key)))
 
@@ -79,7 +82,7 @@ def _attribute_performance(components: dict[ComponentKey, NavComponent], running
             components[component.key] = replace(component, per_share=component.amount * WAD // supply)
             remainder -= components[component.key].per_share
     if remainder:
-        key = ComponentKey(AttributionGroup.ROUNDING, "division")
+        key = ComponentKey(AttributionGroup.ROUNDING, ComponentKind.DIVISION)
         components[key] = replace(components.get(key, NavComponent(key)), per_share=remainder)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 from paimon.application.nav.history import Interval
 from paimon.domain.kernel.chain import LogPosition
 from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.domain.vault.nav_components import AttributionGroup, NavAttribution, NavComponent
+from paimon.domain.vault.nav_components import AttributionGroup, ComponentKind, NavAttribution, NavComponent
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.fund import ContractFiguresView
 
@@ -73,7 +73,7 @@ def _position(position: LogPosition) -> LogPositionView:
 class NavComponentView(ApiModel):
     """One component of a line. `amount` is in the asset's smallest unit, `perShare` is scaled by 1e18."""
 
-    kind: str
+    kind: ComponentKind
     token: AddressText | None
     amount: SignedInt
     per_share: SignedInt
