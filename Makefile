@@ -90,6 +90,7 @@ bench: setup ## Measure; figures go to bench/results (SUITE=database for one, SU
 
 reference: setup ## Write the pages of docs/reference that are made from the code
 	@$(BIN)/python -c "from paimon.settings.reference import settings_reference as page; print(page(), end='')" > docs/reference/settings.md
+	@$(BIN)/python -c "from paimon.gateway.cli.reference import cli_reference as page; print(page(), end='')" > docs/reference/cli.md
 	@$(BIN)/python -c "from paimon.infrastructure.database.rights.reference import rights_reference as page; print(page(), end='')" > docs/reference/database-rights.md
 	@$(BIN)/python -c "from paimon.gateway.rest.reference import openapi_reference as page; print(page(), end='')" > docs/reference/openapi.json
 	@$(BIN)/python -c "from paimon.gateway.websocket.asyncapi import asyncapi_reference as page; print(page(), end='')" > docs/reference/asyncapi.json

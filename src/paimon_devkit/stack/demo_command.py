@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.json_output import AsJson, print_json
 from paimon.gateway.cli.process import exit_on_error
 from paimon_devkit.stack.accounts import APPROVERS, INVESTORS, USER_ROLES
 from paimon_devkit.stack.api_client import DemoApiClient
@@ -66,13 +67,17 @@ def demo(
 
 
 @app.command()
-def accounts(context: typer.Context) -> None:
+def accounts(context: typer.Context, as_json: AsJson = False) -> None:
     """List the demo's accounts with address and role."""
     with exit_on_error():
-        running = RunningDemo(context.obj)
-        for name, account in running.accounts.by_name.items():
-            role = USER_ROLES.get(name) or ("investor" if name in INVESTORS else "signer key")
-            print(f"{name:<9} {account.address}  {role}")
+        by_name = RunningDemo(context.obj).accounts.by_name
+    roles = {name: USER_ROLES.get(name) or ("investor" if name in INVESTORS else "signer key") for name in by_name}
+    if as_json:
+        shown = [{"name": name, "address": account.address, "role": roles[name]} for name, account in by_name.items()]
+        print_json({"items": shown})
+        return
+    for name, account in by_name.items():
+        print(f"{name:<9} {account.address}  {roles[name]}")
 
 
 def _parse_investor(text: str) -> str:

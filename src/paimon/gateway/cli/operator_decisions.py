@@ -19,7 +19,6 @@ DecidedBy = Annotated[str, typer.Option(help="The address of the user who decide
 Reason = Annotated[str, typer.Option(help="The reason, kept with the decision.")]
 
 PROCESS: Final = "operator-decisions"
-SHOWN_MAX: Final = 50
 
 
 async def record_decision(

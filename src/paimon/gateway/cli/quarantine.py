@@ -12,11 +12,15 @@ from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.operator_decisions import SHOWN_MAX, DecidedBy, Reason, decision_line, record_decision
+from paimon.gateway.cli.json_output import AsJson, print_json
+from paimon.gateway.cli.lists import listing_json
+from paimon.gateway.cli.operator_decisions import DecidedBy, Reason, decision_line, record_decision
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_app_context
-from paimon.gateway.cli.text import list_title, pluralize
-from paimon.infrastructure.database.paging import PageRequest
+from paimon.gateway.cli.text import NEWEST_SHOWN, NewestLimit, list_title, pluralize
+from paimon.gateway.rest.envelope import Listing
+from paimon.gateway.rest.views.quarantine import QuarantinedLogView
+from paimon.infrastructure.database.paging import Page, PageRequest
 from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Show logs that could not be applied; release or skip one.")
@@ -28,11 +32,18 @@ _APPLIED_WHEN = "The next free worker applies it; `paimon replay` does so at onc
 
 
 @app.callback(invoke_without_command=True)
-def quarantine(context: typer.Context) -> None:
+def quarantine(context: typer.Context, limit: NewestLimit = NEWEST_SHOWN, as_json: AsJson = False) -> None:
     """List the logs that could not be read or applied, and those that an operator skipped."""
-    if context.invoked_subcommand is None:
-        with exit_on_error():
-            print("\n".join(asyncio.run(_list(load_settings(context.obj)))))
+    if context.invoked_subcommand is not None:
+        return
+    with exit_on_error():
+        logs = asyncio.run(_list(load_settings(context.obj), limit=limit))
+    if as_json:
+        print_json(listing_json(Listing[QuarantinedLogView].page(logs.mapped(QuarantinedLogView.of))))
+        return
+    print(list_title(f"{pluralize(logs.total, 'log')} quarantined or skipped", total=logs.total, shown_max=limit))
+    for log in logs.items:
+        print("\n".join(_lines(log)))
 
 
 @app.command()
@@ -60,14 +71,12 @@ def _decide(context: typer.Context, kind: OperatorDecisionKind, position: LogId,
     print(f"recorded: {kind} {position.block_number} {position.log_index}. {_APPLIED_WHEN}")
 
 
-async def _list(settings: Settings) -> list[str]:
+async def _list(settings: Settings, *, limit: int) -> Page[UnappliedLog]:
     async with (
         opened_app_context(settings, process="quarantine") as app_context,
         app_context.database.read() as session,
     ):
-        page = await list_unapplied_logs(session, PageRequest(1, SHOWN_MAX), app_context.contracts.abis)
-    title = list_title(f"{pluralize(page.total, 'log')} quarantined or skipped", total=page.total, shown_max=SHOWN_MAX)
-    return [title, *(line for log in page.items for line in _lines(log))]
+        return await list_unapplied_logs(session, PageRequest(1, limit), app_context.contracts.abis)
 
 
 async def _show(settings: Settings, position: LogId) -> list[str]:

@@ -25,7 +25,7 @@ from paimon.domain.operations.health import HealthStatus
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.json_output import AsJson, print_json
+from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.wallet_line import wallet_line
 from paimon.gateway.rest.views.system import HealthView
@@ -69,7 +69,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         configure_logging(process="status", level="error", json_lines=False)  # what is away is on the screen
         report, records = asyncio.run(_read_status(settings))
     if as_json:
-        print_json({**HealthView.of(report).model_dump(mode="json", by_alias=True), "errors": dict(report.probed.errors)})
+        print_json({**json_of(HealthView.of(report)), "errors": dict(report.probed.errors)})
     else:
         print("\n".join(_screen(settings, report, records)))
     raise typer.Exit(0 if report.status is HealthStatus.OK else 1)

@@ -1,6 +1,13 @@
 """Words and numbers as command output shows them."""
 
 from datetime import timedelta
+from typing import Annotated, Final
+
+import typer
+
+NEWEST_SHOWN: Final = 50
+
+NewestLimit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Show at most this many, the newest.")]
 
 
 def pluralize(number: int, noun: str) -> str:

@@ -22,11 +22,16 @@ from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.lifecycle import BroadcastChannel
 from paimon.gateway.cli import tx_actions, tx_plans
 from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.json_output import AsJson, json_of, print_json
+from paimon.gateway.cli.lists import listing_json
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.text import format_age
-from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
+from paimon.gateway.cli.text import NEWEST_SHOWN, NewestLimit, format_age
+from paimon.gateway.cli.tx_lists import All, Ended, ListFilter
 from paimon.gateway.cli.wallet_line import wallet_line
+from paimon.gateway.rest.envelope import Listing
+from paimon.gateway.rest.views.transactions import IntentView
+from paimon.gateway.rest.views.wallets import SendingWalletView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.settings import Settings, load_settings
@@ -37,14 +42,19 @@ app.add_typer(tx_plans.app, name="plan")
 
 
 @app.callback(invoke_without_command=True)
-def tx(context: typer.Context, include_ended: All = False, only_ended: Ended = False) -> None:
+def tx(
+    context: typer.Context,
+    include_ended: All = False,
+    only_ended: Ended = False,
+    limit: NewestLimit = NEWEST_SHOWN,
+    as_json: AsJson = False,
+) -> None:
     """Show every wallet and the open intents; `--ended` or `--all` shows others."""
     if context.invoked_subcommand is not None:
         return
     with exit_on_error():
         list_filter = ListFilter.of(include_ended=include_ended, only_ended=only_ended)
-        lines = asyncio.run(_list_intents(load_settings(context.obj), list_filter))
-    print("\n".join(lines))
+        asyncio.run(_print_intents(load_settings(context.obj), list_filter, limit=limit, as_json=as_json))
 
 
 @app.command()
@@ -55,19 +65,24 @@ def show(context: typer.Context, intent_id: Annotated[UUID, typer.Argument(metav
     print("\n".join(lines))
 
 
-async def _list_intents(settings: Settings, list_filter: ListFilter) -> list[str]:
+async def _print_intents(settings: Settings, list_filter: ListFilter, *, limit: int, as_json: bool) -> None:
     async with opened_database(settings, process="tx") as database, database.read() as session:
         now = await database_now(session)
         wallets = await list_wallets(session)
-        intents = await list_intents(session, PageRequest(1, SHOWN_MAX), IntentFilter(is_open=list_filter.is_open))
-    return [
-        *(
-            f"{wallet.name} {checksum(wallet.address)}\n    {wallet_line(wallet, settings.sending.low_balance_wei, now)}"
-            for wallet in wallets
-        ),
-        list_filter.title(intents.total),
-        *(line for intent in intents.items for line in _intent_lines(intent, now)),
-    ]
+        intents = await list_intents(session, PageRequest(1, limit), IntentFilter(is_open=list_filter.is_open))
+    low_balance = settings.sending.low_balance_wei
+    if as_json:
+        shown_wallets = [
+            SendingWalletView.of(wallet, low_balance_wei=low_balance.for_wallet(wallet.name), now=now) for wallet in wallets
+        ]
+        shown_intents = Listing[IntentView].page(intents.mapped(IntentView.of_intent))
+        print_json({"wallets": [json_of(wallet) for wallet in shown_wallets], "intents": listing_json(shown_intents)})
+        return
+    for wallet in wallets:
+        print(f"{wallet.name} {checksum(wallet.address)}\n    {wallet_line(wallet, low_balance, now)}")
+    print(list_filter.title(intents.total, limit=limit))
+    for intent in intents.items:
+        print("\n".join(_intent_lines(intent, now)))
 
 
 def _intent_lines(intent: IntentWithAttempts, now: datetime) -> Iterator[str]:

@@ -1,14 +1,12 @@
 """Options and titles that the lists of intents and of plans share: open ones by default, ended ones or all on request."""
 
 from enum import Enum
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 import typer
 
 from paimon.gateway.cli.process import exit_with_message
 from paimon.gateway.cli.text import list_title
-
-SHOWN_MAX: Final = 50
 
 All = Annotated[bool, typer.Option("--all", help="Show open and ended ones.")]
 Ended = Annotated[bool, typer.Option("--ended", help="Show only ended ones. An ended intent can be retried.")]
@@ -33,6 +31,6 @@ class ListFilter(Enum):
         """Whether the rows are open; None for both kinds."""
         return None if self is ListFilter.ALL else self is ListFilter.OPEN
 
-    def title(self, total: int) -> str:
+    def title(self, total: int, *, limit: int) -> str:
         """Return the list's first line: `2 open`."""
-        return list_title(f"{total} {self.value}", total=total, shown_max=SHOWN_MAX)
+        return list_title(f"{total} {self.value}", total=total, shown_max=limit)

@@ -17,11 +17,16 @@ from paimon.application.transactions.plans.submit import PlanSignature, submit_p
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.transaction.wallet_selection import PlanWallet, format_whole_units
 from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.json_output import AsJson, print_json
 from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption, load_signer
+from paimon.gateway.cli.lists import listing_json
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_app_context
-from paimon.gateway.cli.tx_lists import SHOWN_MAX, All, Ended, ListFilter
-from paimon.infrastructure.database.paging import PageRequest
+from paimon.gateway.cli.text import NEWEST_SHOWN, NewestLimit
+from paimon.gateway.cli.tx_lists import All, Ended, ListFilter
+from paimon.gateway.rest.envelope import Listing
+from paimon.gateway.rest.views.plans import PlanView
+from paimon.infrastructure.database.paging import Page, PageRequest
 from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Preview and submit plans; show them.", no_args_is_help=True)
@@ -37,6 +42,7 @@ _Calls = Annotated[
     list[str],
     typer.Option(
         "--call",
+        metavar="CALL",
         help="'AssetController.purchaseAsset token=0x… usdtAmount=5000000000000000000000'; may be given several times.",
     ),
 ]
@@ -75,12 +81,23 @@ def submit(
 
 
 @app.command("list")
-def list_plans_command(context: typer.Context, include_ended: All = False, only_ended: Ended = False) -> None:
+def list_plans_command(
+    context: typer.Context,
+    include_ended: All = False,
+    only_ended: Ended = False,
+    limit: NewestLimit = NEWEST_SHOWN,
+    as_json: AsJson = False,
+) -> None:
     """List the open plans; `--ended` or `--all` lists others."""
     with exit_on_error():
         list_filter = ListFilter.of(include_ended=include_ended, only_ended=only_ended)
-        lines = asyncio.run(_list(load_settings(context.obj), list_filter))
-    print("\n".join(lines))
+        plans = asyncio.run(_list(load_settings(context.obj), list_filter, limit=limit))
+    if as_json:
+        print_json(listing_json(Listing[PlanView].page(plans.mapped(PlanView.of))))
+        return
+    print(list_filter.title(plans.total, limit=limit))
+    for plan in plans.items:
+        print("\n".join(_lines(plan)))
 
 
 @app.command()
@@ -145,12 +162,10 @@ async def _submit(
             print("\n".join(_lines(await get_plan(session, plan.id, app_context.safe_context))))
 
 
-async def _list(settings: Settings, list_filter: ListFilter) -> list[str]:
+async def _list(settings: Settings, list_filter: ListFilter, *, limit: int) -> Page[PlanDetail]:
     async with opened_app_context(settings, process="tx") as app_context, app_context.database.read() as session:
-        page = await list_plans(
-            session, PageRequest(1, SHOWN_MAX), app_context.safe_context, PlanFilter(is_open=list_filter.is_open)
-        )
-    return [list_filter.title(page.total), *(line for plan in page.items for line in _lines(plan))]
+        filters = PlanFilter(is_open=list_filter.is_open)
+        return await list_plans(session, PageRequest(1, limit), app_context.safe_context, filters)
 
 
 async def _show_plan(settings: Settings, plan_id: UUID) -> list[str]:

@@ -28,9 +28,11 @@ def describe_usage_error(error: typer.TyperException) -> str:
 
 def _refused_value(error: typer.TyperException) -> str | None:
     """Return what is wrong with one value; None for any other error."""
-    param = getattr(error, "param", None)
-    if not isinstance(error, typer.BadParameter) or not isinstance(param, TyperArgument | TyperOption):
+    if not isinstance(error, typer.BadParameter):
         return None
+    param: Any = error.param
+    if param is None:
+        return f"{error.param_hint}: {error.message}" if error.param_hint else None
     if (problem := _first_problem(error.__cause__)) is None:
         return f"{_name(param)}: {error.message}" if error.message else None
     raised = problem.get("ctx", {}).get("error")

@@ -11,8 +11,10 @@ from paimon.composition import open_users_database
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.process import address_argument, exit_on_error
 from paimon.gateway.cli.resources import explain_unreachable, opened_database
+from paimon.gateway.rest.views.accounts import UserView
 from paimon.infrastructure.database import version
 from paimon.settings import Settings, load_settings
 
@@ -34,10 +36,16 @@ def add(
 
 
 @app.command("list")
-def list_command(context: typer.Context) -> None:
+def list_command(context: typer.Context, as_json: AsJson = False) -> None:
     """List every user who may sign in."""
     with exit_on_error():
-        for user in asyncio.run(_list(load_settings(context.obj))):
+        users = asyncio.run(_list(load_settings(context.obj)))
+    if as_json:
+        print_json({"items": [json_of(UserView.of(user)) for user in users]})
+    elif not users:
+        print("no users yet: `paimon users add` adds one")
+    else:
+        for user in users:
             print(f"{checksum(user.address)}  {user.role:<12} {user.name}")
 
 
