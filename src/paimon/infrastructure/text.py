@@ -1,4 +1,10 @@
-"""Cleaning of external text before it is stored or sent."""
+"""Cleaning of external text before it is stored, shown or sent."""
+
+import unicodedata
+from typing import Final
+
+_UNSHOWN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode that a reader does not see: controls, direction marks and joiners, separators of lines."""
 
 
 def strip_nul(text: str) -> str:
@@ -9,3 +15,17 @@ def strip_nul(text: str) -> str:
 def encodable(text: str) -> str:
     """Write half of a surrogate pair, for which UTF-8 has no form, as its escape: `\\ud800`."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shown_line(text: str, *, length_max: int) -> str:
+    """Make a contract's text safe to show in one line: without what a reader cannot see, and no longer than this.
+
+    A token could otherwise name itself so that a line of a log, a terminal or a page reads as something else.
+    """
+    visible = "".join(" " if character.isspace() else character for character in text if _is_shown(character))
+    line = " ".join(visible.split())
+    return line if len(line) <= length_max else line[: length_max - 1] + "…"
+
+
+def _is_shown(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) not in _UNSHOWN

@@ -35,7 +35,7 @@ def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:
     return {"key": "buy-1", "plan": "rebalance of Monday", "calls": [call], "reason": "L2 is short"} | changes
 
 
-async def preview(api_client: ApiClient, plan: dict[str, Any], *, by: str = "willa") -> dict[str, Any]:
+async def preview(api_client: ApiClient, plan: dict[str, Any], *, by: str = "otto") -> dict[str, Any]:
     answer = await api_client.post("/plans/preview", plan, by=by)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()["data"]
@@ -60,7 +60,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str, str]:
 
 
 async def test_preview_shows_the_needed_wallet_and_writes_nothing(api_client: ApiClient, fund: TestFund) -> None:
-    answer = await api_client.post("/plans/preview", body(fund, 40_000), by="willa")
+    answer = await api_client.post("/plans/preview", body(fund, 40_000), by="otto")
     require_example(answer, "plan_preview")
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
@@ -131,6 +131,7 @@ async def test_plan_is_refused_without_role_or_valid_signature(api_client: ApiCl
     ):
         answer = await api_client.post("/plans", request, by=name)
         assert answer.status_code == status, answer.text
+    assert (await api_client.post("/plans/preview", plan, by="willa")).status_code == 403, "a preview is for those who may plan"
     assert (await api_client.get("/plans")).json()["data"]["items"] == []
     assert (await api_client.post("/plans", by_otto, by="otto")).status_code == 202
     plan = body(fund, 800, plan="another")
@@ -143,7 +144,7 @@ async def test_plan_is_refused_without_role_or_valid_signature(api_client: ApiCl
 
 async def test_invalid_plan_gets_the_field_and_a_stable_code(api_client: ApiClient, fund: TestFund) -> None:
     async def refused(**changes: Any) -> tuple[int, str, str]:
-        return error_of(await api_client.post("/plans/preview", body(fund, 1, **changes), by="willa"))
+        return error_of(await api_client.post("/plans/preview", body(fund, 1, **changes), by="otto"))
 
     def call(**changes: Any) -> dict[str, Any]:
         return {"calls": [body(fund, 1)["calls"][0] | changes]}

@@ -43,6 +43,13 @@ def test_field_named_like_a_secret_is_blanked(field: str) -> None:
         f"redis://:{SECRET}@h/0,redis://u:{SECRET}@h/1",
         # A password that contains an @, as users write it into settings without quoting.
         f"amqp://u:p@{SECRET}@h/0",
+        f"postgresql://app:a/{SECRET}@h/0",
+        f"postgresql://app:{SECRET}/@/x@h/0",
+        f"wss://{SECRET}@node.example:443/",
+        f"node https://bsc.provider.example/v1/{SECRET} is away",
+        f"https://bsc.provider.example/{SECRET}/bsc/mainnet",
+        f"https://rpc.provider.example:8545?apikey={SECRET}",
+        f"https://rpc.provider.example/x?dkey={SECRET}&network=bsc#{SECRET}",
         {"database": {"url": URL}},
         {"settings": {"token_secret": SECRET, "nested": [{"password": SECRET}]}},
         [URL, (URL,)],

@@ -5,7 +5,7 @@ tracked. A node that no longer has that state is asked for the present balance, 
 first reconciliation of that token's balance proves nothing, and all later ones do.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from eth_abi.exceptions import DecodingError
@@ -18,9 +18,11 @@ from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.errors import RpcError
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.text import strip_nul
+from paimon.infrastructure.text import shown_line
 
 log = structlog.get_logger(__name__)
+
+_SYMBOL_MAX: Final = 32
 
 
 async def observe_tokens(database: Database, contracts: FundContracts) -> int:
@@ -65,7 +67,7 @@ async def _read(contracts: FundContracts, unobserved: UnobservedToken, *, at: Bl
         raise RpcError("eth_call", 0, f"token {checksum(unobserved.token)} returns no decimals or no balance of the vault")
     return TokenMetadata(
         token=unobserved.token,
-        symbol=strip_nul(symbol) if isinstance(symbol, str) and symbol else checksum(unobserved.token),
+        symbol=(shown_line(symbol, length_max=_SYMBOL_MAX) if isinstance(symbol, str) else "") or checksum(unobserved.token),
         decimals=decimals,
         balance_before=max(now - unobserved.net_received, 0) if before is None else before,
     )

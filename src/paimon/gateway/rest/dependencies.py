@@ -79,6 +79,8 @@ SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
 
 SettlingUser = Annotated[User, Depends(_requires(Permission.SETTLE))]
 
+PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
+
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]
 
 

@@ -9,11 +9,14 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES: Final = re.compile(r"secret|password|private_key|mnemonic|token$|^raw$|authorization", re.IGNORECASE)
-_URL_PASSWORD: Final = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
+_URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(\S+)", re.IGNORECASE)
+_PATH_KEY: Final = re.compile(r"(?<=/)[\w.~-]{12,}")
+"""A part of a path that may be a key, as providers of nodes put it there."""
+_QUERY_VALUE: Final = re.compile(r"=[^&]*")
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask fields that are named like a secret, and passwords in URLs, at any depth."""
+    """Mask fields that are named like a secret, and passwords and keys in URLs, at any depth."""
     for key, value in event.items():
         event[key] = _masked(key, value)
     return event
@@ -24,7 +27,7 @@ def _masked(key: str, value: Any) -> Any:
         return "***"
     match value:
         case str():
-            return _URL_PASSWORD.sub(r"\1***@", value)
+            return _URL.sub(_masked_url, value)
         case dict():
             return {name: _masked(str(name), item) for name, item in value.items()}
         case list() | tuple():
@@ -32,6 +35,19 @@ def _masked(key: str, value: Any) -> Any:
         case BaseException():
             return _masked("", str(value))
     return value
+
+
+def _masked_url(url: re.Match[str]) -> str:
+    """Mask the password, long parts of the path, and the values of the query. A password may have any character but space."""
+    scheme, rest = url.groups()
+    user, at, place = rest.rpartition("@")
+    if at:
+        name, colon, _password = user.partition(":")
+        user = f"{name}:***" if colon else "***"
+    address, hash_mark, _fragment = place.partition("#")
+    address, question, query = address.partition("?")
+    masked = _PATH_KEY.sub("***", address) + question + _QUERY_VALUE.sub("=***", query)
+    return scheme + user + at + masked + hash_mark + ("***" if hash_mark else "")
 
 
 def configure_logging(*, process: str, level: str = "info", json_lines: bool = True) -> None:

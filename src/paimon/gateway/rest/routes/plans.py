@@ -9,7 +9,7 @@ from paimon.application.transactions.plans.preview import preview_plan
 from paimon.application.transactions.plans.queries import PlanFilter, get_plan, list_plans
 from paimon.application.transactions.plans.submit import submit_plan
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, PlanningUser, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
 from paimon.gateway.rest.openapi import documented_responses, with_csv
@@ -63,10 +63,12 @@ async def detail(plan_id: PlanId, context: ContextDep, _user: SignedInUser) -> E
     "/preview",
     operation_id="previewPlan",
     summary="Preview a plan without writing anything",
-    responses=documented_responses("plan_preview", 400, 401, 409, 413, 415, 503),
+    responses=documented_responses("plan_preview", 400, 401, 403, 409, 413, 415, 503),
 )
-async def preview(body: PlanBody, context: ContextDep, _user: SignedInUser) -> Envelope[PreviewView]:
+async def preview(body: PlanBody, context: ContextDep, _user: PlanningUser) -> Envelope[PreviewView]:
     """Show the wallet the plan needs, why no smaller one may send it, and each call's outcome.
+
+    It is for those who may plan: the node simulates each call.
 
     Sign `signing` to submit the plan as previewed.
     """

@@ -17,7 +17,7 @@ from eth_utils.crypto import keccak
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.abi.fast_decoder import word_layout
-from paimon.infrastructure.text import strip_nul
+from paimon.infrastructure.text import shown_line, strip_nul
 
 
 class UndecodableLog(Exception):
@@ -159,7 +159,7 @@ class ContractAbi:
         if not data:
             return "reverted without a reason"
         try:
-            return strip_nul(self._explain(data[:4], data[4:]))
+            return shown_line(self._explain(data[:4], data[4:]), length_max=_EXPLANATION_MAX)
         except (DecodingError, OverflowError, UnicodeDecodeError):
             return f"reverted with data that does not fit its error {hex0x(data[:4])}"
 
@@ -180,6 +180,7 @@ class ContractAbi:
         return entry.name if entry else None
 
 
+_EXPLANATION_MAX = 500
 _ERROR_STRING = bytes(keccak(text="Error(string)")[:4])
 _PANIC = bytes(keccak(text="Panic(uint256)")[:4])
 _DYNAMIC = ("string", "bytes")
