@@ -78,6 +78,16 @@ documents: setup ## Compare docs/reference with the code
 	@$(BIN)/pytest -q -p no:cacheprovider -k "matches_code" tests/unit/rest/test_openapi.py tests/unit/websocket/test_asyncapi.py \
 	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py
 
+# bandit looks at each file by itself, so those that have not changed since its last run are left alone.
+security: setup ## bandit on what changed, and a search for secrets
+	@find src -name '*.py' $(if $(wildcard $(VENV)/.bandit),-newer $(VENV)/.bandit) -print0 | \
+	  xargs -0 -r $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium
+	@touch $(VENV)/.bandit
+	@$(BIN)/python -m tests.support.secret_scan
+
+audit: setup ## Compare requirements.lock with the published advisories (needs the network; fails where a package was not compared)
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
 format: setup ## Let ruff put the code in shape
 	@$(BIN)/ruff check --fix src tests bench
 	@$(BIN)/ruff format src tests bench
@@ -96,7 +106,7 @@ reference: setup ## Write the pages of docs/reference that are made from the cod
 	@$(BIN)/python -c "from paimon.gateway.websocket.asyncapi import asyncapi_reference as page; print(page(), end='')" > docs/reference/asyncapi.json
 
 lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --generate-hashes --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra demo --extra kms --extra kms-gcp --generate-hashes --universal --python-version 3.11 \
 	  --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove what was installed and the demo's data

@@ -125,8 +125,11 @@ async def test_policy_requires_one_source_for_each_key(fund: TestFund, tmp_path:
     path = policy_with(fund, tmp_path, kms, "alias/keeper", stated)
     text = path.read_text()
     for wrong, named in (
-        (text.replace('kms_key = "alias/keeper"\n', ""), "either keystore and password_file, or kms_key"),
-        (text.replace('kms_key = "alias/keeper"', 'kms_key = "alias/keeper"\nkeystore = "keeper.json"'), "either keystore"),
+        (text.replace('kms_key = "alias/keeper"\n', ""), "needs one of these"),
+        (
+            text.replace('kms_key = "alias/keeper"', 'kms_key = "alias/keeper"\nkeystore = "keeper.json"'),
+            "keystore and password_file together",
+        ),
         (text[: text.index("[kms]")] + text[text.index("[[keys]]") :], "state its region"),
     ):
         path.write_text(wrong)

@@ -44,7 +44,8 @@
     [[keys]]
     name = "approver"
     address = "0x…"
-    kms_key = "arn:aws:kms:…"                    # … or a key in AWS KMS, by ARN, id or alias
+    kms_key = "arn:aws:kms:…"                    # … or a key in AWS KMS, by ARN, id or alias …
+    # gcp_key_version = "projects/…"             # … or a key version in Google Cloud KMS
     functions = ["approveRedemption", "rejectRedemption"]
 
     [[keys]]
@@ -183,6 +184,14 @@ class KmsTable(_Table):
     endpoint_url: str | None = None
 
 
+class GcpKmsTable(_Table):
+    endpoint_url: str | None = Field(
+        None,
+        pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|localhost|\[::1\]):\d+)$",
+        description="http for a local server only",
+    )
+
+
 class KeyTable(_Table):
     name: str = Field(min_length=1)
     address: ChecksumAddress
@@ -190,6 +199,7 @@ class KeyTable(_Table):
     keystore: Path | None = None
     password_file: Path | None = None
     kms_key: str | None = Field(None, min_length=1)
+    gcp_key_version: str | None = Field(None, pattern=r"^projects/.+/cryptoKeys/[^/]+/cryptoKeyVersions/\d+$")
     plan_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; a plan stays below it")
     day_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; 24 hours reach at most it")
 
@@ -203,9 +213,11 @@ class KeyTable(_Table):
 
     @model_validator(mode="after")
     def _has_one_key_source(self) -> Self:
-        in_file, in_kms = (self.keystore is not None, self.password_file is not None), self.kms_key is not None
-        if in_file != (not in_kms, not in_kms):
-            raise ValueError(f"key {self.name} needs either keystore and password_file, or kms_key")
+        in_file = self.keystore is not None or self.password_file is not None
+        if in_file and (self.keystore is None or self.password_file is None):
+            raise ValueError(f"key {self.name} needs keystore and password_file together")
+        if in_file + (self.kms_key is not None) + (self.gcp_key_version is not None) != 1:
+            raise ValueError(f"key {self.name} needs one of these: keystore and password_file, kms_key, or gcp_key_version")
         return self
 
     @model_validator(mode="after")
@@ -219,6 +231,13 @@ class KeyTable(_Table):
                 f"key {self.name}: plan_limit is at most {PLAN_LIMIT_MAX}; a larger plan needs votes, so a Safe must make it"
             )
         return self
+
+    @property
+    def source(self) -> str:
+        """Name where the key is kept."""
+        if self.keystore is not None:
+            return f"keystore {self.keystore}"
+        return f"KMS key {self.kms_key}" if self.kms_key is not None else f"Google Cloud KMS key {self.gcp_key_version}"
 
     @property
     def moves_money(self) -> bool:
@@ -289,6 +308,7 @@ class SignerPolicy(_Table):
     caps: CapsTable = CapsTable()
     approvals: ApprovalsTable = ApprovalsTable()
     kms: KmsTable | None = None
+    gcp_kms: GcpKmsTable = GcpKmsTable()
     callers: CallersTable = CallersTable()
     tls: TlsTable | None = None
     metrics_port: int | None = Field(None, ge=1, le=65_535)

@@ -22,7 +22,9 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 
 def _as_toml(policy: SignerPolicy) -> str:
-    own_tables = {"callers", "tls", "contracts", "caps", "approvals", "kms", "finality", "keys", "plan_signers", "safes"}
+    own_tables = {
+        "callers", "tls", "contracts", "caps", "approvals", "kms", "gcp_kms", "finality", "keys", "plan_signers", "safes",
+    }  # fmt: skip
     top = policy.model_dump(mode="json", exclude=own_tables, exclude_none=True)
     top["rpc_url"], *top["extra_rpc_urls"] = policy.rpc_urls
     tables: list[tuple[str, dict[str, Any]]] = [
@@ -32,7 +34,7 @@ def _as_toml(policy: SignerPolicy) -> str:
         ("[caps]", policy.caps.model_dump()),
         ("[approvals]", policy.approvals.model_dump(mode="json", exclude_none=True)),
     ]
-    for name, table in (("[kms]", policy.kms), ("[finality]", policy.finality)):
+    for name, table in (("[kms]", policy.kms), ("[gcp_kms]", policy.gcp_kms), ("[finality]", policy.finality)):
         if table is not None:
             tables.append((name, table.model_dump(mode="json", exclude_none=True)))
     if policy.tls is not None:

@@ -13,13 +13,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from eth_keys.datatypes import PublicKey
 
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.keys.key import KeyUnavailable, Signature, canonical_signature
+from paimon.infrastructure.keys.public_key import address_of_public_key
 
 _SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names a hash, but with MessageType DIGEST nothing is hashed
 _CONNECT_SECONDS: Final = 2
@@ -58,11 +57,12 @@ class KmsKey:
             public = load_der_public_key(answer["PublicKey"])
         except (ValueError, UnsupportedAlgorithm) as error:
             raise KeyUnavailable(f"KMS key {key_id} has no readable public key: {error}") from error
-        if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256K1):
-            raise KeyUnavailable(f"KMS key {key_id} is {answer.get('KeySpec')}; a wallet needs ECC_SECG_P256K1 for SIGN_VERIFY")
-        point = public.public_numbers()
-        encoded = point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
-        return cls(client, key_id, Address(PublicKey(encoded).to_canonical_address()))
+        try:
+            return cls(client, key_id, address_of_public_key(public))
+        except ValueError as error:
+            raise KeyUnavailable(
+                f"KMS key {key_id} is {answer.get('KeySpec')}; a wallet needs ECC_SECG_P256K1 for SIGN_VERIFY"
+            ) from error
 
     async def sign_digest(self, digest: Hash32) -> Signature:
         """Sign the digest in KMS.
