@@ -21,7 +21,7 @@ from google.cloud.kms_v1 import (
 from paimon.domain.kernel.signature import CURVE_ORDER
 
 _SERVICE = "google.cloud.kms.v1.KeyManagementService"
-_RING = "projects/fund/locations/europe-west3/keyRings/signer/cryptoKeys"
+_KEYS = "projects/fund/locations/europe-west3/cryptoKeys"
 _Algorithm = CryptoKeyVersion.CryptoKeyVersionAlgorithm
 
 
@@ -40,7 +40,7 @@ class GcpKms:
     def create_key(self, *, algorithm: int = int(_Algorithm.EC_SIGN_SECP256K1_SHA256)) -> str:
         """Create a key and return the name of its version."""
         curve = ec.SECP256K1() if algorithm == _Algorithm.EC_SIGN_SECP256K1_SHA256 else ec.SECP256R1()
-        name = f"{_RING}/key-{len(self.keys)}/cryptoKeyVersions/1"
+        name = f"{_KEYS}/key-{len(self.keys)}/cryptoKeyVersions/1"
         self.keys[name] = (ec.generate_private_key(curve), algorithm)
         return name
 

@@ -49,7 +49,7 @@ def tls_policy(
 @pytest.fixture
 async def link(fund: TestFund, tmp_path: Path, certificates: dict[str, Certificate]) -> AsyncIterator[TlsLink]:
     """The worker's link to a running signer."""
-    async with running_signer(tls_policy(fund, tmp_path, certificates)) as service:
+    async with running_signer(tls_policy(fund, tmp_path, certificates), new_ledger=True) as service:
         assert service.policy.tls is not None
         yield worker_link(service.policy.tls.port, certificates)
 
@@ -111,7 +111,7 @@ async def test_certificate_that_a_pinned_one_issued_is_refused_by_its_fingerprin
     fund: TestFund, tmp_path: Path, certificates: dict[str, Certificate]
 ) -> None:
     before = refused("unknown_certificate")
-    async with running_signer(tls_policy(fund, tmp_path, certificates, pinned="ca")) as service:
+    async with running_signer(tls_policy(fund, tmp_path, certificates, pinned="ca"), new_ledger=True) as service:
         assert service.policy.tls is not None
         port = service.policy.tls.port
         assert await SignerClient(worker_link(port, certificates, client="ca"), timeout=10).health()
@@ -125,7 +125,7 @@ async def test_signer_does_not_start_when_a_pin_differs_from_its_file(
 ) -> None:
     swapped = TlsClientTable(name="worker-1", certificate=certificates["stranger"].path, sha256=certificates["worker"].sha256)
     with pytest.raises(SignerStartupError, match="fingerprint"):
-        async with running_signer(tls_policy(fund, tmp_path, certificates, clients=(swapped,))):
+        async with running_signer(tls_policy(fund, tmp_path, certificates, clients=(swapped,)), new_ledger=True):
             pass
 
 
@@ -136,7 +136,7 @@ async def test_signer_does_not_start_when_its_tls_key_is_open_to_others(
     key.write_bytes(certificates["signer"].key.read_bytes())
     key.chmod(0o640)
     with pytest.raises(SignerStartupError, match="chmod 600"):
-        async with running_signer(tls_policy(fund, tmp_path, certificates, private_key=key)):
+        async with running_signer(tls_policy(fund, tmp_path, certificates, private_key=key), new_ledger=True):
             pass
 
 

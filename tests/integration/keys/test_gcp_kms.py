@@ -54,7 +54,7 @@ async def test_google_key_signs_a_transaction_that_is_mined(
     version = kms.create_key()
     address = (await open_key(kms, version)).address
     fund.node.rpc.call("anvil_setBalance", checksum(address), hex(10**18))
-    async with running_signer(policy := policy_with(fund, tmp_path, kms, version, address)):
+    async with running_signer(policy := policy_with(fund, tmp_path, kms, version, address), new_ledger=True):
         unsigned = transaction(fund, "settleRedemption", 1, gas_fee_type=kind, call=Call(address, b""))
         signed = await signer_client(policy).sign(SignRequest(address, unsigned))
     assert fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw)) == hex0x(signed.hash)
@@ -122,7 +122,7 @@ async def test_short_outage_is_retried_and_a_refusal_is_not(kms: GcpKms) -> None
 async def test_signer_answers_unavailable_while_google_is_away(fund: TestFund, tmp_path: Path, kms: GcpKms) -> None:
     version = kms.create_key()
     address = (await open_key(kms, version)).address
-    async with running_signer(policy := policy_with(fund, tmp_path, kms, version, address)):
+    async with running_signer(policy := policy_with(fund, tmp_path, kms, version, address), new_ledger=True):
         kms.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED]
         request = SignRequest(address, transaction(fund, "settleRedemption", 1, call=Call(address, b"")))
         with pytest.raises(SignerUnavailable, match="RESOURCE_EXHAUSTED"):
@@ -150,4 +150,4 @@ async def test_key_of_another_algorithm_is_refused(kms: GcpKms, algorithm: str) 
 
 async def test_missing_key_version_is_named(kms: GcpKms) -> None:
     with pytest.raises(KeyUnavailable, match="NOT_FOUND"):
-        await open_key(kms, "projects/x/locations/y/keyRings/z/cryptoKeys/k/cryptoKeyVersions/9")
+        await open_key(kms, "projects/x/locations/y/cryptoKeys/k/cryptoKeyVersions/9")

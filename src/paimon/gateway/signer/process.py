@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.transaction.safe_transaction import SafeScope
 from paimon.errors import StartupError
 from paimon.gateway.signer.agreed_chain import AgreedChain, ChainNotRead
-from paimon.gateway.signer.caller_policy import CallerError, local_callers
+from paimon.gateway.signer.caller_policy import CallerError, local_callers, pinned_clients, server_context
 from paimon.gateway.signer.file_access import find_exposures, protected_files
 from paimon.gateway.signer.ledger import Ledger, LedgerError
 from paimon.gateway.signer.open_keys import open_keys
@@ -88,6 +88,8 @@ def _require_protected_files(policy_path: Path, policy: SignerPolicy) -> None:
     """
     if policy.tls is not None:
         require_private(policy.tls.private_key)
+        pinned_clients(policy.tls)
+        server_context(policy.tls)
     callers = local_callers(policy.callers)
     if exposures := find_exposures(protected_files(policy_path, policy), callers, own_uid=os.geteuid()):
         raise SignerStartupError(

@@ -1,0 +1,173 @@
+"""Rotate every key and secret as docs/operations/key-rotation.md says: the new one works, the old one is refused."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from psycopg import sql
+from pydantic import SecretStr
+from tests.support.certificates import make_certificate
+from tests.support.chain.fund import TestFund
+from tests.support.signing import LARGE, make_policy, signer_client, transaction
+
+from paimon.application.identity.tokens import TokenInvalid, decode_token, encode_token, new_token
+from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
+from paimon.domain.kernel.units import WAD
+from paimon.domain.transaction.lifecycle import Call
+from paimon.domain.transaction.signing import SignRequest
+from paimon.gateway.signer.caller_policy import CallersTable, TlsClientTable, TlsTable
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_text import write_policy
+from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefused, ContentUse
+from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable, SigningRefused
+from paimon.infrastructure.keys.keystore import create_keystore, load_key
+from paimon.infrastructure.keys.link import TlsLink
+from paimon_devkit.stack.accounts import ADMIN
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.errors import DemoError
+from paimon_devkit.stack.ports import free_port
+
+pytestmark = pytest.mark.fault
+
+ROLES: Final = {
+    "approver": ("RedemptionManager", OnChainRole.VIP_APPROVER_ROLE),
+    "hot": ("AssetController", OnChainRole.REBALANCER_ROLE),
+}
+
+
+def new_keystore(folder: Path, name: str, account: LocalAccount) -> dict[str, Any]:
+    """Write a keystore with a password of its own. Return what the policy's key table says of it."""
+    password, keystore = folder / f"{name}.password", folder / f"{name}.json"
+    password.write_text(f"another password of {name}")
+    password.chmod(0o600)
+    create_keystore(keystore, password, bytes(account.key), scrypt_cost=2)
+    return {
+        "name": name,
+        "address": parse_address(account.address),
+        "keystore": keystore,
+        "password_file": password,
+    }
+
+
+def self_send(fund: TestFund, wallet: Address) -> SignRequest:
+    return SignRequest(wallet, transaction(fund, "settleRedemption", 1, call=Call(wallet, b"")))
+
+
+def may_act(fund: TestFund, name: str, wallet: Address) -> bool:
+    """Return whether the chain lets this wallet do what the key is for."""
+    if name == "hot":
+        call = Call(fund.addresses.asset_controller, load_abi("AssetController").encode_call("allocateToLayer", 1, WAD))
+    else:
+        data = load_abi("RedemptionManager").encode_call("approveRedemption", fund.request("ines", LARGE))
+        call = Call(fund.addresses.redemption_manager, data)
+    try:
+        fund.node.rpc.call("eth_call", {"from": checksum(wallet), "to": checksum(call.to), "data": hex0x(call.data)}, "latest")
+    except DemoError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["keeper", "approver", "hot"])
+async def test_key_of_the_fund_is_replaced(fund: TestFund, tmp_path: Path, name: str) -> None:
+    path = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
+    policy = load_policy(path)
+    old = next(key for key in policy.keys if key.name == name)
+    account = Account.create()
+    new = old.model_copy(update=new_keystore(tmp_path, f"{name}-2", account))
+    if role := ROLES.get(name):
+        assert not may_act(fund, name, new.address)
+        fund.send(ADMIN, role[0], "grantRole", role[1].id, checksum(new.address))
+        assert may_act(fund, name, new.address)
+    write_policy(path, policy.model_copy(update={"keys": (*policy.keys, new)}))
+    async with running_signer(path, new_ledger=True):
+        for key in (old, new):
+            assert await signer_client(path).sign(self_send(fund, key.address)), "both work while everything moves"
+    if role:
+        fund.send(ADMIN, role[0], "revokeRole", role[1].id, checksum(old.address))
+        assert (may_act(fund, name, old.address), may_act(fund, name, new.address)) == (False, True)
+    write_policy(path, policy.model_copy(update={"keys": tuple(key for key in (*policy.keys, new) if key is not old)}))
+    async with running_signer(path):
+        assert await signer_client(path).sign(self_send(fund, new.address))
+        with pytest.raises(SigningRefused, match="UNKNOWN_KEY"):
+            await signer_client(path).sign(self_send(fund, old.address))
+
+
+def test_password_of_a_keystore_is_replaced(tmp_path: Path) -> None:
+    account = Account.create()
+    old, new = new_keystore(tmp_path, "old", account), new_keystore(tmp_path, "new", account)
+    for field in ("keystore", "password_file"):
+        new[field].replace(old[field])
+    assert checksum(load_key(old["keystore"], old["password_file"]).address) == account.address
+    assert old["password_file"].read_text() == "another password of new"
+
+
+async def test_certificates_of_both_sides_are_replaced(fund: TestFund, tmp_path: Path) -> None:
+    made = {name: make_certificate(tmp_path, name) for name in ("server", "server-2", "worker", "worker-2")}
+    table = TlsTable(
+        host="127.0.0.1",
+        port=free_port(),
+        certificate=made["server"].path,
+        private_key=made["server"].key,
+        clients=tuple(
+            TlsClientTable(name=name, certificate=made[name].path, sha256=made[name].sha256) for name in ("worker", "worker-2")
+        ),
+    )
+    path = make_policy(fund, tmp_path, socket=None, callers=CallersTable(), tls=table)
+    both = tmp_path / "both.crt"
+    both.write_text(made["server"].path.read_text() + made["server-2"].path.read_text())
+    links = [
+        TlsLink(f"https://127.0.0.1:{table.port}", both, made[name].path, made[name].key) for name in ("worker", "worker-2")
+    ]
+    async with running_signer(path, new_ledger=True):
+        for link in links:
+            assert await SignerClient(link, timeout=10).health(), "both work while the worker moves"
+    moved = table.model_copy(
+        update={"certificate": made["server-2"].path, "private_key": made["server-2"].key, "clients": table.clients[1:]}
+    )
+    write_policy(path, load_policy(path).model_copy(update={"tls": moved}))
+    async with running_signer(path):
+        assert await SignerClient(links[1], timeout=10).health(), "the worker's file has both certificates of the signer"
+        with pytest.raises(SignerUnavailable):
+            await SignerClient(links[0], timeout=10).health()
+
+
+def test_access_token_of_the_old_secret_is_refused() -> None:
+    old, new = SecretStr("o" * 32), SecretStr("n" * 32)
+    token = new_token(Address(bytes(20)), now=datetime(2026, 1, 31, tzinfo=UTC), ttl_seconds=900)
+    with pytest.raises(TokenInvalid):
+        decode_token(encode_token(token, old), new)
+    assert decode_token(encode_token(token, new), new) == token
+
+
+def test_redis_content_of_the_old_key_is_refused() -> None:
+    old, new = (Authenticator(SecretStr(letter * 32), ContentUse.QUEUE) for letter in "on")
+    with pytest.raises(ContentRefused):
+        new.unwrap(old.wrap(b"content", "queue"), "queue")
+    assert new.unwrap(new.wrap(b"content", "queue"), "queue") == b"content"
+
+
+def test_password_of_every_database_role_is_replaced(postgres: EmbeddedPostgres, database_name: str) -> None:
+    """An open session goes on; a new one needs the new password."""
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as admin:
+        names = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'paimon\\_%' AND rolcanlogin ORDER BY 1"
+        roles = [row[0] for row in admin.execute(names)]
+        assert len(roles) >= 10
+        for role in roles:
+            was = admin.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", (role,)).fetchone()
+            assert was is not None
+            old_url = postgres.url(role, database_name).replace("+psycopg", "")
+            with psycopg.connect(old_url) as session:
+                try:
+                    admin.execute(sql.SQL("ALTER ROLE {} PASSWORD 'the next one'").format(sql.Identifier(role)))
+                    assert session.execute("SELECT 1").fetchone() == (1,)
+                    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                        psycopg.connect(old_url)
+                    psycopg.connect(old_url, password="the next one").close()
+                finally:
+                    admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), was[0]))
