@@ -83,7 +83,7 @@ LISTS: Final[dict[str, tuple[Insert, str]]] = {
         "id",
     ),
     "/plans": (
-        inserting(PlanRow, lambda n: {"id": UUID(int=n), "idempotency_key": f"p{n}", "created_at": at(n)}),
+        inserting(PlanRow, lambda n: {"id": UUID(int=n), "idempotency_key": f"p{n}", "nonce": hash_of(n), "created_at": at(n)}),
         "id",
     ),
     "/multisig/proposals": (
