@@ -7,7 +7,7 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, save_figures, table
-from bench.suites import attacks, database, latency, lease, listener, proof, replay, send, sparse
+from bench.suites import attacks, cli, database, latency, lease, listener, proof, replay, send, sparse
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
@@ -17,6 +17,7 @@ SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "lease": lambda _events: lease.measure(),
     "proof": lambda _events: proof.measure(),
     "replay": replay.measure,
+    "cli": lambda _events: cli.measure(),
     "send": lambda _events: send.measure(),
     "attacks": lambda _events: attacks.measure(),
 }

@@ -111,8 +111,9 @@ async def test_status_is_ok_when_every_process_runs(
         "PAIMON_SCHEDULE__CHECK_SIGNER_SECONDS": "1",
     }
     policy = make_policy(fund, tmp_path)
-    for command in (("signer", "--policy", str(policy)), ("listener",), ("worker",), ("scheduler",)):
-        cli.start(*command, env=env)
+    cli.start("signer", "--policy", str(policy), "--new-ledger", env=env).wait_for_output("signer.started")
+    for command in ("listener", "worker", "scheduler"):
+        cli.start(command, env=env)
 
     async def status() -> str:
         process = cli.start("status", env=env)
