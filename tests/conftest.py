@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
 from tests.support.chain.fund import FundFactory, TestFund
-from tests.support.database_roles import let_app_role_write_everything
+from tests.support.database_roles import let_app_role_write_everything, let_tests_change_evidence
 from tests.support.redis import INTEGRITY_KEY
 
 from paimon.composition import AppContext, open_app_context
@@ -100,6 +100,7 @@ def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
         server.create_database(TEMPLATE)
         migrate.upgrade(server.url("paimon_owner", TEMPLATE))
         let_app_role_write_everything(server.url("paimon_owner", TEMPLATE))
+        let_tests_change_evidence(server)
         yield server
 
 
@@ -198,7 +199,7 @@ async def api_client(
     settings: Settings, database: Database, fund: TestFund, postgres: EmbeddedPostgres, database_name: str
 ) -> AsyncIterator[ApiClient]:
     """Serve the API, as its own database role, with its users: ada, vera, viktor, otto and willa may sign in."""
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     as_api = settings.database.model_copy(update={"url": SecretStr(postgres.url("paimon_api", database_name))})
     api_settings = settings.model_copy(update={"database": as_api})
     async with running_app(api_settings) as app, api_client_for(app, settings, fund.accounts) as opened:

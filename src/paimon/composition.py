@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.common.signing_rules import SigningRules
+from paimon.application.identity.signed_users import SignedUsers
 from paimon.application.monitoring.scrape import Scraper
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.multisig.context import SafeContext
@@ -58,6 +59,7 @@ class AppContext:
     contracts: FundContracts
     chain: ChainAdapter
     signer: SignerClient
+    users: SignedUsers
     private_rpc: Rpc | None = None
     """Endpoint that gets transactions first, where one is configured."""
 
@@ -133,9 +135,14 @@ def open_database(settings: Settings, *, process: str) -> Database:
     return Database(_engine(options.url, settings, process, options.pool_size), replica)
 
 
-def open_users_database(settings: Settings) -> Database:
-    """Open one connection as the role that alone writes users; without its URL, as the role of `URL`."""
-    return Database(_engine(settings.database.users_url or settings.database.url, settings, "users", 1))
+@asynccontextmanager
+async def opened_as_user_admin(settings: Settings) -> AsyncIterator[Database]:
+    """Open one connection as the role `user_admin`, which alone writes users; without its URL, as the role of `URL`."""
+    database = Database(_engine(settings.database.users_url or settings.database.url, settings, "users", 1))
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @asynccontextmanager
@@ -237,6 +244,7 @@ async def open_app_context(settings: Settings, *, process: str) -> AsyncIterator
             contracts=fund_contracts(rpc, settings),
             chain=chain_adapter(chain.chain_id, chain.finality),
             signer=SignerClient(signer_link(settings.signer), settings.signer.timeout_seconds),
+            users=SignedUsers(signing_rules(settings).scope),
             private_rpc=private_rpc,
         )
 

@@ -16,12 +16,13 @@ import httpx
 import orjson
 from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
-from tests.support.chain.fund import WAD
+from tests.support.chain.fund import WAD, TestFund
 
-from paimon.application.identity.store import seed_user
+from paimon.application.common.signing_rules import SigningRules
 from paimon.application.identity.tokens import encode_token, new_token
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
@@ -36,7 +37,8 @@ from paimon.infrastructure.database.models.derived import (
 )
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import USER_ROLES, DemoAccounts
+from paimon_devkit.stack.accounts import DemoAccounts
+from paimon_devkit.stack.demo_users import grant_users, name_first_super_admin
 
 EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -84,10 +86,15 @@ async def api_client_for(app: FastAPI, settings: Settings, accounts: DemoAccount
         yield ApiClient(client, settings, accounts)
 
 
-async def seed_users(database: Database, accounts: DemoAccounts) -> None:
-    async with database.write() as session:
-        for name, role in USER_ROLES.items():
-            await seed_user(session, parse_address(accounts.address(name)), role, name)
+def fund_signing_rules(fund: TestFund) -> SigningRules:
+    """Return where signed actions about a test's fund count."""
+    return SigningRules(SigningScope(31337, fund.addresses.redemption_manager), ttl_seconds_max=300)
+
+
+async def seed_users(database: Database, fund: TestFund) -> None:
+    """Let the demo's people sign in, by grants that ada signs."""
+    await name_first_super_admin(database, fund.accounts)
+    await grant_users(database, fund.accounts, fund_signing_rules(fund))
 
 
 async def grant_approver_role(database: Database, accounts: DemoAccounts, *names: str) -> None:

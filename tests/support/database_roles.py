@@ -4,11 +4,18 @@ It is a member of every process's role, and may also write every table, since fi
 workers would. What a single process may do is tested as that process's role.
 """
 
+from typing import Final
+
+import psycopg
 from sqlalchemy import create_engine, text
 
 from paimon.infrastructure.database.rights.table import SCHEMAS
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
-APP = "paimon_app"
+APP: Final = "paimon_app"
+
+WITHOUT_TRIGGERS: Final = text("SET LOCAL session_replication_role = 'replica'")
+"""Lets the rest of a transaction change rows that are evidence, for a test that moves a row into the past or clears tables."""
 
 
 def let_app_role_write_everything(owner_url: str) -> None:
@@ -20,3 +27,10 @@ def let_app_role_write_everything(owner_url: str) -> None:
                 connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {APP}"))
     finally:
         engine.dispose()
+
+
+def let_tests_change_evidence(server: EmbeddedPostgres) -> None:
+    """Let `paimon_app` and the owner use WITHOUT_TRIGGERS, and `paimon_app` every row, as no role of production may."""
+    with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {APP}, paimon_owner")
+        connection.execute(f"ALTER ROLE {APP} BYPASSRLS")

@@ -14,6 +14,9 @@ class ScheduleSettings(SettingsGroup):
     check_signer_seconds: float = Field(10, gt=0, description="seconds between the worker's checks of the signer")
     snapshot_seconds: float = Field(60, description="seconds between snapshots of the fund")
     sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
+    check_users_seconds: float = Field(
+        60, gt=0, description="seconds between comparisons of the users with their signed grants"
+    )
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")
     retention_seconds: float = Field(
         3_600,

@@ -20,19 +20,21 @@ from typing import Final
 
 import psycopg
 
-from paimon.application.identity.store import seed_user
-from paimon.composition import open_app_context, open_users_database, require_ready
+from paimon.composition import open_app_context, opened_as_user_admin, require_ready, signing_rules
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
+from paimon.gateway.cli.resources import opened_owner_engine
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.database.rights.roles import DatabaseRole
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import PLANNERS, USER_ROLES, DemoAccounts
+from paimon_devkit.stack.accounts import PLANNERS, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
 from paimon_devkit.stack.data_folder_checks import require_complete_data, require_matching_database
+from paimon_devkit.stack.demo_users import grant_users, name_first_super_admin
 from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
@@ -336,13 +338,10 @@ class DemoStack:
         asyncio.run(self._seed_users())
 
     async def _seed_users(self) -> None:
-        database = open_users_database(self.settings)
-        try:
-            async with database.write() as session:
-                for name, role in USER_ROLES.items():
-                    await seed_user(session, parse_address(self.accounts.address(name)), role, name)
-        finally:
-            await database.close()
+        async with opened_owner_engine(self.settings, process="demo") as engine:
+            await name_first_super_admin(Database(engine), self.accounts)
+        async with opened_as_user_admin(self.settings) as database:
+            await grant_users(database, self.accounts, signing_rules(self.settings))
 
     def _start_app_processes(self, supervisor: Supervisor) -> None:
         """Start the processes together, once every service they check at their start answers."""

@@ -17,6 +17,7 @@ from tests.support.assertions.cursor_moves import assert_moved_by_lease_holders,
 from tests.support.assertions.derived_tables import libpq
 from tests.support.assertions.listener_invariants import assert_records_match_chain
 from tests.support.chain.deep_chain import DeepChain
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.faults.chain_proxy import chain_proxies
 from tests.support.scenarios.fault_scenario import FaultScenario
 from tests.support.scenarios.fund_actions import FundActions
@@ -90,6 +91,7 @@ async def test_recorded_state_equals_the_chain_after_every_fault_scenario(
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 async with owner_engine.begin() as connection:
+                    await connection.execute(WITHOUT_TRIGGERS)
                     await connection.execute(text(f"TRUNCATE {', '.join(empty_tables)}"))
                 await scenario.run(str(seed))
                 assert_moved_by_lease_holders(

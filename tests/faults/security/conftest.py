@@ -17,7 +17,7 @@ from paimon.settings import Settings
 async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> AsyncIterator[ApiServer]:
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 

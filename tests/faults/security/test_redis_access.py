@@ -71,7 +71,7 @@ async def test_each_process_works_with_its_own_user(
     eventually: Callable[..., Any],
 ) -> None:
     """API, listener, operator, scheduler and worker do in Redis what they do in operation."""
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     await snapshot_now(app_context, fund)
     async with (
         open_app_context(as_user(settings, empty_redis, "listener"), process="test") as listener,

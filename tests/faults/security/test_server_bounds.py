@@ -29,7 +29,7 @@ def server_with(settings: Settings, fund: TestFund, database: Database, eventual
 
     @asynccontextmanager
     async def running(**limits: Any) -> AsyncIterator[ApiServer]:
-        await seed_users(database, fund.accounts)
+        await seed_users(database, fund)
         changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
         async with running_api_server(changed, fund, eventually) as opened:
             yield opened

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
-from tests.support.api_client import grant_approver_role, request_row, signed_body
+from tests.support.api_client import BLOCK_TIME, grant_approver_role, request_row, signed_body
 from tests.support.chain.fund import TestFund
 
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
@@ -32,9 +32,10 @@ from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
-from paimon.infrastructure.database.rows.redemption import to_domain
+from paimon.infrastructure.database.rows.redemption import to_domain, to_values
 from paimon.settings import ApprovalRuleSettings, ApprovalSettings
 
 pytestmark = pytest.mark.integration
@@ -44,6 +45,19 @@ TICKET = "TKT-R000001"
 
 def awaiting(fund: TestFund, **changes: object) -> Redemption:
     return replace(to_domain(request_row(1, owner=parse_address(fund.accounts.address("ines")))), **changes)  # type: ignore[arg-type]
+
+
+async def shown_on_chain(app_context: AppContext, fund: TestFund, status: RedemptionStatus) -> Redemption:
+    """Record the request with this status, as the listener would, and return it."""
+    of_status: dict[RedemptionStatus, dict[str, object]] = {
+        RedemptionStatus.SETTLED: {"settled_fee": 1, "settled_net_amount": 2, "closed_at": BLOCK_TIME},
+        RedemptionStatus.REJECTED: {"rejection_reason": "why", "closed_at": BLOCK_TIME},
+        RedemptionStatus.CANCELLED: {"closed_at": BLOCK_TIME},
+    }
+    redemption = awaiting(fund, status=status, **of_status.get(status, {}))
+    async with app_context.database.write() as session:
+        await session.merge(RedemptionRequestRow(**to_values(redemption, updated_block=1)))
+    return redemption
 
 
 async def clock(app_context: AppContext) -> datetime:
@@ -189,6 +203,7 @@ async def test_chain_outcome_closes_the_ticket_once(
             return await adopt_chain_outcome(session, awaiting(fund, status=status), now=await database_now(session))
 
     assert await adopt(RedemptionStatus.PENDING_APPROVAL) is None
+    await shown_on_chain(app_context, fund, shown)
     closed = [ticket for ticket in await asyncio.gather(*(adopt(shown) for _ in range(5))) if ticket is not None]
     assert [(ticket.status, ticket.decided_externally) for ticket in closed] == [(expected, externally)]
     async with app_context.database.read() as session:
@@ -198,10 +213,9 @@ async def test_chain_outcome_closes_the_ticket_once(
 async def test_ticket_closed_as_voted_is_not_decided_externally(app_context: AppContext, fund: TestFund) -> None:
     await grant_approver_role(app_context.database, fund.accounts, "vera")
     await vote(app_context, fund, await opened(app_context, fund), "vera")
+    redemption = await shown_on_chain(app_context, fund, RedemptionStatus.APPROVED)
     async with app_context.database.write() as session:
-        closed = await adopt_chain_outcome(
-            session, awaiting(fund, status=RedemptionStatus.APPROVED), now=await database_now(session)
-        )
+        closed = await adopt_chain_outcome(session, redemption, now=await database_now(session))
     assert closed is not None
     assert (closed.status, closed.decided_externally) == (TicketStatus.APPROVED, False)
 
@@ -234,8 +248,9 @@ async def test_late_sweep_announces_only_the_present_stage(app_context: AppConte
 
 async def test_closed_ticket_is_never_late(app_context: AppContext, fund: TestFund) -> None:
     ticket = await opened(app_context, fund)
+    redemption = await shown_on_chain(app_context, fund, RedemptionStatus.CANCELLED)
     async with app_context.database.write() as session:
-        await adopt_chain_outcome(session, awaiting(fund, status=RedemptionStatus.CANCELLED), now=await database_now(session))
+        await adopt_chain_outcome(session, redemption, now=await database_now(session))
     async with app_context.database.write() as session:
         assert await sweep_deadlines(session, now=ticket.opened_at + timedelta(days=1)) == []
         report = await sla_report(session, now=ticket.opened_at + timedelta(days=1))

@@ -39,7 +39,7 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
     wallets = {"hot": parse_address(fund.accounts.address("hot")), "warm": fund_safes.warm, "cold": fund_safes.cold}
     wallets["multi_send"] = fund_safes.safe_factory.multi_send
     env = environment_of(settings.model_copy(update={"sending": settings.sending.model_copy(update=wallets)}))
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
 
     def plan(command: str, usdt: int, *options: str, key: str = "monday") -> CliProcess:
         call = f"AssetController.purchaseAsset token={fund.asset('MMFA').address} usdtAmount={usdt * WAD}"
@@ -74,7 +74,7 @@ async def test_cancel_is_signed_with_the_operators_own_keystore(
     cli: CliRunner, settings: Settings, harness: SendingHarness, tmp_path: Path
 ) -> None:
     env = environment_of(settings)
-    await seed_users(harness.database, harness.fund.accounts)
+    await seed_users(harness.database, harness.fund)
     request_id = harness.due_request()
     intent = await harness.queue_settlement(request_id)
 

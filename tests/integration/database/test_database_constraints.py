@@ -45,7 +45,7 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
@@ -140,6 +140,8 @@ INVALID_STATES: list[InvalidRow] = [
     (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_hour_is_truncated"),
     (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_batches_positive"),
     (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_rows_removed_not_negative"),
+    (UserGrantRow, {"sequence": 0}, "ck_user_grants_sequence_positive"),
+    (UserGrantRow, {"expires_at": EPOCH}, "ck_user_grants_granted_in_time"),
     (PendingLogRow, {"event": "Deposit"}, "ck_pending_logs_args_with_event"),
     (PendingLogRow, {"args": {}}, "ck_pending_logs_args_with_event"),
 ]
@@ -153,6 +155,7 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         RoleHolderRow: ("contract",),
         ContractFlagRow: ("contract",),
         UserRow: ("role",),
+        UserGrantRow: ("role",),
         ApprovalTicketRow: ("type", "sla_stage"),
         ApprovalRecordRow: ("verdict",),
         WalletRow: ("name",),
@@ -186,6 +189,8 @@ WRONG_LENGTHS: list[InvalidRow] = [
         RedemptionRequestRow: ("owner", "receiver"),
         RoleHolderRow: ("role", "account"),
         UserRow: ("address",),
+        UserGrantRow: ("address", "granted_by", "previous", "nonce"),
+        FirstSuperAdminRow: ("address",),
         SignInChallengeRow: ("address",),
         ApprovalTicketRow: ("owner", "receiver"),
         ApprovalRecordRow: ("nonce", "voter"),
@@ -251,6 +256,7 @@ DUPLICATES: list[InvalidRow] = [
     (ContractFlagRow, {"enabled": False}, "pk_contract_flags"),
     (LeaseRow, {"owner": "another"}, "pk_leases"),
     (UserRow, {"role": "admin"}, "pk_users"),
+    (UserGrantRow, {"sequence": 2}, "uq_user_grants_nonce"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
     (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),

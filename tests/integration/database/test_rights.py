@@ -12,6 +12,7 @@ from tests.support.editions import EditionDatabase
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.rights.apply import apply_rights
 from paimon.infrastructure.database.rights.check import RightsMissing, differences, require_rights
+from paimon.infrastructure.database.rights.evidence import EVIDENCE
 from paimon.infrastructure.database.rights.privileges import TABLE_PRIVILEGES, Privileges
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.rights.table import FUNCTIONS, SCHEMAS, SEQUENCES, TABLES
@@ -21,6 +22,7 @@ from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
+INTENTS: Final = "ops.transaction_intents"
 WORKER: Final = DatabaseRole.WORKER.server_name(ROLE_PREFIX)
 
 
@@ -174,3 +176,36 @@ def test_cell_is_written_as_it_is_read() -> None:
 
 def test_functions_are_called_by_the_retention_role_only() -> None:
     assert set(FUNCTIONS.values()) == {(DatabaseRole.RETENTION,)}
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ("DROP TRIGGER keep_rows ON ops.plans", "trigger keep_rows on ops.plans is not this version's"),
+        ("ALTER TABLE ops.plans DISABLE TRIGGER keep_columns", "trigger keep_columns on ops.plans is not this version's"),
+        (f"ALTER TABLE {INTENTS} DISABLE ROW LEVEL SECURITY", f"{INTENTS} has no row-level security"),
+        (
+            f"CREATE POLICY open ON {INTENTS} FOR INSERT WITH CHECK (true)",
+            f"policy open on {INTENTS} is not in this version",
+        ),
+        (f"DROP POLICY add_as_paimon_api ON {INTENTS}", f"policy add_as_paimon_api on {INTENTS} is missing"),
+    ],
+)
+def test_changed_trigger_or_policy_is_a_difference(owner: Engine, change: str, difference: str) -> None:
+    execute(owner, change)
+    assert rights_differences(owner) == [difference]
+
+
+def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
+    changing = {
+        *("ops.users", "ops.sign_in_challenges", "ops.wallets", "ops.safes", "ops.leases", "ops.outbox", "ops.pending_logs"),
+        *(
+            "ops.endpoint_faults",
+            "ops.event_processing_logs",
+            "ops.event_processing_hourly",
+            "ops.retention_runs",
+            "ops.signer_checks",
+        ),
+    }
+    assert changing | EVIDENCE.keys() == {table for table in TABLES if table.startswith("ops.")}
+    assert changing & EVIDENCE.keys() == set()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tests.support.factories.rows import insert_row, rolled_back
 from tests.support.factories.strategies import address
 
-from paimon.application.identity.store import USER_WITH_CLOCK, seed_user
+from paimon.application.identity.store import USER_RECORD, save_user
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import DATABASE_NOW
@@ -52,14 +52,14 @@ async def test_row_query_returns_what_a_session_returns(database: Database) -> N
 
 async def test_user_query_returns_clock_even_without_user(database: Database) -> None:
     async with database.write() as session:
-        await seed_user(session, address(1), UserRole.OPERATOR, "Olga")
-    before, known = await database.find(DATABASE_NOW), await database.find(USER_WITH_CLOCK, address=address(1))
-    unknown = await database.find(USER_WITH_CLOCK, address=address(2))
+        await save_user(session, User(address(1), UserRole.OPERATOR, "Olga"))
+    before, known = await database.find(DATABASE_NOW), await database.find(USER_RECORD, address=address(1))
+    unknown = await database.find(USER_RECORD, address=address(2))
     assert before is not None
     assert known is not None
     assert unknown is not None
-    assert (known[0], unknown[0]) == (User(address(1), UserRole.OPERATOR, "Olga"), None)
-    assert before <= known[1] <= unknown[1]
+    assert (known.user, unknown.user) == (User(address(1), UserRole.OPERATOR, "Olga"), None)
+    assert before <= known.now <= unknown.now
 
 
 INVALID_QUERIES: Final[list[Any]] = [

@@ -39,7 +39,7 @@ CONNECTING: Final = (
     "db upgrade",
     "db check",
     "db grant-roles",
-    "users add 0x00000000000000000000000000000000000000A1 viewer",
+    "users init 0x00000000000000000000000000000000000000A1",
     "users list",
     "status",
     "tx",

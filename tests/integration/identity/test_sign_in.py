@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from tests.support.api_client import ApiClient, require_example
+from tests.support.chain.fund import TestFund
+from tests.support.signed_grants import grant
 
 from paimon.application.identity.challenge_nonce import new_nonce
 from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.domain.user.siwe import SignInMessage, parse, render
-from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
+from paimon.infrastructure.database.models.ops.user import SignInChallengeRow
 from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
@@ -218,14 +220,11 @@ async def test_sign_in_names_the_field_of_a_malformed_message(api_client: ApiCli
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "message")
 
 
-async def test_role_change_and_removal_take_effect_at_once(api_client: ApiClient, database: Database) -> None:
-    wallet = parse_address(api_client.accounts.address("vera"))
+async def test_role_change_and_removal_take_effect_at_once(api_client: ApiClient, database: Database, fund: TestFund) -> None:
     assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "admin"
-    async with database.write() as session:
-        await session.execute(update(UserRow).where(UserRow.address == wallet).values(role=UserRole.VIEWER))
+    await grant(database, fund, "vera", UserRole.VIEWER)
     assert (await api_client.get("/auth/me", by="vera")).json()["data"]["role"] == "viewer"
-    async with database.write() as session:
-        await session.execute(delete(UserRow).where(UserRow.address == wallet))
+    await grant(database, fund, "vera", None)
     answer = await api_client.get("/auth/me", by="vera")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
 

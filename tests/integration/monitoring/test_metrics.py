@@ -168,7 +168,7 @@ async def is_connected(port: int) -> bool:
 async def measured_api(settings: Settings, app_context: AppContext, fund: TestFund) -> AsyncIterator[tuple[ApiClient, int]]:
     port = free_port()
     measured = settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"api_port": port})})
-    await seed_users(app_context.database, fund.accounts)
+    await seed_users(app_context.database, fund)
     async with running_app(measured) as app, api_client_for(app, measured, fund.accounts) as api_client:
         yield api_client, port
 

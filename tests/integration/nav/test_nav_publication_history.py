@@ -164,7 +164,7 @@ async def test_history_is_refused_when_it_exceeds_one_answer(
         fund.warp(3_600)
     await reconcile_and_publish(app_context)
     short = settings.model_copy(update={"nav": settings.nav.model_copy(update={"history_points_max": 1})})
-    await seed_users(app_context.database, fund.accounts)
+    await seed_users(app_context.database, fund)
     async with running_app(short) as app, api_client_for(app, short, fund.accounts) as api_client:
         answer = await api_client.get("/fund/nav/history", interval="hourly")
         assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "interval")

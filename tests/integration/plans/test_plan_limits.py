@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text, update
 from tests.support.chain.fund import WAD
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.plans import HUGE, PlanHarness
 
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanDrifted, submit_plan
@@ -33,6 +34,7 @@ async def test_failed_calls_stop_counting_and_final_calls_count_for_a_day(plan_h
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="c")).choice.wallet is PlanWallet.WARM
     async with plan_harness.context.database.write() as session:
         first = IntentRow.idempotency_key == "plan:a:0"
+        await session.execute(WITHOUT_TRIGGERS)
         await session.execute(update(IntentRow).where(first).values(expires_at=text("now()")))
     await plan_harness.sending.drive_until_idle(plan_harness.hot)
     assert [intent.status for intent in await plan_harness.intents()] == [IntentStatus.EXPIRED, IntentStatus.FINAL]

@@ -82,7 +82,7 @@ async def test_head_of_a_file_ends_without_reading_its_rows(
 async def test_head_leaves_the_servers_connection_usable(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     async with (
         running_api_server(settings, fund, eventually) as server,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", limits=httpx.Limits(max_connections=1)) as client,

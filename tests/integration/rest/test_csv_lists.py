@@ -245,7 +245,7 @@ async def test_long_csv_is_complete_and_in_order(api_client: ApiClient, database
 
 async def test_csv_with_too_many_rows_is_refused(settings: Settings, fund: TestFund, database: Database) -> None:
     small = settings.model_copy(update={"api": settings.api.model_copy(update={"csv_rows_max": 10})})
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     async with running_app(small) as app, api_client_for(app, small, fund.accounts) as api_client:
         await insert_requests(database, api_client, 11)
         answer = await api_client.get_file("/redemptions")
@@ -266,7 +266,7 @@ async def reading(
     changed = settings.model_copy(update={"api": settings.api.model_copy(update=limits)})
     async with running_api_server(changed, fund, eventually) as api_server:
         app_context: AppContext = api_server.app.state.context
-        await seed_users(app_context.database, fund.accounts)
+        await seed_users(app_context.database, fund)
         await insert_requests(app_context.database, api_server.api_client, 30_000)
         with socket.socket() as narrow:
             narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

@@ -34,7 +34,7 @@ def generated_client(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
 async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> AsyncIterator[ApiServer]:
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     owner = parse_address(fund.accounts.address("ines"))
     async with database.write() as session:
         for request_id in range(1, 6):

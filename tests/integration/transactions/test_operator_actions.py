@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text, update
 from tests.support.api_client import ApiClient, require_example, seconds_from_now, signed_body
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
 
 from paimon.application.transactions.driver.operator_actions import apply_actions
@@ -233,6 +234,7 @@ async def test_fault_is_cleared_only_by_a_signature_over_its_text(api_client: Ap
 
 async def expire(harness: SendingHarness) -> None:
     async with harness.database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
         await session.execute(update(IntentRow).values(expires_at=text("now() - interval '1 second'")))
 
 

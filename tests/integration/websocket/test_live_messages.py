@@ -28,7 +28,7 @@ EVERYTHING = ["fund:overview", "redemption:new", "redemption:settled", "approval
 async def api_server(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> AsyncIterator[ApiServer]:
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     async with running_api_server(settings, fund, eventually) as opened:
         yield opened
 
@@ -84,7 +84,7 @@ async def test_invalid_token_closes_the_connection(api_server: ApiServer, token:
 async def test_connection_closes_when_no_token_comes_in_time(
     settings: Settings, fund: TestFund, database: Database, eventually: Callable[..., Any]
 ) -> None:
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     impatient = settings.model_copy(update={"api": settings.api.model_copy(update={"ws_auth_timeout_seconds": 0.2})})
     async with running_api_server(impatient, fund, eventually) as api_server, connect(api_server.url) as client:
         closed, last = await receive_until_close(client)
@@ -160,7 +160,7 @@ async def test_clients_stay_connected_and_get_resync_after_redis_was_away(
     eventually: Callable[..., Any],
 ) -> None:
     """The test stops and restarts a Redis of its own on the same port."""
-    await seed_users(database, fund.accounts)
+    await seed_users(database, fund)
     folder = data_folder / "redis-of-ws-test"
     folder.mkdir()
     with EmbeddedRedis(folder, append_only=False) as own:

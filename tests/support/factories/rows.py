@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -51,7 +51,7 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -102,6 +102,19 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
     LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
     UserRow: {"address": address(1), "role": UserRole.VIEWER, "name": "willa"},
+    UserGrantRow: {
+        "address": address(1),
+        "role": UserRole.VIEWER,
+        "name": "willa",
+        "sequence": 1,
+        "previous": HASH,
+        "granted_by": address(2),
+        "nonce": HASH,
+        "typed_data": {},
+        "signature": b"\x01",
+        "expires_at": datetime(2999, 1, 1, tzinfo=UTC),
+    },
+    FirstSuperAdminRow: {"address": address(1), "name": "ada"},
     SignInChallengeRow: {"nonce": "n", "address": address(1), "message": "m", "expires_at": EPOCH},
     ApprovalTicketRow: {
         "id": TICKET_ID,

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import text, update
 from tests.support.chain.fund import TestFund
 from tests.support.chain.safes import SafeFactory, address_of, owner_account, signature_by_key, signature_by_safe
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.signing import make_policy
 
 from paimon.application.transactions.multisig.context import SafeContext
@@ -171,6 +172,7 @@ class SafeHarness:
         """Move the expiry of the proposal into the past."""
         past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
         async with self.context.database.write() as session:
+            await session.execute(WITHOUT_TRIGGERS)
             await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
 
     def with_safes(self, **safes: Address) -> "SafeHarness":

@@ -8,6 +8,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from sqlalchemy import text
 from tests.support.chain.fund import ARTIFACTS, DAY, WAD, TestFund
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.factories.rows import insert_row
 from tests.support.faults.faulty_node import FINAL_DEPTH
 from tests.support.scenarios.forked_workflows import WorkflowOrder
@@ -148,6 +149,7 @@ class Setup:
 
     async def _delete(self, *tables: str, schema: str = "ops") -> None:
         async with self._harness.database.write() as session:
+            await session.execute(WITHOUT_TRIGGERS)
             for table in tables:
                 await session.execute(text(f"DELETE FROM {schema}.{table}"))
 

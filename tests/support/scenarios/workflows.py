@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, text, update
+from tests.support.database_roles import WITHOUT_TRIGGERS
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.redemptions.settlement import settle_due
@@ -337,6 +338,7 @@ async def expired(runner: Runner) -> None:
     await runner.sweep()
     await runner.drive()
     async with runner.app_context.database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
         await session.execute(update(IntentRow).values(expires_at=text("now()")))
     await runner.drive()
     runner.mine(3)

@@ -16,9 +16,11 @@ import structlog
 
 from paimon.application.identity.challenge_nonce import find_expiry, new_nonce
 from paimon.application.identity.permissions import NotPermitted
-from paimon.application.identity.store import USER_WITH_CLOCK, find_user, use_challenge
+from paimon.application.identity.signed_users import SignedUsers, find_user
+from paimon.application.identity.store import USER_RECORD, use_challenge
 from paimon.application.identity.tokens import AccessToken, TokenInvalid, decode_token, encode_token, new_token
 from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, mismatched_fields, parse, render
 from paimon.errors import AuthenticationExpired, Unauthenticated
@@ -84,7 +86,9 @@ def create_challenge(address: Address, *, auth: AuthSettings, chain_id: int, now
     return Challenge(render(message), message.nonce, expires_at)
 
 
-async def verify_challenge(text: str, signature: str, *, database: Database, auth: AuthSettings, chain_id: int) -> SignInResult:
+async def verify_challenge(
+    text: str, signature: str, *, database: Database, auth: AuthSettings, scope: SigningScope
+) -> SignInResult:
     """Return the user who signed this message, with an access token.
 
     Raises:
@@ -92,7 +96,9 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
     """
     message = parse(text)
     signer = recover_text(text, parse_signature(signature))
-    expected = replace(message, domain=auth.domain, address=signer, uri=auth.uri, chain_id=chain_id, scheme=_scheme(auth.uri))
+    expected = replace(
+        message, domain=auth.domain, address=signer, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri)
+    )
     if wrong := mismatched_fields(message, expected):
         raise SignInRefused(f"the signed message does not fit this site or its signer: {', '.join(wrong)}")
     expires_at = find_expiry(message.nonce, signer, secret=auth.token_secret)
@@ -106,7 +112,7 @@ async def verify_challenge(text: str, signature: str, *, database: Database, aut
             raise ChallengeExpired
         if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at):
             raise SignInRefused("this challenge was used before; ask for a new one")
-        user = await find_user(session, signer)
+        user = await find_user(session, signer, scope)
     # Outside the transaction: the challenge is used up even when its signer is not a user.
     if user is None:
         raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
@@ -119,17 +125,19 @@ def _scheme(uri: str) -> str:
     return uri.partition(":")[0]
 
 
-async def authenticate(text: str, *, database: Database, auth: AuthSettings) -> Caller:
+async def authenticate(text: str, *, database: Database, auth: AuthSettings, users: SignedUsers) -> Caller:
     """Return the caller with this access token. The role is read now, so that removing it takes effect at once.
+
+    It counts only if the signed grants confirm it.
 
     Raises:
         TokenInvalid, TokenExpired.
     """
     token = decode_token(text, auth.token_secret)
-    found = await database.find(USER_WITH_CLOCK, address=token.address)
-    assert found is not None  # noqa: S101 — the query has one row, with or without the user
-    user, now = found
-    token.require_unexpired(now)
+    record = await database.find(USER_RECORD, address=token.address)
+    assert record is not None  # noqa: S101 — the query has one row, with or without the user
+    token.require_unexpired(record.now)
+    user = await users.confirm(record, database)
     if user is None:
         raise TokenInvalid(f"{checksum(token.address)} may no longer sign in")
-    return Caller(user, token, (token.expires_at - now).total_seconds())
+    return Caller(user, token, (token.expires_at - record.now).total_seconds())

@@ -1,51 +1,161 @@
-"""Users and sign-in challenges in the database. A user's role is read anew at every request."""
+"""Users, their signed grants and sign-in challenges in the database. A user's role is read anew at every request."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-import structlog
-from sqlalchemy import bindparam, delete, func, literal, select
+from sqlalchemy import bindparam, delete, func, literal, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.domain.kernel.chain import Address, checksum
+from paimon.application.common.signed_action import SignatureEvidence
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.eip712 import SignatureTerms
+from paimon.domain.user.grants import Grant, SignedGrant
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import as_utc
-from paimon.infrastructure.database.models.ops.user import SignInChallengeRow, UserRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
 from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import WriteSession
 
-log = structlog.get_logger(__name__)
-
+_LOCK: Final = 0x5061696D_75736572  # "Paimuser"
 _ONE_ROW: Final = select(literal(1)).subquery()
-
-USER_WITH_CLOCK: Final = RowQuery(
-    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name).select_from(
-        _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
-    ),
-    lambda row: (None if row.role is None else User(Address(row.address), row.role, row.name), as_utc(row.now)),
+_FIRST: Final = (
+    select(FirstSuperAdminRow.address, FirstSuperAdminRow.name)
+    .order_by(FirstSuperAdminRow.id.desc())
+    .limit(1)
+    .subquery("first")
 )
-"""The user, or None, and the database's time in one query, because every request needs both."""
+_NEWEST: Final = select(UserGrantRow.id, UserGrantRow.signature).order_by(UserGrantRow.id.desc()).limit(1).subquery("newest")
 
 
-async def find_user(session: AsyncSession, address: Address) -> User | None:
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The first super_admin and the newest stored grant. Its signature covers the digest of the grant before, and so on."""
+
+    first: User | None
+    id: int | None
+    signature: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """The row of a user, which their grants have yet to confirm, with the head of the chain and the database's time."""
+
+    user: User | None
+    head: ChainHead
+    now: datetime
+
+
+def _head_of(row: Any) -> ChainHead:
+    first = None if row.first_address is None else User(Address(row.first_address), UserRole.SUPER_ADMIN, row.first_name)
+    return ChainHead(first, row.grant_id, row.signature)
+
+
+_HEAD_COLUMNS: Final = (
+    _FIRST.c.address.label("first_address"),
+    _FIRST.c.name.label("first_name"),
+    _NEWEST.c.id.label("grant_id"),
+    _NEWEST.c.signature.label("signature"),
+)
+
+USER_RECORD: Final = RowQuery(
+    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name, *_HEAD_COLUMNS).select_from(
+        _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
+        .outerjoin(_FIRST, true())
+        .outerjoin(_NEWEST, true())
+    ),
+    lambda row: UserRecord(
+        None if row.role is None else User(Address(row.address), row.role, row.name), _head_of(row), as_utc(row.now)
+    ),
+)
+"""The user's row, the head of the grants, and the database's time in one query, because every request needs them."""
+
+_HEAD: Final = select(*_HEAD_COLUMNS).select_from(_ONE_ROW.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true()))
+
+
+async def find_user_row(session: AsyncSession, address: Address) -> User | None:
+    """Return the user as the row has it, which the grants have yet to confirm."""
     row = await session.get(UserRow, address, populate_existing=True)
     return User(Address(row.address), row.role, row.name) if row else None
 
 
-async def list_users(session: AsyncSession) -> list[User]:
-    """List every user, oldest first."""
-    rows = await session.scalars(select(UserRow).order_by(UserRow.created_at))
+async def list_user_rows(session: AsyncSession) -> list[User]:
+    """List the users as their rows have them, oldest first."""
+    rows = await session.scalars(select(UserRow).order_by(UserRow.created_at).execution_options(populate_existing=True))
     return [User(Address(row.address), row.role, row.name) for row in rows]
 
 
-async def seed_user(session: WriteSession, address: Address, role: UserRole, name: str) -> User:
-    """Let this wallet sign in with this role; a second call changes role and name."""
-    values = {"role": role, "name": name}
-    statement = insert(UserRow).values(address=address, **values)
+async def save_user(session: WriteSession, user: User) -> None:
+    """Insert the row of a user, or change it."""
+    values = {"role": user.role, "name": user.name}
+    statement = insert(UserRow).values(address=user.address, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=[UserRow.address], set_=values))
-    log.info("user.seeded", address=checksum(address), role=role)
-    return User(address, role, name)
+
+
+async def delete_user(session: WriteSession, address: Address) -> None:
+    await session.execute(delete(UserRow).where(UserRow.address == address))
+
+
+async def insert_first_super_admin(session: WriteSession, user: User) -> None:
+    """Name the first super_admin; an earlier one and every grant in its chain no longer count. As the owner of the tables."""
+    session.add(FirstSuperAdminRow(address=user.address, name=user.name))
+    await session.flush()
+    await save_user(session, user)
+
+
+async def find_chain_head(session: AsyncSession) -> ChainHead:
+    return _head_of((await session.execute(_HEAD)).one())
+
+
+async def lock_grants(session: WriteSession) -> None:
+    """Let no other grant be added until the transaction ends: each names the one before it."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+async def list_grants(session: AsyncSession) -> list[SignedGrant]:
+    """List every stored grant in the order in which they came."""
+    rows = await session.scalars(select(UserGrantRow).order_by(UserGrantRow.id).execution_options(populate_existing=True))
+    return [
+        SignedGrant(
+            row.id,
+            Grant(
+                user=Address(row.address),
+                role=row.role,
+                name=row.name,
+                sequence=row.sequence,
+                previous=Hash32(row.previous),
+                terms=SignatureTerms(Hash32(row.nonce), as_utc(row.expires_at)),
+            ),
+            Address(row.granted_by),
+            row.signature,
+        )
+        for row in rows
+    ]
+
+
+async def is_grant_nonce_used(session: AsyncSession, nonce: Hash32) -> bool:
+    query = select(UserGrantRow.id).where(UserGrantRow.nonce == nonce)
+    return (await session.execute(query)).first() is not None
+
+
+async def insert_grant(session: WriteSession, grant: Grant, evidence: SignatureEvidence) -> None:
+    """Insert a grant with what was signed."""
+    session.add(
+        UserGrantRow(
+            address=grant.user,
+            role=grant.role,
+            name=grant.name,
+            sequence=grant.sequence,
+            previous=grant.previous,
+            granted_by=evidence.signer,
+            nonce=evidence.terms.nonce,
+            typed_data=evidence.document,
+            signature=evidence.signature,
+            expires_at=evidence.terms.expires_at,
+        )
+    )
+    await session.flush()
 
 
 async def use_challenge(

@@ -65,6 +65,24 @@ async def record_facts(session: WriteSession, findings: Sequence[Finding], *, bl
     return opened
 
 
+async def record_check_results(session: WriteSession, kind: RiskKind, findings: Sequence[Finding], *, block: int) -> None:
+    """Record everything a check of all subjects of a kind found; an event that was not found again is cleared.
+
+    Two checks at once wait for each other.
+    """
+    await lock_findings(session)
+    known = await lock_unresolved(session, kind)
+    stamp = CheckStamp(await database_now(session), max([block, *(event.last_seen.block for event in known.values())]))
+    found = {finding.subject for finding in findings}
+    updated = [update_event(known[finding.subject], finding, stamp) for finding in findings if finding.subject in known]
+    cleared = [clear_event(event, stamp) for subject, event in known.items() if subject not in found]
+    await save(session, [*updated, *cleared])
+    for event in cleared:
+        _log_resolved(event, block=block)
+    opened = await insert_opened(session, [finding for finding in findings if finding.subject not in known], stamp)
+    await _alert(session, [*opened, *_escalated(updated, known)])
+
+
 async def record_check_result(
     session: WriteSession, kind: RiskKind, subject: str, finding: Finding | None, *, block: int
 ) -> None:

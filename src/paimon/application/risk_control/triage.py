@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 
 from paimon.application.common.live import LiveMessage
-from paimon.application.identity.store import find_user
+from paimon.application.identity.store import find_user_row
 from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk import risk_event as risk
@@ -68,7 +68,7 @@ async def resolve_event(database: Database, event_id: int, *, by: User, note: st
 async def _require_user(session: WriteSession, owner: RiskOwner | None) -> None:
     if owner is None or isinstance(owner, UserRole):
         return
-    if await find_user(session, owner) is None:
+    if await find_user_row(session, owner) is None:
         raise InvalidOwner(f"{checksum(owner)} is not a user: `paimon users add` adds one")
 
 

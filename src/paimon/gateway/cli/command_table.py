@@ -46,7 +46,7 @@ COMMANDS: Final = (
         "config", "Check the settings, alone or against the signer's policy and the services.", "paimon.gateway.cli.config"
     ),
     CommandEntry("db", "Migrate the database, give the roles their rights, and check both.", "paimon.gateway.cli.database"),
-    CommandEntry("users", "Add and list the users who may sign in.", "paimon.gateway.cli.users"),
+    CommandEntry("users", "Name the first super_admin, and change users by signed grants.", "paimon.gateway.cli.users"),
     CommandEntry(
         "status",
         "Show what works and what does not: services, processes, queues, wallets, NAV.",

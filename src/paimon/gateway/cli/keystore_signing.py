@@ -12,7 +12,7 @@ import typer
 
 from paimon.application.common.signed_action import SignedAction
 from paimon.application.identity.permissions import NotPermitted
-from paimon.application.identity.store import find_user
+from paimon.application.identity.signed_users import find_user
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.kernel.eip712 import SignatureTerms
@@ -38,18 +38,28 @@ class KeystoreSigner:
 
     async def sign(self, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
         """Sign an EIP-712 document that was built with these terms."""
-        signature = await self.key.sign_digest(typed_digest(document))
-        return SignedAction(terms, hex0x(signature.message_bytes))
+        return await sign_document(self.key, document, terms)
+
+
+async def sign_document(key: LocalKey, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
+    """Sign an EIP-712 document that was built with these terms."""
+    signature = await key.sign_digest(typed_digest(document))
+    return SignedAction(terms, hex0x(signature.message_bytes))
+
+
+def open_keystore(keystore: Path, password_file: Path) -> LocalKey:
+    """Open the keystore, or end the command with what is wrong."""
+    try:
+        return load_key(keystore, password_file)
+    except KeystoreError as error:
+        exit_with_message(str(error))
 
 
 async def load_signer(app_context: AppContext, keystore: Path, password_file: Path) -> KeystoreSigner:
     """Open the keystore and find its user. Raises NotPermitted when the key's address is not a user's."""
-    try:
-        key = load_key(keystore, password_file)
-    except KeystoreError as error:
-        exit_with_message(str(error))
+    key = open_keystore(keystore, password_file)
     async with app_context.database.read() as session:
-        user = await find_user(session, key.address)
+        user = await find_user(session, key.address, app_context.signing_rules.scope)
     if user is None:
         raise NotPermitted(f"{checksum(key.address)} is not a user: `paimon users add` adds one")
     return KeystoreSigner(user, key)

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from paimon.application.identity.store import find_user
+from paimon.application.identity.signed_users import find_user
 from paimon.application.quarantine.queries import RecordedDecision
 from paimon.application.quarantine.store import Target
 from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
@@ -34,7 +34,7 @@ async def record_decision(
     wallet = address_argument(by)
     async with opened_database(settings, process=PROCESS) as database:
         async with database.read() as session:
-            user = await find_user(session, wallet)
+            user = await find_user(session, wallet, signing_rules(settings).scope)
         if user is None:
             exit_with_message(f"{checksum(wallet)} is not a user: `paimon users add` adds one")
         command = SubmitDecision(kind, target, user, reason)

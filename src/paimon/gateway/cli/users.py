@@ -1,38 +1,74 @@
-"""`paimon users`: add and list the users who may sign in."""
+"""`paimon users`: name the first super_admin, and change users by grants that a super_admin signs."""
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from paimon.application.identity.store import list_users, seed_user
-from paimon.composition import open_users_database
+from paimon.application.identity.signed_users import list_users, load_chain
+from paimon.application.identity.store import find_chain_head, insert_first_super_admin
+from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
+from paimon.composition import opened_as_user_admin, signing_rules
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
-from paimon.gateway.cli.process import address_argument, exit_on_error
-from paimon.gateway.cli.resources import explain_unreachable, opened_database
+from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, open_keystore, sign_document
+from paimon.gateway.cli.process import address_argument, exit_on_error, exit_with_message
+from paimon.gateway.cli.resources import explain_unreachable, opened_database, opened_owner_engine
 from paimon.gateway.rest.views.accounts import UserView
 from paimon.infrastructure.database import version
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings, load_settings
 
-app = CommandApp(help="Add and list the users who may sign in.", no_args_is_help=True)
+app = CommandApp(help="Name the first super_admin, and change users by signed grants.", no_args_is_help=True)
+
+_Address = Annotated[str, typer.Argument(help="The wallet the user signs in with.")]
+_Name = Annotated[str, typer.Option(help="The name to show.")]
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="The wallet of the first super_admin.")],
+    name: _Name = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Name another than before: every grant of the chain before ends.")
+    ] = False,
+) -> None:
+    """Name the first super_admin, as the owner of the tables. Every other user has a grant in the chain that begins here."""
+    wallet = address_argument(address)
+    with exit_on_error():
+        asyncio.run(_init(load_settings(context.obj), User(wallet, UserRole.SUPER_ADMIN, name), replace=replace))
+    print(f"{checksum(wallet)} is the first super_admin")
 
 
 @app.command()
 def add(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(help="The wallet the user signs in with.")],
+    address: _Address,
     role: Annotated[UserRole, typer.Argument(help="What the user may do.")],
-    name: Annotated[str, typer.Option(help="The name to show.")] = "",
+    keystore: KeystoreOption,
+    password_file: PasswordOption,
+    name: _Name = "",
 ) -> None:
-    """Add a user, or change the role and name of an existing one."""
+    """Add a user, or change the role and name of an existing one. You sign it with your own key, as a super_admin."""
     wallet = address_argument(address)
     with exit_on_error():
-        asyncio.run(_add(load_settings(context.obj), wallet, role, name))
+        asyncio.run(_grant(load_settings(context.obj), wallet, role, name, keystore, password_file))
     print(f"{checksum(wallet)} may sign in as {role}")
+
+
+@app.command()
+def remove(context: typer.Context, address: _Address, keystore: KeystoreOption, password_file: PasswordOption) -> None:
+    """Remove a user. You sign it with your own key, as a super_admin."""
+    wallet = address_argument(address)
+    with exit_on_error():
+        asyncio.run(_grant(load_settings(context.obj), wallet, None, "", keystore, password_file))
+    print(f"{checksum(wallet)} may no longer sign in")
 
 
 @app.command("list")
@@ -43,23 +79,37 @@ def list_command(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"items": [json_of(UserView.of(user)) for user in users]})
     elif not users:
-        print("no users yet: `paimon users add` adds one")
+        print("no users yet: `paimon users init` names the first")
     else:
         for user in users:
             print(f"{checksum(user.address)}  {user.role:<12} {user.name}")
 
 
-async def _add(settings: Settings, wallet: Address, role: UserRole, name: str) -> None:
-    database = open_users_database(settings)
-    try:
+async def _init(settings: Settings, user: User, *, replace: bool) -> None:
+    async with opened_owner_engine(settings, process="users init") as engine, Database(engine).write() as session:
+        first = (await find_chain_head(session)).first
+        if first is not None and not replace:
+            exit_with_message(
+                f"{checksum(first.address)} is the first super_admin: with --replace another is named, and every user needs a"
+                " new grant"
+            )
+        await insert_first_super_admin(session, user)
+
+
+async def _grant(
+    settings: Settings, wallet: Address, role: UserRole | None, name: str, keystore: Path, password_file: Path
+) -> None:
+    key, rules = open_keystore(keystore, password_file), signing_rules(settings)
+    async with opened_as_user_admin(settings) as database:
         with explain_unreachable():
             await version.require_current(database.engine)
-            async with database.write() as session:
-                await seed_user(session, wallet, role, name)
-    finally:
-        await database.close()
+        async with database.write() as session:
+            terms = rules.new_terms(await database_now(session))
+            grant = (await load_chain(session, rules.scope)).next_grant(wallet, role, name, terms)
+        signed = await sign_document(key, grant.document(rules.scope), terms)
+        await submit_grant(SubmitGrant(wallet, role, name, key.address, signed), database=database, rules=rules)
 
 
 async def _list(settings: Settings) -> Sequence[User]:
     async with opened_database(settings, process="users") as database, database.read() as session:
-        return await list_users(session)
+        return await list_users(session, signing_rules(settings).scope)

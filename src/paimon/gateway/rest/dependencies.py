@@ -60,7 +60,7 @@ async def get_caller(
         raise AuthRequired
     auth = context.settings.auth
     limits.require_person_allowed(decode_token(credentials.credentials, auth.token_secret).address)
-    return await authenticate(credentials.credentials, database=context.database, auth=auth)
+    return await authenticate(credentials.credentials, database=context.database, auth=auth, users=context.users)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

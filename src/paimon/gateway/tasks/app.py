@@ -15,13 +15,14 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
-from paimon.application.common.chain_position import NothingRecorded
+from paimon.application.common.chain_position import NothingRecorded, chain_position
 from paimon.application.common.live import LiveMessage
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.redemptions.settlement import settle_due
+from paimon.application.risk_control.check_users import check_users
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.composition import AppContext, opened_as_retention
@@ -251,6 +252,12 @@ async def _reconcile(context: AppContext) -> None:
         log.error("reconciliation.failed", reason=str(error))
 
 
+async def _check_users(context: AppContext) -> None:
+    async with context.database.write() as session:
+        at = await chain_position(session)
+        await check_users(session, context.signing_rules.scope, block=at.number if at else 0)
+
+
 async def _apply_retention(context: AppContext) -> None:
     async with opened_as_retention(context.settings) as database:
         if database is None:
@@ -267,6 +274,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.settle_due": _settle_due,
     "paimon.queue_decided_calls": _queue_decided_calls,
     "paimon.sweep_sla": _sweep_sla,
+    "paimon.check_users": _check_users,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.reconcile": _reconcile,
     "paimon.apply_retention": _apply_retention,

@@ -141,7 +141,9 @@ class Connection:
         if self._tokens.wait_seconds(None, now=time.monotonic()):
             return _rate_limited("too many access tokens")
         try:
-            caller: Caller = await authenticate(token, database=self._context.database, auth=self._context.settings.auth)
+            caller: Caller = await authenticate(
+                token, database=self._context.database, auth=self._context.settings.auth, users=self._context.users
+            )
         except Exception as error:
             rule = rule_for(error)
             if rule is None:

@@ -42,7 +42,7 @@ async def verify(body: VerifyBody, context: ContextDep, request: Request) -> Env
     limits: RequestLimits = request.app.state.limits
     async with limits.sign_in_slots:
         signed_in = await verify_challenge(
-            body.message, body.signature, database=context.database, auth=settings.auth, chain_id=settings.chain.chain_id
+            body.message, body.signature, database=context.database, auth=settings.auth, scope=context.signing_rules.scope
         )
     return Envelope[SignedInView](data=SignedInView.of(signed_in))
 

@@ -11,6 +11,8 @@ import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from paimon.infrastructure.database.rights.evidence import apply_evidence
+from paimon.infrastructure.database.rights.policies import apply_policies
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.rights.table import FUNCTIONS, SCHEMAS, SEQUENCES, TEMPORARY_TABLES, privileges_of
 
@@ -26,6 +28,7 @@ def apply_rights(connection: Connection, *, prefix: str, revoke_from: Iterable[s
 
     `revoke_from` names other roles that lose all rights in this database, such as one of an earlier version.
     """
+    apply_evidence(connection)
     missing = find_missing(connection, prefix=prefix)
     existing = {role: role.server_name(prefix) for role in DatabaseRole if role not in missing}
     quote = connection.dialect.identifier_preparer.quote
@@ -36,6 +39,7 @@ def apply_rights(connection: Connection, *, prefix: str, revoke_from: Iterable[s
     ]
     for statement in statements:
         connection.execute(text(statement))
+    apply_policies(connection, existing)
     _change_database_rights(connection, existing, revoke_from)
     log.info("database.rights_applied", roles=len(existing), missing=missing)
     return missing

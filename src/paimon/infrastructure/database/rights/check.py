@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.errors import StartupError
 from paimon.infrastructure.database.rights.apply import find_missing
+from paimon.infrastructure.database.rights.evidence import evidence_differences
+from paimon.infrastructure.database.rights.policies import policy_differences
 from paimon.infrastructure.database.rights.roles import OWNER, DatabaseRole
 from paimon.infrastructure.database.rights.table import (
     FUNCTIONS,
@@ -77,7 +79,10 @@ _FUNCTION_NAMES: Final = text("""
 
 
 def differences(connection: Connection, *, prefix: str) -> list[str]:
-    """List each right that is missing or too much, one line each. A role that does not exist misses nothing."""
+    """List each right that is missing or too much, and each trigger and policy that differs, one line each.
+
+    A role that does not exist misses nothing.
+    """
     existing = {role.server_name(prefix) for role in DatabaseRole} - {
         role.server_name(prefix) for role in find_missing(connection, prefix=prefix)
     }
@@ -86,6 +91,8 @@ def differences(connection: Connection, *, prefix: str) -> list[str]:
     return [
         *(f"missing: {right}" for right in sorted(wanted - found)),
         *(f"not in the rights table: {right}" for right in sorted(found - wanted)),
+        *evidence_differences(connection),
+        *policy_differences(connection, prefix=prefix),
     ]
 
 

@@ -84,6 +84,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "derived.transactions": _row(_READERS, _PROJECTED),
     # People and approvals
     "ops.users": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT, UPDATE, DELETE"}),
+    "ops.user_grants": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT"}),
+    "ops.first_super_admins": _row((_API, _WORKER, _AUDITOR, _CLI, _USER_ADMIN)),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.approval_tickets": _row(
         _METRICS_READERS,
@@ -115,7 +117,9 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.transaction_attempts": _row(
         _OPS_READERS,
         {
-            _WORKER: "SELECT, INSERT, UPDATE (status, answer, broadcast_at, block_number, block_hash, succeeded, gas_used)",
+            _WORKER: (
+                "SELECT, INSERT, UPDATE (status, channel, answer, broadcast_at, block_number, block_hash, succeeded, gas_used)"
+            ),
             _PLANNER: "SELECT",
         },
     ),

@@ -1,0 +1,221 @@
+"""Rows that are evidence: triggers refuse to change or remove them, for every role and for the owner of the tables too.
+
+    keep_columns    a column outside of `mutable` never changes
+    keep_outcome    after `final_when` no column changes any more
+    keep_rows       no row is deleted, but those of `deletable_when`
+    keep_table      no TRUNCATE
+    follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome in `derived`, and by nothing else
+    follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
+
+Retention may delete rows of evidence by its function alone (`ops.remove_expired`), which the role `retention` calls. The
+functions and triggers belong to the owner of the tables, so no process can change them. The owner can, as it can drop the
+tables: that takes a statement of its own, and is no accident. `apply_evidence` makes them from this module, with the rights.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What may still change of a table's rows. The two conditions are SQL over OLD."""
+
+    mutable: tuple[str, ...] = ()
+    final_when: str | None = None
+    deletable_when: str | None = None
+
+
+_APPLIED: Final = ("status", "outcome", "ended_at")
+
+EVIDENCE: Final[Mapping[str, Evidence]] = {
+    "ops.user_grants": Evidence(),
+    "ops.first_super_admins": Evidence(),
+    "ops.approval_records": Evidence(),
+    "ops.approval_tickets": Evidence(
+        ("status", "sla_stage", "decided_at", "closed_at", "decided_externally"), final_when="OLD.closed_at IS NOT NULL"
+    ),
+    "ops.operator_actions": Evidence(_APPLIED, final_when="OLD.ended_at IS NOT NULL"),
+    "ops.operator_decisions": Evidence(_APPLIED, final_when="OLD.ended_at IS NOT NULL"),
+    "ops.plans": Evidence(),
+    "ops.plan_calls": Evidence(),
+    "ops.safe_proposals": Evidence(
+        ("expires_at", "outcome", "executed_tx_hash", "closed_at"), final_when="OLD.outcome IS NOT NULL"
+    ),
+    # A signature that the Safe no longer counts is replaced by the owner's new one.
+    "ops.safe_signatures": Evidence(("signature", "is_contract_signature", "submitted_by", "signed_at")),
+    "ops.transaction_intents": Evidence(
+        ("status", "unfunded", "reason", "next_check_at", "unknown_since", "aborting_as", "abort_reason", "closed_at")
+    ),
+    "ops.transaction_attempts": Evidence(
+        # The same bytes may go out over the public channel later.
+        ("status", "channel", "answer", "broadcast_at", "block_number", "block_hash", "succeeded", "gas_used")
+    ),
+    "ops.reconciliations": Evidence(("orphaned",)),
+    # A withheld point was never official: a recovery removes it with its block.
+    "ops.nav_points": Evidence(
+        ("status", "reconciliation_id", "decided_at", "published_at"), deletable_when="OLD.status = 'WITHHELD'"
+    ),
+    "ops.risk_events": Evidence(
+        (
+            *("observed", "expected", "severity", "status", "owner_role", "owner_address", "first_seen_block", "last_seen_at"),
+            *("last_seen_block", "acknowledged_at", "acknowledged_by", "resolved_at", "resolved_block", "resolved_by", "note"),
+        )
+    ),
+}
+"""By table. Every other table of `ops` holds the present state of something, which changes by its nature."""
+
+_FUNCTIONS: Final = (
+    """
+    CREATE OR REPLACE FUNCTION ops.keep_evidence() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        -- The retention job calls a function of the owner, so the session's role and the present one differ.
+        IF TG_OP = 'DELETE' AND session_user <> current_user
+           AND has_function_privilege(session_user, 'ops.remove_expired(text, timestamptz, integer)', 'EXECUTE') THEN
+            RETURN OLD;
+        END IF;
+        RAISE EXCEPTION '%.% is evidence: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'evidence is only added to; docs/operations/deploy.md, "Evidence"';
+    END
+    $body$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION ops.follow_votes() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+        found text;
+    BEGIN
+        SELECT CASE request.status WHEN 'PENDING_APPROVAL' THEN NULL WHEN 'REJECTED' THEN 'REJECTED'
+                                   WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'APPROVED' END
+          INTO found FROM derived.redemption_requests AS request WHERE request.request_id = NEW.request_id;
+        IF found IS NOT DISTINCT FROM NEW.status THEN
+            RETURN NEW;
+        END IF;
+        IF NEW.decided_externally OR NEW.closed_at IS NOT NULL OR NEW.status = 'CANCELLED' THEN
+            RAISE EXCEPTION 'ticket %: the chain has not decided %', NEW.id, NEW.status
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        SELECT CASE WHEN count(*) FILTER (WHERE verdict = 'REJECT') > 0 THEN 'REJECTED'
+                    WHEN count(*) FILTER (WHERE verdict = 'APPROVE') >= NEW.required_approvals THEN 'APPROVED' END
+          INTO found FROM ops.approval_records WHERE ticket_id = NEW.id;
+        IF found IS DISTINCT FROM NEW.status THEN
+            RAISE EXCEPTION 'ticket %: its recorded votes do not decide %', NEW.id, NEW.status
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
+    """
+    CREATE OR REPLACE FUNCTION ops.follow_plan() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM ops.plan_calls AS call JOIN ops.plans AS plan ON plan.id = call.plan_id
+                        WHERE call.intent_id = NEW.id AND call.plan_id || ':' || call.call_index = NEW.subject_id
+                          AND call.to_address = NEW.to_address AND call.data = NEW.data AND plan.wallet = 'hot') THEN
+            RAISE EXCEPTION 'intent %: no recorded plan has this call', NEW.idempotency_key
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NULL;
+    END
+    $body$
+    """,
+)
+
+_COLUMNS: Final = text("""
+    SELECT attname FROM pg_attribute
+     WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+""")
+_FOUND: Final = text("""
+    SELECT format('%s.%s', nspname, relname) AS table_name, tgname AS name,
+           CASE tgenabled WHEN 'O' THEN obj_description(pg_trigger.oid, 'pg_trigger') END AS digest
+      FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname IN ('derived', 'ops') AND NOT tgisinternal AND tgname ~ '^(keep|follow)_'
+""")
+
+
+def apply_evidence(connection: Connection) -> None:
+    """Create the functions and triggers, as the owner of the tables; a trigger that is there already is left alone.
+
+    A trigger waits for the sessions that write its table, so the transaction fails after 5 s.
+    """
+    connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+    for function in _FUNCTIONS:
+        connection.execute(text(function))
+    wanted = _wanted(connection)
+    found = _found(connection)
+    for table, name in found.keys() - wanted.keys():
+        connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
+    for (table, name), definition in wanted.items():
+        digest = _digest(definition)
+        if found.get((table, name)) != digest:
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {table}"))
+            connection.execute(text(definition))
+            connection.execute(text(f"COMMENT ON TRIGGER {name} ON {table} IS '{digest}'"))
+
+
+def evidence_differences(connection: Connection) -> list[str]:
+    """List each trigger that is missing, switched off, or another than this version's, one line each."""
+    wanted, found = _wanted(connection), _found(connection)
+    differing = (key for key in wanted.keys() | found.keys() if found.get(key) != _digest(wanted.get(key, "")))
+    return [f"trigger {name} on {table} is not this version's" for table, name in sorted(differing)]
+
+
+def _digest(definition: str) -> str:
+    return sha256(definition.encode()).hexdigest()[:16]
+
+
+def _found(connection: Connection) -> dict[tuple[str, str], str]:
+    return {(row.table_name, row.name): row.digest for row in connection.execute(_FOUND)}
+
+
+def _wanted(connection: Connection) -> dict[tuple[str, str], str]:
+    return {
+        (table, name): definition
+        for table, evidence in EVIDENCE.items()
+        for name, definition in _definitions(table, evidence, list(connection.execute(_COLUMNS, {"table": table}).scalars()))
+    } | _FOLLOWING
+
+
+def _definitions(table: str, evidence: Evidence, columns: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the triggers of a table by name."""
+    kept = [column for column in columns if column not in evidence.mutable]
+    old, new = (", ".join(f"{row}.{column}" for column in kept) for row in ("OLD", "NEW"))
+    yield from _refusal(table, "keep_columns", "UPDATE", f"ROW({old}) IS DISTINCT FROM ROW({new})", "to change it")
+    if evidence.final_when is not None:
+        condition = f"{evidence.final_when} AND OLD.* IS DISTINCT FROM NEW.*"
+        yield from _refusal(table, "keep_outcome", "UPDATE", condition, "to change its outcome")
+    condition = f"NOT ({evidence.deletable_when})" if evidence.deletable_when else "true"
+    yield from _refusal(table, "keep_rows", "DELETE", condition, "to delete it")
+    yield (
+        "keep_table",
+        f"CREATE TRIGGER keep_table BEFORE TRUNCATE ON {table} FOR EACH STATEMENT"
+        " EXECUTE FUNCTION ops.keep_evidence('to empty it')",
+    )
+
+
+def _refusal(table: str, name: str, operation: str, condition: str, what: str) -> Iterator[tuple[str, str]]:
+    yield (
+        name,
+        f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW WHEN ({condition})"
+        f" EXECUTE FUNCTION ops.keep_evidence('{what}')",
+    )
+
+
+_FOLLOWING: Final = {
+    ("ops.approval_tickets", "follow_votes"): (
+        "CREATE TRIGGER follow_votes BEFORE UPDATE ON ops.approval_tickets FOR EACH ROW"
+        " WHEN (NEW.decided_at IS NOT NULL AND ROW(OLD.status, OLD.decided_at, OLD.closed_at, OLD.decided_externally)"
+        " IS DISTINCT FROM ROW(NEW.status, NEW.decided_at, NEW.closed_at, NEW.decided_externally))"
+        " EXECUTE FUNCTION ops.follow_votes()"
+    ),
+    ("ops.transaction_intents", "follow_plan"): (
+        "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW WHEN (NEW.kind = 'plan_step') EXECUTE FUNCTION ops.follow_plan()"
+    ),
+}
