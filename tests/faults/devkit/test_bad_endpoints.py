@@ -40,6 +40,8 @@ SEED: Final = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 GOOD_SECONDS: Final = 0.03
 KIND_SECONDS: Final = 1.5
 """How long one kind's turn is. A kind that met no request in it has another turn later."""
+LAST_KIND: Final = "answers at once with unknown errors"
+"""What the endpoint does from then on to the end. Taken for the caller's own errors, these would stop the stack for good."""
 READ_ONLY_TURN: Final = 6
 READ_ONLY_SECONDS: Final = 3.0
 TRIED_SECONDS_MAX: Final = 180.0
@@ -109,7 +111,7 @@ class Rotation:
             finally:
                 self._ended.set()
             turns.result()
-        self.bad.kind, self.bad.keeps_transactions = None, False
+        self.bad.kind = LAST_KIND
         assert not self.untried, f"never asked while it {' or '.join(self.untried)}"
 
     @property
@@ -117,8 +119,12 @@ class Rotation:
         return [kind for kind in KINDS if not self.bad.met[kind]]
 
     def _take_turns(self) -> None:
+        while not self.bad.taken:  # an endpoint that has failed already is seldom the one that is sent to
+            if self._ended.wait(0.1):
+                return
         for turn in itertools.count():
-            self.bad.kind = self.untried[0] if turn % 2 == 0 and self.untried else self.rng.choice(list(KINDS))
+            untried = self.untried
+            self.bad.kind = LAST_KIND if not untried else untried[0] if turn % 2 == 0 else self.rng.choice(list(KINDS))
             if self._ended.wait(KIND_SECONDS):
                 return
             if turn == READ_ONLY_TURN:
