@@ -79,11 +79,12 @@ documents: setup ## Compare docs/reference with the code
 	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py
 
 # bandit looks at each file by itself, so those that have not changed since its last run are left alone.
-security: setup ## bandit on what changed, and a search for secrets
+security: setup ## bandit on what changed, secrets, and advisories (ADVISORIES=all.zip, OSV's export of PyPI)
 	@find src -name '*.py' $(if $(wildcard $(VENV)/.bandit),-newer $(VENV)/.bandit) -print0 | \
 	  xargs -0 -r $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium
 	@touch $(VENV)/.bandit
 	@$(BIN)/python -m tests.support.secret_scan
+	@$(if $(ADVISORIES),$(BIN)/python -m tests.support.advisories $(ADVISORIES),true)
 
 audit: setup ## Compare requirements.lock with the published advisories (needs the network; fails where a package was not compared)
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
