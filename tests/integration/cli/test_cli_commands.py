@@ -109,6 +109,12 @@ def test_a_command_imports_no_other_command(tmp_path: Path) -> None:
     assert imported["ours"] & command_modules() == {"paimon.gateway.cli.users"}
 
 
+def test_status_imports_no_web_framework_queue_or_signing_library(tmp_path: Path) -> None:
+    imported = imported_by(tmp_path / "imported", "status", "--help")
+    assert "paimon.gateway.cli.status" in imported["ours"]
+    assert not imported["third_party"] & {"alembic", "celery", "eth_account", "fastapi", "starlette", "uvicorn", "web3"}
+
+
 def test_product_imports_without_devkit_and_then_lacks_its_commands() -> None:
     result = subprocess.run([sys.executable, "-c", WITHOUT_DEVKIT], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
