@@ -7,10 +7,12 @@ import aiohttp
 from eth_utils.crypto import keccak
 
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
+from paimon.infrastructure.bodies import load_json, read_body
 from paimon.infrastructure.keys.link import LinkUnusable, SignerLink
 from paimon.infrastructure.keys.wire import MalformedMessage, request_to_json, signed_from_json
 
 _ATTEMPTS_MAX: Final = 4
+_ANSWER_BYTES_MAX: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 0.15
 
 
@@ -84,7 +86,7 @@ class SignerClient:
             aiohttp.ClientSession(connector=self._link.connector(), timeout=self._timeout) as session,
             session.request(method, self._link.url + path, json=body, allow_redirects=False) as response,
         ):
-            answer = await response.json()
+            answer = load_json(await read_body(response, bytes_max=_ANSWER_BYTES_MAX))
             if response.status == 200:
                 return answer
             if isinstance(answer, dict) and isinstance(answer.get("code"), str):

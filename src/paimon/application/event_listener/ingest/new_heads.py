@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -14,6 +14,8 @@ from paimon.infrastructure.observability.metrics import NEW_HEADS_CONNECTED
 
 log = structlog.get_logger(__name__)
 
+_MESSAGE_BOUNDS: Final[dict[str, Any]] = {"max_size": 64 * 1024, "max_queue": 4, "compression": None}
+"""A head has some kilobytes. More closes the connection, and so does a compressed message: none was agreed."""
 _STALL_SECONDS: Final = 10.0
 _RECONNECT_SECONDS_MAX: Final = 30.0
 
@@ -50,7 +52,7 @@ class NewHeadsSubscription:
         failures = 0
         while True:
             try:
-                async with connect(url, open_timeout=5, close_timeout=1) as socket:
+                async with connect(url, open_timeout=5, close_timeout=1, **_MESSAGE_BOUNDS) as socket:
                     await socket.send(
                         orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
                     )

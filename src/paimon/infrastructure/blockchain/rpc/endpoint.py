@@ -21,6 +21,7 @@ import aiohttp
 import orjson
 import structlog
 
+from paimon.domain.chain.answer_sizes import answer_bytes_max
 from paimon.domain.chain.endpoint_health import BatchSize, EndpointHealth, EndpointUse
 from paimon.domain.chain.rpc_error_rules import (
     GET_LOGS,
@@ -38,6 +39,7 @@ from paimon.infrastructure.blockchain.rpc.read_answers import (
     header_pause_seconds,
     read_answers,
 )
+from paimon.infrastructure.bodies import BodyTooLarge, load_json, read_body
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ _REFUSAL_SECONDS: Final = 600.0
 """How long an endpoint that refused a method ranks behind others for it."""
 _SECRET_LENGTH_MIN: Final = 8
 _NOT_JSON: Final = object()
+_TOO_LARGE_CODE: Final = -32_000
 
 ALL_USES: Final = frozenset(EndpointUse)
 
@@ -248,13 +251,18 @@ class Endpoint:
         ]
         payload = orjson.dumps(bodies if len(bodies) > 1 else bodies[0])
         headers = {"Content-Type": "application/json"}
-        async with self.session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
-            content = await response.read()
-        status = response.status
+        methods = [method for method, _ in requests]
         try:
-            body = orjson.loads(content)
+            async with self.session.post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
+                content = await read_body(response, bytes_max=answer_bytes_max(methods))
+            body = load_json(content)
+        except BodyTooLarge as error:
+            if methods == [GET_LOGS]:  # a narrower range may help
+                return [_too_large_answer(error)]
+            raise EndpointFailure(f"an answer with {error}", is_refusal=True) from None
         except orjson.JSONDecodeError:
             body = _NOT_JSON
+        status = response.status
         self._keep_pause(response.headers.get("Retry-After"), body)
         if status in _RETRYABLE_HTTP:
             raise EndpointFailure(f"HTTP {status}", overloaded=status in _OVERLOADED_HTTP)
@@ -262,7 +270,7 @@ class Endpoint:
         if body is _NOT_JSON:
             raise EndpointFailure(f"HTTP {status} with a body that is no JSON", is_refusal=is_refusal)
         try:
-            answers = read_answers(body, ids, [method for method, _ in requests])
+            answers = read_answers(body, ids, methods)
         except UnreadableAnswer as error:
             raise EndpointFailure(f"HTTP {status} with {error}", is_refusal=is_refusal) from None
         return [self._without_secrets(answer) for answer in answers]
@@ -283,6 +291,11 @@ class Endpoint:
             text = text.replace(secret, b"...")
         cleaned: Answer = orjson.loads(text)
         return cleaned
+
+
+def _too_large_answer(error: BodyTooLarge) -> Answer:
+    """Return the error that stands for an answer with too many logs."""
+    return {"error": {"code": _TOO_LARGE_CODE, "message": f"an answer with {error}"}}
 
 
 def _unsent_answers(requests: Sequence[Request], answers: list[Answer], found: ExchangeResult) -> list[Answer]:
