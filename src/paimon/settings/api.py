@@ -51,6 +51,9 @@ class ApiSettings(SettingsGroup):
     ws_bytes_per_second: float = Field(16_384.0, gt=0, description="bytes of one WebSocket client, pings and framing included")
     ws_bytes_burst: int = Field(262_144, ge=65_536, description="bytes that one WebSocket client may send at once")
     ws_queue_max: int = Field(256, description="messages waiting for a WebSocket client; a slower client is disconnected")
+    ws_rights_seconds: float = Field(
+        5.0, gt=0, description="seconds after which a changed or removed role has ended its WebSocket clients"
+    )
     ws_auth_timeout_seconds: float = Field(10.0, description="seconds in which a WebSocket client must authenticate")
 
     @field_validator("trusted_proxies")

@@ -36,6 +36,7 @@ from paimon.gateway.rest.routes import (
 from paimon.gateway.websocket import endpoint
 from paimon.gateway.websocket.feed import Feed
 from paimon.gateway.websocket.hub import Hub
+from paimon.gateway.websocket.rights import watch_rights
 from paimon.infrastructure.observability.exposition import serve_metrics
 from paimon.settings import Settings
 
@@ -81,15 +82,17 @@ def create_app(settings: Settings) -> FastAPI:
             feed = Feed(context.redis, hub)
             app.state.context, app.state.hub = context, hub
             app.state.health_reporter = system.HealthReporter(context, feed.health)
-            forwarding = asyncio.create_task(feed.run())
+            watching = watch_rights(hub, context.database, context.users.scope, every_seconds=settings.api.ws_rights_seconds)
+            running = [asyncio.create_task(feed.run()), asyncio.create_task(watching)]
             try:
                 async with serve_metrics(
                     "api", settings.metrics.host, settings.metrics.api_port, context.new_metrics_scraper().collect
                 ):
                     yield
             finally:
-                forwarding.cancel()
-                await asyncio.gather(forwarding, return_exceptions=True)  # its connection ends before the context closes
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)  # their connections end before the context closes
 
     app = FastAPI(
         title="Paimon Prime Fund",

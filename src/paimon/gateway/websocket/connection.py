@@ -1,8 +1,8 @@
 """One WebSocket connection from its first frame to its close.
 
-Three tasks run side by side: reading the client's frames, sending the queued messages, and waiting for the token's expiry.
-The first one that ends also ends the connection. Replies go through the queue of live messages, so they keep their order, and
-a client that sends but never reads is dropped like any other slow client.
+Tasks run side by side: reading the client's frames, sending the queued messages, and waiting for the token's expiry and for
+the end of the person's right. The first one that ends also ends the connection. Replies go through the queue of live messages,
+so they keep their order, and a client that sends but never reads is dropped like any other slow client.
 """
 
 import asyncio
@@ -73,12 +73,16 @@ class Connection:
         reading = asyncio.create_task(self._read())
         sending = asyncio.create_task(self._send())
         dropped = asyncio.create_task(self._client.dropped.wait())
-        tasks = {reading, sending, dropped}
+        right_ended = asyncio.create_task(self._client.right_ended.wait())
+        tasks = {reading, sending, dropped, right_ended}
         try:
             async with self._clock:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if dropped in done:
                 return ConnectionEnd("reads too slowly", CloseCode.TRY_AGAIN_LATER)
+            if right_ended in done:
+                reason = "the role of this wallet has changed or ended: sign in again"
+                return ConnectionEnd(reason, CloseCode.UNAUTHORISED, protocol.error(ErrorCode.AUTH_INVALID, reason))
             return reading.result() if reading in done else sending.result()
         except TimeoutError:
             return self._timed_out()
@@ -158,6 +162,7 @@ class Connection:
                 return _rate_limited("too many connections of this person")
             self._person = person
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
+        self._client.user = caller.user
         self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
         return None

@@ -1,4 +1,4 @@
-"""The hub: the connected clients, their channels, and a queue for each.
+"""The hub: the connected clients, who they are, their channels, and a queue for each.
 
 Publishing never waits: it puts the message into each subscriber's queue. A client whose queue is full reads too slowly and is
 dropped, so it costs the other clients nothing and a bounded amount of memory. It can reconnect and read over REST what it
@@ -6,20 +6,28 @@ missed.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
+from paimon.domain.kernel.chain import Address
+from paimon.domain.user.roles import User
 from paimon.gateway.websocket.protocol import LiveChannel
 
 log = structlog.get_logger(__name__)
 
 
 class Client:
-    """The outgoing queue of one connection. `dropped` is set when the client reads too slowly."""
+    """The outgoing queue of one connection, and the person it authenticated as.
+
+    `dropped` is set when the client reads too slowly, `right_ended` when the person may no longer sign in, or not as before.
+    """
 
     def __init__(self, queue_max: int) -> None:
         self.channels: frozenset[LiveChannel] = frozenset()
+        self.user: User | None = None
         self.dropped = asyncio.Event()
+        self.right_ended = asyncio.Event()
         self._queue: asyncio.Queue[str] = asyncio.Queue(queue_max)
 
     def enqueue(self, text: str) -> None:
@@ -54,6 +62,12 @@ class Hub:
         for client in self._clients:
             if channel in client.channels:
                 client.enqueue(text)
+
+    def end_other_rights(self, users: Mapping[Address, User]) -> None:
+        """End the clients of everyone who is no longer one of these users, or has another role now."""
+        for client in self._clients:
+            if client.user is not None and users.get(client.user.address) != client.user:
+                client.right_ended.set()
 
     def broadcast(self, text: str) -> None:
         for client in self._clients:
