@@ -35,7 +35,7 @@ async def test_health_shows_the_signer_as_the_worker_found_it(
     """The API has no way to this signer at all, and the record outlives the signer."""
     assert (await signer_component(api_client))["summary"] == "unknown: no worker has asked it yet"
     policy = make_policy(fund, tmp_path)
-    async with running_signer(policy):
+    async with running_signer(policy, new_ledger=True):
         await check_signer(app_context.database, signer_client(policy))
         found = await signer_component(api_client)
     assert (found["status"], found["summary"]) == ("OK", "answers the worker and holds the configured keys")
