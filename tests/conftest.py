@@ -172,7 +172,7 @@ def settings(fund: TestFund, app_url: str, redis_url: str, tmp_path: Path) -> Se
 
 def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
-        "database": {"url": app_url},
+        "database": {"url": app_url, "retention_url": app_url},
         "redis": {"url": redis_url, "integrity_key": INTEGRITY_KEY},
         "chain": {"chain_id": 31337, "rpc_url": fund.node.http_url, "ws_url": fund.node.ws_url, "poll_seconds": 0.2},
         "fund": {

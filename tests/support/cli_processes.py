@@ -109,6 +109,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     fund, sending = settings.fund, settings.sending
     return {
         "PAIMON_DATABASE__URL": settings.database.url.get_secret_value(),
+        "PAIMON_DATABASE__RETENTION_URL": (settings.database.retention_url or settings.database.url).get_secret_value(),
         "PAIMON_REDIS__URL": settings.redis.url.get_secret_value(),
         "PAIMON_REDIS__INTEGRITY_KEY": settings.redis.integrity_key.get_secret_value(),
         "PAIMON_CHAIN__CHAIN_ID": str(settings.chain.chain_id),

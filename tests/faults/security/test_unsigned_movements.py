@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.plans import PlanHarness
 from tests.support.scenarios.setup import signed_transaction
 
@@ -34,6 +35,7 @@ async def checked_nonce(harness: PlanHarness) -> int | None:
 
 async def change(harness: PlanHarness, statement: Any) -> None:
     async with harness.context.database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
         await session.execute(statement)
 
 
