@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from tests.support.paths import ROOT
 
-from paimon.gateway.signer.policy import CallersTable, load_policy
+from paimon.gateway.signer.caller_policy import CallersTable
+from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon_devkit.stack import demo_stack
 from paimon_devkit.stack.app_processes import AppProcesses, libpq_url

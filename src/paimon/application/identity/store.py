@@ -98,7 +98,12 @@ async def delete_user(session: WriteSession, address: Address) -> None:
 
 
 async def insert_first_super_admin(session: WriteSession, user: User) -> None:
-    """Name the first super_admin; an earlier one and every grant in its chain no longer count. As the owner of the tables."""
+    """Name the first super_admin, as the owner of the tables.
+
+    An earlier one and every grant in its chain no longer count, so the users whom they made are removed.
+    """
+    if (await find_chain_head(session)).first is not None:
+        await session.execute(delete(UserRow))
     session.add(FirstSuperAdminRow(address=user.address, name=user.name))
     await session.flush()
     await save_user(session, user)

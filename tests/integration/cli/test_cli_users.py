@@ -1,0 +1,47 @@
+"""`paimon users …` and `paimon db …` about rights, as an administrator uses them."""
+
+from pathlib import Path
+
+import pytest
+from tests.integration.cli.test_cli_tx import keystore_options, output_of
+from tests.support.chain.fund import TestFund
+from tests.support.cli_processes import CliRunner, environment_of
+
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+
+def test_users_are_changed_by_grants_that_a_super_admin_signs(
+    cli: CliRunner, settings: Settings, fund: TestFund, owner_url: str, tmp_path: Path
+) -> None:
+    env = environment_of(settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+    ada, willa, ines = (fund.accounts.address(name) for name in ("ada", "willa", "ines"))
+    keys = {name: keystore_options(fund, name, tmp_path) for name in ("ada", "willa")}
+
+    def users(*arguments: str, code: int = 0) -> str:
+        return output_of(cli.start("users", *arguments, env=env), code)
+
+    assert "is not a user" in users("add", willa, "viewer", *keys["ada"], code=2)
+    assert users("init", ada, "--name", "Ada") == f"{ada} is the first super_admin\n"
+    assert "with --replace another is named" in users("init", ines, code=2)
+    assert users("add", willa, "viewer", "--name", "Willa", *keys["ada"]) == f"{willa} may sign in as viewer\n"
+    assert "needs the role super_admin" in users("add", ines, "admin", *keys["willa"], code=2)
+    assert "is the first super_admin" in users("remove", ada, *keys["ada"], code=2)
+    assert users("list").splitlines() == [f"{ada}  super_admin  Ada", f"{willa}  viewer       Willa"]
+    assert users("remove", willa, *keys["ada"]) == f"{willa} may no longer sign in\n"
+    users("init", ines, "--replace")
+    assert users("list").split()[:2] == [ines, "super_admin"]
+
+
+def test_rights_are_compared_and_granted(cli: CliRunner, settings: Settings, owner_url: str) -> None:
+    env = environment_of(settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+
+    def database(*arguments: str, code: int = 0) -> str:
+        return output_of(cli.start("db", *arguments, env=env), code)
+
+    assert "not in the rights table: paimon_app: DELETE on ops.leases" in database("check", code=2)
+    assert database("grant-roles", "--revoke-from", "paimon_app") == "10 roles have their rights\n"
+    assert database("check").endswith("every role has exactly its rights\n")
+    env["PAIMON_DATABASE__ROLE_PREFIX"] = "other_"
+    assert 'CREATE ROLE "other_api" LOGIN' in database("grant-roles")
