@@ -22,8 +22,8 @@ from typing import Any
 
 from paimon_devkit.stack.errors import DataFolderUnusable
 
-# Enough for reads that a process had begun before the stop; BSC's nodes keep as many.
-STATES_KEPT = 128
+# Enough for reads that a process had begun before the stop: a minute and a half of blocks, more than BSC's nodes keep in time.
+STATES_KEPT = 32
 
 _HISTORY = b'"historical_states":'
 _ENTRY = re.compile(rb'\["(0x[0-9a-f]{64})",\{"accounts":')
