@@ -183,7 +183,11 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
         },
         "sending": {"keeper": fund.accounts.address("keeper"), "approver": fund.accounts.address("approver")},
         "signer": {"socket": folder / "signer.sock"},
-        "auth": {"token_secret": SecretStr("a secret for tests only, 32 bytes+")},
+        "auth": {
+            "token_secret": SecretStr("a secret for tests only, 32 bytes+"),
+            "domain": "localhost",
+            "uri": "http://localhost",
+        },
     }
     return Settings(**(values | changes))
 

@@ -127,6 +127,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         },
         "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
         "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
+        "PAIMON_AUTH__DOMAIN": settings.auth.domain,
+        "PAIMON_AUTH__URI": settings.auth.uri,
     }
 
 

@@ -24,7 +24,25 @@ def test_token_decodes_to_its_claims_and_expires_by_the_given_clock() -> None:
         token.require_unexpired(NOW + timedelta(seconds=900))
 
 
-CLAIMS = {"iss": "paimon", "sub": checksum(WALLET), "exp": int(NOW.timestamp())}
+CLAIMS = {
+    "iss": "paimon",
+    "aud": "paimon-api",
+    "sub": checksum(WALLET),
+    "iat": int(NOW.timestamp()),
+    "exp": int(NOW.timestamp()) + 900,
+    "jti": "of a test",
+}
+
+
+def signed(
+    claims: dict[str, object], *, secret: str = SECRET.get_secret_value(), algorithm: str = "HS256", typ: str = "at+jwt"
+) -> str:
+    return jwt.encode(claims, secret, algorithm=algorithm, headers={"typ": typ})
+
+
+def test_token_with_these_claims_is_accepted() -> None:
+    """Each refusal below is then for its one difference."""
+    assert decode_token(signed(CLAIMS), SECRET).address == WALLET
 
 
 @pytest.mark.parametrize(
@@ -32,12 +50,19 @@ CLAIMS = {"iss": "paimon", "sub": checksum(WALLET), "exp": int(NOW.timestamp())}
     [
         "",
         "nonsense",
-        jwt.encode(CLAIMS, "another secret, also of 32 bytes or more", algorithm="HS256"),
-        jwt.encode(CLAIMS | {"iss": "elsewhere"}, SECRET.get_secret_value(), algorithm="HS256"),
-        jwt.encode(CLAIMS | {"sub": "willa"}, SECRET.get_secret_value(), algorithm="HS256"),
-        jwt.encode({"iss": "paimon", "sub": CLAIMS["sub"]}, SECRET.get_secret_value(), algorithm="HS256"),
-        jwt.encode(CLAIMS, SECRET.get_secret_value(), algorithm="HS384"),
+        signed(CLAIMS, secret="another secret, also of 32 bytes or more"),
+        signed(CLAIMS, algorithm="HS384"),
         jwt.encode(CLAIMS, "", algorithm="none"),
+        signed(CLAIMS, typ="JWT"),
+        signed(CLAIMS | {"iss": "elsewhere"}),
+        signed(CLAIMS | {"aud": "another-api"}),
+        signed(CLAIMS | {"sub": "willa"}),
+        *(signed({name: value for name, value in CLAIMS.items() if name != missing}) for missing in CLAIMS),
+        *(
+            signed(CLAIMS | {name: odd})
+            for name in ("exp", "iat")
+            for odd in (10**400, -1, 1.5, 1e300, "900", "9" * 5_000, True, [900], {"a": 1}, 253_402_300_800)
+        ),
     ],
 )
 def test_decode_token_refuses_a_token_that_was_not_issued_here(text: str) -> None:

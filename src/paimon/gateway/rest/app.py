@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 
 from paimon.composition import AppContext, open_app_context, require_ready
-from paimon.gateway.rest import errors
+from paimon.gateway.rest import docs_ui, errors
 from paimon.gateway.rest.openapi import openapi_document
 from paimon.gateway.rest.query_params import reject_unknown_query_params
 from paimon.gateway.rest.request_limits import RequestLimits
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Paimon Prime Fund",
         version=version("paimon"),
         description=_DESCRIPTION,
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
     api.include_router(system.probes)
     app.include_router(api)
     app.include_router(endpoint.router, prefix=BASE)
+    app.include_router(docs_ui.router)
     app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
     app.state.limits = RequestLimits(settings.api)

@@ -18,7 +18,7 @@ _PLACEHOLDERS: Final[dict[str, Any]] = {
     "fund": {"vault": _ADDRESS, "redemption_manager": _ADDRESS, "asset_controller": _ADDRESS, "start_block": 1},
     "sending": {"keeper": _ADDRESS, "approver": _ADDRESS},
     "signer": {"socket": Path("signer.sock")},
-    "auth": {"token_secret": SecretStr("a placeholder of at least 32 bytes")},
+    "auth": {"token_secret": SecretStr("a placeholder of at least 32 bytes"), "domain": "localhost", "uri": "http://localhost"},
 }
 """Settings that have no default. The document holds none of them."""
 

@@ -1,0 +1,119 @@
+"""What a browser may do with the API's responses, and odd values, which are errors of their sender."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from tests.support.api_client import ApiClient
+from tests.support.api_server import ApiServer
+
+from paimon.gateway.rest.app import create_app
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.fault
+
+HUGE = "9" * 6_000
+ODD_VALUES = (
+    HUGE,
+    "-" + HUGE,
+    str(2**63),
+    str(2**64),
+    str(2**256),
+    "%00",
+    "\x00",
+    "1e999999",
+    "0x" + "f" * 6_000,
+    "١٢٣",
+    "\ud800",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/auth/me", 200),
+        ("/api/v1/redemptions", 200),
+        ("/api/v1/nothing", 404),
+        ("/health/live", 200),
+        ("/api/docs", 200),
+    ],
+)
+async def test_responses_carry_security_headers_and_name_no_server(api_server: ApiServer, path: str, status: int) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_server.port}") as client:
+        headers = {"Authorization": f"Bearer {api_server.api_client.token('willa')}"}
+        answer = await client.get(path, headers=headers)
+        unsigned = await client.get(path)
+    for response in (answer, unsigned):
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert "Server" not in response.headers
+        if path.startswith("/api/v1"):
+            assert response.headers["Cache-Control"] == "no-store"
+    assert answer.status_code == status
+
+
+async def test_documentation_is_served_from_own_files(api_client: ApiClient) -> None:
+    page = await api_client.client.get("/api/docs")
+    assert page.status_code == 200
+    referenced = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(referenced) == 4
+    for reference in referenced:
+        assert not reference.startswith(("http:", "https:", "//")), "it must work offline, and run no code of others"
+        answer = await api_client.client.get(f"/api/{reference}")
+        assert (answer.status_code, bool(answer.content)) == (200, True), reference
+    assert "unsafe-eval" not in page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    for other in ("../errors.py", "__init__.py", "LICENSE", "%2e%2e%2ferrors.py"):
+        assert (await api_client.client.get(f"/api/docs/{other}")).status_code == 404
+
+
+def routes(settings: Settings) -> list[APIRoute]:
+    contexts = iter_route_contexts(create_app(settings).routes)
+    found = [context.route for context in contexts if isinstance(context.route, APIRoute)]
+    assert len(found) > 40
+    return found
+
+
+async def test_odd_values_are_the_senders_error_in_every_path_and_query(api_client: ApiClient, settings: Settings) -> None:
+    """Integers of thousands of digits, 2^63 and more, NUL, half of a surrogate: 400 or 404, never 500."""
+    failed: list[str] = []
+    for route in {route.path: route for route in routes(settings) if "GET" in (route.methods or ())}.values():
+        path = route.path if route.path.startswith("/api") or route.path.startswith("/health") else f"/api/v1{route.path}"
+        for value in ODD_VALUES:
+            raw = quote(value.encode("utf-8", "surrogatepass"))
+            targets = [re.sub(r"\{\w+\}", raw, path)] if "{" in path else []
+            plain = re.sub(r"\{\w+\}", "1", path)
+            names = [parameter.alias for parameter in route.dependant.query_params]
+            for dependency in route.dependant.dependencies:
+                names += [parameter.alias for parameter in dependency.query_params]
+            targets += [f"{plain}?{name}={raw}" for name in names]
+            for target in targets:
+                answer = await api_client.client.get(target, headers={"Authorization": f"Bearer {api_client.token('willa')}"})
+                if answer.status_code >= 500 and "UNAVAILABLE" not in answer.text:
+                    failed.append(f"{answer.status_code} {target[:120]}")
+    assert failed == []
+
+
+@pytest.mark.parametrize("path", ["/auth/challenge", "/auth/verify", "/plans/preview", "/plans"])
+async def test_odd_values_in_a_body_are_the_senders_error(api_client: ApiClient, path: str) -> None:
+    headers = {"Authorization": f"Bearer {api_client.token('otto')}", "Content-Type": "application/json"}
+    for value in (HUGE, "1e999999", "-" + HUGE, '"\\u0000"', '"\\ud800"', "[" * 5_000, "null", str(2**64), '"' + HUGE + '"'):
+        for body in (value, f'{{"address":{value}}}', f'{{"message":{value},"signature":{value}}}', f'{{"nonce":{value}}}'):
+            answer = await api_client.client.post(f"/api/v1{path}", content=body.encode(), headers=headers)
+            assert 400 <= answer.status_code < 500, (answer.status_code, body[:80])
+
+
+def test_no_query_declares_an_integer_without_a_bound(settings: Settings) -> None:
+    """PostgreSQL's bigint ends at 2^63: a parameter that goes there needs a bound, and the others one that fits them."""
+    unbounded: list[Any] = []
+    for route in routes(settings):
+        for parameter in route.dependant.query_params:
+            schema = str(parameter.field_info.metadata)
+            if parameter.field_info.annotation is int and "lt=" not in schema.lower() and "le=" not in schema.lower():
+                unbounded.append((route.path, parameter.alias))
+    assert unbounded == []
