@@ -1,6 +1,6 @@
 """What a process can do in the database that is not its to do, with its own role and password alone: nothing.
 
-Each attack was seen to succeed with the one role that all processes shared before.
+With the one role that all processes shared before, each of these was possible.
 """
 
 import json

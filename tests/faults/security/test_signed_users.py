@@ -1,6 +1,6 @@
 """A user's row counts only with the signed grant that made it: the role `user_admin` alone gives no right.
 
-Each attack was seen to give the role before: the row alone was believed.
+Before, the row alone was believed.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.store import insert_record, insert_ticket, save_outcome
-from paimon.application.common.signed_action import SignatureEvidence
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import Verdict, Vote, decide, open_ticket
 from paimon.domain.approval.vote import redemption_decision, redemption_decision_document

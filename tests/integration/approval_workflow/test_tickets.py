@@ -23,7 +23,8 @@ from paimon.application.approval_workflow.store import (
     lock_ticket,
     save_outcome,
 )
-from paimon.application.common.signed_action import SignatureEvidence, SignedAction
+from paimon.application.common.signed_action import SignedAction
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
 from paimon.domain.approval.vote import redemption_decision, redemption_decision_document

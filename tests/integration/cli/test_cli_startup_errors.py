@@ -12,6 +12,7 @@ from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliProcess, CliRunner
 from tests.support.signing import make_policy
 
+from paimon.domain.kernel.chain import checksum
 from paimon.infrastructure.database import migrate
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.ports import free_port
@@ -107,7 +108,7 @@ def test_db_upgrade_makes_an_empty_database_usable(
 
 
 def test_listener_names_the_address_without_a_contract(cli: CliRunner, env: Environment) -> None:
-    nowhere = "0x00000000000000000000000000000000000000A1"
+    nowhere = checksum(b"\xa1" * 20)
     message = error_message(cli.start("listener", env=env | {"PAIMON_FUND__VAULT": nowhere}))
     assert "no contract at block" in message
     assert nowhere in message

@@ -22,6 +22,7 @@ from paimon.infrastructure.database.sessions import create_engine
 from paimon.infrastructure.database.version import SUPPORTED_MAJORS
 from paimon.settings import Settings
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +43,11 @@ CONNECTING: Final = (
     "users init 0x00000000000000000000000000000000000000A1",
     "users list",
     "status",
+    "redemptions",
+    "approvals",
+    "holders",
+    "transactions",
+    "risk-events",
     "tx",
     "outbox",
     "quarantine",
@@ -101,6 +107,7 @@ def test_older_server_is_refused_by_every_command_that_connects(
     environment = environment_of(settings) | {
         "PAIMON_DATABASE__URL": debians_own.app_url,
         "PAIMON_DATABASE__OWNER_URL": debians_own.owner_url,
+        "PAIMON_API__PORT": str(free_port()),
     }
     started = {command: cli.start(*command.split(), env=environment) for command in CONNECTING}
     for command, process in started.items():

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx
 import psycopg
 import pytest
+from eth_account.messages import encode_defunct
 from psycopg import sql
 from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app
@@ -46,11 +47,14 @@ async def test_database_without_writes_is_503_and_recovers(
     settings: Settings, fund: TestFund, postgres: EmbeddedPostgres, database_name: str, api_client: ApiClient
 ) -> None:
     """The second application starts while the database takes no writes, so its connections would never take any."""
-    challenge = {"address": api_client.accounts.address("vera")}
+    asked = await api_client.post("/auth/challenge", {"address": api_client.accounts.address("vera")})
+    message = asked.json()["data"]["message"]
+    signature = api_client.accounts.account("vera").sign_message(encode_defunct(text=message)).signature
+    sign_in = {"message": message, "signature": "0x" + bytes(signature).hex()}
     async with running_app(settings) as app, api_client_for(app, settings, fund.accounts) as client:
         with read_only_database(postgres, database_name):
             await app.state.context.database.engine.dispose()
-            refused = await client.post("/auth/challenge", challenge)
+            refused = await client.post("/auth/verify", sign_in)
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
             assert (await client.get("/redemptions")).status_code == 200, "reads are served"
             not_ready = await readiness(client)
@@ -61,7 +65,7 @@ async def test_database_without_writes_is_503_and_recovers(
             assert (await client.get("/system/health", by=None)).json()["data"]["status"] == "DOWN"
         # A probe replaces the connections that it finds read-only, so the next one passes at the latest.
         assert 200 in [(await readiness(client)).status_code for _ in range(2)]
-        assert (await client.post("/auth/challenge", challenge)).status_code == 200
+        assert (await client.post("/auth/verify", sign_in)).status_code == 200, "it was not used up"
         assert await component_of(client, "database") == ("OK", "answers")
 
 

@@ -8,12 +8,11 @@ from eth_account import Account
 
 from paimon.application.common.signed_action import (
     NonceUsed,
-    SignatureEvidence,
     SignedAction,
     SignerMismatch,
     verify_signed_action,
 )
-from paimon.application.common.signing_rules import SigningRules
+from paimon.application.common.signing_rules import SignatureEvidence, SigningRules
 from paimon.domain.kernel.chain import Address, hex0x, parse_address
 from paimon.domain.kernel.eip712 import DocumentType, InvalidExpiry, SignatureTerms, SigningScope
 from paimon.infrastructure.keys.signatures import MalformedSignature

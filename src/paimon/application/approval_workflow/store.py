@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from paimon.application.common.signed_action import SignatureEvidence
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, Vote
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole
 from paimon.domain.kernel.units import RawAmount

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from paimon.application.common.signing_rules import SigningRules
+from paimon.application.common.signing_rules import SignatureEvidence, SigningRules
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SignatureTerms, require_valid_expiry
 from paimon.errors import Conflict, Forbidden
@@ -32,16 +32,6 @@ class SignedAction:
 
     terms: SignatureTerms
     signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureEvidence:
-    """A verified signature with the document it covers, as it is stored beside the action."""
-
-    signer: Address
-    terms: SignatureTerms
-    document: dict[str, Any]
-    signature: bytes
 
 
 def verify_signed_action(

@@ -1,11 +1,11 @@
-"""The rules of signed actions that are not about a signature: apart, so that reading them loads no cryptography."""
+"""What signed actions have that needs no cryptography: apart, so that reading it loads none."""
 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
 
 _NONCE_BYTES: Final = 32
@@ -22,3 +22,13 @@ class SigningRules:
         """Return a fresh nonce with the latest expiry that is accepted."""
         expires_at = now.replace(microsecond=0) + timedelta(seconds=self.ttl_seconds_max)
         return SignatureTerms(Hash32(secrets.token_bytes(_NONCE_BYTES)), expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEvidence:
+    """A verified signature with the document it covers, as it is stored beside the action."""
+
+    signer: Address
+    terms: SignatureTerms
+    document: dict[str, Any]
+    signature: bytes

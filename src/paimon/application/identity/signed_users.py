@@ -23,7 +23,6 @@ from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.grants import GrantChain, SignedGrant
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
-from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed, typed_digest
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +32,9 @@ _REMEMBERED: Final = 10_000
 
 @lru_cache(maxsize=_REMEMBERED)
 def _recover(signed: SignedGrant, scope: SigningScope) -> tuple[Hash32, Address | None]:
+    # Here, because the library takes half a second to load, and `paimon status` checks no signature.
+    from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed, typed_digest
+
     document = signed.grant.document(scope)
     try:
         return typed_digest(document), recover_typed(document, signed.signature)

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, literal, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.common.signed_action import SignatureEvidence
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.grants import Grant, SignedGrant

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from paimon.application.common.signed_action import SignatureEvidence
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.application.transactions.operator.queries import RecordedAction, recorded_action
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.operator_action import ActionKind, ActionTarget

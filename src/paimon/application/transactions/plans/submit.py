@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from paimon.application.common.signed_action import NonceUsed, SignatureEvidence, SignedAction, verify_signed_action
+from paimon.application.common.signed_action import NonceUsed, SignedAction, verify_signed_action
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.propose import ProposeCalls, propose_in_session
