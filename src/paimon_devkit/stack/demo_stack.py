@@ -307,6 +307,9 @@ class DemoStack:
             "PAIMON_REDIS__INTEGRITY_KEY": secrets["redis_integrity_key"] * 2,
             "PAIMON_AUTH__DOMAIN": f"127.0.0.1:{port}",
             "PAIMON_AUTH__URI": f"http://127.0.0.1:{port}",
+            # Every command of `paimon demo` signs in anew, and all of them come from this address.
+            "PAIMON_API__SIGN_INS_PER_MINUTE_PER_ADDRESS": "600",
+            "PAIMON_API__SIGN_INS_BURST_PER_ADDRESS": "600",
             # A demo is watched, so jobs that run by the minute in production run by the second.
             "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "2",
             "PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "1",
