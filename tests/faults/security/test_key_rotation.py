@@ -17,6 +17,7 @@ from tests.support.signing import LARGE, make_policy, signer_client, transaction
 from paimon.application.identity.tokens import TokenInvalid, decode_token, encode_token, new_token
 from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import WAD
+from paimon.domain.operations.refusals import ContentUse
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignRequest
 from paimon.gateway.signer.caller_policy import CallersTable, TlsClientTable, TlsTable
@@ -24,7 +25,7 @@ from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
-from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefused, ContentUse
+from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefused
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore, load_key
 from paimon.infrastructure.keys.link import TlsLink

@@ -18,9 +18,10 @@ from tests.support.scenarios.fund_activity import snapshot_now
 from paimon.application.monitoring import health
 from paimon.application.monitoring.store import list_retention_runs
 from paimon.composition import AppContext
+from paimon.domain.operations.refusals import ContentUse
 from paimon.gateway.tasks.app import create_celery
 from paimon.gateway.tasks.broker import QUEUE_PREFIX, UNACKED, UNACKED_INDEX
-from paimon.infrastructure.cache.authenticity import Authenticator, ContentUse
+from paimon.infrastructure.cache.authenticity import Authenticator
 from paimon.infrastructure.cache.endpoints import load_endpoint_states
 from paimon.infrastructure.cache.live import TOPIC
 from paimon.settings import Settings

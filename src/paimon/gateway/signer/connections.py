@@ -18,6 +18,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from paimon.domain.operations.refusals import CallerRefusal
 from paimon.gateway.signer.caller_policy import fingerprint
 from paimon.infrastructure.observability.metrics import SIGNER_CONNECTIONS_REFUSED
 
@@ -41,9 +42,9 @@ class ConnectionLimits:
 
 
 class CallerRefused(Exception):
-    """The connection is closed. `reason` is a stable word for the metric."""
+    """The connection is closed."""
 
-    def __init__(self, reason: str, caller: str) -> None:
+    def __init__(self, reason: CallerRefusal, caller: str) -> None:
         super().__init__(f"{reason}: {caller}")
         self.reason = reason
         self.caller = caller
@@ -124,7 +125,7 @@ class Gate:
             _report(refused)
             connection.close()
         except (OSError, ssl.SSLError) as error:
-            _report(CallerRefused("handshake_failed", f"{address}: {error}"))
+            _report(CallerRefused(CallerRefusal.HANDSHAKE_FAILED, f"{address}: {error}"))
             connection.close()
         finally:
             self._by_address[address] -= 1
@@ -134,12 +135,12 @@ class Gate:
     def _admit(self, connection: socket.socket, address: str) -> str:
         """Return the caller, as far as it is known before any handshake. Raises CallerRefused."""
         if self._tls is None and (uid := peer_uid(connection)) not in self._uids:
-            raise CallerRefused("unknown_user", f"uid {uid}")
+            raise CallerRefused(CallerRefusal.UNKNOWN_USER, f"uid {uid}")
         caller = address if self._tls else f"uid {uid}"
         if self._by_address.total() > self._limits.connections_max:
-            raise CallerRefused("too_many_connections", caller)
+            raise CallerRefused(CallerRefusal.TOO_MANY_CONNECTIONS, caller)
         if self._tls is not None and self._by_address[address] > self._limits.per_address_max:
-            raise CallerRefused("too_many_connections", caller)
+            raise CallerRefused(CallerRefusal.TOO_MANY_CONNECTIONS, caller)
         return caller
 
     def _identify(self, transport: asyncio.BaseTransport, caller: str) -> str:
@@ -149,7 +150,7 @@ class Gate:
         certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
         found = fingerprint(certificate or b"")
         if found not in self._clients:  # the TLS library takes one that a pinned certificate has issued, too
-            raise CallerRefused("unknown_certificate", f"{caller}, certificate {found}")
+            raise CallerRefused(CallerRefusal.UNKNOWN_CERTIFICATE, f"{caller}, certificate {found}")
         return self._clients[found]
 
 
@@ -175,7 +176,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 — a stream's
         self._transport = transport
-        self._cut_after(self._limits.request_seconds, "slow_request")
+        self._cut_after(self._limits.request_seconds, CallerRefusal.SLOW_REQUEST)
         try:
             self.caller = self._identify(transport, self.caller)
         except CallerRefused as refused:
@@ -188,12 +189,12 @@ class _Connection(asyncio.Protocol):
     def request_has_come(self) -> None:
         """Give the answer its own time, now that the request is complete."""
         self._deadline.cancel()
-        self._cut_after(self._limits.answer_seconds, "slow_answer")
+        self._cut_after(self._limits.answer_seconds, CallerRefusal.SLOW_ANSWER)
 
-    def _cut_after(self, seconds: float, reason: str) -> None:
+    def _cut_after(self, seconds: float, reason: CallerRefusal) -> None:
         self._deadline = asyncio.get_running_loop().call_later(seconds, self._cut, reason)
 
-    def _cut(self, reason: str) -> None:
+    def _cut(self, reason: CallerRefusal) -> None:
         _report(CallerRefused(reason, self.caller))
         self._transport.abort()
 
@@ -227,5 +228,5 @@ def connection_of(request: web.Request) -> _Connection:
 
 
 def _report(refused: CallerRefused) -> None:
-    SIGNER_CONNECTIONS_REFUSED.labels(refused.reason).inc()
+    SIGNER_CONNECTIONS_REFUSED.labels(refused.reason.value).inc()
     log.warning("signer.connection_refused", reason=refused.reason, caller=refused.caller)

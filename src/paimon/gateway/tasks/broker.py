@@ -21,13 +21,8 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.json import dumps, loads
 from redis.exceptions import ResponseError
 
-from paimon.infrastructure.cache.authenticity import (
-    Authenticator,
-    ContentRefused,
-    ContentUse,
-    RefusalLog,
-    RefusalReason,
-)
+from paimon.domain.operations.refusals import ContentUse, RefusalReason
+from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefused, RefusalLog
 from paimon.infrastructure.cache.availability import is_wrong_type
 from paimon.settings import RedisSettings
 

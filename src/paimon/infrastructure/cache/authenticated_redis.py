@@ -4,13 +4,8 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from paimon.infrastructure.cache.authenticity import (
-    Authenticator,
-    ContentRefused,
-    ContentUse,
-    RefusalLog,
-    RefusalReason,
-)
+from paimon.domain.operations.refusals import ContentUse, RefusalReason
+from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefused, RefusalLog
 from paimon.infrastructure.cache.availability import is_wrong_type
 
 

@@ -15,13 +15,13 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from threading import Lock
 from typing import Final
 
 import structlog
 from pydantic import SecretStr
 
+from paimon.domain.operations.refusals import ContentUse, RefusalReason
 from paimon.infrastructure.observability.metrics import REDIS_CONTENT_REFUSED
 
 log = structlog.get_logger(__name__)
@@ -34,20 +34,6 @@ CLOCK_DIFFERENCE_SECONDS_MAX: Final = 60.0
 RECENT_SECONDS: Final = 300.0
 """How long refused content shows in the health report."""
 _LOG_PAUSE_SECONDS: Final = 60.0
-
-
-class ContentUse(StrEnum):
-    """What content in Redis is for. Content of one use is never accepted as another's."""
-
-    CACHE = "cache"
-    LIVE_MESSAGE = "live_message"
-    QUEUE = "queue"
-
-
-class RefusalReason(StrEnum):
-    FORGED = "forged"  # no code of ours, or that of another place or use
-    STALE = "stale"
-    MALFORMED = "malformed"  # its code is right, or it has the wrong Redis type; no version of ours writes it
 
 
 class ContentRefused(Exception):

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from paimon.domain.events.log_status import LogStatus
+from paimon.domain.operations.refusals import CallerRefusal, ContentUse, RefusalReason
 
 HTTP_REQUESTS: Final = Counter("paimon_http_requests", "HTTP requests by route template.", ("method", "route", "status"))
 HTTP_SECONDS: Final = Histogram(
@@ -68,6 +69,12 @@ SIGNER_CONNECTIONS_REFUSED: Final = Counter(
     "Connections that the signer refused or cut, by reason: an unknown user or certificate, too many, or too slow.",
     ("reason",),
 )
+
+for _use in ContentUse:
+    for _reason in RefusalReason:
+        REDIS_CONTENT_REFUSED.labels(_use.value, _reason.value)
+for _refusal in CallerRefusal:
+    SIGNER_CONNECTIONS_REFUSED.labels(_refusal.value)
 
 _BUILD_INFO: Final = Gauge("paimon_build_info", "1, with the version and the kind of process.", ("version", "process"))
 
