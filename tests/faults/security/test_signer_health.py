@@ -24,7 +24,7 @@ def _fresh_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def signer_component(api_client: ApiClient) -> dict[str, Any]:
-    answer = await api_client.client.get("/api/v1/system/health")
+    answer = await api_client.get("/system/health")
     components: list[dict[str, Any]] = answer.json()["data"]["components"]
     return next(component for component in components if component["name"] == "signer")
 

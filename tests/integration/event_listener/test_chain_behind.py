@@ -105,7 +105,7 @@ async def test_listener_waits_and_reports_when_the_chain_is_behind_the_cursor(
         async with app_context.database.read() as session:
             (message,) = (await session.scalars(select(OutboxMessageRow).where(OutboxMessageRow.kind == RISK_EVENT))).all()
         assert message.aggregate_id == str(event.id)
-        health = (await api_client.get("/system/health", by=None)).json()["data"]
+        health = (await api_client.get("/system/health")).json()["data"]
         (component,) = [component for component in health["components"] if component["name"] == "listener"]
         assert (component["status"], component["summary"]) == (
             "DOWN",

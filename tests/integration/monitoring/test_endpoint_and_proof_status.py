@@ -35,7 +35,7 @@ UNREACHABLE: Final = "127.0.0.1:9"
 
 
 async def component(api_client: ApiClient, name: str) -> dict[str, Any]:
-    health = (await api_client.get("/system/health", by=None)).json()["data"]
+    health = (await api_client.get("/system/health")).json()["data"]
     (found,) = [found for found in health["components"] if found["name"] == name]
     return dict(found)
 

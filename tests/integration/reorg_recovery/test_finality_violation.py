@@ -180,7 +180,7 @@ async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
         await eventually(lambda: is_halted(app_context))
     async with following(app_context) as task:  # as after a restart
         await eventually(lambda: lease_epoch_is(app_context, 2))
-        health = (await api_client.get("/system/health", by=None)).json()["data"]
+        health = (await api_client.get("/system/health")).json()["data"]
         (listener,) = [component for component in health["components"] if component["name"] == "listener"]
         assert listener["status"] == "DOWN"
         assert listener["summary"].startswith("HALTED: block")

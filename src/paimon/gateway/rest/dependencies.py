@@ -5,6 +5,7 @@ endpoints open sessions themselves.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
@@ -17,8 +18,9 @@ from paimon.application.identity.tokens import decode_token
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
+from paimon.errors import Unauthenticated
 from paimon.gateway.rest.cursors import CURSOR_CHARACTERS_MAX, CursorCodec
-from paimon.gateway.rest.errors import AuthRequired, InvalidInput
+from paimon.gateway.rest.errors import AuthRequired, InvalidInput, rule_for
 from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
@@ -64,6 +66,30 @@ async def get_caller(
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def may_read_report(
+    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> bool:
+    """Return whether the caller may see the components of the health report: a user may.
+
+    While the database does not answer, a token that was issued here and has not expired is enough: then the report is needed.
+    """
+    try:
+        caller = await get_caller(context, limits, credentials)
+    except Unauthenticated:
+        return False
+    except Exception as error:
+        rule = rule_for(error)
+        if credentials is None or rule is None or rule.status != 503:
+            raise
+        token = decode_token(credentials.credentials, context.settings.auth.token_secret)
+        return token.expires_at > datetime.now(UTC)
+    require_permission(caller.user, Permission.READ)
+    return True
+
+
+ReportReader = Annotated[bool, Depends(may_read_report)]
 
 
 def _requires(permission: Permission) -> Callable[[Caller], Awaitable[User]]:

@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
 from paimon.application.monitoring.health import HealthReport, check_health, find_unready
 from paimon.composition import AppContext
-from paimon.domain.operations.health import ComponentHealth
-from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
+from paimon.domain.operations.health import ComponentHealth, HealthStatus
+from paimon.gateway.rest.dependencies import ContextDep, ReportReader, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, ErrorCode
 from paimon.gateway.rest.errors import error_response
 from paimon.gateway.rest.openapi import documented_responses
@@ -73,12 +74,23 @@ class HealthReporter:
     "/health",
     operation_id="getHealth",
     summary="Show the health of the system and its components",
-    responses=documented_responses("health"),
+    responses=documented_responses("health", 401, 503),
 )
-async def health(request: Request) -> Envelope[HealthView]:
-    """Open without sign-in, and always 200: it is a report. Load balancers use /health/live and /health/ready."""
+async def health(request: Request, may_see_components: ReportReader) -> Envelope[HealthView]:
+    """Always 200: it is a report. Load balancers use /health/live and /health/ready.
+
+    Without an access token it says only how the whole is; `components` is then empty.
+    """
     reporter: HealthReporter = request.app.state.health_reporter
-    return Envelope[HealthView](data=HealthView.of(await reporter.report()))
+    report = await reporter.report()
+    if not may_see_components:
+        report = replace(report, status=_public_status(report.status), components=[])
+    return Envelope[HealthView](data=HealthView.of(report))
+
+
+def _public_status(status: HealthStatus) -> HealthStatus:
+    """Return what strangers see: well, or not."""
+    return HealthStatus.OK if status is HealthStatus.OK else HealthStatus.DEGRADED
 
 
 @router.get(
