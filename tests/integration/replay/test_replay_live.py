@@ -145,7 +145,7 @@ def output_of(process: CliProcess) -> tuple[int, str]:
 def test_replay_command_checks_and_corrects_tables(cli: CliRunner, owner_url: str, environment: dict[str, str]) -> None:
     write_logs(libpq(owner_url), 500)
     code, out = output_of(cli.start("replay", env=environment))
-    assert code == 0
+    assert code == 0, out
     assert re.search(r"500 logs folded up to block \d+", out)
     assert re.search(r"^share_balances: \d+ rows? corrected$", out, re.MULTILINE)
     execute(
@@ -158,7 +158,7 @@ def test_replay_command_checks_and_corrects_tables(cli: CliRunner, owner_url: st
     assert "rows that differ: 1" in out
     output_of(cli.start("replay", env=environment))
     code, out = output_of(cli.start("replay", "--check", env=environment))
-    assert code == 0
+    assert code == 0, out
     assert "rows that differ: 0" in out
 
 

@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
 from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, load_abi
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 
-ADDRESSES: Final = FundAddresses(address(0xFA), address(0xFB), address(0xFC))
+ADDRESSES: Final = FundAddresses(address(0xFA_0000), address(0xFB_0000), address(0xFC_0000))
 ASSET: Final = address(0xA0)
 TOKENS: Final = tuple(address(0xA1 + number) for number in range(4))
 OTC: Final = address(0xFD)
