@@ -5,6 +5,7 @@ Before, one node with a high count and null receipts emptied the spend ledger, a
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,13 @@ from paimon.domain.kernel.chain import hex0x, parse_address
 from paimon.domain.kernel.units import WAD
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignedTransaction, SignRequest
+from paimon.gateway.signer.agreed_chain import AgreedChain, ChainNotRead
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
+from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.finality import chain_adapter
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.keys.client import SignerUnavailable
 
 pytestmark = pytest.mark.fault
@@ -115,6 +120,23 @@ async def test_endpoints_without_a_majority_sign_nothing(
             await signer.sign(request)
         endpoints[0].false_results, endpoints[1].false_results = {}, {"eth_getTransactionCount": lambda call, truth: hex(7)}
         await signer.sign(request)
+
+
+async def test_answer_without_a_value_needs_a_majority_too(fund: TestFund, endpoints: list[FalseEndpoint]) -> None:
+    async with AsyncExitStack() as stack:
+        nodes = [Rpc(endpoint.url, timeout_seconds=10, attempts_max=1) for endpoint in endpoints]
+        contracts = [FundContracts(await stack.enter_async_context(node), fund.addresses) for node in nodes]
+        chain = AgreedChain(contracts, chain_adapter(31337))
+
+        async def nothing(_asked: FundContracts) -> None:
+            return None
+
+        async def nothing_of_the_first(asked: FundContracts) -> str | None:
+            return None if asked is contracts[0] else asked.rpc.endpoint
+
+        await chain.read(nothing)
+        with pytest.raises(ChainNotRead, match="contradict"):
+            await chain.read(nothing_of_the_first)
 
 
 async def test_one_endpoint_makes_no_stranger_a_voter(
@@ -205,6 +227,19 @@ async def test_second_signer_with_the_same_key_ends_the_first_ones_movements(
         code = await refusal_code(signer_client(other), buy(fund, 9_999, nonce=first + 1))
         assert code == "KEY_USED_ELSEWHERE"
         mine(fund, await signer_client(policy).sign(buy(fund, 9_999, nonce=first + 1)))
+
+
+async def test_new_ledger_knows_what_was_mined_before_it(
+    fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint]
+) -> None:
+    """The key's newest transaction is not final yet when the ledger is made."""
+    policy, first = policy_over(fund, tmp_path, endpoints), count(fund)
+    raw = signed_transaction(fund, "hot", fund.accounts.address("hot"))
+    fund.node.rpc.call("eth_sendRawTransaction", raw)
+    fund.mine(1)
+    async with running_signer(policy, new_ledger=True):
+        fund.wait_until_final()
+        await signer_client(policy).sign(buy(fund, 9_999, nonce=first + 1))
 
 
 async def test_stranger_with_the_key_ends_the_signers_movements(

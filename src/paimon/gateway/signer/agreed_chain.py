@@ -87,15 +87,16 @@ class AgreedChain:
         """
         answers = await self._ask(read)
         outcomes = [answer.outcome for answer in answers]
-        agreed = next((outcome for outcome in outcomes if outcomes.count(outcome) >= self.majority), None)
-        if agreed is None and None not in outcomes:
+        common = [outcome for outcome in outcomes if outcomes.count(outcome) >= self.majority]
+        if not common:
             raise ChainNotRead(f"the endpoints contradict one another: {'; '.join(map(str, answers))}")
+        agreed = common[0]
         for answer in answers:
             if answer.outcome != agreed:
                 log.warning("signer.endpoint_disagrees", endpoint=answer.endpoint, says=str(answer), agreed=str(agreed))
         if isinstance(agreed, _Reverted):
             raise CallReverted(agreed.explanation, None)
-        return agreed  # type: ignore[return-value]
+        return agreed
 
     async def final_block(self) -> BlockStamp:
         """Return the highest block that most endpoints call final, with the hash that they agree on.

@@ -127,7 +127,7 @@ async def _open_service(
             await chain.read(lambda contracts, scope=scope: SafeContract(contracts.rpc, scope).view(at=final))  # type: ignore[misc]
         for key in policy.keys:
             counts = await chain.nonce_counts(key.address, final=final)
-            ledger.register_wallet(key.address, counts.final)
+            ledger.register_wallet(key.address, counts.latest)
     except (UnknownChain, WeakerFinality, ContractsMissing, UnexpectedSafe, ChainNotRead, CallReverted) as error:
         raise SignerStartupError(str(error)) from error
     limited: tuple[KeyTable | SafeTable | PlanSignerTable, ...] = (*policy.keys, *policy.safes, *policy.plan_signers)
