@@ -1,5 +1,7 @@
 """Settings of approvals: the policy of each ticket type, and the expiry of signatures."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from paimon.domain.approval.ticket import ApprovalPolicy, TicketRule, TicketType
@@ -32,6 +34,10 @@ class ApprovalSettings(SettingsGroup):
         ApprovalRuleSettings(warn_seconds=12 * _HOUR, escalate_seconds=18 * _HOUR, deadline_seconds=24 * _HOUR),
         description="policy of standard redemptions",
     )
+
+    @property
+    def longest_deadline(self) -> timedelta:
+        return timedelta(seconds=max(self.emergency.deadline_seconds, self.standard.deadline_seconds))
 
     def policy(self) -> ApprovalPolicy:
         """Build the policy that tickets are opened by."""

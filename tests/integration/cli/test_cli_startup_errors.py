@@ -208,6 +208,14 @@ def test_config_check_accepts_settings_and_a_policy_that_agree(
     ("changes", "expected"),
     [
         ({"PAIMON_CHAIN__CHAIN_ID": "97"}, "PAIMON_CHAIN__CHAIN_ID is 97, the policy's chain_id 31337"),
+        (
+            {"PAIMON_APPROVAL__EMERGENCY": '{"warn_seconds": 1, "escalate_seconds": 2, "deadline_seconds": 90000}'},
+            "DEADLINE_SECONDS is 90000, the policy's approvals.deadline_hours_max is 24",
+        ),
+        (
+            {"PAIMON_APPROVAL__VOTE_TTL_SECONDS_MAX": "3601"},
+            "VOTE_TTL_SECONDS_MAX is 3601, the signer takes signatures that expire at most 3600 seconds ahead",
+        ),
         ({"PAIMON_FUND__VAULT": "0x" + "22" * 20}, f"PAIMON_FUND__VAULT is 0x{'22' * 20}, the policy has 0x"),
         ({"PAIMON_SENDING__MULTI_SEND": "0x" + "22" * 20}, f"PAIMON_SENDING__MULTI_SEND is 0x{'22' * 20}, the policy has 0x"),
         ({"PAIMON_SENDING__KEEPER": "0x" + "22" * 20}, f"PAIMON_SENDING__KEEPER is 0x{'22' * 20}, and the policy has no key"),

@@ -1,12 +1,14 @@
 """Compare the application's settings with the signer's policy. Where they differ, the signer refuses what the others send."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.gateway.signer.policy import MONEY_FUNCTIONS, SignableFunction, SignerPolicy
-from paimon.settings import Settings, SignerSettings
+from paimon.gateway.signer.signature_age import EXPIRY_AHEAD_MAX
+from paimon.settings import ApprovalSettings, Settings, SignerSettings
 
 _NEEDED_FUNCTIONS: Final[Mapping[str, frozenset[SignableFunction]]] = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
@@ -27,6 +29,21 @@ def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
         if address is not None and policy.safe(address) is None:
             yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no Safe of this address"
     yield from _link_differences(settings.signer, policy)
+    yield from _time_differences(settings.approval, policy)
+
+
+def _time_differences(approval: ApprovalSettings, policy: SignerPolicy) -> Iterator[str]:
+    deadline, hours = approval.longest_deadline, policy.approvals.deadline_hours_max
+    if deadline > timedelta(hours=hours):
+        yield (
+            f"the longest PAIMON_APPROVAL__…__DEADLINE_SECONDS is {deadline.total_seconds():.0f}, the policy's"
+            f" approvals.deadline_hours_max is {hours}"
+        )
+    if timedelta(seconds=approval.vote_ttl_seconds_max) > EXPIRY_AHEAD_MAX:
+        yield (
+            f"PAIMON_APPROVAL__VOTE_TTL_SECONDS_MAX is {approval.vote_ttl_seconds_max}, the signer takes signatures that expire"
+            f" at most {EXPIRY_AHEAD_MAX.total_seconds():.0f} seconds ahead"
+        )
 
 
 def _link_differences(signer: SignerSettings, policy: SignerPolicy) -> Iterator[str]:

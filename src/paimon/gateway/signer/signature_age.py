@@ -6,7 +6,7 @@ from typing import Final
 from paimon.gateway.signer.check_request import RefusalCode, RequestRefused
 from paimon.gateway.signer.policy import SignerPolicy
 
-_EXPIRY_AHEAD_MAX: Final = timedelta(hours=1)
+EXPIRY_AHEAD_MAX: Final = timedelta(hours=1)
 """A signature that expires later could be kept for another day."""
 
 
@@ -24,7 +24,7 @@ def require_fresh(expires_at: datetime, policy: SignerPolicy, *, now: datetime, 
             RefusalCode.SIGNATURE_TOO_OLD,
             f"{what} expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}, more than {policy.signature_age_hours_max} hours ago",
         )
-    if expires_at > now + _EXPIRY_AHEAD_MAX:
+    if expires_at > now + EXPIRY_AHEAD_MAX:
         raise RequestRefused(
             RefusalCode.EXPIRES_TOO_LATE, f"{what} expires at {expires_at:%Y-%m-%dT%H:%M:%SZ}, more than an hour ahead"
         )
