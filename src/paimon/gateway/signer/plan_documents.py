@@ -21,7 +21,8 @@ from paimon.gateway.signer.check_request import RefusalCode, RequestRefused
 from paimon.gateway.signer.ledger import Ledger, LedgerEntry, PlanCall
 from paimon.gateway.signer.policy import PlanSignerTable, SignerPolicy
 from paimon.gateway.signer.signature_age import require_fresh
-from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed, typed_digest
+from paimon.gateway.signer.signed_documents import UNREADABLE, recover_signer
+from paimon.infrastructure.keys.signatures import typed_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,11 @@ def require_signed_plan(
     try:
         execution, terms = parse_plan_execution(plan.document["message"])
         expected = plan_document(execution, terms, scope)
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+    except UNREADABLE as error:
         raise RequestRefused(RefusalCode.MALFORMED_PLAN, f"the document is no plan: {error!r}") from error
-    if plan.document.get("domain") != expected["domain"]:
-        raise RequestRefused(
-            RefusalCode.DOMAIN_MISMATCH,
-            f"the plan is not for chain {scope.chain_id} and contract {checksum(scope.redemption_manager)}",
-        )
-    if plan.document != expected:
-        raise RequestRefused(RefusalCode.MALFORMED_PLAN, "the plan's document differs from the one built from its own values")
-    try:
-        address = recover_typed(expected, plan.signature)
-    except MalformedSignature as error:
-        raise RequestRefused(RefusalCode.MALFORMED_PLAN, str(error)) from error
+    address = recover_signer(
+        plan.document, plan.signature, expected=expected, what="the plan", malformed=RefusalCode.MALFORMED_PLAN
+    )
     signer = policy.plan_signer(address)
     if signer is None:
         raise RequestRefused(

@@ -21,8 +21,8 @@ from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.signing import SignedVote
 from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
 from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.gateway.signer.signed_documents import UNREADABLE, recover_signer
 from paimon.infrastructure.blockchain.contracts.redemption_manager import RequestResult
-from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 VOTES_MAX: Final = 16
 
@@ -73,19 +73,12 @@ def _read_vote(vote: SignedVote, scope: SigningScope) -> CastVote:
     try:
         decision = parse_redemption_decision(vote.document["message"])
         expected = redemption_decision_document(decision, scope)
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+    except UNREADABLE as error:
         raise RequestRefused(RefusalCode.MALFORMED_VOTE, f"a vote's message is no redemption decision: {error!r}") from error
-    if vote.document.get("domain") != expected["domain"]:
-        raise RequestRefused(
-            RefusalCode.DOMAIN_MISMATCH,
-            f"a vote is not for chain {scope.chain_id} and contract {checksum(scope.redemption_manager)}",
-        )
-    if vote.document != expected:
-        raise RequestRefused(RefusalCode.MALFORMED_VOTE, "a vote's document differs from the one built from its own values")
-    try:
-        return CastVote(recover_typed(expected, vote.signature), decision)
-    except MalformedSignature as error:
-        raise RequestRefused(RefusalCode.MALFORMED_VOTE, str(error)) from error
+    voter = recover_signer(
+        vote.document, vote.signature, expected=expected, what="a vote", malformed=RefusalCode.MALFORMED_VOTE
+    )
+    return CastVote(voter, decision)
 
 
 def require_enough_votes(
