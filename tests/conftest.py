@@ -159,9 +159,9 @@ def fund(fund_factory: FundFactory) -> Iterator[TestFund]:
     """Return the fund as it was right after its deployment. What the test does to the chain is undone afterwards."""
     deployed = fund_factory.fund()
     deployed.ensure_final_state()
-    snapshot = deployed.node.rpc.call("evm_snapshot")
+    snapshot = deployed.snapshot()
     yield deployed
-    assert deployed.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
+    deployed.revert(snapshot)
 
 
 @pytest.fixture

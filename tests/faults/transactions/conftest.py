@@ -52,7 +52,7 @@ async def signer(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> Async
 @pytest.fixture
 def fund(deployed_fund: TestFund, fund_safes: FundSafes) -> Iterator[TestFund]:
     """The fund with a final block whose state anvil still has."""
-    snapshot = deployed_fund.node.rpc.call("evm_snapshot")
+    snapshot = deployed_fund.snapshot()
     deployed_fund.wait_until_final()
     yield deployed_fund
-    deployed_fund.node.rpc.call("evm_revert", snapshot)
+    deployed_fund.revert(snapshot)

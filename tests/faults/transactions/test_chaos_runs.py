@@ -11,7 +11,7 @@ from tests.support.assertions.sending_invariants import assert_sending_invariant
 from tests.support.faults.faulty_node import faulty_nodes
 from tests.support.scenarios.chaos_run import ChaosRun
 from tests.support.scenarios.multisig import FundSafes
-from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.sending import SendingHarness
 from tests.support.scenarios.setup import Setup
 from tests.support.seeds import group_name, seed_groups
 
@@ -31,7 +31,7 @@ SENDERS = 2
 @pytest.fixture
 async def chaos(harness: SendingHarness, fund_safes: FundSafes, settings: Settings) -> AsyncIterator[tuple[ChaosRun, Setup]]:
     async with AsyncExitStack() as opened:
-        opened.enter_context(stopped_mining(harness.fund))
+        opened.enter_context(harness.fund.stopped_mining())
         setup = Setup(harness, settings, fund_safes)
         external_transactions = await setup.prepare_many()
         nodes = await opened.enter_async_context(faulty_nodes(harness.fund.rpc_url, SENDERS))

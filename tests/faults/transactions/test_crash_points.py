@@ -11,7 +11,7 @@ from tests.support.assertions.sending_invariants import assert_sending_invariant
 from tests.support.faults.crash_points import WaitPoint, source_wait_points
 from tests.support.scenarios.forked_workflows import WorkflowForker, WorkflowOrder, workflow_forker
 from tests.support.scenarios.multisig import FundSafes
-from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.sending import SendingHarness
 from tests.support.scenarios.setup import Setup
 from tests.support.scenarios.workflows import WORKFLOWS, Runner, resume_until_idle
 
@@ -54,7 +54,7 @@ async def test_crash_at_any_wait_leaves_one_effect_and_consistent_tables(
     forker: WorkflowForker,
     figures: Callable[[str], None],
 ) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         setup = Setup(harness, settings, fund_safes)
         order = await setup.prepare(name)
         points = (await forker.run(order)).points
@@ -87,13 +87,13 @@ async def test_every_wait_of_sending_is_reached_by_a_workflow(
 ) -> None:
     """An `await` of sending that no workflow reaches needs a workflow that does."""
     seen: set[WaitPoint] = set()
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         for name in WORKFLOWS:
-            snapshot = harness.fund.node.rpc.call("evm_snapshot")
+            snapshot = harness.fund.snapshot()
             setup = Setup(harness, settings, fund_safes)
             seen |= {wait for point in (await forker.run(await setup.prepare(name))).points for wait in point}
             await setup.clear()
-            harness.fund.node.rpc.call("evm_revert", snapshot)
+            harness.fund.revert(snapshot)
     in_source = {point for folder in SENDING_FOLDERS for point in source_wait_points(folder) if point[0] != NOT_SENDING}
     unseen = in_source - seen
     assert not unseen, f"no workflow waits at {sorted(unseen)}"

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import select
 from tests.support.chain.fund import WAD
 from tests.support.scenarios.plans import HUGE, PlanHarness
-from tests.support.scenarios.sending import stopped_mining
 
 from paimon.application.transactions.plans.calls import RequestedCall
 from paimon.application.transactions.plans.submit import PlanNotPossible
@@ -95,7 +94,7 @@ async def test_call_that_would_do_nothing_is_not_sent(plan_harness: PlanHarness)
 async def test_success_without_effect_fails_and_counts_towards_the_limit(plan_harness: PlanHarness) -> None:
     """The minimum is raised between the signature and the block."""
     await plan_harness.submit(plan_harness.buy(9_000))
-    with stopped_mining(plan_harness.fund):
+    with plan_harness.fund.stopped_mining():
         await plan_harness.sending.drive(plan_harness.hot)
         plan_harness.fund.node.rpc.call("anvil_dropAllTransactions")
         raise_minimum(plan_harness, 9_500)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text, update
 from tests.support.api_client import ApiClient, require_example, seconds_from_now, signed_body
 from tests.support.database_roles import WITHOUT_TRIGGERS
-from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
+from tests.support.scenarios.sending import SendingHarness, assert_sent_once
 
 from paimon.application.transactions.driver.operator_actions import apply_actions
 from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
@@ -76,7 +76,7 @@ async def test_self_send_takes_the_nonce_of_an_intent_cancelled_in_flight(
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         assert (await request_action(api_client, path, "cancel")).status_code == 202
         await harness.drive(harness.keeper)
@@ -94,7 +94,7 @@ async def test_call_mined_before_its_self_send_is_final(api_client: ApiClient, h
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
         assert (await request_action(api_client, path, "cancel")).status_code == 202
@@ -113,7 +113,7 @@ async def test_cancellation_sends_nothing_when_the_call_is_mined_already(
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         assert (await request_action(api_client, path, "cancel")).status_code == 202
         harness.fund.mine(1)
@@ -132,7 +132,7 @@ async def test_operator_action_survives_a_stopped_driver_and_is_carried_out_once
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         assert (await request_action(api_client, path, "speed_up")).status_code == 202
         await apply_actions(harness.context(), harness.keeper)
@@ -152,7 +152,7 @@ async def test_operator_action_survives_a_stopped_driver_and_is_carried_out_once
 async def test_speed_up_above_the_fee_cap_is_obsolete_with_the_reason(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     path = f"/transactions/intents/{(await harness.queue_settlement(request_id)).id}"
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         (call,) = (await harness.intent(request_id)).attempts
         assert (await request_action(api_client, path, "speed_up")).status_code == 202
@@ -253,7 +253,7 @@ async def test_intent_expired_in_flight_is_replaced_by_a_self_send(harness: Send
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         await expire(harness)
         await harness.drive(harness.keeper)

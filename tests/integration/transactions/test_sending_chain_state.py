@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from tests.support.chain.fund import DAY
-from tests.support.scenarios.sending import SMALL, SendingHarness, stopped_mining
+from tests.support.scenarios.sending import SMALL, SendingHarness
 
 from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import prepare_next
@@ -37,7 +37,7 @@ async def test_revert_after_a_lost_race_is_satisfied_externally(harness: Sending
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await prepare_next(harness.context(), harness.keeper)  # simulated and signed before the other settlement
         harness.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
         await send_unacknowledged(harness.context(), harness.keeper)
@@ -61,7 +61,7 @@ async def test_revert_without_the_effect_ends_reverted_with_its_reason(harness: 
     request_id = harness.request_awaiting_approval()
     await harness.queue_decision(request_id, Verdict.APPROVE)
     role = harness.fund.read("RedemptionManager", "VIP_APPROVER_ROLE")
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await prepare_next(harness.context(), harness.approver)
         harness.fund.send("ada", "RedemptionManager", "revokeRole", role, checksum(harness.approver))
         await send_unacknowledged(harness.context(), harness.approver)
@@ -110,7 +110,7 @@ async def test_call_without_a_gas_estimate_waits_with_the_nodes_error(harness: S
 async def test_settlement_is_unfunded_until_the_fund_can_pay(harness: SendingHarness) -> None:
     request_id = harness.fund.request("ines", 90_000)
     harness.fund.warp(7 * DAY + 1)
-    snapshot = harness.fund.node.rpc.call("evm_snapshot")
+    snapshot = harness.fund.snapshot()
     usdt, vault = harness.fund.deployment.usdt, harness.fund.deployment.vault
     with harness.fund.chain() as chain:
         cash = int(chain.read("TestToken", usdt, "balanceOf", vault))
@@ -125,7 +125,7 @@ async def test_settlement_is_unfunded_until_the_fund_can_pay(harness: SendingHar
     assert intent.status is IntentStatus.QUEUED
     assert "InsufficientLiquidity" in str(intent.reason)
     assert intent.unfunded
-    harness.fund.node.rpc.call("evm_revert", snapshot)
+    harness.fund.revert(snapshot)
     await harness.drive_until_idle(harness.keeper)
     intent = await harness.intent(request_id)
     assert intent.status is IntentStatus.FINAL
@@ -183,7 +183,7 @@ async def test_nonce_used_externally_drops_the_attempt_and_sends_anew(harness: S
     request_id = harness.due_request()
     nonce = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
         await send_externally(harness, "keeper", nonce)
@@ -209,7 +209,7 @@ class LaggingNode(Rpc):
 async def test_lagging_node_changes_nothing_in_flight(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         async with LaggingNode(harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
             await harness.with_rpc(rpc).with_options(stuck_seconds=0).drive(harness.keeper)
@@ -234,7 +234,7 @@ class OtherFork(Rpc):
 async def test_receipt_of_another_fork_is_never_final(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         async with OtherFork(harness.fund.rpc_url, timeout_seconds=10, attempts_max=1) as rpc:
             await harness.drive(harness.keeper)
             harness.fund.mine(1)
@@ -253,7 +253,7 @@ async def test_nonce_used_externally_after_a_reorganisation_drops_the_attempt(ha
     request_id = harness.due_request()
     nonce = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
         await harness.drive(harness.keeper)

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 from tests.support.chain.fund import DAY
-from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_once, stopped_mining
+from tests.support.scenarios.sending import SMALL, SendingHarness, assert_sent_once
 
 from paimon.application.transactions.driver.broadcast import send_unacknowledged
 from paimon.application.transactions.driver.prepare import PrepareOutcome, prepare_next
@@ -72,14 +72,14 @@ async def test_reorganised_transaction_is_broadcast_again_and_mined_once(harness
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
-        snapshot = harness.fund.node.rpc.call("evm_snapshot")
+    with harness.fund.stopped_mining():
+        snapshot = harness.fund.snapshot()
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
         await harness.drive(harness.keeper)
         (attempt,) = (await harness.intent(request_id)).attempts
         assert attempt.status is AttemptStatus.MINED
-        harness.fund.node.rpc.call("evm_revert", snapshot)
+        harness.fund.revert(snapshot)
         await harness.drive(harness.keeper)
         (attempt,) = (await harness.intent(request_id)).attempts
         assert attempt.status is AttemptStatus.BROADCAST

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.chain.stub_node import StubNode, replying_with, stub_node
-from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
+from tests.support.scenarios.sending import SendingHarness, assert_sent_once
 
 from paimon.domain.transaction.lifecycle import AttemptStatus, BroadcastChannel, IntentStatus
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -45,7 +45,7 @@ async def test_private_transaction_is_sent_to_the_private_endpoint_only(harness:
 
 async def test_withheld_transaction_stays_private_without_the_public_fallback(harness: SendingHarness) -> None:
     request_id = harness.due_request()
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         async with private_endpoint(harness, mines=False, private_wait_blocks=1) as (private, node):
             await private.queue_settlement(request_id)
             await private.drive(private.keeper)
@@ -61,7 +61,7 @@ async def test_withheld_transaction_stays_private_without_the_public_fallback(ha
 async def test_withheld_transaction_goes_public_with_the_public_fallback(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         async with private_endpoint(harness, mines=False, public_fallback=True, private_wait_blocks=4) as (private, node):
             await private.queue_settlement(request_id)
             await private.drive(private.keeper)
@@ -86,7 +86,7 @@ async def test_transaction_goes_public_while_the_private_endpoint_is_down(harnes
     async with private_endpoint(harness, mines=False, public_fallback=True, private_wait_blocks=4) as (private, node):
         node.disturbances += [replying_with(503)] * 9
         await private.queue_settlement(request_id)
-        with stopped_mining(harness.fund):
+        with harness.fund.stopped_mining():
             await private.drive(private.keeper)
             (attempt,) = (await harness.intent(request_id)).attempts
             assert (attempt.channel, attempt.status) == (BroadcastChannel.PRIVATE, AttemptStatus.SIGNED)
@@ -98,7 +98,7 @@ async def test_transaction_goes_public_while_the_private_endpoint_is_down(harnes
 async def test_private_endpoint_that_is_down_delays_unsent_intents_only(harness: SendingHarness) -> None:
     first, second = harness.due_request("ines"), harness.due_request("ivan")
     async with private_endpoint(harness, mines=True) as (private, node):
-        with stopped_mining(harness.fund):
+        with harness.fund.stopped_mining():
             await private.queue_settlement(first)
             await private.drive(private.keeper)
             accepting, node.methods["eth_sendRawTransaction"] = node.methods["eth_sendRawTransaction"], None

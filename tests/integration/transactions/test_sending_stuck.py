@@ -9,7 +9,7 @@ import pytest
 from tests.support.chain.stub_node import rpc_endpoint
 from tests.support.faults.faulty_endpoint import node_session
 from tests.support.faults.withholding_endpoint import WithholdingEndpoint
-from tests.support.scenarios.sending import SendingHarness, assert_sent_once, stopped_mining
+from tests.support.scenarios.sending import SendingHarness, assert_sent_once
 
 from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import checksum, hex0x
@@ -26,7 +26,7 @@ async def test_stuck_transaction_is_replaced_at_its_nonce_for_more(harness: Send
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await impatient.drive(harness.keeper)
         await impatient.drive(harness.keeper)
         await impatient.drive(harness.keeper)
@@ -47,7 +47,7 @@ async def test_replaced_attempt_that_is_mined_is_final(harness: SendingHarness) 
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         (first,) = (await harness.intent(request_id)).attempts
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
@@ -64,7 +64,7 @@ async def test_replacement_is_a_self_send_when_the_effect_has_come(harness: Send
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
         harness.fund.send("otto", "RedemptionManager", "settleRedemption", request_id)
@@ -82,7 +82,7 @@ async def test_replacement_is_a_self_send_when_the_effect_has_come(harness: Send
 async def test_replacing_stops_at_the_fee_cap_and_at_the_last_attempt(harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         (first,) = (await harness.intent(request_id)).attempts
         await harness.with_options(stuck_seconds=0, max_fee_wei=first.max_fee_wei).drive(harness.keeper)
@@ -99,7 +99,7 @@ async def test_forgotten_transaction_is_sent_again(harness: SendingHarness) -> N
     request_id = harness.due_request()
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         harness.fund.node.rpc.call("anvil_dropAllTransactions")
         await harness.drive(harness.keeper)

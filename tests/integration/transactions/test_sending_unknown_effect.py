@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.sending import SendingHarness
 
 from paimon.domain.kernel.chain import ContractName, hex0x
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
@@ -68,7 +68,7 @@ def assert_unknown(intent: Intent) -> None:
 
 
 async def test_unknown_effect_of_a_spent_nonce_delays_no_other_intent(harness: SendingHarness) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         third = harness.due_request("ilja")
         first, second = await queue_two(harness)
         await harness.drive(harness.keeper)
@@ -90,7 +90,7 @@ async def test_unknown_effect_of_a_spent_nonce_delays_no_other_intent(harness: S
 
 
 async def test_unknown_receipt_delays_no_other_intent_and_its_reason_goes(harness: SendingHarness) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         first, second = await queue_two(harness)
         await harness.drive(harness.keeper)
         (attempt,) = (await harness.intent(first)).attempts
@@ -110,7 +110,7 @@ async def test_unknown_receipt_delays_no_other_intent_and_its_reason_goes(harnes
 async def test_stuck_transaction_behind_an_unknown_effect_is_replaced(
     harness: SendingHarness,
 ) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         first, second = await queue_two(harness)
         await harness.drive(harness.keeper)
         (mined,), (stuck,) = [(await harness.intent(request_id)).attempts for request_id in (first, second)]
@@ -128,7 +128,7 @@ async def test_stuck_transaction_behind_an_unknown_effect_is_replaced(
 
 
 async def test_unknown_effect_before_sending_lets_the_next_intent_go(harness: SendingHarness) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         first, second = await queue_two(harness)
         await drive_failing(harness, of_request(harness, first))
         waits = await harness.intent(first)
@@ -140,7 +140,7 @@ async def test_unknown_effect_before_sending_lets_the_next_intent_go(harness: Se
 
 
 async def test_stuck_intent_of_unknown_effect_is_not_replaced(harness: SendingHarness) -> None:
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         first, second = harness.due_request("ines"), harness.due_request("ivan")
         await harness.queue_settlement(first)
         await harness.drive(harness.keeper)
@@ -156,7 +156,7 @@ async def test_stuck_intent_of_unknown_effect_is_not_replaced(harness: SendingHa
 
 async def test_request_unknown_to_the_node_delays_no_other_intent(harness: SendingHarness) -> None:
     """The read reverts, as on a node far behind; it is no error of the node."""
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         first, second = await queue_two(harness)
         await harness.drive(harness.keeper)
         harness.fund.mine(3)

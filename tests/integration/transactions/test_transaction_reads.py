@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 from tests.support.api_client import ApiClient, require_example
 from tests.support.cli_processes import CliRunner, environment_of
-from tests.support.scenarios.sending import SendingHarness, stopped_mining
+from tests.support.scenarios.sending import SendingHarness
 
 from paimon.application.monitoring.component_health import wallets_health
 from paimon.application.transactions.queries import list_wallets
@@ -39,7 +39,7 @@ async def events(harness: SendingHarness) -> list[RiskEventRow]:
 async def test_intent_is_shown_with_every_attempt_and_node_answer(api_client: ApiClient, harness: SendingHarness) -> None:
     request_id = harness.due_request()
     await harness.queue_settlement(request_id)
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         await harness.with_options(stuck_seconds=0).drive(harness.keeper)
         listed = await api_client.get(
@@ -67,7 +67,7 @@ async def test_intent_is_shown_with_every_attempt_and_node_answer(api_client: Ap
 async def test_wallet_is_shown_as_its_driver_recorded_it(api_client: ApiClient, harness: SendingHarness) -> None:
     before = harness.nonce_on_chain(harness.keeper)
     await harness.queue_settlement(harness.due_request())
-    with stopped_mining(harness.fund):
+    with harness.fund.stopped_mining():
         await harness.drive(harness.keeper)
         harness.fund.mine(1)
         listed = await api_client.get("/wallets")

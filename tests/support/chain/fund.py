@@ -111,6 +111,30 @@ class TestFund:
         for _ in range(blocks):
             self.node.rpc.call("evm_mine")
 
+    @contextmanager
+    def stopped_mining(self) -> Iterator[None]:
+        """Let no block be mined, except by hand."""
+        rpc = self.node.rpc
+        seconds = rpc.call("anvil_getIntervalMining") or 0
+        rpc.call("evm_setIntervalMining", 0)
+        try:
+            yield
+        finally:
+            rpc.call("evm_setIntervalMining", seconds)
+
+    def snapshot(self) -> str:
+        """Return a name of the chain's present state, which one `revert` restores."""
+        return str(self.node.rpc.call("evm_snapshot"))
+
+    def revert(self, snapshot: str) -> None:
+        """Undo what the chain did since the snapshot, with mining stopped.
+
+        A block that anvil mines during a revert stands on a parent that the revert removes: the blocks between are missing
+        for good, and no listener gets past them.
+        """
+        with self.stopped_mining():
+            assert self.node.rpc.call("evm_revert", snapshot), "the chain is not as it was: all later tests would see it"
+
     def ensure_final_state(self) -> None:
         """Make sure that the node has the state of the final block.
 

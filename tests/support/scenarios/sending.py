@@ -196,16 +196,3 @@ async def assert_sent_once(harness: SendingHarness, wallet: Address, request_id:
     assert (await harness.wallet(wallet)).next_nonce == before + 1
     assert (await harness.wallet(wallet)).fault is None
     return intent
-
-
-class stopped_mining:
-    """A context in which no block is mined, except by hand."""
-
-    def __init__(self, fund: TestFund) -> None:
-        self._rpc = fund.node.rpc
-
-    def __enter__(self) -> None:
-        self._rpc.call("evm_setIntervalMining", 0)
-
-    def __exit__(self, *_exception: object) -> None:
-        self._rpc.call("evm_setIntervalMining", 1)

@@ -48,7 +48,7 @@ class Setup:
         self._safes = multisig(safes, safes.context(harness.database, harness.contracts.rpc))
         self._proposes = False
         self._rpc = harness.fund.node.rpc
-        self._snapshot: str | None = None
+        self._snapshot = ""
         self._restores = 0
         self.external_hashes: frozenset[Hash32] = frozenset()
 
@@ -83,7 +83,7 @@ class Setup:
         scenario = Scenario(request_id, address, sent, plan, signature, recovery_transactions)
         if name == "nonce_used_externally":
             self.external_hashes = frozenset(Hash32(keccak(hexstr=raw)) for raw in scenario.external_transactions)
-        self._snapshot = self._rpc.call("evm_snapshot")
+        self._snapshot = self._harness.fund.snapshot()
         if self._proposes:
             await self.restore()
         return WorkflowOrder(name, self._settings_for(name, scenario), scenario)
@@ -117,7 +117,7 @@ class Setup:
                 await insert_row(session, RedemptionRequestRow, request_id=request_id)
             await self._harness.store_vote(session, to_approve, *VERDICTS_BY_KIND[IntentKind.APPROVE_REDEMPTION])
         fund.mine(FINAL_DEPTH)
-        self._snapshot = self._rpc.call("evm_snapshot")
+        self._snapshot = self._harness.fund.snapshot()
         return (
             signed_transaction(fund, "otto", manager, MANAGER.encode_call("settleRedemption", to_settle[0])),
             signed_transaction(fund, "vera", manager, MANAGER.encode_call("approveRedemption", to_approve)),
@@ -126,9 +126,9 @@ class Setup:
 
     async def restore(self) -> None:
         """Restore the chain and the tables as `prepare` left them."""
-        self._rpc.call("evm_revert", self._snapshot)
+        self._harness.fund.revert(self._snapshot)
         self._rpc.call("anvil_dropAllTransactions")
-        self._snapshot = self._rpc.call("evm_snapshot")
+        self._snapshot = self._harness.fund.snapshot()
         # Make blocks with new hashes: anvil forgets states by block hash, also of equal blocks that it makes again.
         self._restores += 1
         self._rpc.call("evm_increaseTime", self._restores)
