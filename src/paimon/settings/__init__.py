@@ -27,6 +27,7 @@ from paimon.settings.log import LogSettings
 from paimon.settings.metrics import MetricsSettings
 from paimon.settings.nav import NavSettings
 from paimon.settings.queue import QueueSettings
+from paimon.settings.redemption import RedemptionSettings
 from paimon.settings.redis import RedisSettings
 from paimon.settings.retention import RetentionSettings
 from paimon.settings.schedule import ScheduleSettings
@@ -50,6 +51,7 @@ __all__ = [
     "MetricsSettings",
     "NavSettings",
     "QueueSettings",
+    "RedemptionSettings",
     "RedisSettings",
     "RetentionSettings",
     "ScheduleSettings",
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     auth: AuthSettings
     signer: SignerSettings = SignerSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    redemption: RedemptionSettings = RedemptionSettings()
     api: ApiSettings = ApiSettings()
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()

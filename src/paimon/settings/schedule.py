@@ -17,6 +17,7 @@ class ScheduleSettings(SettingsGroup):
     check_users_seconds: float = Field(
         60, gt=0, description="seconds between comparisons of the users with their signed grants"
     )
+    check_splits_seconds: float = Field(60, gt=0, description="seconds between searches for redemptions that were split")
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")
     retention_seconds: float = Field(
         3_600,

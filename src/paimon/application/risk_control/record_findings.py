@@ -14,11 +14,22 @@ from paimon.application.risk_control.store import (
     find_reconciled_block,
     insert_opened,
     lock_findings,
+    lock_newest_events,
     lock_unresolved,
     save,
 )
 from paimon.domain.operations.outbox import OutboxPriority
-from paimon.domain.risk.risk_event import CheckStamp, Finding, RiskEvent, RiskKind, Severity, clear_event, update_event
+from paimon.domain.risk.risk_event import (
+    CheckStamp,
+    DatedFinding,
+    Finding,
+    RiskEvent,
+    RiskKind,
+    RiskStatus,
+    Severity,
+    clear_event,
+    update_event,
+)
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue import outbox
@@ -63,6 +74,29 @@ async def record_facts(session: WriteSession, findings: Sequence[Finding], *, bl
     opened = await insert_opened(session, new, stamp)
     await _alert(session, opened)
     return opened
+
+
+async def record_dated_facts(session: WriteSession, kind: RiskKind, found: Sequence[DatedFinding]) -> list[RiskEvent]:
+    """Record findings about facts on chain, each by its subject; return the events that are new or changed.
+
+    An unresolved event is updated by newer facts only. After a person has resolved it, only newer facts open another one.
+    """
+    await lock_findings(session)
+    known = await lock_newest_events(session, kind, [each.finding.subject for each in found])
+    now = await database_now(session)
+    opened: list[RiskEvent] = []
+    updated: list[RiskEvent] = []
+    for each in found:
+        event, stamp = known.get(each.finding.subject), CheckStamp(now, each.block)
+        if event is not None and event.last_seen.block >= each.block:
+            continue
+        if event is None or event.status is RiskStatus.RESOLVED:
+            opened += await insert_opened(session, [each.finding], stamp)
+        else:
+            updated.append(update_event(event, each.finding, stamp))
+    await save(session, updated)
+    await _alert(session, [*opened, *_escalated(updated, known)])
+    return [*opened, *updated]
 
 
 async def record_check_results(session: WriteSession, kind: RiskKind, findings: Sequence[Finding], *, block: int) -> None:

@@ -122,6 +122,14 @@ async def lock_unresolved(session: WriteSession, kind: RiskKind) -> dict[str, Ri
     return {row.subject: to_domain(row) for row in rows}
 
 
+async def lock_newest_events(session: WriteSession, kind: RiskKind, subjects: Sequence[str]) -> dict[str, RiskEvent]:
+    """Lock the newest event of each of these subjects, resolved or not, and return them by subject."""
+    newest = select(func.max(RiskEventRow.id)).where(RiskEventRow.kind == kind, RiskEventRow.subject.in_(subjects))
+    query = select(RiskEventRow).where(RiskEventRow.id.in_(newest.group_by(RiskEventRow.subject)))
+    rows = await session.scalars(query.with_for_update().execution_options(populate_existing=True))
+    return {row.subject: to_domain(row) for row in rows}
+
+
 async def list_critical_breaks(session: AsyncSession) -> list[RiskEvent]:
     """Return the unresolved reconciliation breaks that withhold NAV, acknowledged or not."""
     query = select(RiskEventRow).where(

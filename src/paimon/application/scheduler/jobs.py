@@ -25,6 +25,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.queue_decided_calls", OutboxPriority.HIGH, schedule.settle_due_seconds),
         Job("paimon.sweep_sla", OutboxPriority.HIGH, schedule.sla_sweep_seconds),
         Job("paimon.check_users", OutboxPriority.HIGH, schedule.check_users_seconds),
+        Job("paimon.check_splits", OutboxPriority.NORMAL, schedule.check_splits_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),
         Job("paimon.apply_retention", OutboxPriority.REPORTS, schedule.retention_seconds),

@@ -7,8 +7,8 @@ An event has one subject. While it is unresolved, finding the same subject again
 severity opens it again, since a lower severity was acknowledged. A reconciliation break, a wallet low on gas, a lagging
 finality, an unknown effect and a chain behind the records are resolved by the first check that does not find them, and by
 nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
-later check can take back, an unexplained change of NAV, an effect of orphaned blocks or a movement without a signed plan, is
-resolved by a person.
+later check can take back, an unexplained change of NAV, an effect of orphaned blocks, a movement without a signed plan or
+redemptions that were split, is resolved by a person. Newer redemptions of the same party then open another event.
 """
 
 from collections.abc import Iterable
@@ -40,6 +40,8 @@ class RiskKind(StrEnum):
     UNSIGNED_MOVEMENT = "UNSIGNED_MOVEMENT"  # what used a nonce of the hot wallet, and that a signed plan's call does
     UNSIGNED_USER = "UNSIGNED_USER"  # the role in a user's row, and the role that a super_admin signed
     UNSIGNED_GRANT = "UNSIGNED_GRANT"  # why a stored grant counts for nothing, and that it is signed
+    SPLIT_REDEMPTIONS = "SPLIT_REDEMPTIONS"  # requests of one party with their sum, and the limit that each alone is below
+    DUST_REDEMPTIONS = "DUST_REDEMPTIONS"  # requests too small to pay for their settlement, and how many are usual
 
 
 class Severity(StrEnum):
@@ -112,6 +114,14 @@ class Finding:
     observed: str
     expected: str
     severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class DatedFinding:
+    """A finding about facts on chain, with the block of the newest of them."""
+
+    finding: Finding
+    block: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.reconciliation.publish import reconcile_and_publish
+from paimon.application.redemptions.check_splits import check_splits
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.risk_control.check_users import check_users
 from paimon.application.transactions.multisig.execute import execute_ready
@@ -258,6 +259,11 @@ async def _check_users(context: AppContext) -> None:
         await check_users(session, context.signing_rules.scope, block=at.number if at else 0)
 
 
+async def _check_splits(context: AppContext) -> None:
+    async with context.database.write() as session:
+        await check_splits(session, context.settings.redemption)
+
+
 async def _apply_retention(context: AppContext) -> None:
     async with opened_as_retention(context.settings) as database:
         if database is None:
@@ -275,6 +281,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.queue_decided_calls": _queue_decided_calls,
     "paimon.sweep_sla": _sweep_sla,
     "paimon.check_users": _check_users,
+    "paimon.check_splits": _check_splits,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.reconcile": _reconcile,
     "paimon.apply_retention": _apply_retention,
