@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -46,6 +47,9 @@ from paimon.infrastructure.keys.client import SignerClient
 from paimon.infrastructure.keys.link import SignerLink, SocketLink, TlsLink
 from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettings
 
+if TYPE_CHECKING:
+    from paimon.application.identity.tokens import TokenKeys
+
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
@@ -62,6 +66,13 @@ class AppContext:
     users: SignedUsers
     private_rpc: Rpc | None = None
     """Endpoint that gets transactions first, where one is configured."""
+
+    @property
+    def token_keys(self) -> "TokenKeys":
+        # Here, because its libraries take a while to load, and only the API has access tokens.
+        from paimon.application.identity.tokens import token_keys
+
+        return token_keys(self.settings.auth.token_secrets())
 
     @property
     def signing_rules(self) -> SigningRules:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 import httpx
 import orjson
@@ -19,14 +20,17 @@ from fastapi import FastAPI
 from tests.support.chain.fund import WAD, TestFund
 
 from paimon.application.common.signing_rules import SigningRules
-from paimon.application.identity.tokens import encode_token, new_token
+from paimon.application.identity.session_store import insert_session
+from paimon.application.identity.tokens import new_token, token_keys
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
+from paimon.domain.user.session import Session
 from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.openapi import examples
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import (
     BlockRow,
     CursorRow,
@@ -61,8 +65,10 @@ class ApiClient:
     accounts: DemoAccounts
 
     def token(self, name: str, *, ttl_seconds: int = 600) -> str:
-        wallet = parse_address(self.accounts.address(name))
-        return encode_token(new_token(wallet, now=datetime.now(UTC), ttl_seconds=ttl_seconds), self.settings.auth.token_secret)
+        """Make an access token of the session that `seed_users` opened for the account."""
+        wallet, now = parse_address(self.accounts.address(name)), datetime.now(UTC)
+        token = new_token(wallet, session_id_of(name), now=now, expires_at=now + timedelta(seconds=ttl_seconds))
+        return token_keys(self.settings.auth.token_secrets()).encode(token)
 
     async def get(self, path: str, *, by: str | None = "willa", **params: Any) -> httpx.Response:
         return await self.client.get(f"/api/v1{path}", params=params, headers=self._headers(by))
@@ -91,8 +97,24 @@ def fund_signing_rules(fund: TestFund) -> SigningRules:
     return SigningRules(SigningScope(31337, fund.addresses.redemption_manager), ttl_seconds_max=300)
 
 
+def session_id_of(name: str) -> UUID:
+    return uuid5(NAMESPACE_DNS, name)
+
+
+async def seed_sessions(database: Database, accounts: DemoAccounts) -> None:
+    """Open a session for every demo account, whether it is a user or not."""
+    async with database.write() as session:
+        now = await database_now(session)
+        for name in accounts.by_name:
+            wallet = parse_address(accounts.address(name))
+            await insert_session(
+                session, Session(session_id_of(name), wallet, "tests", "::1", now, now, now + timedelta(days=7))
+            )
+
+
 async def seed_users(database: Database, fund: TestFund) -> None:
-    """Let the demo's people sign in, by grants that ada signs."""
+    """Let the demo's people sign in, by grants that ada signs, with a session for each account."""
+    await seed_sessions(database, fund.accounts)
     await name_first_super_admin(database, fund.accounts)
     await grant_users(database, fund.accounts, fund_signing_rules(fund))
 

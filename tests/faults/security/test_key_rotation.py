@@ -1,8 +1,10 @@
 """Rotate every key and secret as docs/operations/key-rotation.md says: the new one works, the old one is refused."""
 
-from datetime import UTC, datetime
+import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,7 +16,7 @@ from tests.support.certificates import make_certificate
 from tests.support.chain.fund import TestFund
 from tests.support.signing import LARGE, make_policy, signer_client, transaction
 
-from paimon.application.identity.tokens import TokenInvalid, decode_token, encode_token, new_token
+from paimon.application.identity.tokens import TokenInvalid, TokenKeys, new_token
 from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import WAD
 from paimon.domain.operations.refusals import ContentUse
@@ -138,12 +140,20 @@ async def test_certificates_of_both_sides_are_replaced(fund: TestFund, tmp_path:
             await SignerClient(links[0], timeout=10).health()
 
 
-def test_access_token_of_the_old_secret_is_refused() -> None:
+def test_access_tokens_stay_valid_while_their_secret_is_replaced() -> None:
+    """The three states of a rotation, with replicas of neighbouring states side by side."""
     old, new = SecretStr("o" * 32), SecretStr("n" * 32)
-    token = new_token(Address(bytes(20)), now=datetime(2026, 1, 31, tzinfo=UTC), ttl_seconds=900)
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    token = new_token(Address(bytes(20)), uuid4(), now=now, expires_at=now + timedelta(minutes=15))
+    before, announced, moved, after = (TokenKeys(secrets) for secrets in ([old], [old, new], [new, old], [new]))
+    for signing, verifying in itertools.permutations((before, announced), 2):
+        assert verifying.decode(signing.encode(token)) == token
+    for signing, verifying in itertools.permutations((announced, moved), 2):
+        assert verifying.decode(signing.encode(token)) == token
+    assert after.decode(moved.encode(token)) == token
     with pytest.raises(TokenInvalid):
-        decode_token(encode_token(token, old), new)
-    assert decode_token(encode_token(token, new), new) == token
+        after.decode(announced.encode(token))
+    assert [len(keys.key_set["keys"]) for keys in (before, announced, moved, after)] == [1, 2, 2, 1]
 
 
 def test_redis_content_of_the_old_key_is_refused() -> None:

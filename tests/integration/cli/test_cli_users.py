@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from tests.integration.cli.test_cli_tx import keystore_options, output_of
+from tests.support.api_client import seed_sessions, session_id_of
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner, environment_of
 
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -45,3 +47,20 @@ def test_rights_are_compared_and_granted(cli: CliRunner, settings: Settings, own
     assert database("check").endswith("every role has exactly its rights\n")
     env["PAIMON_DATABASE__ROLE_PREFIX"] = "other_"
     assert 'CREATE ROLE "other_api" LOGIN' in database("grant-roles")
+
+
+async def test_sessions_of_a_person_are_listed_and_ended(
+    cli: CliRunner, settings: Settings, fund: TestFund, database: Database
+) -> None:
+    await seed_sessions(database, fund.accounts)
+    env, vera = environment_of(settings), fund.accounts.address("vera")
+
+    def sessions(*arguments: str, code: int = 0) -> str:
+        return output_of(cli.start("sessions", *arguments, env=env), code)
+
+    assert [line.split()[:2] for line in sessions("list", vera).splitlines()[1:]] == [[str(session_id_of("vera")), "ACTIVE"]]
+    assert sessions("end", str(session_id_of("vera"))) == f"session {session_id_of('vera')} has ended\n"
+    assert "there is no open session" in sessions("end", str(session_id_of("vera")), code=2)
+    assert '"endReason": "REVOKED"' in sessions("list", vera, "--json")
+    assert sessions("end-all", vera) == f"0 sessions of {vera} have ended\n"
+    assert sessions("end-all", fund.accounts.address("otto")).startswith("1 sessions of")

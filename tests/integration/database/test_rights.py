@@ -198,7 +198,17 @@ def test_changed_trigger_or_policy_is_a_difference(owner: Engine, change: str, d
 
 def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
     changing = {
-        *("ops.users", "ops.sign_in_challenges", "ops.wallets", "ops.safes", "ops.leases", "ops.outbox", "ops.pending_logs"),
+        *(
+            "ops.users",
+            "ops.sign_in_challenges",
+            "ops.sessions",
+            "ops.refresh_tokens",
+            "ops.wallets",
+            "ops.safes",
+            "ops.leases",
+            "ops.outbox",
+            "ops.pending_logs",
+        ),
         *(
             "ops.endpoint_faults",
             "ops.event_processing_logs",

@@ -42,6 +42,7 @@ CONNECTING: Final = (
     "db grant-roles",
     "users init 0x00000000000000000000000000000000000000A1",
     "users list",
+    "sessions list 0x00000000000000000000000000000000000000A1",
     "status",
     "redemptions",
     "approvals",

@@ -131,6 +131,21 @@ async def test_message_with_another_scheme_is_refused(api_client: ApiClient) -> 
     assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
 
 
+async def test_times_of_a_message_may_be_early_or_late_by_the_tolerance(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    early, late = issued.issued_at + timedelta(seconds=25), issued.issued_at - timedelta(seconds=5)
+    assert await sign_in(api_client, "vera", render(replace(issued, not_before=early, expires_at=late))) == (200, None)
+
+
+async def test_challenge_within_the_tolerance_works_once(api_client: ApiClient) -> None:
+    issued = parse(await challenge_for(api_client, "vera"))
+    secret, expired_at = api_client.settings.auth.token_secret, datetime.now(UTC) - timedelta(seconds=5)
+    message = render(replace(issued, nonce=new_nonce(issued.address, expires_at=expired_at, secret=secret)))
+    assert await sign_in(api_client, "vera", message) == (200, None)
+    assert await sign_in(api_client, "willa", await challenge_for(api_client, "willa")) == (200, None), "it deletes old records"
+    assert await sign_in(api_client, "vera", message) == (401, "AUTH_INVALID")
+
+
 async def test_message_that_is_not_valid_yet_is_refused(api_client: ApiClient) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
     message = render(replace(issued, not_before=issued.issued_at + timedelta(minutes=4)))
@@ -153,14 +168,14 @@ async def test_challenge_of_another_wallet_is_refused(api_client: ApiClient) -> 
 
 async def test_expired_message_is_refused_with_its_own_code(api_client: ApiClient) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
-    message = render(replace(issued, expires_at=issued.issued_at))
+    message = render(replace(issued, expires_at=issued.issued_at - timedelta(seconds=31)))
     assert await sign_in(api_client, "vera", message) == (401, "AUTH_EXPIRED")
 
 
 @pytest.mark.parametrize("own_expiry", [None, timedelta(days=365)])
 async def test_message_cannot_prolong_its_challenge(api_client: ApiClient, own_expiry: timedelta | None) -> None:
     issued = parse(await challenge_for(api_client, "vera"))
-    secret, expired_at = api_client.settings.auth.token_secret, datetime.now(UTC) - timedelta(seconds=1)
+    secret, expired_at = api_client.settings.auth.token_secret, datetime.now(UTC) - timedelta(seconds=31)
     issued = replace(issued, nonce=new_nonce(issued.address, expires_at=expired_at, secret=secret))
     message = render(replace(issued, expires_at=None if own_expiry is None else issued.issued_at + own_expiry))
     assert await sign_in(api_client, "vera", message) == (401, "AUTH_EXPIRED")

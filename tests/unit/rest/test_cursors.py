@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.gateway.rest.cursors import CURSOR_CHARACTERS_MAX, CursorCodec
@@ -26,7 +27,7 @@ POSITIONS = st.builds(Position, st.lists(KEYS, min_size=1, max_size=4).map(tuple
 
 
 def codec(path: str = "/api/v1/risk/events", filters: list[tuple[str, str]] = FILTERS, secret: str = SECRET) -> CursorCodec:
-    return CursorCodec.of(secret, path, filters)
+    return CursorCodec.of([SecretStr(secret)], path, filters)
 
 
 @given(POSITIONS)

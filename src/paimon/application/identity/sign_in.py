@@ -1,11 +1,12 @@
-"""Sign in with a wallet (EIP-4361): issue a challenge to sign, and verify the signed challenge for an access token.
+"""Sign in with a wallet (EIP-4361): issue a challenge to sign, and verify the signed challenge, which opens a session.
 
 Every address that asks gets a challenge, so that asking does not show which addresses are users. A challenge works once, for
 its address, until its expiry by the database's clock. It proves its own origin (`challenge_nonce`); a row is written when it
 is used, and the rows of expired challenges are deleted then.
 
 A wallet may sign the text of the challenge, or a message of its own library over the challenge's nonce, this site's domain
-and URI, and the chain. The message's own times can only shorten the challenge's life.
+and URI, and the chain. The message's own times can only shorten the challenge's life. Clocks differ: the times may be early or
+late by a tolerance, and the record of a used challenge is kept for as long.
 """
 
 from dataclasses import dataclass, replace
@@ -16,20 +17,26 @@ import structlog
 
 from paimon.application.identity.challenge_nonce import find_expiry, new_nonce
 from paimon.application.identity.permissions import NotPermitted
+from paimon.application.identity.session_store import touch_session
+from paimon.application.identity.sessions import IssuedTokens, Origin, SessionEnded, open_session, require_active
 from paimon.application.identity.signed_users import SignedUsers, find_user
 from paimon.application.identity.store import USER_RECORD, use_challenge
-from paimon.application.identity.tokens import AccessToken, TokenInvalid, decode_token, encode_token, new_token
+from paimon.application.identity.tokens import AccessToken, TokenInvalid, TokenKeys
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, mismatched_fields, parse, render
 from paimon.errors import AuthenticationExpired, Unauthenticated
+from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.signatures import parse_signature, recover_text
 from paimon.settings import AuthSettings
 
 log = structlog.get_logger(__name__)
+
+_TOUCH_SECONDS: Final = 60
+"""A session's last use is recorded once a minute at most: that is fine enough for half an hour without use."""
 
 STATEMENT: Final = "Sign in to the operations backend of Paimon Prime Fund. This costs nothing and sends no transaction."
 
@@ -48,15 +55,6 @@ class Challenge:
 
     message: str
     nonce: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SignInResult:
-    """A user who has signed in, with their access token."""
-
-    user: User
-    token: str
     expires_at: datetime
 
 
@@ -87,9 +85,16 @@ def create_challenge(address: Address, *, auth: AuthSettings, chain_id: int, now
 
 
 async def verify_challenge(
-    text: str, signature: str, *, database: Database, auth: AuthSettings, scope: SigningScope
-) -> SignInResult:
-    """Return the user who signed this message, with an access token.
+    text: str,
+    signature: str,
+    origin: Origin,
+    *,
+    database: Database,
+    auth: AuthSettings,
+    keys: TokenKeys,
+    scope: SigningScope,
+) -> IssuedTokens:
+    """Open a session of the user who signed this message, and return its tokens.
 
     Raises:
         MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted.
@@ -101,43 +106,65 @@ async def verify_challenge(
     )
     if wrong := mismatched_fields(message, expected):
         raise SignInRefused(f"the signed message does not fit this site or its signer: {', '.join(wrong)}")
-    expires_at = find_expiry(message.nonce, signer, secret=auth.token_secret)
+    expires_at = find_expiry(message.nonce, signer, secrets=auth.token_secrets())
     if expires_at is None:
         raise SignInRefused("this challenge was not issued here to this wallet; ask for a new one")
+    tolerance = timedelta(seconds=auth.clock_tolerance_seconds)
+    issued = None
     async with database.write() as session:
         now = await database_now(session)
-        if message.not_before is not None and now < message.not_before:
-            raise SignInRefused("the signed message is not valid yet: its `Not Before` is in the future")
-        if expires_at <= now or (message.expires_at is not None and message.expires_at <= now):
-            raise ChallengeExpired
-        if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at):
+        _require_in_time(message, expires_at, now, tolerance)
+        if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at + tolerance):
             raise SignInRefused("this challenge was used before; ask for a new one")
         user = await find_user(session, signer, scope)
+        if user is not None:
+            issued = await open_session(session, user, origin, auth=auth, keys=keys, now=now)
     # Outside the transaction: the challenge is used up even when its signer is not a user.
-    if user is None:
+    if issued is None:
         raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
-    token = new_token(signer, now=now, ttl_seconds=auth.access_token_ttl_seconds)
-    log.info("user.signed_in", address=checksum(signer), role=user.role)
-    return SignInResult(user, encode_token(token, auth.token_secret), token.expires_at)
+    log.info("user.signed_in", address=checksum(signer), role=issued.user.role, session=str(issued.session.id))
+    return issued
+
+
+def _require_in_time(message: SignInMessage, expires_at: datetime, now: datetime, tolerance: timedelta) -> None:
+    """Compare the times of a message and its challenge with the database's. Raises SignInRefused, ChallengeExpired."""
+    if message.not_before is not None and now < message.not_before - tolerance:
+        raise SignInRefused("the signed message is not valid yet: its `Not Before` is in the future")
+    if min(expires_at, message.expires_at or expires_at) <= now - tolerance:
+        raise ChallengeExpired
 
 
 def _scheme(uri: str) -> str:
     return uri.partition(":")[0]
 
 
-async def authenticate(text: str, *, database: Database, auth: AuthSettings, users: SignedUsers) -> Caller:
-    """Return the caller with this access token. The role is read now, so that removing it takes effect at once.
+async def authenticate(text: str, *, database: Database, auth: AuthSettings, keys: TokenKeys, users: SignedUsers) -> Caller:
+    """Return the caller with this access token. Role and session are read now, so that ending either takes effect at once.
 
-    It counts only if the signed grants confirm it.
+    The role counts only if the signed grants confirm it.
 
     Raises:
-        TokenInvalid, TokenExpired.
+        TokenInvalid, TokenExpired, SessionEnded, SessionExpired.
     """
-    token = decode_token(text, auth.token_secret)
-    record = await database.find(USER_RECORD, address=token.address)
+    token = keys.decode(text)
+    record = await database.find_newest(USER_RECORD, address=token.address, session=token.session)
     assert record is not None  # noqa: S101 — the query has one row, with or without the user
     token.require_unexpired(record.now)
+    if record.session is None:
+        raise SessionEnded
+    require_active(record.session, record.now, auth=auth)
     user = await users.confirm(record, database)
     if user is None:
         raise TokenInvalid(f"{checksum(token.address)} may no longer sign in")
+    if record.session.used_at + timedelta(seconds=_TOUCH_SECONDS) <= record.now:
+        await _record_use(token, record.now, database)
     return Caller(user, token, (token.expires_at - record.now).total_seconds())
+
+
+async def _record_use(token: AccessToken, now: datetime, database: Database) -> None:
+    """Record that the session is in use. A database that takes no writes still answers reads."""
+    try:
+        async with database.write_single() as session:
+            await touch_session(session, token.session, now)
+    except DatabaseUnavailable as error:
+        log.warning("session.use_not_recorded", reason=str(error).splitlines()[0])

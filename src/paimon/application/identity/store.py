@@ -1,10 +1,11 @@
 """Users, their signed grants and sign-in challenges in the database. A user's role is read anew at every request."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, literal, select, text, true
+from sqlalchemy import and_, bindparam, delete, func, literal, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,8 +14,15 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.grants import Grant, SignedGrant
 from paimon.domain.user.roles import User, UserRole
+from paimon.domain.user.session import Session
 from paimon.infrastructure.database.clock import as_utc
-from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
+from paimon.infrastructure.database.models.ops.user import (
+    FirstSuperAdminRow,
+    SessionRow,
+    SignInChallengeRow,
+    UserGrantRow,
+    UserRow,
+)
 from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -40,9 +48,10 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """The row of a user, which their grants have yet to confirm, with the head of the chain and the database's time."""
+    """The row of a user, which their grants have yet to confirm, their session, the head of the chain, the database's time."""
 
     user: User | None
+    session: Session | None
     head: ChainHead
     now: datetime
 
@@ -59,17 +68,36 @@ _HEAD_COLUMNS: Final = (
     _NEWEST.c.signature.label("signature"),
 )
 
+_SESSION_COLUMNS: Final = tuple(getattr(SessionRow, field.name).label(f"session_{field.name}") for field in fields(Session))
+
+
+def _session_of(row: Any) -> Session | None:
+    if row.session_id is None:
+        return None
+    return to_session({field.name: getattr(row, f"session_{field.name}") for field in fields(Session)})
+
+
+def to_session(values: Mapping[str, Any]) -> Session:
+    """Make a session from the columns of its row."""
+    times = {name: as_utc(value) for name, value in values.items() if isinstance(value, datetime)}
+    return Session(**{**values, "address": Address(values["address"]), **times})
+
+
 USER_RECORD: Final = RowQuery(
-    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name, *_HEAD_COLUMNS).select_from(
+    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name, *_SESSION_COLUMNS, *_HEAD_COLUMNS).select_from(
         _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
+        .outerjoin(SessionRow, and_(SessionRow.id == bindparam("session"), SessionRow.address == bindparam("address")))
         .outerjoin(_FIRST, true())
         .outerjoin(_NEWEST, true())
     ),
     lambda row: UserRecord(
-        None if row.role is None else User(Address(row.address), row.role, row.name), _head_of(row), as_utc(row.now)
+        None if row.role is None else User(Address(row.address), row.role, row.name),
+        _session_of(row),
+        _head_of(row),
+        as_utc(row.now),
     ),
 )
-"""The user's row, the head of the grants, and the database's time in one query, because every request needs them."""
+"""What every request needs, in one query: the user's row, their session, the head of the grants, the database's time."""
 
 _HEAD: Final = select(*_HEAD_COLUMNS).select_from(_ONE_ROW.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true()))
 

@@ -47,6 +47,7 @@ COMMANDS: Final = (
     ),
     CommandEntry("db", "Migrate the database, give the roles their rights, and check both.", "paimon.gateway.cli.database"),
     CommandEntry("users", "Name the first super_admin, and change users by signed grants.", "paimon.gateway.cli.users"),
+    CommandEntry("sessions", "List the sessions of a person, and end one or all of them.", "paimon.gateway.cli.sessions"),
     CommandEntry(
         "status",
         "Show what works and what does not: services, processes, queues, wallets, NAV.",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
 
@@ -82,7 +83,13 @@ def create_app(settings: Settings) -> FastAPI:
             feed = Feed(context.redis, hub)
             app.state.context, app.state.hub = context, hub
             app.state.health_reporter = system.HealthReporter(context, feed.health)
-            watching = watch_rights(hub, context.database, context.users.scope, every_seconds=settings.api.ws_rights_seconds)
+            watching = watch_rights(
+                hub,
+                context.database,
+                context.users.scope,
+                idle=timedelta(seconds=settings.auth.session_idle_seconds),
+                every_seconds=settings.api.ws_rights_seconds,
+            )
             running = [asyncio.create_task(feed.run()), asyncio.create_task(watching)]
             try:
                 async with serve_metrics(

@@ -3,7 +3,7 @@
     cursor = base64url(MAC ‖ JSON of the position)        MAC = HMAC-SHA256 over path, filters and position, 128 bits
 
 A key of the API's own secret makes the MAC, so a changed cursor, or one of another list, filter or installation is refused
-before any of it reaches a query.
+before any of it reaches a query. Cursors of the other secrets are read too.
 """
 
 import hashlib
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+
+from pydantic import SecretStr
 
 from paimon.infrastructure.database.paging import InvalidCursor, Key, Position
 
@@ -31,19 +33,21 @@ _PURPOSE: Final = b"paimon list cursor 1"
 class CursorCodec:
     """Writes and reads the cursors of one list: its path with its filters."""
 
-    secret: bytes
+    secrets: tuple[bytes, ...]
+    """The first one writes."""
     path: str
     filters: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, secret: str, path: str, query: Iterable[tuple[str, str]]) -> "CursorCodec":
+    def of(cls, secrets: Iterable[SecretStr], path: str, query: Iterable[tuple[str, str]]) -> "CursorCodec":
         filters = sorted((name, value) for name, value in query if name not in PAGE_PARAMETERS)
-        return cls(hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256), path, tuple(filters))
+        derived = (hmac.digest(secret.get_secret_value().encode(), _PURPOSE, hashlib.sha256) for secret in secrets)
+        return cls(tuple(derived), path, tuple(filters))
 
     def encode(self, position: Position) -> str:
         keys = [_encode_key(key) for key in position.keys]
         content = json.dumps([position.block, *keys], separators=(",", ":")).encode()
-        return _text(self._mac(content) + content)
+        return _text(self._mac(self.secrets[0], content) + content)
 
     def decode(self, cursor: str) -> Position:
         """Read a cursor. Raises InvalidCursor."""
@@ -52,14 +56,15 @@ class CursorCodec:
         except ValueError:
             raise InvalidCursor from None
         mac, content = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-        if _text(raw) != cursor or not hmac.compare_digest(mac, self._mac(content)):  # the decoder skips foreign characters
+        is_ours = any(hmac.compare_digest(mac, self._mac(secret, content)) for secret in self.secrets)
+        if _text(raw) != cursor or not is_ours:  # the decoder skips foreign characters
             raise InvalidCursor
         block, *keys = json.loads(content)
         return Position(tuple(_decode_key(kind, value) for kind, value in keys), block)
 
-    def _mac(self, content: bytes) -> bytes:
+    def _mac(self, secret: bytes, content: bytes) -> bytes:
         scope = json.dumps([self.path, self.filters]).encode()
-        return hmac.digest(self.secret, len(scope).to_bytes(8, "big") + scope + content, hashlib.sha256)[:_MAC_BYTES]
+        return hmac.digest(secret, len(scope).to_bytes(8, "big") + scope + content, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _text(raw: bytes) -> str:

@@ -14,7 +14,6 @@ from starlette.requests import HTTPConnection, Request
 
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
-from paimon.application.identity.tokens import decode_token
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
@@ -25,7 +24,7 @@ from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
 
-_bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify", bearerFormat="JWT")
+_bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify or /auth/refresh", bearerFormat="JWT")
 
 
 def get_context(connection: HTTPConnection) -> AppContext:
@@ -60,9 +59,9 @@ async def get_caller(
     """
     if credentials is None:
         raise AuthRequired
-    auth = context.settings.auth
-    limits.require_person_allowed(decode_token(credentials.credentials, auth.token_secret).address)
-    return await authenticate(credentials.credentials, database=context.database, auth=auth, users=context.users)
+    text, keys = credentials.credentials, context.token_keys
+    limits.require_person_allowed(keys.decode(text).address)
+    return await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
@@ -83,8 +82,7 @@ async def may_read_report(
         rule = rule_for(error)
         if credentials is None or rule is None or rule.status != 503:
             raise
-        token = decode_token(credentials.credentials, context.settings.auth.token_secret)
-        return token.expires_at > datetime.now(UTC)
+        return context.token_keys.decode(credentials.credentials).expires_at > datetime.now(UTC)
     require_permission(caller.user, Permission.READ)
     return True
 
@@ -111,8 +109,8 @@ RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]
 
 
 def get_cursor_codec(request: Request, context: ContextDep) -> CursorCodec:
-    secret = context.settings.auth.token_secret.get_secret_value()
-    return CursorCodec.of(secret, request.url.path, request.query_params.multi_items())
+    secrets = context.settings.auth.token_secrets()
+    return CursorCodec.of(secrets, request.url.path, request.query_params.multi_items())
 
 
 CursorCodecDep = Annotated[CursorCodec, Depends(get_cursor_codec)]

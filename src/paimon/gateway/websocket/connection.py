@@ -81,7 +81,7 @@ class Connection:
             if dropped in done:
                 return ConnectionEnd("reads too slowly", CloseCode.TRY_AGAIN_LATER)
             if right_ended in done:
-                reason = "the role of this wallet has changed or ended: sign in again"
+                reason = "this session, or the role of this wallet, has ended or changed: sign in again"
                 return ConnectionEnd(reason, CloseCode.UNAUTHORISED, protocol.error(ErrorCode.AUTH_INVALID, reason))
             return reading.result() if reading in done else sending.result()
         except TimeoutError:
@@ -145,8 +145,13 @@ class Connection:
         if self._tokens.wait_seconds(None, now=time.monotonic()):
             return _rate_limited("too many access tokens")
         try:
+            context = self._context
             caller: Caller = await authenticate(
-                token, database=self._context.database, auth=self._context.settings.auth, users=self._context.users
+                token,
+                database=context.database,
+                auth=context.settings.auth,
+                keys=context.token_keys,
+                users=context.users,
             )
         except Exception as error:
             rule = rule_for(error)
@@ -162,7 +167,7 @@ class Connection:
                 return _rate_limited("too many connections of this person")
             self._person = person
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
-        self._client.user = caller.user
+        self._client.user, self._client.session = caller.user, caller.token.session
         self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
         return None

@@ -6,7 +6,8 @@ missed.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from uuid import UUID
 
 import structlog
 
@@ -20,12 +21,14 @@ log = structlog.get_logger(__name__)
 class Client:
     """The outgoing queue of one connection, and the person it authenticated as.
 
-    `dropped` is set when the client reads too slowly, `right_ended` when the person may no longer sign in, or not as before.
+    `dropped` is set when the client reads too slowly, `right_ended` when the person may no longer sign in, or not as before,
+    or when their session has ended.
     """
 
     def __init__(self, queue_max: int) -> None:
         self.channels: frozenset[LiveChannel] = frozenset()
         self.user: User | None = None
+        self.session: UUID | None = None
         self.dropped = asyncio.Event()
         self.right_ended = asyncio.Event()
         self._queue: asyncio.Queue[str] = asyncio.Queue(queue_max)
@@ -63,10 +66,16 @@ class Hub:
             if channel in client.channels:
                 client.enqueue(text)
 
-    def end_other_rights(self, users: Mapping[Address, User]) -> None:
-        """End the clients of everyone who is no longer one of these users, or has another role now."""
+    def sessions(self) -> set[UUID]:
+        """Return the sessions of all clients."""
+        return {client.session for client in self._clients if client.session is not None}
+
+    def end_other_rights(self, users: Mapping[Address, User], active: Set[UUID]) -> None:
+        """End the clients of everyone who is not one of these users as before, and those of sessions that are not active."""
         for client in self._clients:
-            if client.user is not None and users.get(client.user.address) != client.user:
+            if client.user is None:
+                continue
+            if users.get(client.user.address) != client.user or client.session not in active:
                 client.right_ended.set()
 
     def broadcast(self, text: str) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, cast, func, literal, select
 from sqlalchemy.sql.type_api import TypeEngine
@@ -61,5 +62,6 @@ _ENCODERS: Final = _Encoders(
         str: _quoted,
         bytes: lambda value: f'"\\\\x{value.hex()}"',
         datetime: datetime.isoformat,
+        UUID: str,
     }
 )

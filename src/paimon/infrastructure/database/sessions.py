@@ -177,6 +177,11 @@ class Database:
         async with _cancellable():
             return await find(self.read_engine, query, values)
 
+    async def find_newest(self, query: RowQuery[Result], **values: object) -> Result | None:
+        """Run a row query on the primary: what was committed a moment ago is there, and on a replica it may not be yet."""
+        async with _cancellable():
+            return await find(self.engine, query, values)
+
     async def require_writable(self) -> None:
         """Check that the server takes writes, without any.
 

@@ -87,6 +87,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.user_grants": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT"}),
     "ops.first_super_admins": _row((_API, _WORKER, _AUDITOR, _CLI, _USER_ADMIN)),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
+    "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
+    "ops.refresh_tokens": _row((), {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.approval_tickets": _row(
         _METRICS_READERS,
         {_API: f"SELECT, {_TICKET_DECIDED}", _WORKER: "SELECT, INSERT, UPDATE"},

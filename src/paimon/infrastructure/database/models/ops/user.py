@@ -1,13 +1,15 @@
-"""Tables of users, their signed grants, and sign-in challenges."""
+"""Tables of users, their signed grants, sign-in challenges, sessions and refresh tokens."""
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, Text, func
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.user.roles import UserRole
+from paimon.domain.user.session import SessionEnd
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
 from paimon.infrastructure.database.types import (
     AddressBytes,
@@ -78,4 +80,38 @@ class SignInChallengeRow(Base):
     address: Mapped[AddressBytes]
     message: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[Instant]
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SessionRow(Base):
+    """One sign-in of a wallet. A session without its row, or with an end, gives no access."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        enum_check("end_reason", SessionEnd),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_has_reason"),
+        *length_check(20, "address"),
+        Index("ix_sessions_address", "address", "created_at"),
+        Index("ix_sessions_expires_at", "expires_at"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    address: Mapped[AddressBytes]
+    client: Mapped[str] = mapped_column(Text)
+    network_address: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Instant]
+    used_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    end_reason: Mapped[SessionEnd | None] = enum_column(SessionEnd, nullable=True)
+
+
+class RefreshTokenRow(Base):
+    """The hash of a refresh token. A used one stays until its session is deleted, so that its second use shows."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (*length_check(32, "hash"), Index("ix_refresh_tokens_session_id", "session_id"), OPS_SCHEMA)
+    hash: Mapped[HashBytes] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("ops.sessions.id", ondelete="CASCADE"))
+    issued_at: Mapped[Instant]
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
