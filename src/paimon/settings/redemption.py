@@ -1,12 +1,16 @@
-"""Settings of redemptions: which requests count as split or as dust. The contract's own thresholds are the defaults."""
+"""Settings of redemptions: which requests count as split or as dust, and when dust is settled."""
+
+from datetime import timedelta
 
 from pydantic import Field
 
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.redemption.dust import DustPolicy
 from paimon.settings.base import SettingsGroup
 
 
 class RedemptionSettings(SettingsGroup):
-    """Limits of the alerts about split redemptions. Source of the defaults: docs/concepts/fund.md, "Redemptions"."""
+    """Limits of the alerts about split redemptions, and how dust is settled. Source of the defaults: docs/concepts/fund.md."""
 
     split_window_hours: int = Field(
         168, ge=1, description="hours in which requests of one holder or one receiver count together; 168 is T+7"
@@ -38,3 +42,21 @@ class RedemptionSettings(SettingsGroup):
     dust_requests_of_all: int = Field(
         100, ge=2, description="requests of dust of all holders together in a window, from which on they are an alert"
     )
+    dust_gas_price_wei: int = Field(
+        3 * 10**9, ge=0, description="wei per gas; dust is settled at once while the price is at most this, else it waits"
+    )
+    dust_wait_hours: int = Field(
+        24, ge=0, description="hours after its settlement date within which dust is settled at any price; 0 lets none wait"
+    )
+    dust_batch: int = Field(
+        8, ge=1, le=16, description="settlements of dust that the keeper sends at once; others find a place beside them"
+    )
+
+    def dust_policy(self, decimals: int) -> DustPolicy:
+        """Return the policy in raw units of an asset with this many decimals."""
+        return DustPolicy(
+            amount=RawAmount(self.dust_amount * 10**decimals),
+            batch_size=self.dust_batch,
+            wait=timedelta(hours=self.dust_wait_hours),
+            gas_price_wei_max=self.dust_gas_price_wei,
+        )

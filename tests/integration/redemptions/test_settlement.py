@@ -31,11 +31,13 @@ from paimon.infrastructure.database.models.derived import CursorRow, RedemptionR
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.sessions import Database
+from paimon.settings import RedemptionSettings
 
 pytestmark = pytest.mark.integration
 
 KEEPER = address(0xEE)
 NOW = EPOCH + timedelta(days=1)
+NO_DUST = RedemptionSettings(dust_amount=0)
 
 
 @pytest.fixture
@@ -80,18 +82,18 @@ async def test_request_is_due_by_the_time_of_the_last_recorded_block(
 ) -> None:
     """The recorded block is far in the past of the database's clock, and that clock must not matter."""
     await record_at_now(database, settlement_at=settles_at)
-    assert await settle_due(database, contracts, keeper=KEEPER) == queued
+    assert await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST) == queued
     assert len(await intents(database)) == len(queued)
 
 
 async def test_nothing_is_due_before_the_first_block(database: Database, contracts: FundContracts) -> None:
-    assert await settle_due(database, contracts, keeper=KEEPER) == []
+    assert await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST) == []
 
 
 async def test_concurrent_sweeps_queue_one_intent(database: Database, contracts: FundContracts) -> None:
     await record_at_now(database)
     for _ in range(2):
-        await asyncio.gather(*(settle_due(database, contracts, keeper=KEEPER) for _ in range(4)))
+        await asyncio.gather(*(settle_due(database, contracts, keeper=KEEPER, options=NO_DUST) for _ in range(4)))
     (intent,) = await intents(database)
     assert (intent.idempotency_key, intent.wallet, intent.subject_id) == ("settle-redemption:1", KEEPER, "1")
     assert (await request(database, contracts)).id == intent.id
@@ -105,13 +107,13 @@ async def test_settlement_is_retried_under_a_new_key_a_bounded_number_of_times(
 ) -> None:
     await record_at_now(database)
     for status in ("REVERTED", "FAILED", "EXPIRED"):
-        await settle_due(database, contracts, keeper=KEEPER)
-        await settle_due(database, contracts, keeper=KEEPER)
+        await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST)
+        await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST)
         await end_without_effect(database, status)
     keys = [intent.idempotency_key for intent in await intents(database)]
     assert keys == ["settle-redemption:1", "settle-redemption:1#2", "settle-redemption:1#3"]
     assert len(keys) == FAILED_INTENTS_MAX
-    assert await settle_due(database, contracts, keeper=KEEPER) == []
+    assert await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST) == []
     with pytest.raises(RetriesExhausted, match="3 tries to settle redemption 1 ended without effect"):
         await request(database, contracts)
     assert len(await intents(database)) == FAILED_INTENTS_MAX
@@ -124,7 +126,7 @@ async def test_exhausted_request_does_not_block_another_settlement(database: Dat
         await end_without_effect(database)
     async with database.write() as session:
         await insert_row(session, RedemptionRequestRow, request_id=2)
-    assert await settle_due(database, contracts, keeper=KEEPER) == [2]
+    assert await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST) == [2]
 
 
 @pytest.mark.parametrize("status", ["FINAL", "SATISFIED_EXTERNALLY"])
@@ -134,7 +136,7 @@ async def test_settlement_is_not_retried_when_it_is_done_without_its_event(
     await record_at_now(database)
     await request(database, contracts)
     await end_without_effect(database, status)
-    await settle_due(database, contracts, keeper=KEEPER)
+    await settle_due(database, contracts, keeper=KEEPER, options=NO_DUST)
     assert len(await intents(database)) == 1
 
 
@@ -166,7 +168,8 @@ def chain_now(fund: TestFund) -> int:
 
 async def sweep(app_context: AppContext, fund: TestFund) -> list[int]:
     await record_all(app_context, fund)
-    return await settle_due(app_context.database, app_context.contracts, keeper=app_context.settings.sending.keeper)
+    keeper, options = app_context.settings.sending.keeper, app_context.settings.redemption
+    return await settle_due(app_context.database, app_context.contracts, keeper=keeper, options=options)
 
 
 async def test_moved_window_settles_on_its_present_date(app_context: AppContext, fund: TestFund) -> None:

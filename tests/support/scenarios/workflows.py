@@ -105,7 +105,8 @@ class Runner:
     async def sweep(self) -> None:
         """Queue the call, as the scheduler's jobs do."""
         sending = self.app_context.settings.sending
-        await settle_due(self.app_context.database, self.app_context.contracts, keeper=sending.keeper)
+        redemption = self.app_context.settings.redemption
+        await settle_due(self.app_context.database, self.app_context.contracts, keeper=sending.keeper, options=redemption)
         await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver)
         if self.scenario.plan is not None:
             assert self.scenario.plan_signature is not None

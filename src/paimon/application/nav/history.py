@@ -13,6 +13,7 @@ from paimon.application.nav.queries import (
 )
 from paimon.application.nav.store import find_newest_snapshot
 from paimon.domain.kernel.units import NavPerShare, RawAmount
+from paimon.domain.vault.fund_snapshot import DEFAULT_ASSET_DECIMALS
 from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
@@ -30,8 +31,6 @@ _BUCKETS: Final = {Interval.HOURLY: "hour", Interval.DAILY: "day", Interval.WEEK
 DEFAULT_DAYS: Final = 30
 _FIRST_END: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=DEFAULT_DAYS)
 """The first end from which a start of `DEFAULT_DAYS` earlier can be counted."""
-
-_DEFAULT_ASSET_DECIMALS: Final = 18
 
 
 class TooManyPoints(InvalidRequest):
@@ -93,7 +92,7 @@ async def read_history(session: ReadSession, query: HistoryQuery, *, points_max:
     return NavHistory(
         interval=query.interval,
         # Points follow from snapshots: without a snapshot there are no points to format.
-        asset_decimals=newest.asset_decimals if newest else _DEFAULT_ASSET_DECIMALS,
+        asset_decimals=newest.asset_decimals if newest else DEFAULT_ASSET_DECIMALS,
         points=tuple(
             HistoryPoint(
                 time=row.time.astimezone(UTC),

@@ -16,7 +16,7 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import NavPerShare
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.nav_publication import NavStatus
-from paimon.domain.vault.fund_snapshot import FundSnapshot, RoleAssignment
+from paimon.domain.vault.fund_snapshot import DEFAULT_ASSET_DECIMALS, FundSnapshot, RoleAssignment
 from paimon.infrastructure.database.models.derived import ObservationRow, RawLogRow, RoleChangeRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.nav import NavPointRow
@@ -70,6 +70,12 @@ async def find_newest_snapshot(session: AsyncSession) -> FundSnapshot | None:
     """Return the last snapshot, kept or not."""
     data: dict[str, Any] | None = (await session.execute(_NEWEST_SNAPSHOT)).scalar()
     return None if data is None else from_stored_json(data)
+
+
+async def find_asset_decimals(session: AsyncSession) -> int:
+    """Return the decimals of the vault's asset as the newest snapshot has them."""
+    newest = await find_newest_snapshot(session)
+    return DEFAULT_ASSET_DECIMALS if newest is None else newest.asset_decimals
 
 
 async def find_kept_snapshot(session: AsyncSession, block: int | None = None) -> FundSnapshot | None:

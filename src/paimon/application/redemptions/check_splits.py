@@ -11,15 +11,12 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import Bps, RawAmount, Rounding, portion
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind
 from paimon.domain.risk.split_redemptions import SplitLimits, split_findings
-from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.domain.vault.fund_snapshot import DEFAULT_ASSET_DECIMALS, FundSnapshot
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.settings import RedemptionSettings
 
 _WINDOWS_BACK: Final = 2
 """A window that began before the last one is found too, when the worker was away for that long."""
-
-_DEFAULT_DECIMALS: Final = 18
-"""USDT on BSC; used until the first snapshot."""
 
 
 async def check_splits(session: WriteSession, options: RedemptionSettings) -> list[RiskEvent]:
@@ -40,7 +37,7 @@ async def check_splits(session: WriteSession, options: RedemptionSettings) -> li
 
 def split_limits(options: RedemptionSettings, snapshot: FundSnapshot | None) -> SplitLimits:
     """Return the limits for the fund's size in this snapshot, as the contract draws them; without one, the fixed amounts."""
-    decimals = snapshot.asset_decimals if snapshot else _DEFAULT_DECIMALS
+    decimals = snapshot.asset_decimals if snapshot else DEFAULT_ASSET_DECIMALS
 
     def raw(whole: int) -> RawAmount:
         return RawAmount(whole * 10**decimals)

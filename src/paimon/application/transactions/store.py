@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, exists, func, null, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload
 
@@ -21,7 +21,7 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import Intent, IntentWithAttempts
-from paimon.domain.transaction.intent_subject import IntentSubject
+from paimon.domain.transaction.intent_subject import IntentSubject, SubjectType
 from paimon.domain.transaction.lifecycle import AttemptStatus, Call, IntentKind, IntentStatus, WalletName
 from paimon.domain.transaction.operator_action import RETRIABLE_STATUSES, ActionPreconditions, ActionStatus
 from paimon.domain.transaction.signing import SignedPlan, SignedVote
@@ -166,6 +166,48 @@ async def count_failed_intents(session: WriteSession, kind: IntentKind, subject:
     """Count the intents that ended without the effect."""
     query = select(func.count()).where(_about(subject), IntentRow.kind == kind, IntentRow.status.in_(RETRIABLE_STATUSES))
     return int((await session.execute(query)).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementIntents:
+    """The settlements of some requests, by request: those that are open, those of them that are blocked, and those that ended.
+
+    `exhausted` are the requests that no sweep tries again (retries.py).
+    """
+
+    open: frozenset[int]
+    blocked: frozenset[int]
+    exhausted: frozenset[int]
+
+
+async def read_settlements(session: AsyncSession, request_ids: Sequence[int], *, failed_max: int) -> SettlementIntents:
+    """Read how the settlements of these requests stand, in one query."""
+    intent = IntentRow
+    newest_first = aggregate_order_by(intent.aborting_as, intent.created_at.desc())
+    failed = func.count().filter(intent.status.in_(RETRIABLE_STATUSES))
+    query = (
+        select(
+            intent.subject_id,
+            func.bool_or(intent.closed_at.is_(None)),
+            func.bool_or(intent.closed_at.is_(None) & intent.reason.is_not(None)),
+            failed >= failed_max,
+            func.array_agg(newest_first)[1] == IntentStatus.CANCELLED,
+        )
+        .where(
+            intent.subject_type == SubjectType.REDEMPTION,
+            intent.subject_id.in_([str(request_id) for request_id in request_ids]),
+            intent.kind == IntentKind.SETTLE_REDEMPTION,
+        )
+        .group_by(intent.subject_id)
+    )
+    rows = [(int(row[0]), *row[1:]) for row in await session.execute(query)]
+    return SettlementIntents(
+        open=frozenset(request_id for request_id, is_open, *_ in rows if is_open),
+        blocked=frozenset(request_id for request_id, _, is_blocked, *_ in rows if is_blocked),
+        exhausted=frozenset(
+            request_id for request_id, is_open, _, is_last, is_cancelled in rows if not is_open and (is_last or is_cancelled)
+        ),
+    )
 
 
 def _about(subject: IntentSubject) -> ColumnElement[bool]:

@@ -11,12 +11,16 @@ collected, and are shown as pending until then.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp, ContractName, Hash32
 from paimon.domain.kernel.units import BPS_ONE, Bps, NavPerShare, RawAmount, Rounding, divide
 from paimon.domain.vault.vault_state import VaultState
+
+DEFAULT_ASSET_DECIMALS: Final = 18
+"""Decimals of USDT on BSC, until the first snapshot has those of the vault's asset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,12 @@ async def _check_signer(context: AppContext) -> None:
 
 async def _settle_due(context: AppContext) -> None:
     try:
-        await settle_due(context.database, context.contracts, keeper=context.settings.sending.keeper)
+        await settle_due(
+            context.database,
+            context.contracts,
+            keeper=context.settings.sending.keeper,
+            options=context.settings.redemption,
+        )
     except (RpcUnavailable, RpcError) as error:
         log.warning("settlement.node_unavailable", reason=str(error))
 
