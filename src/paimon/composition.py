@@ -22,7 +22,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.signing_rules import SigningRules
+from paimon.application.identity.accept_action import SigningContext
 from paimon.application.identity.signed_users import SignedUsers
 from paimon.application.monitoring.scrape import Scraper
 from paimon.application.transactions.driver.context import SendingContext
@@ -77,6 +79,11 @@ class AppContext:
     @property
     def signing_rules(self) -> SigningRules:
         return signing_rules(self.settings)
+
+    @property
+    def signing(self) -> SigningContext:
+        """Return what use cases need to accept signed actions."""
+        return SigningContext(self.database, self.signing_rules, ContractWallets(self.rpc, self.chain))
 
     def new_sending_context(self) -> SendingContext:
         """Build the context of one drive; it remembers the drive's final block, so each drive needs its own."""

@@ -66,7 +66,11 @@ class ApiClient:
 
     def token(self, name: str, *, ttl_seconds: int = 600) -> str:
         """Make an access token of the session that `seed_users` opened for the account."""
-        wallet, now = parse_address(self.accounts.address(name)), datetime.now(UTC)
+        return self.token_of(parse_address(self.accounts.address(name)), name, ttl_seconds=ttl_seconds)
+
+    def token_of(self, wallet: Address, name: str, *, ttl_seconds: int = 600) -> str:
+        """Make an access token of the session that `seed_session` opened under this name."""
+        now = datetime.now(UTC)
         token = new_token(wallet, session_id_of(name), now=now, expires_at=now + timedelta(seconds=ttl_seconds))
         return token_keys(self.settings.auth.token_secrets()).encode(token)
 
@@ -80,6 +84,19 @@ class ApiClient:
 
     async def post(self, path: str, body: Any = None, *, by: str | None = None) -> httpx.Response:
         return await self.client.post(f"/api/v1{path}", json=body, headers=self._headers(by))
+
+    async def propose(self, action: str, resource: str, *, by: str, reason: str = "a test") -> httpx.Response:
+        """Ask for the document of a signed action."""
+        return await self.post("/signed-actions", {"action": action, "resource": resource, "reason": reason}, by=by)
+
+    async def sign(self, action: str, resource: str, *, by: str, reason: str = "a test") -> httpx.Response:
+        """Fetch the document of an action, sign it and submit it; return the refusal if there is no document."""
+        proposed = await self.propose(action, resource, by=by, reason=reason)
+        if not proposed.is_success:
+            return proposed
+        data = proposed.json()["data"]
+        body = signed_body(data["typedData"], self.accounts.account(by), reason=reason)
+        return await self.post(data["submitTo"], body, by=by)
 
     def _headers(self, name: str | None) -> dict[str, str]:
         return {} if name is None else {"Authorization": f"Bearer {self.token(name)}"}
@@ -103,13 +120,16 @@ def session_id_of(name: str) -> UUID:
 
 async def seed_sessions(database: Database, accounts: DemoAccounts) -> None:
     """Open a session for every demo account, whether it is a user or not."""
+    for name in accounts.by_name:
+        await seed_session(database, parse_address(accounts.address(name)), name)
+
+
+async def seed_session(database: Database, wallet: Address, name: str) -> None:
+    """Open a session for a wallet."""
     async with database.write() as session:
         now = await database_now(session)
-        for name in accounts.by_name:
-            wallet = parse_address(accounts.address(name))
-            await insert_session(
-                session, Session(session_id_of(name), wallet, "tests", "::1", now, now, now + timedelta(days=7))
-            )
+        opened = Session(session_id_of(name), wallet, "tests", "::1", now, now, now + timedelta(days=7))
+        await insert_session(session, opened)
 
 
 async def seed_users(database: Database, fund: TestFund) -> None:

@@ -25,7 +25,9 @@ from typing import Any, Self
 from tests.support.warm_up import warm_up
 
 from paimon.domain.kernel.chain import checksum
+from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.settings import Settings
+from paimon_devkit.stack.accounts import DemoAccounts
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,15 @@ class CliRunner:
         process = CliProcess(int(self._forker.stdout.readline()), output, output.with_suffix(".code"))
         self._started.append(process)
         return process
+
+
+def keystore_options(accounts: DemoAccounts, name: str, folder: Path) -> tuple[str, ...]:
+    """Write the account's keystore and return the options to sign with it."""
+    keystore, password = folder / f"{name}-own.json", folder / f"{name}-own.password"
+    password.write_text(f"only {name} knows")
+    password.chmod(0o600)
+    create_keystore(keystore, password, bytes(accounts.account(name).key), scrypt_cost=2)
+    return "--keystore", str(keystore), "--password-file", str(password)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

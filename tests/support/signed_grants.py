@@ -6,18 +6,28 @@ from tests.support.chain.fund import TestFund
 from paimon.application.common.signed_action import SignedAction
 from paimon.application.identity.signed_users import load_chain
 from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
-from paimon.domain.kernel.chain import parse_address
+from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
 
 
 async def grant(
-    database: Database, fund: TestFund, name: str, role: UserRole | None, *, by: str = "ada", signed_for: UserRole | None = None
+    database: Database,
+    fund: TestFund,
+    name: str,
+    role: UserRole | None,
+    *,
+    by: str = "ada",
+    signed_for: UserRole | None = None,
+    address: Address | None = None,
 ) -> SignedAction:
-    """Submit a grant for an account, signed by another one; `signed_for` is the role in what is signed, if another."""
+    """Submit a grant for an account, signed by another one; `signed_for` is the role in what is signed, if another.
+
+    `address` is the user's, if the name is no account's.
+    """
     rules = fund_signing_rules(fund)
-    user = parse_address(fund.accounts.address(name))
+    user = address or parse_address(fund.accounts.address(name))
     async with database.write() as session:
         terms = rules.new_terms(await database_now(session))
         unsigned = (await load_chain(session, rules.scope)).next_grant(user, signed_for or role, name, terms)

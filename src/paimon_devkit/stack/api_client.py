@@ -66,17 +66,22 @@ class DemoApiClient:
             raise DemoError(f"ticket {ticket_id} takes no more decisions")
         document = signing[verdict]
         document["message"]["reason"] = reason
+        return await self.post(f"/approvals/{ticket_id}/{verdict}", self._signed_body(document))
+
+    async def sign_action(self, action: str, resource: str, reason: str) -> Any:
+        """Fetch the document of an action, sign it as it is, and submit it. Raises ApiError."""
+        proposed = await self.post("/signed-actions", {"action": action, "resource": resource, "reason": reason})
+        return await self.post(proposed["submitTo"], self._signed_body(proposed["typedData"]))
+
+    def _signed_body(self, document: dict[str, Any]) -> dict[str, Any]:
         signature = self._account.sign_message(encode_typed_data(full_message=document)).signature
         message = document["message"]
-        return await self.post(
-            f"/approvals/{ticket_id}/{verdict}",
-            {
-                "nonce": message["nonce"],
-                "expiresAt": message["expiresAt"],
-                "reason": reason,
-                "signature": "0x" + signature.hex().removeprefix("0x"),
-            },
-        )
+        return {
+            "nonce": message["nonce"],
+            "expiresAt": message["expiresAt"],
+            "reason": message["reason"],
+            "signature": "0x" + signature.hex().removeprefix("0x"),
+        }
 
     async def sign_in(self) -> str:
         """Sign in and return a fresh access token. Raises ApiError."""

@@ -153,12 +153,17 @@ def _decide(data: Path, request_id: int, name: str, verdict: str, reason: str) -
 
 
 @app.command()
-def settle(context: typer.Context, request_id: RequestId, name: AsAccount = "otto") -> None:
-    """Settle a due request now, as an operator."""
+def settle(
+    context: typer.Context,
+    request_id: RequestId,
+    name: AsAccount = "otto",
+    reason: Annotated[str, typer.Option(help="The reason, kept with the signature.")] = "settle now",
+) -> None:
+    """Settle a due request now: sign the action as an operator."""
 
     async def request_settlement(api: DemoApiClient) -> Any:
         async with api:
-            return await api.post(f"/redemptions/{request_id}/settle", {})
+            return await api.sign_action("settle_redemption", f"/redemptions/{request_id}", reason)
 
     with exit_on_error():
         print(f"settlement is {asyncio.run(request_settlement(RunningDemo(context.obj).api(name)))['status']}")

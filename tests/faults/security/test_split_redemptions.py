@@ -9,10 +9,11 @@ from tests.support.api_client import ApiClient
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.scenarios.fund_activity import snapshot_now
+from tests.support.signed_requests import sign_proposed
 
 from paimon.application.redemptions.check_splits import check_splits
 from paimon.application.replay.replay import replay
-from paimon.application.risk_control.triage import resolve_event
+from paimon.application.risk_control.triage import propose_resolution, resolve_event
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity
@@ -98,7 +99,9 @@ async def test_alert_is_one_until_it_is_resolved_and_newer_requests_open_another
     assert updated.finding.observed == "129 999.99 in 3 requests within 168 h: 1-3"
 
     otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
-    await resolve_event(app_context.database, opened.id, by=otto, note="the holder called: a flat is being bought")
+    account, rules, reason = fund.accounts.account("otto"), app_context.signing_rules, "a flat is being bought"
+    request = sign_proposed(propose_resolution(updated), otto, account, rules, reason=reason)
+    await resolve_event(opened.id, request, app_context.signing)
     assert await check(as_worker) == []
     request_many(fund, "ines", 1_000)
     await record_all(app_context, fund)

@@ -5,26 +5,16 @@ from pathlib import Path
 import pytest
 from tests.support.api_client import seed_users
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.cli_processes import CliProcess, CliRunner, environment_of
+from tests.support.cli_processes import CliProcess, CliRunner, environment_of, keystore_options
 from tests.support.scenarios.multisig import FundSafes
 from tests.support.scenarios.sending import SendingHarness
 
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-def keystore_options(fund: TestFund, name: str, folder: Path) -> tuple[str, ...]:
-    """Write the account's keystore and return the options to sign with it."""
-    keystore, password = folder / f"{name}-own.json", folder / f"{name}-own.password"
-    password.write_text(f"only {name} knows")
-    password.chmod(0o600)
-    create_keystore(keystore, password, bytes(fund.accounts.account(name).key), scrypt_cost=2)
-    return "--keystore", str(keystore), "--password-file", str(password)
 
 
 def output_of(process: CliProcess, code: int = 0) -> str:
@@ -51,9 +41,11 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
     assert "warm: counts for 40 000, at block" in large_plan
     assert "not hot: the plan moves 40 000, its plans stay below 10 000" in large_plan
     assert "succeeds" in output_of(plan("preview", 9_000))
-    assert "is not a user" in output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "ines", tmp_path)), 2)
-    assert "needs the role operator" in output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "willa", tmp_path)), 2)
-    submitted = output_of(plan("submit", 9_000, "--yes", *keystore_options(fund, "otto", tmp_path)))
+    assert "is not a user" in output_of(plan("submit", 9_000, "--yes", *keystore_options(fund.accounts, "ines", tmp_path)), 2)
+    assert "needs the role operator" in output_of(
+        plan("submit", 9_000, "--yes", *keystore_options(fund.accounts, "willa", tmp_path)), 2
+    )
+    submitted = output_of(plan("submit", 9_000, "--yes", *keystore_options(fund.accounts, "otto", tmp_path)))
     assert "monday: IN_PROGRESS by hot, L2 is short" in submitted
     open_plans = output_of(cli.start("tx", "plan", "list", env=env)).splitlines()
     assert open_plans[0] == "1 open"
@@ -79,7 +71,7 @@ async def test_cancel_is_signed_with_the_operators_own_keystore(
     intent = await harness.queue_settlement(request_id)
 
     def cancel(by: str) -> CliProcess:
-        keys = keystore_options(harness.fund, by, tmp_path)
+        keys = keystore_options(harness.fund.accounts, by, tmp_path)
         return cli.start("tx", "cancel", str(intent.id), "--reason", "I know why", *keys, env=env)
 
     assert "needs the role admin" in output_of(cancel("otto"), 2)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.test_cli_tx import keystore_options, output_of
+from tests.integration.cli.test_cli_tx import output_of
 from tests.support.api_client import seed_sessions, session_id_of
 from tests.support.chain.fund import TestFund
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_of, keystore_options
 
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
@@ -19,7 +19,7 @@ def test_users_are_changed_by_grants_that_a_super_admin_signs(
 ) -> None:
     env = environment_of(settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
     ada, willa, ines = (fund.accounts.address(name) for name in ("ada", "willa", "ines"))
-    keys = {name: keystore_options(fund, name, tmp_path) for name in ("ada", "willa")}
+    keys = {name: keystore_options(fund.accounts, name, tmp_path) for name in ("ada", "willa")}
 
     def users(*arguments: str, code: int = 0) -> str:
         return output_of(cli.start("users", *arguments, env=env), code)

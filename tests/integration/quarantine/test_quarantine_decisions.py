@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from eth_account import Account
+from eth_utils.crypto import keccak
 from sqlalchemy import select, text, update
 from tests.support.assertions.derived_tables import execute
 from tests.support.factories.encoded_logs import (
@@ -16,20 +18,24 @@ from tests.support.factories.encoded_logs import (
     record_block,
 )
 from tests.support.factories.strategies import address
+from tests.support.signed_requests import sign_proposed
 
+from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.log_id import LogId
 from paimon.application.common.signing_rules import SigningRules
+from paimon.application.identity.accept_action import SigningContext
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.quarantine.queries import RecordedDecision, find_requests_with_quarantined_logs
-from paimon.application.quarantine.store import LogNotFound
-from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
+from paimon.application.quarantine.store import LogNotFound, evaluate
+from paimon.application.quarantine.submit_decision import SubmitDecision, propose_decision, submit_decision
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
 from paimon.application.replay.replay import check_replay, replay
 from paimon.domain.events.log_status import LogStatus
-from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName
+from paimon.domain.kernel.chain import ZERO_ADDRESS, ContractName, parse_address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.operator_decision import DecisionNotPossible, OperatorDecisionKind, OperatorDecisionStatus
 from paimon.domain.user.roles import User, UserRole
+from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.database.models.derived import RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
@@ -39,8 +45,7 @@ pytestmark = pytest.mark.integration
 
 VAULT, MANAGER = ContractName.VAULT, ContractName.REDEMPTION_MANAGER
 INES, IVAN = address(1), address(2)
-VERA = User(address(0x1E), UserRole.ADMIN, "vera")
-VIKTOR = User(address(0x1F), UserRole.ADMIN, "viktor")
+KEYS = {name: Account.from_key(keccak(text=name)) for name in ("vera", "viktor", "otto")}
 RELEASE, SKIP = OperatorDecisionKind.RELEASE_LOG, OperatorDecisionKind.SKIP_LOG
 APPLIED, QUARANTINED, SKIPPED = LogStatus.APPLIED, LogStatus.QUARANTINED, LogStatus.SKIPPED
 
@@ -65,9 +70,16 @@ def minted(shares: int) -> EncodedLog:
     return encode_log(VAULT, "Transfer", ZERO_ADDRESS, INES, shares)
 
 
-async def decide(database: Database, kind: OperatorDecisionKind, block: int, index: int, by: User = VERA) -> RecordedDecision:
-    command = SubmitDecision(kind, LogId(block, index), by, "I know why")
-    return await submit_decision(command, database=database, rules=SigningRules(SigningScope(31337, address(9)), 300))
+async def decide(
+    database: Database, kind: OperatorDecisionKind, block: int, index: int, by: str = "vera", role: UserRole = UserRole.ADMIN
+) -> RecordedDecision:
+    rules, target = SigningRules(SigningScope(31337, address(9)), 300), LogId(block, index)
+    async with database.read() as session:
+        proposed = propose_decision(kind, await evaluate(session, kind, target))
+    user = User(parse_address(KEYS[by].address), role, by)
+    request = sign_proposed(proposed, user, KEYS[by], rules, reason="I know why")
+    context = SigningContext(database, rules, ContractWallets(offline_contracts().rpc, chain_adapter(31337)))
+    return await submit_decision(SubmitDecision(kind, target, request), context)
 
 
 async def apply_decisions(database: Database) -> None:
@@ -189,7 +201,7 @@ async def test_fold_ignores_a_skipped_log(database: Database) -> None:
 async def test_concurrent_decisions_about_one_log_are_applied_once(database: Database) -> None:
     before = len(await outbox_messages(database))
     answers = await asyncio.gather(
-        decide(database, RELEASE, 1, 0), decide(database, SKIP, 1, 0, VIKTOR), return_exceptions=True
+        decide(database, RELEASE, 1, 0), decide(database, SKIP, 1, 0, "viktor"), return_exceptions=True
     )
     (refused,) = (answer for answer in answers if isinstance(answer, BaseException))
     assert isinstance(refused, DecisionNotPossible), refused
@@ -239,7 +251,7 @@ async def test_decision_is_refused_without_permission_log_or_quarantine(database
     await record_block(database, 1, moved(7))
     await record_block(database, 2, minted(100))
     with pytest.raises(NotPermitted, match="role admin"):
-        await decide(database, SKIP, 1, 0, User(INES, UserRole.OPERATOR, "otto"))
+        await decide(database, SKIP, 1, 0, "otto", UserRole.OPERATOR)
     with pytest.raises(LogNotFound):
         await decide(database, SKIP, 1, 1)
     with pytest.raises(DecisionNotPossible, match="not in quarantine"):

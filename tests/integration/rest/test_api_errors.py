@@ -217,7 +217,8 @@ async def test_unreachable_node_is_503_when_the_chain_is_needed(
             )
         )
     async with running_without_startup_checks(settings.model_copy(update={"chain": chain}), fund) as client:
-        assert refused(await client.post("/redemptions/1/settle", by="otto")) == (503, "SERVICE_UNAVAILABLE")
+        settlement = await client.propose("settle_redemption", "/redemptions/1", by="otto")
+        assert refused(settlement) == (503, "SERVICE_UNAVAILABLE")
         health = (await client.get("/system/health")).json()["data"]
         components = {component["name"]: component["status"] for component in health["components"]}
         assert (health["status"], components["node"]) == ("DEGRADED", "DOWN")

@@ -40,6 +40,8 @@ from paimon.infrastructure.database.models.ops.transaction import IntentRow, Wal
 
 pytestmark = pytest.mark.integration
 
+SETTLE = ("settle_redemption", "/redemptions/1")
+
 
 def ids(answer: Any) -> list[str]:
     assert answer.status_code == 200, answer.text
@@ -184,21 +186,22 @@ async def test_operator_settles_a_request_due_by_chain_time_once(api_client: Api
         session.add(request_row(1, owner=wallet(api_client, "ines"), **small))
         session.add(request_row(2, owner=wallet(api_client, "ines")))
         await add_block(session, 1, at=due_at - timedelta(seconds=1))
-    early = await api_client.post("/redemptions/1/settle", by="otto")
+    early = await api_client.sign(*SETTLE, by="otto")
     assert (early.status_code, early.json()["error"]["code"]) == (409, "CONFLICT")
     assert "2026-03-09 10:00:00" in early.json()["error"]["message"]
     async with app_context.database.write() as session:
         await add_block(session, 2, at=due_at)
-    settled = await api_client.post("/redemptions/1/settle", by="otto")
+    require_example(await api_client.propose(*SETTLE, by="otto"), "signed_action")
+    settled = await api_client.sign(*SETTLE, by="otto")
     assert settled.status_code == 202, settled.text
     require_example(settled, "settle")
-    again = await api_client.post("/redemptions/1/settle", by="otto")
+    again = await api_client.sign(*SETTLE, by="otto")
     assert again.json()["data"]["id"] == settled.json()["data"]["id"]
     assert (await api_client.get("/redemptions/1")).json()["data"]["settlementIntent"]["unfunded"] is False
-    unapproved = await api_client.post("/redemptions/2/settle", by="otto")
+    unapproved = await api_client.sign("settle_redemption", "/redemptions/2", by="otto")
     assert (unapproved.status_code, unapproved.json()["error"]["code"]) == (409, "CONFLICT")
-    assert (await api_client.post("/redemptions/99/settle", by="otto")).status_code == 404
-    viewer = await api_client.post("/redemptions/1/settle", by="willa")
+    assert (await api_client.sign("settle_redemption", "/redemptions/99", by="otto")).status_code == 404
+    viewer = await api_client.sign(*SETTLE, by="willa")
     assert (viewer.status_code, viewer.json()["error"]["code"]) == (403, "FORBIDDEN")
     assert (await api_client.post("/redemptions/1/settle", by=None)).status_code == 401
 
@@ -206,7 +209,7 @@ async def test_operator_settles_a_request_due_by_chain_time_once(api_client: Api
 async def test_settlement_is_refused_while_chain_time_is_unknown(api_client: ApiClient, app_context: AppContext) -> None:
     async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(api_client, "ines")))
-    answer = await api_client.post("/redemptions/1/settle", by="otto")
+    answer = await api_client.sign(*SETTLE, by="otto")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 

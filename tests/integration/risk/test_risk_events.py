@@ -239,7 +239,7 @@ async def test_unexplained_nav_change_opens_an_event_and_queues_a_reconciliation
     assert await due_messages(app_context, RECONCILE) == []
     (event,) = await event_rows(app_context)
     assert event.status is RiskStatus.OPEN, "no reconciliation can clear it"
-    resolved = await api_client.post(f"/risk/events/{event.id}/resolve", {"note": "a gift"}, by="otto")
+    resolved = await api_client.sign("resolve_risk_event", f"/risk/events/{event.id}", by="otto", reason="a gift")
     assert resolved.status_code == 200
     data = resolved.json()["data"]
     assert (data["status"], data["resolvedBy"], data["note"]) == ("RESOLVED", api_client.accounts.address("otto"), "a gift")
@@ -273,7 +273,7 @@ async def test_risk_events_over_rest(api_client: ApiClient, app_context: AppCont
     )
     given = (await api_client.post(f"{path}/acknowledge", {"owner": "super_admin"}, by="otto")).json()["data"]
     assert (given["owner"], given["note"]) == ("super_admin", "comparing with a second node")
-    refused = await api_client.post(f"{path}/resolve", {"note": "looks fine to me"}, by="ada")
+    refused = await api_client.sign("resolve_risk_event", path, by="ada", reason="looks fine to me")
     assert refused.status_code == 409
     assert f"found by the reconciliation at block {differing.at.number}" in refused.json()["error"]["message"]
     assert [row.status for row in await event_rows(app_context)].count(RiskStatus.RESOLVED) == 0
@@ -290,13 +290,10 @@ async def test_risk_events_over_rest(api_client: ApiClient, app_context: AppCont
     [
         ("1/acknowledge", {}, None, 401),
         ("1/acknowledge", {}, "willa", 403),
-        ("1/resolve", {"note": "x"}, "willa", 403),
         ("4711/acknowledge", {}, "otto", 404),
-        ("4711/resolve", {"note": "x"}, "otto", 404),
         ("1/acknowledge", {"owner": "the boss"}, "otto", 400),
         ("1/acknowledge", {"owner": "0x" + "77" * 20}, "otto", 400),
         ("1/resolve", {}, "otto", 400),
-        ("0/resolve", {"note": "x"}, "otto", 400),
     ],
 )
 async def test_risk_event_requests_are_refused(

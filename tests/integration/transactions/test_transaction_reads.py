@@ -104,7 +104,7 @@ async def test_low_gas_is_a_risk_event_until_the_wallet_is_topped_up(api_client:
     (low,) = await events(harness)
     assert (low.kind, low.severity, low.status) == (RiskKind.LOW_GAS, Severity.WARNING, RiskStatus.OPEN)
     assert low.observed == f"{9 * 10**16} wei"
-    refused = await api_client.post(f"/risk/events/{low.id}/resolve", {"note": "never mind"}, by="otto")
+    refused = await api_client.sign("resolve_risk_event", f"/risk/events/{low.id}", by="otto")
     assert refused.status_code == 409
     assert "top up the wallet" in refused.json()["error"]["message"]
     with_gas(harness, 10**16)

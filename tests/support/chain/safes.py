@@ -22,6 +22,7 @@ from paimon.domain.transaction.safe_transaction import (
     SafeTransaction,
     abi_word,
     pack_signatures,
+    rejection_transaction,
     safe_transaction_document,
     safe_transaction_hashes,
 )
@@ -72,13 +73,19 @@ def signature_by_safe(
 ) -> OwnerSignature:
     """Sign for a Safe that is an owner: its own owners sign a message whose content is the preimage."""
     content = safe_transaction_hashes(transaction, scope).preimage
-    domain = safe_transaction_hashes(transaction, SafeScope(scope.chain_id, inner)).domain
+    signatures = signature_by_safe_message(inner, accounts, content, chain_id=scope.chain_id)
+    return OwnerSignature(inner, signatures, is_contract_signature=True)
+
+
+def signature_by_safe_message(safe: Address, accounts: Sequence[LocalAccount], content: bytes, *, chain_id: int) -> bytes:
+    """Sign a message for a Safe, as its owners' wallets do. For EIP-1271's `bytes32` form the content is the digest."""
+    domain = safe_transaction_hashes(rejection_transaction(0, safe), SafeScope(chain_id, safe)).domain
     digest = keccak(b"\x19\x01" + domain + keccak(_MESSAGE_TYPE + abi_word(keccak(content))))
     signed = [
         OwnerSignature(address_of(account), bytes(account.unsafe_sign_hash(Hash32(digest)).signature), False)
         for account in accounts
     ]
-    return OwnerSignature(inner, pack_signatures(signed), is_contract_signature=True)
+    return pack_signatures(signed)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from paimon.domain.transaction.operator_action import (
     ActionKind,
     ActionPreconditions,
     ActionTarget,
-    action_document,
+    action_content,
     rejection_reason,
 )
 
@@ -62,7 +62,7 @@ def test_open_and_retriable_statuses_are_disjoint() -> None:
 def test_different_actions_have_different_documents() -> None:
     def document(kind: ActionKind, target: ActionTarget, nonce: int) -> str:
         terms = SignatureTerms(Hash32(bytes([nonce]) * 32), EPOCH)
-        return str(action_document(kind, target, "", terms, SigningScope(31337, address(9))))
+        return str(action_content(kind, target).document("", terms, SigningScope(31337, address(9))))
 
     subjects = [ActionTarget(address(1), None, "a"), ActionTarget(address(2), None, "a"), ActionTarget(address(1), None, "b")]
     every = [document(kind, target, nonce) for kind in ActionKind for target in subjects for nonce in (1, 2)]

@@ -18,22 +18,32 @@ import structlog
 from paimon.application.approval_workflow.queue_call import queue_call
 from paimon.application.approval_workflow.store import (
     TicketNotFound,
+    get_ticket,
     insert_record,
     is_approver_on_chain,
-    is_nonce_used,
     lock_ticket,
     save_outcome,
 )
-from paimon.application.common.signed_action import NonceUsed, SignedAction, verify_signed_action
+from paimon.application.common.signed_action import ProposedAction, SignedAction, verify_signed_action
 from paimon.application.common.signing_rules import SigningRules
+from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import require_permission
-from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict, Vote, VoterNotAllowed, decide
-from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
+from paimon.domain.approval.ticket import (
+    AlreadyVoted,
+    Ticket,
+    TicketClosed,
+    TicketStatus,
+    Verdict,
+    Vote,
+    VoterNotAllowed,
+    decide,
+)
+from paimon.domain.approval.vote import VoteContent
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
 
@@ -66,25 +76,45 @@ async def decide_ticket(
         if ticket is None:
             raise TicketNotFound(f"there is no ticket {command.ticket_id}")
         now = await database_now(session)
-        decision = redemption_decision(ticket, command.verdict, command.reason, command.signed.terms)
+        content, terms = VoteContent(ticket, command.verdict), command.signed.terms
         evidence = verify_signed_action(
             command.signed,
-            redemption_decision_document(decision, rules.scope),
+            content.document(command.reason, terms, rules.scope),
             signer=command.user.address,
             now=now,
             rules=rules,
-            nonce_used=await is_nonce_used(session, decision.terms.nonce),
+            nonce_used=await is_nonce_used(session, terms.nonce),
         )
         require_permission(command.user, Permission.DECIDE_APPROVAL)
-        if not await is_approver_on_chain(session, command.user.address):
-            raise VoterNotAllowed(f"{checksum(command.user.address)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")
+        await _require_approver(session, command.user)
 
         vote = Vote(command.user.address, command.verdict, command.reason, decided_at=now)
         decided = decide(ticket, vote)
-        if not await insert_record(session, ticket.id, vote, evidence):
-            raise NonceUsed  # a vote on another ticket used it after the check
+        await use_nonce(session, evidence, action=content.action, resource=content.resource)
+        await insert_record(session, ticket.id, vote, evidence)
         await save_outcome(session, decided)
         if decided.status in _DECIDED:
             await queue_call(session, decided, contracts=contracts, approver=approver)
     log.info("ticket.voted", ticket_id=decided.id, verdict=vote.verdict, voter=checksum(vote.voter), status=decided.status)
     return decided
+
+
+async def propose_vote(session: ReadSession | WriteSession, ticket_id: str, verdict: Verdict, user: User) -> ProposedAction:
+    """Return what this user signs to vote on the ticket as it is now.
+
+    Raises:
+        TicketNotFound
+    """
+    ticket = await get_ticket(session, ticket_id)
+    rejection = None
+    try:
+        await _require_approver(session, user)
+        decide(ticket, Vote(user.address, verdict, "", decided_at=await database_now(session)))
+    except (VoterNotAllowed, TicketClosed, AlreadyVoted) as error:
+        rejection = error
+    return ProposedAction(VoteContent(ticket, verdict), Permission.DECIDE_APPROVAL, rejection)
+
+
+async def _require_approver(session: ReadSession | WriteSession, user: User) -> None:
+    if not await is_approver_on_chain(session, user.address):
+        raise VoterNotAllowed(f"{checksum(user.address)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import selectinload
 
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, Vote
-from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole
+from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.base import table_of
@@ -165,11 +165,10 @@ async def save_outcome(session: WriteSession, ticket: Ticket) -> None:
     )
 
 
-async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evidence: SignatureEvidence) -> bool:
-    """Insert an accepted vote with its evidence; False when its nonce was used before, on any ticket."""
-    statement = (
-        insert(ApprovalRecordRow)
-        .values(
+async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evidence: SignatureEvidence) -> None:
+    """Insert an accepted vote with its evidence."""
+    session.add(
+        ApprovalRecordRow(
             nonce=evidence.terms.nonce,
             ticket_id=ticket_id,
             voter=vote.voter,
@@ -180,16 +179,8 @@ async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evide
             expires_at=evidence.terms.expires_at,
             decided_at=vote.decided_at,
         )
-        .on_conflict_do_nothing(index_elements=[ApprovalRecordRow.nonce])
-        .returning(ApprovalRecordRow.nonce)
     )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
-
-
-async def is_nonce_used(session: AsyncSession, nonce: Hash32) -> bool:
-    """Return whether a vote with this nonce is recorded, on any ticket."""
-    query = select(ApprovalRecordRow.nonce).where(ApprovalRecordRow.nonce == nonce)
-    return (await session.execute(query)).scalar_one_or_none() is not None
+    await session.flush()
 
 
 async def is_approver_on_chain(session: AsyncSession, voter: Address) -> bool:

@@ -1,19 +1,29 @@
 """The one mechanism by which a signed action is accepted: votes, operator actions, operator decisions and plans.
 
-gateway   fetches the document with fresh terms (`SigningRules.new_terms`), a wallet signs it
-use case  builds the document again from what will happen, and has the signature over it verified here
-store     keeps the evidence beside the action: enough to check it without this system
+propose   a use case says what would happen now, who may do it, and why it is impossible now, if it is (`ProposedAction`)
+gateway   `POST /signed-actions` gives the document with fresh terms (`SigningRules.new_terms`), a wallet signs it
+verify    the use case builds the document again from what will happen, and has the signature over it verified here
+store     `use_nonce` keeps the evidence in the transaction of the effect: enough to check it without this system
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.signing_rules import SignatureEvidence, SigningRules
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.kernel.eip712 import SignatureTerms, require_valid_expiry
+from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope, require_valid_expiry
+from paimon.domain.kernel.signed_action import ActionName
+from paimon.domain.user.roles import Permission
 from paimon.errors import Conflict, Forbidden
-from paimon.infrastructure.keys.signatures import parse_signature, recover_typed
+from paimon.infrastructure.keys.signatures import (
+    MalformedSignature,
+    parse_hex_signature,
+    parse_signature,
+    recover_typed,
+    typed_digest,
+)
 
 
 class NonceUsed(Conflict):
@@ -26,12 +36,37 @@ class SignerMismatch(Forbidden):
     """The signature was made by another wallet than the signed-in one, or over another document."""
 
 
+class ActionChanged(Conflict):
+    """What would happen has changed since it was signed; fetch the document again and sign it anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignedAction:
     """What a user sent of a signed document: its terms and the signature. The rest is built again from what will happen."""
 
     terms: SignatureTerms
     signature: str
+
+
+class SignableContent(Protocol):
+    """Exactly what will happen, as a person signs it."""
+
+    @property
+    def action(self) -> ActionName: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def statement(self) -> str: ...
+    def document(self, reason: str, terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedAction:
+    """An action as it would happen now. `rejection` is the error that it would end with."""
+
+    content: SignableContent
+    permission: Permission
+    rejection: Conflict | Forbidden | None = None
 
 
 def verify_signed_action(
@@ -43,18 +78,53 @@ def verify_signed_action(
     rules: SigningRules,
     nonce_used: bool,
 ) -> SignatureEvidence:
-    """Return the evidence to store when the signed-in wallet signed exactly this document, in time and for the first time.
+    """Return the evidence to store when the signed-in wallet's key signed exactly this document, in time and once.
 
     Raises, in the order of the checks:
         MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch.
     """
     signature = parse_signature(signed.signature)
+    _require_fresh(signed, now=now, rules=rules, nonce_used=nonce_used)
+    if recover_typed(document, signature) != signer:
+        raise _mismatch(document, signer)
+    return SignatureEvidence(signer, signed.terms, document, signature)
+
+
+async def verify_with_contract_wallets(
+    signed: SignedAction,
+    document: dict[str, Any],
+    *,
+    signer: Address,
+    now: datetime,
+    rules: SigningRules,
+    nonce_used: bool,
+    wallets: ContractWallets,
+) -> SignatureEvidence:
+    """Verify as `verify_signed_action`, and ask the contract at the signer's address where no key of it signed (EIP-1271).
+
+    Raises, in the order of the checks:
+        MalformedSignature (no hexadecimal text), InvalidExpiry, NonceUsed, SignerMismatch, MalformedSignature (of a key),
+        RpcUnavailable, RpcError.
+    """
+    signature = parse_hex_signature(signed.signature)
+    _require_fresh(signed, now=now, rules=rules, nonce_used=nonce_used)
+    try:
+        return verify_signed_action(signed, document, signer=signer, now=now, rules=rules, nonce_used=nonce_used)
+    except (MalformedSignature, SignerMismatch):
+        accepted_at = await wallets.find_accepting_block(signer, typed_digest(document), signature)
+        if accepted_at is None:
+            raise
+    return SignatureEvidence(signer, signed.terms, document, signature, verified_at_block=accepted_at.number)
+
+
+def _require_fresh(signed: SignedAction, *, now: datetime, rules: SigningRules, nonce_used: bool) -> None:
     require_valid_expiry(signed.terms.expires_at, now=now, ttl_seconds_max=rules.ttl_seconds_max)
     if nonce_used:
         raise NonceUsed
-    if recover_typed(document, signature) != signer:
-        raise SignerMismatch(
-            f"the signature is not {checksum(signer)}'s over this {document['primaryType']}; what was signed must agree in"
-            f" {', '.join(document['message'])}"
-        )
-    return SignatureEvidence(signer, signed.terms, document, signature)
+
+
+def _mismatch(document: dict[str, Any], signer: Address) -> SignerMismatch:
+    return SignerMismatch(
+        f"the signature is not {checksum(signer)}'s over this {document['primaryType']}; what was signed must agree in"
+        f" {', '.join(document['message'])}"
+    )

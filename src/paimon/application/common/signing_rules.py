@@ -32,3 +32,5 @@ class SignatureEvidence:
     terms: SignatureTerms
     document: dict[str, Any]
     signature: bytes
+    verified_at_block: int | None = None
+    """The final block at which a contract wallet accepted the signature; None for a key's signature."""

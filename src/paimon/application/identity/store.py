@@ -167,11 +167,6 @@ async def list_grants(session: AsyncSession) -> list[SignedGrant]:
     ]
 
 
-async def is_grant_nonce_used(session: AsyncSession, nonce: Hash32) -> bool:
-    query = select(UserGrantRow.id).where(UserGrantRow.nonce == nonce)
-    return (await session.execute(query)).first() is not None
-
-
 async def insert_grant(session: WriteSession, grant: Grant, evidence: SignatureEvidence) -> None:
     """Insert a grant with what was signed."""
     session.add(

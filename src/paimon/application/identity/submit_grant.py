@@ -12,10 +12,12 @@ import structlog
 
 from paimon.application.common.signed_action import SignedAction, verify_signed_action
 from paimon.application.common.signing_rules import SigningRules
+from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import NotPermitted, require_permission
 from paimon.application.identity.signed_users import load_chain
-from paimon.application.identity.store import delete_user, insert_grant, is_grant_nonce_used, lock_grants, save_user
+from paimon.application.identity.store import delete_user, insert_grant, lock_grants, save_user
 from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
@@ -51,12 +53,13 @@ async def submit_grant(command: SubmitGrant, *, database: Database, rules: Signi
             signer=command.granted_by,
             now=now,
             rules=rules,
-            nonce_used=await is_grant_nonce_used(session, command.signed.terms.nonce),
+            nonce_used=await is_nonce_used(session, command.signed.terms.nonce),
         )
         granter = chain.users.get(command.granted_by)
         if granter is None:
             raise NotPermitted(f"{checksum(command.granted_by)} is not a user")
         require_permission(granter, Permission.MANAGE_USERS)
+        await use_nonce(session, evidence, action=ActionName.GRANT_USER, resource=f"/users/{checksum(grant.user)}")
         await insert_grant(session, grant, evidence)
         if grant.role is None:
             await delete_user(session, grant.user)

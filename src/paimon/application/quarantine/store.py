@@ -1,15 +1,14 @@
 """Storage of operators' decisions, and the targets they are about: outbox messages and recorded logs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.log_id import LogId
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.events.log_status import LogStatus
-from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.risk.operator_decision import (
     DecisionTarget,
     LogKey,
@@ -98,28 +97,20 @@ async def _is_decision_pending(session: AsyncSession, key: LogKey) -> bool:
     return (await session.execute(query)).first() is not None
 
 
-async def is_nonce_used(session: WriteSession, nonce: Hash32) -> bool:
-    """Return whether a decision was signed with this nonce."""
-    query = select(OperatorDecisionRow.id).where(OperatorDecisionRow.nonce == nonce)
-    return (await session.execute(query)).first() is not None
-
-
 def new_decision(
-    kind: OperatorDecisionKind,
-    evaluated: EvaluatedTarget,
-    *,
-    reason: str,
-    requested_by: Address,
-    evidence: Mapping[str, Any],
+    kind: OperatorDecisionKind, evaluated: EvaluatedTarget, reason: str, evidence: SignatureEvidence
 ) -> OperatorDecisionRow:
-    """Return a requested decision, with the columns that keep the evidence of its signature."""
+    """Return a requested decision, with the evidence of its signature."""
     return OperatorDecisionRow(
         kind=kind,
         problem=evaluated.target.problem,
         reason=reason,
-        requested_by=requested_by,
+        requested_by=evidence.signer,
+        nonce=evidence.terms.nonce,
+        expires_at=evidence.terms.expires_at,
+        typed_data=evidence.document,
+        signature=evidence.signature,
         **evaluated.columns,
-        **evidence,
     )
 
 

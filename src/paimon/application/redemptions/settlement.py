@@ -55,12 +55,7 @@ async def request_settlement(
     Raises:
         NotSettleable, NotDue, RetriesExhausted.
     """
-    if redemption.status not in SETTLEABLE_STATUSES:
-        raise NotSettleable(f"request {redemption.request_id} is {redemption.status}; only PENDING or APPROVED ones settle")
-    if not is_due(redemption, chain_time=chain_time, window_date=window_date):
-        due_at = window_date if redemption.channel is RedemptionChannel.SCHEDULED else redemption.settlement_at
-        due = f"settles from {due_at:%Y-%m-%d %H:%M:%S} UTC on" if due_at else "has no settlement date yet"
-        raise NotDue(f"request {redemption.request_id} {due}; the chain's time is {chain_time:%Y-%m-%d %H:%M:%S} UTC")
+    require_due(redemption, chain_time=chain_time, window_date=window_date)
     subject = IntentSubject.redemption(redemption.request_id)
     return await queue_intent(
         session,
@@ -70,6 +65,20 @@ async def request_settlement(
         call=settle_call(contracts, redemption.request_id, redemption.channel),
         subject=subject,
     )
+
+
+def require_due(redemption: Redemption, *, chain_time: datetime, window_date: datetime | None) -> None:
+    """Check that the request may be settled at this time of the chain.
+
+    Raises:
+        NotSettleable, NotDue.
+    """
+    if redemption.status not in SETTLEABLE_STATUSES:
+        raise NotSettleable(f"request {redemption.request_id} is {redemption.status}; only PENDING or APPROVED ones settle")
+    if not is_due(redemption, chain_time=chain_time, window_date=window_date):
+        due_at = window_date if redemption.channel is RedemptionChannel.SCHEDULED else redemption.settlement_at
+        due = f"settles from {due_at:%Y-%m-%d %H:%M:%S} UTC on" if due_at else "has no settlement date yet"
+        raise NotDue(f"request {redemption.request_id} {due}; the chain's time is {chain_time:%Y-%m-%d %H:%M:%S} UTC")
 
 
 async def window_date(contracts: FundContracts, redemption: Redemption, *, at: BlockStamp) -> datetime | None:

@@ -5,12 +5,15 @@ from typing import Final
 import structlog
 
 from paimon.application.common.live import LiveMessage
+from paimon.application.common.signed_action import ProposedAction
+from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.application.identity.store import find_user_row
 from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save
 from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
 from paimon.domain.risk import risk_event as risk
 from paimon.domain.risk.risk_event import InvalidOwner, RiskEvent, RiskOwner, RiskStatus, format_owner
-from paimon.domain.user.roles import User, UserRole
+from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
@@ -51,18 +54,35 @@ async def assign_event(database: Database, event_id: int, owner: RiskOwner) -> R
     return assigned
 
 
-async def resolve_event(database: Database, event_id: int, *, by: User, note: str | None = None) -> RiskEvent:
-    """Resolve an event by a user's declaration.
+async def resolve_event(event_id: int, request: SignedRequest, context: SigningContext) -> RiskEvent:
+    """Resolve an event by a user's signed declaration; its reason becomes the event's note.
 
     Raises:
-        RiskEventNotFound, RiskEventClosed, StillDetected.
+        RiskEventNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, ActionChanged,
+        RiskEventClosed, StillDetected, RpcUnavailable.
     """
-    async with database.write() as session:
+    async with context.database.write() as session:  # on the primary: a replica may lag behind
+        proposed = propose_resolution(await get_event(session, event_id))
+    accepted = await accept_action(request, proposed, context)
+    async with context.database.write() as session:
         event = await lock_event(session, event_id)
-        resolved = risk.resolve(event, by, now=await database_now(session), note=note)
+        await accepted.record(session, propose_resolution(event))
+        resolved = risk.resolve(event, request.user, now=await database_now(session), note=request.reason)
         await save(session, [resolved])
-    log.info("risk.resolved", event_id=event_id, by=checksum(by.address), subject=event.finding.subject)
+    log.info("risk.resolved", event_id=event_id, by=checksum(request.user.address), subject=event.finding.subject)
     return resolved
+
+
+def propose_resolution(event: RiskEvent) -> ProposedAction:
+    """Return what a person signs to resolve this event: the finding with both figures as they are now."""
+    finding = event.finding
+    content = ActionContent(
+        action=ActionName.RESOLVE_RISK_EVENT,
+        resource=f"/risk/events/{event.id}",
+        statement=f"Resolve {finding.severity} risk event {event.id}, {finding.kind}: {event}",
+        effect=effect_hash(finding.kind, finding.severity, finding.subject, finding.observed, finding.expected),
+    )
+    return ProposedAction(content, Permission.HANDLE_RISK, risk.resolution_rejection(event))
 
 
 async def _require_user(session: WriteSession, owner: RiskOwner | None) -> None:

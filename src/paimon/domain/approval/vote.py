@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from paimon.domain.approval.ticket import Ticket, Verdict
-from paimon.domain.kernel.chain import Address, Hash32, parse_address
+from paimon.domain.kernel.chain import Address, Hash32, checksum, parse_address
 from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
+from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.kernel.units import RawAmount
 
 _DOCUMENT: Final = DocumentType(
@@ -70,6 +71,33 @@ def redemption_decision_document(decision: RedemptionDecision, scope: SigningSco
         decision.terms,
         scope,
     )
+
+
+VOTE_ACTIONS: Final = {Verdict.APPROVE: ActionName.APPROVE_REDEMPTION, Verdict.REJECT: ActionName.REJECT_REDEMPTION}
+
+
+@dataclass(frozen=True, slots=True)
+class VoteContent:
+    """A vote as it is offered for signing. Its document is the decision, which the signer verifies too."""
+
+    ticket: Ticket
+    verdict: Verdict
+
+    @property
+    def action(self) -> ActionName:
+        return VOTE_ACTIONS[self.verdict]
+
+    @property
+    def resource(self) -> str:
+        return f"/approvals/{self.ticket.id}"
+
+    @property
+    def statement(self) -> str:
+        return f"{self.verdict.capitalize()} redemption request {self.ticket.request_id} for {checksum(self.ticket.receiver)}"
+
+    def document(self, reason: str, terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]:
+        """Build the EIP-712 document of the decision."""
+        return redemption_decision_document(redemption_decision(self.ticket, self.verdict, reason, terms), scope)
 
 
 def parse_redemption_decision(message: dict[str, Any]) -> RedemptionDecision:

@@ -86,7 +86,7 @@ class DocumentType:
                 return str(value)
             case "address":
                 return checksum(value)
-            case "bytes":
+            case "bytes" | "bytes32":
                 return hex0x(value)
         struct = self.structs[kind.removesuffix("[]")]
         return [{name: self._json_value(inner, item[name]) for name, inner in struct.items()} for item in value]

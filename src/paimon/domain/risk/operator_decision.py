@@ -4,22 +4,18 @@
     release_log      REQUESTED ──► DONE   replay applies the log, as the code handles it today
     skip_log         REQUESTED ──► DONE   replay leaves the log out, now and every later time
 
-The last decision about a log counts: a skipped log may be released once the code can decode it. A decision is EIP-712
-typed data that contains the problem's text, so a person cannot decide about a problem without having read it.
+The last decision about a log counts: a skipped log may be released once the code can decode it. A decision is a signed
+action that covers the problem's text, so a person cannot decide about a problem without having read it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from paimon.domain.kernel.chain import hex0x
-from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
+from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
 from paimon.errors import Conflict
-
-_DOCUMENT: Final = DocumentType(
-    "OperatorDecision", {"action": "string", "target": "string", "problem": "string", "reason": "string"}
-)
 
 
 class OperatorDecisionKind(StrEnum):
@@ -53,19 +49,22 @@ class LogKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DecisionTarget:
-    """The target of a decision by name, and the problem in its own text."""
+    """The target of a decision by its path in the API and by name, and the problem in its own text."""
 
+    resource: str
     name: str
     problem: str
 
 
 def message_target(outbox_id: int, kind: str, aggregate_id: str, last_error: str | None) -> DecisionTarget:
-    return DecisionTarget(f"message {outbox_id}", f"{kind} {aggregate_id}: {last_error or 'no failure'}")
+    problem = f"{kind} {aggregate_id}: {last_error or 'no failure'}"
+    return DecisionTarget(f"/system/outbox/{outbox_id}", f"message {outbox_id}", problem)
 
 
 def quarantined_log_target(key: LogKey, block_number: int, reason: str | None) -> DecisionTarget:
     name = f"log {key.log_index} of block {block_number} ({hex0x(key.block_hash)})"
-    return DecisionTarget(name, reason or "skipped by an earlier decision")
+    resource = f"/system/quarantine/{block_number}/{key.log_index}"
+    return DecisionTarget(resource, name, reason or "skipped by an earlier decision")
 
 
 def skipped_logs(decisions: Iterable[tuple[LogKey, OperatorDecisionKind]]) -> frozenset[LogKey]:
@@ -88,8 +87,18 @@ def message_replay_rejection(*, is_dead_lettered: bool, is_done: bool) -> str | 
     return None if is_dead_lettered else "the message is due and is retried anyway; only a dead-lettered one can be replayed"
 
 
-def decision_document(
-    kind: OperatorDecisionKind, target: DecisionTarget, reason: str, terms: SignatureTerms, scope: SigningScope
-) -> dict[str, Any]:
-    """Build the EIP-712 document of the decision."""
-    return _DOCUMENT.build({"action": kind, "target": target.name, "problem": target.problem, "reason": reason}, terms, scope)
+_VERBS: Final = {
+    OperatorDecisionKind.REPLAY_MESSAGE: "Replay",
+    OperatorDecisionKind.RELEASE_LOG: "Release",
+    OperatorDecisionKind.SKIP_LOG: "Skip",
+}
+
+
+def decision_content(kind: OperatorDecisionKind, target: DecisionTarget) -> ActionContent:
+    """Return what a person signs for the decision. The hash covers the whole problem, however long its text is."""
+    return ActionContent(
+        action=ActionName(kind),
+        resource=target.resource,
+        statement=f"{_VERBS[kind]} {target.name}: {target.problem}",
+        effect=effect_hash(kind, target.name, target.problem),
+    )

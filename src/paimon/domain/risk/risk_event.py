@@ -314,16 +314,28 @@ def resolve(event: RiskEvent, by: User, *, now: datetime, note: str | None = Non
         RiskEventClosed: the event is resolved.
         StillDetected: only a later check can resolve an event of this kind.
     """
-    _require_unresolved(event)
-    if (hint := RESOLVED_BY_CHECK.get(event.finding.kind)) is not None:
-        raise StillDetected(f"{event}: {hint.format(block=event.last_seen.block)}")
+    if (rejection := resolution_rejection(event)) is not None:
+        raise rejection
     return replace(event, status=RiskStatus.RESOLVED, resolved=ActorStamp(by.address, now), note=note or event.note)
+
+
+def resolution_rejection(event: RiskEvent) -> RiskEventClosed | StillDetected | None:
+    """Explain why no person can resolve the event now; None when one can."""
+    if event.status is RiskStatus.RESOLVED:
+        return _closed(event)
+    if (hint := RESOLVED_BY_CHECK.get(event.finding.kind)) is not None:
+        return StillDetected(f"{event}: {hint.format(block=event.last_seen.block)}")
+    return None
 
 
 def _require_unresolved(event: RiskEvent) -> None:
     if event.status is RiskStatus.RESOLVED:
-        when = f"{event.ended_at:%Y-%m-%d %H:%M} UTC"
-        raise RiskEventClosed(f"risk event {event.id} ({event.finding.subject}) was resolved at {when}")
+        raise _closed(event)
+
+
+def _closed(event: RiskEvent) -> RiskEventClosed:
+    when = f"{event.ended_at:%Y-%m-%d %H:%M} UTC"
+    return RiskEventClosed(f"risk event {event.id} ({event.finding.subject}) was resolved at {when}")
 
 
 def parse_owner(text: str) -> RiskOwner:

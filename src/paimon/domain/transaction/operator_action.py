@@ -3,24 +3,19 @@
     REQUESTED ──► DONE       the wallet's driver performed it, once
          └──────► OBSOLETE   when the driver came to it, nothing was left to do; the outcome says why
 
-An operator action is EIP-712 typed data: the action and its target. An intent is the target by its id and key. A fault is
-the target by its text, so a person cannot clear a fault without having read it.
+An operator action is a signed action about its target. An intent is the target by its id and key. A fault is the target by
+its text, so a person cannot clear a fault without having read it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from paimon.domain.kernel.chain import Address
-from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.errors import Conflict
-
-_DOCUMENT: Final = DocumentType(
-    "TransactionAction",
-    {"action": "string", "wallet": "address", "intentId": "string", "target": "string", "reason": "string"},
-)
 
 
 class ActionKind(StrEnum):
@@ -99,18 +94,21 @@ class ActionTarget:
     target: str
 
 
-def action_document(
-    kind: ActionKind, target: ActionTarget, reason: str, terms: SignatureTerms, scope: SigningScope
-) -> dict[str, Any]:
-    """Build the EIP-712 document of the action."""
-    return _DOCUMENT.build(
-        {
-            "action": kind,
-            "wallet": target.wallet,
-            "intentId": target.intent_id or "",
-            "target": target.target,
-            "reason": reason,
-        },
-        terms,
-        scope,
-    )
+_VERBS: Final = {
+    ActionKind.SPEED_UP: "Speed up the transaction of",
+    ActionKind.CANCEL: "Cancel",
+    ActionKind.RETRY: "Retry",
+    ActionKind.CLEAR_FAULT: "Clear the fault of",
+}
+
+
+def action_content(kind: ActionKind, target: ActionTarget) -> ActionContent:
+    """Return what a person signs for the action."""
+    wallet = checksum(target.wallet)
+    if target.intent_id is None:
+        resource, statement = f"/wallets/{wallet}", f"{_VERBS[kind]} wallet {wallet}: {target.target}"
+    else:
+        resource = f"/transactions/intents/{target.intent_id}"
+        statement = f"{_VERBS[kind]} {target.target} of wallet {wallet}"
+    effect = effect_hash(kind, wallet, str(target.intent_id or ""), target.target)
+    return ActionContent(ActionName(kind), resource, statement, effect)

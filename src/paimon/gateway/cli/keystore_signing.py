@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paimon.application.common.signed_action import SignedAction
+from paimon.application.common.signed_action import ProposedAction, SignedAction
+from paimon.application.identity.accept_action import SignedRequest
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.identity.signed_users import find_user
 from paimon.composition import AppContext
@@ -18,6 +19,7 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.roles import User
 from paimon.gateway.cli.process import exit_with_message
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.keys.keystore import KeystoreError, load_key
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.keys.signatures import typed_digest
@@ -39,6 +41,19 @@ class KeystoreSigner:
     async def sign(self, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
         """Sign an EIP-712 document that was built with these terms."""
         return await sign_document(self.key, document, terms)
+
+
+async def sign_action(
+    app_context: AppContext, proposed: ProposedAction, *, keystore: Path, password_file: Path, reason: str
+) -> SignedRequest:
+    """Sign a proposed action with the keystore. Raises NotPermitted when the key's address is not a user's."""
+    if not reason.strip():
+        exit_with_message("--reason is empty: give the reason; you sign it, and it is kept")
+    signer, rules = await load_signer(app_context, keystore, password_file), app_context.signing_rules
+    async with app_context.database.read() as session:
+        terms = rules.new_terms(await database_now(session))
+    document = proposed.content.document(reason, terms, rules.scope)
+    return SignedRequest(signer.user, reason, await signer.sign(document, terms))
 
 
 async def sign_document(key: LocalKey, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:

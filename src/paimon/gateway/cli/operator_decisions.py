@@ -1,44 +1,39 @@
-"""What `paimon outbox` and `paimon quarantine` share: record an operator's decision and show it."""
+"""What `paimon outbox` and `paimon quarantine` share: sign an operator's decision, record it and show it."""
 
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Final
 
-import typer
-
-from paimon.application.identity.signed_users import find_user
 from paimon.application.quarantine.queries import RecordedDecision
-from paimon.application.quarantine.store import Target
-from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
-from paimon.composition import signing_rules
+from paimon.application.quarantine.store import Target, evaluate
+from paimon.application.quarantine.submit_decision import SubmitDecision, propose_decision, submit_decision
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
-from paimon.gateway.cli.process import address_argument, exit_with_message
-from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.keystore_signing import sign_action
+from paimon.gateway.cli.resources import opened_app_context
 from paimon.settings import Settings
-
-DecidedBy = Annotated[str, typer.Option(help="The address of the user who decides.")]
-Reason = Annotated[str, typer.Option(help="The reason, kept with the decision.")]
 
 PROCESS: Final = "operator-decisions"
 
 
 async def record_decision(
-    settings: Settings, kind: OperatorDecisionKind, target: Target, *, by: str, reason: str
+    settings: Settings,
+    kind: OperatorDecisionKind,
+    target: Target,
+    *,
+    keystore: Path,
+    password_file: Path,
+    reason: str,
 ) -> RecordedDecision:
-    """Record the decision of the user with this address.
+    """Sign the decision with the keystore, and record it.
 
     Raises:
-        NotPermitted, OutboxMessageNotFound, LogNotFound, DecisionNotPossible.
+        NotPermitted, OutboxMessageNotFound, LogNotFound, DecisionNotPossible, ActionChanged.
     """
-    if not reason.strip():
-        exit_with_message("--reason is empty: give the reason; it is kept with the decision")
-    wallet = address_argument(by)
-    async with opened_database(settings, process=PROCESS) as database:
-        async with database.read() as session:
-            user = await find_user(session, wallet, signing_rules(settings).scope)
-        if user is None:
-            exit_with_message(f"{checksum(wallet)} is not a user: `paimon users add` adds one")
-        command = SubmitDecision(kind, target, user, reason)
-        return await submit_decision(command, database=database, rules=signing_rules(settings))
+    async with opened_app_context(settings, process=PROCESS) as app_context:
+        async with app_context.database.read() as session:
+            proposed = propose_decision(kind, await evaluate(session, kind, target))
+        request = await sign_action(app_context, proposed, keystore=keystore, password_file=password_file, reason=reason)
+        return await submit_decision(SubmitDecision(kind, target, request), app_context.signing)
 
 
 def decision_line(decision: RecordedDecision) -> str:

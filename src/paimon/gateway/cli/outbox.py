@@ -14,8 +14,9 @@ from paimon.domain.operations.outbox import OutboxStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, print_json
+from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption
 from paimon.gateway.cli.lists import listing_json
-from paimon.gateway.cli.operator_decisions import PROCESS, DecidedBy, Reason, record_decision
+from paimon.gateway.cli.operator_decisions import PROCESS, record_decision
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import NEWEST_SHOWN, NewestLimit, list_title
@@ -63,14 +64,21 @@ def dead_letters(context: typer.Context, limit: NewestLimit = NEWEST_SHOWN, as_j
 def replay(
     context: typer.Context,
     message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id, as `dead-letters` shows it.")],
-    by: DecidedBy,
-    reason: Reason,
+    keystore: KeystoreOption,
+    password_file: PasswordOption,
+    reason: ReasonOption,
 ) -> None:
-    """Make a dead-lettered message due again, with all its attempts."""
+    """Make a dead-lettered message due again, with all its attempts. You sign it with your own key."""
     with exit_on_error():
-        settings = load_settings(context.obj)
         asyncio.run(
-            record_decision(settings, OperatorDecisionKind.REPLAY_MESSAGE, OutboxMessageRef(message_id), by=by, reason=reason)
+            record_decision(
+                load_settings(context.obj),
+                OperatorDecisionKind.REPLAY_MESSAGE,
+                OutboxMessageRef(message_id),
+                keystore=keystore,
+                password_file=password_file,
+                reason=reason,
+            )
         )
     print(f"message {message_id} is due again")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +14,9 @@ from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, print_json
+from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption
 from paimon.gateway.cli.lists import listing_json
-from paimon.gateway.cli.operator_decisions import DecidedBy, Reason, decision_line, record_decision
+from paimon.gateway.cli.operator_decisions import decision_line, record_decision
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_app_context
 from paimon.gateway.cli.text import NEWEST_SHOWN, NewestLimit, list_title, pluralize
@@ -54,20 +56,37 @@ def show(context: typer.Context, block: Block, index: Index) -> None:
 
 
 @app.command()
-def release(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
-    """Read and apply a log again, after its ABI or the code was corrected."""
-    _decide(context, OperatorDecisionKind.RELEASE_LOG, LogId(block, index), by, reason)
+def release(
+    context: typer.Context,
+    block: Block,
+    index: Index,
+    keystore: KeystoreOption,
+    password_file: PasswordOption,
+    reason: ReasonOption,
+) -> None:
+    """Read and apply a log again, after its ABI or the code was corrected. You sign it with your own key."""
+    _decide(context, OperatorDecisionKind.RELEASE_LOG, LogId(block, index), keystore, password_file, reason)
 
 
 @app.command()
-def skip(context: typer.Context, block: Block, index: Index, by: DecidedBy, reason: Reason) -> None:
-    """Leave a log out, now and in every replay, until it is released."""
-    _decide(context, OperatorDecisionKind.SKIP_LOG, LogId(block, index), by, reason)
+def skip(
+    context: typer.Context,
+    block: Block,
+    index: Index,
+    keystore: KeystoreOption,
+    password_file: PasswordOption,
+    reason: ReasonOption,
+) -> None:
+    """Leave a log out, now and in every replay, until it is released. You sign it with your own key."""
+    _decide(context, OperatorDecisionKind.SKIP_LOG, LogId(block, index), keystore, password_file, reason)
 
 
-def _decide(context: typer.Context, kind: OperatorDecisionKind, position: LogId, by: str, reason: str) -> None:
+def _decide(
+    context: typer.Context, kind: OperatorDecisionKind, position: LogId, keystore: Path, password_file: Path, reason: str
+) -> None:
     with exit_on_error():
-        asyncio.run(record_decision(load_settings(context.obj), kind, position, by=by, reason=reason))
+        settings = load_settings(context.obj)
+        asyncio.run(record_decision(settings, kind, position, keystore=keystore, password_file=password_file, reason=reason))
     print(f"recorded: {kind} {position.block_number} {position.log_index}. {_APPLIED_WHEN}")
 
 

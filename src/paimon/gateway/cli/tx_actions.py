@@ -7,14 +7,17 @@ from uuid import UUID
 
 import typer
 
-from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
+from paimon.application.transactions.operator.submit_action import (
+    SubmitAction,
+    propose_operator_action,
+    submit_action,
+)
 from paimon.domain.kernel.chain import Address
-from paimon.domain.transaction.operator_action import ActionKind, action_document
+from paimon.domain.transaction.operator_action import ActionKind
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption, load_signer
+from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, ReasonOption, sign_action
 from paimon.gateway.cli.process import address_argument, exit_on_error
 from paimon.gateway.cli.resources import opened_app_context
-from paimon.infrastructure.database.clock import database_now
 from paimon.settings import Settings, load_settings
 
 app = CommandApp()
@@ -69,11 +72,8 @@ async def _submit_action(
     settings: Settings, kind: ActionKind, target_id: UUID | Address, keystore: Path, password_file: Path, reason: str
 ) -> str:
     async with opened_app_context(settings, process="tx") as app_context:
-        signer = await load_signer(app_context, keystore, password_file)
         async with app_context.database.read() as session:
-            target, _rejection_reason = await evaluate_action(session, kind, target_id)
-            terms = app_context.signing_rules.new_terms(await database_now(session))
-        document = action_document(kind, target, reason, terms, app_context.signing_rules.scope)
-        command = SubmitAction(kind, target_id, signer.user, reason, await signer.sign(document, terms))
-        action = await submit_action(command, database=app_context.database, rules=app_context.signing_rules)
+            _target, proposed = await propose_operator_action(session, kind, target_id)
+        request = await sign_action(app_context, proposed, keystore=keystore, password_file=password_file, reason=reason)
+        action = await submit_action(SubmitAction(kind, target_id, request), app_context.signing)
     return f"{action.kind} requested for {action.target}: the wallet's driver applies it; `paimon tx` shows the result"

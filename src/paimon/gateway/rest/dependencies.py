@@ -101,8 +101,6 @@ def _requires(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
 SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
 """Any user may read; the use case checks further permissions."""
 
-SettlingUser = Annotated[User, Depends(_requires(Permission.SETTLE))]
-
 PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]

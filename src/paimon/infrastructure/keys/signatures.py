@@ -27,17 +27,21 @@ class MalformedSignature(InvalidRequest, ValueError):
     field = "signature"
 
 
+def parse_hex_signature(text: str) -> bytes:
+    """Parse the bytes of a signature from 0x-hex. Raises MalformedSignature for any other text."""
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise MalformedSignature("a signature is 0x followed by 130 hexadecimal digits") from None
+
+
 def parse_signature(text: str) -> bytes:
     """Parse 65 bytes r ‖ s ‖ v from 0x-hex, and return them in the one form that is kept.
 
     Raises:
         MalformedSignature: for any other text.
     """
-    digits = text.removeprefix("0x")
-    try:
-        signature = bytes.fromhex(digits)
-    except ValueError:
-        raise MalformedSignature("a signature is 0x followed by 130 hexadecimal digits") from None
+    signature = parse_hex_signature(text)
     if len(signature) != SIGNATURE_BYTES:
         raise MalformedSignature(f"a signature is {SIGNATURE_BYTES} bytes (0x and 130 digits), this one has {len(signature)}")
     return normalized_signature(signature)

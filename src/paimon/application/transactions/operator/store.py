@@ -5,20 +5,15 @@ from sqlalchemy.dialects.postgresql import insert
 
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.application.transactions.operator.queries import RecordedAction, recorded_action
-from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.operator_action import ActionKind, ActionTarget
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
-async def is_nonce_used(session: WriteSession, nonce: Hash32) -> bool:
-    return await session.get(OperatorActionRow, nonce) is not None
-
-
 async def insert_action(
     session: WriteSession, kind: ActionKind, target: ActionTarget, reason: str, evidence: SignatureEvidence
 ) -> RecordedAction | None:
-    """Insert the action; None if the nonce is used, or another action on the target is requested and not carried out.
+    """Insert the action; None if another action on the target is requested and not carried out.
 
     An equal request at the same moment waits here for the other one's commit, and then finds that row in the way.
     """

@@ -50,10 +50,6 @@ async def find_existing_plan(session: ReadSession | WriteSession, key: str, dige
     return existing
 
 
-async def is_nonce_used(session: WriteSession, nonce: Hash32) -> bool:
-    return (await session.execute(select(PlanRow.id).where(PlanRow.nonce == nonce))).first() is not None
-
-
 async def insert_plan(session: WriteSession, plan: PlanRow) -> None:
     session.add(plan)
     await session.flush()

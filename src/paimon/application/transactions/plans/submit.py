@@ -16,8 +16,9 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from paimon.application.common.signed_action import NonceUsed, SignedAction, verify_signed_action
+from paimon.application.common.signed_action import SignedAction, verify_signed_action
 from paimon.application.common.signing_rules import SignatureEvidence
+from paimon.application.common.store import use_nonce
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.propose import ProposeCalls, propose_in_session
@@ -30,10 +31,10 @@ from paimon.application.transactions.plans.store import (
     add_plan_call,
     find_existing_plan,
     insert_plan,
-    is_nonce_used,
     lock_limits,
 )
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
+from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import Call, IntentKind
@@ -100,12 +101,12 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
         await lock_limits(session)
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-        if await is_nonce_used(session, evidence.terms.nonce):
-            raise NonceUsed
+        plan_id = uuid4()
+        await use_nonce(session, evidence, action=ActionName.EXECUTE_PLAN, resource=f"/plans/{plan_id}")
         choice = await select_wallet(session, context, request.plan, valued)
         _require_unchanged(choice, authorization, valued.decimals)
         plan = PlanRow(
-            id=uuid4(),
+            id=plan_id,
             idempotency_key=request.key,
             payload_hash=digest,
             name=request.plan,

@@ -8,7 +8,7 @@ from paimon.application.approval_workflow.queries import TicketDetail, get_ticke
 from paimon.application.approval_workflow.store import get_ticket
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
-from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
+from paimon.domain.approval.vote import VoteContent
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import NotCancellable
@@ -88,10 +88,8 @@ def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
     rules = context.signing_rules
     terms = rules.new_terms(detail.read_at)
 
-    def document(verdict: Verdict) -> dict[str, object]:
-        return redemption_decision_document(redemption_decision(detail.ticket, verdict, "", terms), rules.scope)
-
-    return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT))
+    approve, reject = (VoteContent(detail.ticket, verdict) for verdict in (Verdict.APPROVE, Verdict.REJECT))
+    return SigningView(approve=approve.document("", terms, rules.scope), reject=reject.document("", terms, rules.scope))
 
 
 @router.post(

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from paimon.application.transactions.operator.submit_action import SubmitAction, evaluate_action, submit_action
+from paimon.application.transactions.operator.submit_action import (
+    SubmitAction,
+    propose_operator_action,
+    submit_action,
+)
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address
-from paimon.domain.transaction.operator_action import ActionKind, action_document
+from paimon.domain.transaction.operator_action import ActionKind
 from paimon.domain.user.roles import User
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.views.operator_actions import ActionDocuments, OperatorActionView
@@ -19,8 +23,7 @@ async def submit(
     context: AppContext, user: User, kind: ActionKind, target_id: UUID | Address, body: SignedActionBody
 ) -> Envelope[OperatorActionView]:
     """Record the signed action for the wallet's driver, and return it."""
-    command = SubmitAction(kind, target_id, user, body.reason, body.signed)
-    action = await submit_action(command, database=context.database, rules=context.signing_rules)
+    action = await submit_action(SubmitAction(kind, target_id, body.request_of(user)), context.signing)
     return Envelope[OperatorActionView](data=OperatorActionView.of(action))
 
 
@@ -29,9 +32,9 @@ async def documents(
 ) -> ActionDocuments:
     """Build the documents of those kinds of action that are possible now, each with a fresh nonce and expiry."""
     rules, now = context.signing_rules, await database_now(session)
-    evaluated = {kind: await evaluate_action(session, kind, target_id) for kind in kinds}
+    proposed = {kind: (await propose_operator_action(session, kind, target_id))[1] for kind in kinds}
     return {
-        kind: action_document(kind, target, "", rules.new_terms(now), rules.scope)
-        for kind, (target, rejection_reason) in evaluated.items()
-        if rejection_reason is None
+        kind: action.content.document("", rules.new_terms(now), rules.scope)
+        for kind, action in proposed.items()
+        if action.rejection is None
     }

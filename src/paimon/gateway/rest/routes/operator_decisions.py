@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from paimon.application.quarantine.store import Target, evaluate
-from paimon.application.quarantine.submit_decision import SubmitDecision, submit_decision
+from paimon.application.quarantine.submit_decision import SubmitDecision, propose_decision, submit_decision
 from paimon.composition import AppContext
-from paimon.domain.risk.operator_decision import OperatorDecisionKind, decision_document
+from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.user.roles import User
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.views.operator_decisions import DecisionDocuments, OperatorDecisionView
@@ -18,8 +18,7 @@ async def submit(
     context: AppContext, user: User, kind: OperatorDecisionKind, target: Target, body: SignedActionBody
 ) -> Envelope[OperatorDecisionView]:
     """Record the signed decision, and return it."""
-    command = SubmitDecision(kind, target, user, body.reason, body.signed)
-    decision = await submit_decision(command, database=context.database, rules=context.signing_rules)
+    decision = await submit_decision(SubmitDecision(kind, target, body.request_of(user)), context.signing)
     return Envelope[OperatorDecisionView](data=OperatorDecisionView.of(decision))
 
 
@@ -28,9 +27,9 @@ async def documents(
 ) -> DecisionDocuments:
     """Build the documents of those kinds of decision that are possible now, each with a fresh nonce and expiry."""
     rules, now = context.signing_rules, await database_now(session)
-    evaluated = {kind: await evaluate(session, kind, target) for kind in kinds}
+    proposed = {kind: propose_decision(kind, await evaluate(session, kind, target)) for kind in kinds}
     return {
-        kind: decision_document(kind, result.target, "", rules.new_terms(now), rules.scope)
-        for kind, result in evaluated.items()
-        if result.rejection_reason is None
+        kind: action.content.document("", rules.new_terms(now), rules.scope)
+        for kind, action in proposed.items()
+        if action.rejection is None
     }

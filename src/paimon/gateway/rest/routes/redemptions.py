@@ -14,7 +14,7 @@ from paimon.application.redemptions.queries import (
 from paimon.application.redemptions.settle_now import settle_request_now
 from paimon.domain.approval.ticket import Verdict, ticket_id
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
-from paimon.gateway.rest.dependencies import ContextDep, RequestId, SettlingUser, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, RequestId, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
@@ -23,6 +23,7 @@ from paimon.gateway.rest.routes.ticket_decisions import decide
 from paimon.gateway.rest.schema import AddressText
 from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 from paimon.gateway.rest.views.redemptions import AwaitingApprovalView, RedemptionDetailView, RedemptionView
+from paimon.gateway.rest.views.signed_action import SignedActionBody
 from paimon.gateway.rest.views.transactions import IntentSummary
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
@@ -123,14 +124,19 @@ async def reject(
     status_code=202,
     operation_id="settleRedemption",
     summary="Settle a due request now",
-    responses=documented_responses("settle", 400, 401, 403, 404, 409, 503, status=202),
+    responses=documented_responses("settle", *_DECISION_ERRORS, status=202),
 )
-async def settle(request_id: RequestId, context: ContextDep, user: SettlingUser) -> Envelope[IntentSummary]:
-    """Queue the settlement. The chain's time decides whether it is due. A second call returns the existing intent."""
+async def settle(
+    request_id: RequestId, body: SignedActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[IntentSummary]:
+    """Queue the settlement that the operator signed: the document of `settle_redemption` from `POST /signed-actions`.
+
+    The chain's time decides whether it is due. While a settlement of the request is open, another signature returns its intent.
+    """
     intent = await settle_request_now(
         request_id,
-        by=user,
-        database=context.database,
+        body.request_of(user),
+        context=context.signing,
         contracts=context.contracts,
         keeper=context.settings.sending.keeper,
     )

@@ -12,7 +12,8 @@ from paimon.gateway.rest.dependencies import ContextDep, RiskEventId, RiskHandle
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
 from paimon.gateway.rest.openapi import documented_responses, with_csv
-from paimon.gateway.rest.views.risk import AcknowledgeBody, ResolveBody, RiskEventView
+from paimon.gateway.rest.views.risk import AcknowledgeBody, RiskEventView
+from paimon.gateway.rest.views.signed_action import SignedActionBody
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -67,9 +68,14 @@ async def acknowledge(
     summary="Resolve a risk event",
     responses=documented_responses("risk_event", *_ACTION_ERRORS),
 )
-async def resolve(event_id: RiskEventId, body: ResolveBody, context: ContextDep, user: RiskHandler) -> Envelope[RiskEventView]:
-    """409 for a kind that only a later check, a reconciliation or `paimon recover` resolves."""
-    event = await resolve_event(context.database, event_id, by=user, note=body.note)
+async def resolve(
+    event_id: RiskEventId, body: SignedActionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[RiskEventView]:
+    """Resolve the event as the operator signed it: the document of `resolve_risk_event` from `POST /signed-actions`.
+
+    Its reason becomes the event's note. 409 for a kind that only a later check, a reconciliation or `paimon recover` resolves.
+    """
+    event = await resolve_event(event_id, body.request_of(user), context.signing)
     return Envelope[RiskEventView](data=await _view(context, event))
 
 

@@ -1,4 +1,4 @@
-"""JSON shapes of risk events, and of the requests that acknowledge or resolve one."""
+"""JSON shapes of risk events, and of the request that acknowledges one."""
 
 from datetime import datetime
 from typing import Self
@@ -63,7 +63,3 @@ class AcknowledgeBody(ApiModel):
 
     owner: str | None = Field(None, max_length=60, description="the new owner: a role, or a user's address")
     note: Reason | None = None
-
-
-class ResolveBody(ApiModel):
-    note: Reason = Field(description="the cause, for later readers")

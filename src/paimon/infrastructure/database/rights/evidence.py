@@ -32,6 +32,7 @@ class Evidence:
 _APPLIED: Final = ("status", "outcome", "ended_at")
 
 EVIDENCE: Final[Mapping[str, Evidence]] = {
+    "ops.signed_actions": Evidence(),
     "ops.user_grants": Evidence(),
     "ops.first_super_admins": Evidence(),
     "ops.approval_records": Evidence(),
