@@ -23,14 +23,16 @@ class FalseEndpoint(FaultyEndpoint):
 
     async def query_node(self, calls: list[Call], *, behind: int = 0) -> Answers:
         answers = await self.post([call | {"id": number} for number, call in enumerate(calls)])
-        return [
-            answer | {"id": call["id"]} | self._false_result(call, answer.get("result"))
-            for call, answer in zip(calls, answers, strict=True)
-        ]
+        return [self._answer(call, answer | {"id": call["id"]}) for call, answer in zip(calls, answers, strict=True)]
 
-    def _false_result(self, call: Call, truth: Any) -> dict[str, Any]:
+    def _answer(self, call: Call, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the node's answer, or in its place the false result, also where the node answers with an error."""
         false_result = self.false_results.get(call["method"])
-        return {} if false_result is None else {"result": false_result(call, truth)}
+        if false_result is None:
+            return answer
+        truth = answer.pop("result", None)
+        answer.pop("error", None)
+        return answer | {"result": false_result(call, truth)}
 
 
 @asynccontextmanager

@@ -1,12 +1,28 @@
-"""Ask contract wallets about signatures, at the newest final block: what it shows, no reorganisation takes back."""
+"""Ask contract wallets about signatures, at the newest final block: what it shows, no reorganisation takes back.
 
+The node that answers for a contract decides who signs in and what is signed. So each endpoint is asked by itself, and more than
+half of those that read must say yes.
+"""
+
+import asyncio
 from dataclasses import dataclass
 
-from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
+import structlog
+
+from paimon.domain.chain.endpoint_health import EndpointUse
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
+from paimon.errors import Unavailable
 from paimon.infrastructure.blockchain.contracts.contract_wallet import ContractWallet
-from paimon.infrastructure.blockchain.contracts.reads import ContractReader
+from paimon.infrastructure.blockchain.contracts.reads import ContractRead, ContractReader
 from paimon.infrastructure.blockchain.finality import ChainAdapter
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
+
+log = structlog.get_logger(__name__)
+
+
+class WalletNotRead(Unavailable):
+    """Too few of the chain's nodes answer whether a contract wallet accepts the signature; try again shortly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +36,27 @@ class ContractWallets:
         """Return the block at which the contract at this address accepts the signature; None if it does not, or is no contract.
 
         Raises:
-            RpcUnavailable, RpcError.
+            WalletNotRead, RpcUnavailable, RpcError.
         """
         final = await self.chain.final_block(self.rpc)
-        (accepted,) = await ContractReader(self.rpc).try_read([ContractWallet(wallet).accepts(digest, signature)], at=final)
-        return final if accepted is True else None
+        readers = [report.name for report in self.rpc.endpoints() if EndpointUse.READ in report.uses]
+        read = ContractWallet(wallet).accepts(digest, signature)
+        answers = await asyncio.gather(*(self._ask(name, read, final) for name in readers))
+        majority = len(readers) // 2 + 1
+        if answers.count(True) >= majority:
+            return final
+        if answers.count(None) > len(readers) - majority:
+            raise WalletNotRead
+        if True in answers:
+            names = [name for name, answer in zip(readers, answers, strict=True) if answer]
+            log.error("wallet.endpoints_disagree", wallet=checksum(wallet), accepted_by=names)
+        return None
+
+    async def _ask(self, endpoint: str, read: ContractRead[bool], at: BlockStamp) -> bool | None:
+        """Return what one endpoint says, or None when it does not answer."""
+        try:
+            (answer,) = await ContractReader(self.rpc.only_endpoint(endpoint)).try_read([read], at=at)
+        except (RpcUnavailable, RpcError) as error:
+            log.warning("wallet.endpoint_failed", endpoint=endpoint, reason=str(error)[:200])
+            return None
+        return answer is True

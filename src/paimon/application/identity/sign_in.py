@@ -7,6 +7,8 @@ is used, and the rows of expired challenges are deleted then.
 A wallet may sign the text of the challenge, or a message of its own library over the challenge's nonce, this site's domain
 and URI, and the chain. The message's own times can only shorten the challenge's life. Clocks differ: the times may be early or
 late by a tolerance, and the record of a used challenge is kept for as long.
+
+A wallet is a key, or a contract such as a Safe, which says itself whether a signature is its own.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.identity.challenge_nonce import find_expiry, new_nonce
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.identity.session_store import touch_session
@@ -30,7 +33,13 @@ from paimon.errors import AuthenticationExpired, Unauthenticated
 from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
-from paimon.infrastructure.keys.signatures import parse_signature, recover_text
+from paimon.infrastructure.keys.signatures import (
+    MalformedSignature,
+    parse_hex_signature,
+    parse_signature,
+    recover_text,
+    text_digest,
+)
 from paimon.settings import AuthSettings
 
 log = structlog.get_logger(__name__)
@@ -93,22 +102,25 @@ async def verify_challenge(
     auth: AuthSettings,
     keys: TokenKeys,
     scope: SigningScope,
+    wallets: ContractWallets,
 ) -> IssuedTokens:
     """Open a session of the user who signed this message, and return its tokens.
 
     Raises:
-        MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted.
+        MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted, WalletNotRead.
     """
     message = parse(text)
-    signer = recover_text(text, parse_signature(signature))
-    expected = replace(
-        message, domain=auth.domain, address=signer, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri)
-    )
+    signer = message.address
+    expected = replace(message, domain=auth.domain, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri))
     if wrong := mismatched_fields(message, expected):
-        raise SignInRefused(f"the signed message does not fit this site or its signer: {', '.join(wrong)}")
+        raise SignInRefused(f"the signed message does not fit this site: {', '.join(wrong)}")
     expires_at = find_expiry(message.nonce, signer, secrets=auth.token_secrets())
     if expires_at is None:
         raise SignInRefused("this challenge was not issued here to this wallet; ask for a new one")
+    if (fault := _key_fault(signer, text, signature)) is not None and not await _accepts(
+        signer, text, signature, database=database, scope=scope, wallets=wallets
+    ):
+        raise fault
     tolerance = timedelta(seconds=auth.clock_tolerance_seconds)
     issued = None
     async with database.write() as session:
@@ -124,6 +136,31 @@ async def verify_challenge(
         raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
     log.info("user.signed_in", address=checksum(signer), role=issued.user.role, session=str(issued.session.id))
     return issued
+
+
+def _key_fault(signer: Address, text: str, signature: str) -> MalformedSignature | SignInRefused | None:
+    """Return why the signature is not that of the signer's own key, or None where it is."""
+    try:
+        recovered = recover_text(text, parse_signature(signature))
+    except MalformedSignature as fault:
+        return fault
+    if recovered != signer:
+        return SignInRefused(f"{checksum(signer)} did not sign this message, and no user's contract accepts the signature")
+    return None
+
+
+async def _accepts(
+    signer: Address, text: str, signature: str, *, database: Database, scope: SigningScope, wallets: ContractWallets
+) -> bool:
+    """Return whether the signer is a user whose contract accepts the signature (EIP-1271).
+
+    Only users' contracts are asked, so that a stranger's text costs no request to the chain.
+    """
+    async with database.read() as session:
+        user = await find_user(session, signer, scope)
+    if user is None:
+        return False
+    return await wallets.find_accepting_block(signer, text_digest(text), parse_hex_signature(signature)) is not None
 
 
 def _require_in_time(message: SignInMessage, expires_at: datetime, now: datetime, tolerance: timedelta) -> None:

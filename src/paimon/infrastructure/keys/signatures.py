@@ -53,6 +53,12 @@ def typed_digest(document: dict[str, Any]) -> Hash32:
     return Hash32(keccak(b"\x19" + message.version + message.header + message.body))
 
 
+def text_digest(message: str) -> Hash32:
+    """Return the digest that a wallet signs for this text with personal_sign (EIP-191)."""
+    encoded = encode_defunct(text=message)
+    return Hash32(keccak(b"\x19" + encoded.version + encoded.header + encoded.body))
+
+
 def recover_typed(document: dict[str, Any], signature: bytes) -> Address:
     """Return the wallet that signed this EIP-712 document.
 

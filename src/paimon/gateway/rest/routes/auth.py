@@ -84,6 +84,7 @@ async def verify(
             auth=settings.auth,
             keys=context.token_keys,
             scope=context.signing_rules.scope,
+            wallets=context.signing.wallets,
         )
     return _signed_in(issued, body.client, response, settings.auth)
 

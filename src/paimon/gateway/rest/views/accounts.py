@@ -45,7 +45,10 @@ class VerifyBody(ApiModel):
         max_length=_MESSAGE_CHARS_MAX,
         description="`message` of POST /auth/challenge, or another EIP-4361 message over its nonce, domain, URI and chain",
     )
-    signature: str = Field(max_length=1_000, description="65 bytes r ‖ s ‖ v as 0x-hex, by personal_sign")
+    signature: str = Field(
+        max_length=4_000,
+        description="0x-hex by personal_sign: 65 bytes r ‖ s ‖ v of a key, or what a contract wallet accepts (EIP-1271)",
+    )
     client: ClientKind = Field(ClientKind.PROGRAM, description="where the refresh token goes: the body, or a browser's cookie")
 
 
