@@ -30,6 +30,7 @@ from paimon.settings.queue import QueueSettings
 from paimon.settings.redemption import RedemptionSettings
 from paimon.settings.redis import RedisSettings
 from paimon.settings.retention import RetentionSettings
+from paimon.settings.risk import RiskSettings
 from paimon.settings.schedule import ScheduleSettings
 from paimon.settings.sending import LowBalanceSettings, SendingSettings, WalletLimitSettings
 from paimon.settings.signer import SignerSettings
@@ -54,6 +55,7 @@ __all__ = [
     "RedemptionSettings",
     "RedisSettings",
     "RetentionSettings",
+    "RiskSettings",
     "ScheduleSettings",
     "SendingSettings",
     "Settings",
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     nav: NavSettings = NavSettings()
+    risk: RiskSettings = RiskSettings()
     retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()
     health: HealthSettings = HealthSettings()

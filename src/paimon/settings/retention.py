@@ -15,6 +15,7 @@ class RetentionSettings(SettingsGroup):
     daily_snapshots_days: int = Field(730, ge=90, description="days that daily snapshots are kept")
     asset_holdings_snapshots_days: int = Field(365, ge=30, description="days that snapshots of asset holdings are kept")
     event_processing_logs_days: int = Field(7, ge=1, description="days that the listener's batch logs are kept")
+    risk_metrics_series_days: int = Field(90, ge=30, description="days that the values of risk indicators are kept")
     compress_after_days: int = Field(
         30,
         ge=1,

@@ -35,6 +35,12 @@ from paimon.infrastructure.database.models.ops.event_listener import (
     EventProcessingHourRow,
     EventProcessingLogRow,
 )
+from paimon.infrastructure.database.models.ops.fund_risk import (
+    RiskAssessmentRow,
+    RiskMetricHourRow,
+    RiskMetricRow,
+    RiskPolicyRow,
+)
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -139,6 +145,12 @@ INVALID_STATES: list[InvalidRow] = [
     (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_durations_not_negative"),
     (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_hour_is_truncated"),
     (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_batches_positive"),
+    (RiskPolicyRow, {"version": "0123456789AB"}, "ck_risk_policies_version_form"),
+    (RiskAssessmentRow, {"id": 2}, "ck_risk_assessment_one_row"),
+    (RiskAssessmentRow, {"score": 101}, "ck_risk_assessment_score_in_range"),
+    (RiskMetricHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_risk_metrics_hourly_hour_is_truncated"),
+    (RiskMetricHourRow, {"samples": 0}, "ck_risk_metrics_hourly_samples_positive"),
+    (RiskMetricHourRow, {"last_value": 3}, "ck_risk_metrics_hourly_last_within_bounds"),
     (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_rows_removed_not_negative"),
     (UserGrantRow, {"sequence": 0}, "ck_user_grants_sequence_positive"),
     (UserGrantRow, {"expires_at": EPOCH}, "ck_user_grants_granted_in_time"),
@@ -153,6 +165,8 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         RawLogRow: ("status", "contract"),
         RedemptionRequestRow: ("channel", "status"),
         RoleHolderRow: ("contract",),
+        RiskAssessmentRow: ("level", "indicated", "lower_highest"),
+        RiskMetricRow: ("level",),
         ContractFlagRow: ("contract",),
         UserRow: ("role",),
         UserGrantRow: ("role",),

@@ -19,10 +19,12 @@ from tests.support.factories.series_histories import (
     insert_reconciliation,
     insert_snapshots,
     kept_snapshots,
+    risk_metrics,
     snapshot_observation,
 )
 from tests.support.redis import authenticated
 
+from paimon.application.fund_risk.store import add_metrics
 from paimon.application.monitoring.retention import apply_retention, retention_days
 from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.publication import publish_nav
@@ -61,11 +63,15 @@ async def fill(edition_database: EditionDatabase) -> tuple[list[FundSnapshot], l
     logs = batches(now, days=30, count=900, seed=7)
     for row, at in zip(logs, around_limit(DEFAULTS.event_processing_logs_days), strict=False):
         row["time"] = at
+    metrics = risk_metrics(now, days=200, count=400, seed=11)
+    for row, at in zip(metrics, around_limit(DEFAULTS.risk_metrics_series_days), strict=False):
+        row["time"] = at
     edges = (*around_limit(DEFAULTS.daily_snapshots_days), *around_limit(DEFAULTS.asset_holdings_snapshots_days))
     taken = [*taken, *moved_to(edges, taken)]
     async with edition_database.opened() as database, database.write() as session:
         await insert_snapshots(session, taken)
         await insert_batches(session, logs)
+        await add_metrics(session, metrics)
     return taken, logs
 
 
@@ -183,6 +189,7 @@ LEAST: Final = {
     "daily_snapshots": 90,
     "asset_holdings_snapshots": 30,
     "event_processing_logs": 1,
+    "risk_metrics_series": 30,
 }
 
 

@@ -15,15 +15,18 @@ from tests.support.editions import EditionDatabase
 from tests.support.factories.series_histories import (
     batches,
     hours_of,
+    hours_of_metrics,
     insert_batches,
     insert_reconciliation,
     insert_snapshots,
     kept_snapshots,
     last_of_each,
+    risk_metrics,
 )
 from tests.support.redis import authenticated
 
 from paimon.application.event_listener.record.queries import read_recent_processing
+from paimon.application.fund_risk.store import add_metrics
 from paimon.application.nav.history import HistoryQuery, Interval
 from paimon.application.nav.publication import publish_nav
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -32,6 +35,7 @@ from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingHourRow
+from paimon.infrastructure.database.models.ops.fund_risk import RiskMetricHourRow
 from paimon.infrastructure.database.rights.apply import apply_rights
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.timeseries.apply import SERIES, Edition, find_edition
@@ -158,6 +162,20 @@ async def test_hourly_sums_equal_their_batches_in_any_order(edition_database: Ed
         for row in hours
     }
     assert found == hours_of([*rows, *late])
+
+
+async def test_hours_of_risk_indicators_equal_their_values_in_any_order(edition_database: EditionDatabase) -> None:
+    edition_database.upgrade()
+    rows = risk_metrics(NOW, days=10, count=600, seed=12)
+    async with edition_database.opened() as database:
+        for some in (rows[:300], rows[300:], rows[100:400]):  # the third comes twice
+            async with database.write() as session:
+                await add_metrics(session, some)
+        async with database.read() as session:
+            hours = (await session.scalars(select(RiskMetricHourRow))).all()
+    names = ("samples", "minimum", "maximum", "total", "last_value", "last_at")
+    found = {(row.hour.astimezone(UTC), row.indicator): {name: getattr(row, name) for name in names} for row in hours}
+    assert found == hours_of_metrics(rows)
 
 
 async def test_recent_processing_counts_by_the_databases_clock(edition_database: EditionDatabase) -> None:

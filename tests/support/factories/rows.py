@@ -20,6 +20,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
+from paimon.domain.risk.risk_policy import IndicatorStatus, RiskLevel
 from paimon.domain.transaction.intent_subject import SubjectType
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentKind, WalletName
 from paimon.domain.transaction.operator_action import ActionKind
@@ -41,6 +42,12 @@ from paimon.infrastructure.database.models.ops.event_listener import (
     EndpointFaultRow,
     EventProcessingHourRow,
     EventProcessingLogRow,
+)
+from paimon.infrastructure.database.models.ops.fund_risk import (
+    RiskAssessmentRow,
+    RiskMetricHourRow,
+    RiskMetricRow,
+    RiskPolicyRow,
 )
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
@@ -227,6 +234,39 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "fetch_us": 1,
         "record_us": 1,
         "record_us_max": 1,
+    },
+    RiskPolicyRow: {"version": "0123456789ab", "content": {}},
+    RiskAssessmentRow: {
+        "id": 1,
+        "block_number": 1,
+        "block_at": EPOCH,
+        "assessed_at": EPOCH,
+        "level": RiskLevel.NORMAL,
+        "level_since": EPOCH,
+        "indicated": RiskLevel.NORMAL,
+        "lower_highest": RiskLevel.NORMAL,
+        "score": 0,
+        "policy_version": "0123456789ab",
+        "measurements": [],
+        "contributions": [],
+    },
+    RiskMetricRow: {
+        "time": EPOCH,
+        "indicator": "l1_ratio",
+        "block_number": 1,
+        "value": 1,
+        "level": IndicatorStatus.NORMAL,
+        "threshold_version": "0123456789ab",
+    },
+    RiskMetricHourRow: {
+        "hour": EPOCH,
+        "indicator": "l1_ratio",
+        "samples": 1,
+        "minimum": 1,
+        "maximum": 2,
+        "total": 1,
+        "last_value": 1,
+        "last_at": EPOCH,
     },
     EndpointFaultRow: {
         "endpoint": "node:8545",

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.support.factories.snapshots import position, snapshot
@@ -123,6 +124,41 @@ def hours_of(rows: Iterable[Row]) -> dict[datetime, Row]:
         known["lag_blocks_max"] = max(known["lag_blocks_max"], row["lag_blocks"])
         known["record_us_max"] = max(known["record_us_max"], row["record_us"])
     return hours
+
+
+def risk_metrics(until: datetime, *, days: int, count: int, seed: int) -> list[Row]:
+    """Build values of two indicators at random times, in no order; some are infinite."""
+    rng = random.Random(seed)
+    return [
+        {
+            "time": until - timedelta(microseconds=rng.randrange(days * 86_400_000_000)),
+            "indicator": rng.choice(("l1_ratio", "rcr_7d")),
+            "block_number": number,
+            "value": Decimal("Infinity") if rng.random() < 0.01 else Decimal(rng.randrange(10**13)).scaleb(-12),
+            "level": "NORMAL",
+            "threshold_version": "0123456789ab",
+        }
+        for number in range(count)
+    ]
+
+
+def hours_of_metrics(rows: Iterable[Row]) -> dict[tuple[datetime, str], Row]:
+    """Sum the values by hour and indicator, one value at a time."""
+    hours: dict[tuple[datetime, str], list[Row]] = {}
+    for row in rows:
+        hour = row["time"].replace(minute=0, second=0, microsecond=0)
+        hours.setdefault((hour, row["indicator"]), []).append(row)
+    return {
+        key: {
+            "samples": len(values),
+            "minimum": min(row["value"] for row in values),
+            "maximum": max(row["value"] for row in values),
+            "total": sum(row["value"] for row in values),
+            "last_value": max(values, key=lambda row: row["time"])["value"],
+            "last_at": max(row["time"] for row in values),
+        }
+        for key, values in hours.items()
+    }
 
 
 async def insert_batches(session: WriteSession, rows: Iterable[Row]) -> None:

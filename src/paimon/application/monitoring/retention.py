@@ -1,8 +1,9 @@
 """Retention of time series: expired rows are removed in bounded transactions, by a function of the owner.
 
 A row may be removed when something that is kept for longer says the same. The series' columns are in the `fund_snapshot`
-observations, which are evidence and stay. An official NAV is in `ops.nav_points`. The listener's batches are summed up by the
-hour. So neither a replay nor an attribution of NAV, of any time, needs a row that is removed here.
+observations, which are evidence and stay. An official NAV is in `ops.nav_points`. The listener's batches and the risk
+indicators are summed up by the hour. So neither a replay nor an attribution of NAV, of any time, needs a row that is removed
+here.
 
 The application owns none of the tables and may delete from none. `ops.remove_expired` (created by the first migration) may,
 within bounds of its own, and removes whole chunks where the table has them.
@@ -27,6 +28,7 @@ def retention_days(options: RetentionSettings) -> dict[str, int]:
         "daily_snapshots": options.daily_snapshots_days,
         "asset_holdings_snapshots": options.asset_holdings_snapshots_days,
         "event_processing_logs": options.event_processing_logs_days,
+        "risk_metrics_series": options.risk_metrics_series_days,
     }
 
 

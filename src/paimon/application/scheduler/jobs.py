@@ -27,6 +27,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.check_users", OutboxPriority.HIGH, schedule.check_users_seconds),
         Job("paimon.check_splits", OutboxPriority.NORMAL, schedule.check_splits_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
+        Job("paimon.assess_risk", OutboxPriority.HIGH, schedule.assess_risk_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),
         Job("paimon.apply_retention", OutboxPriority.REPORTS, schedule.retention_seconds),
     )

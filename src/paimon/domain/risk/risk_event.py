@@ -42,6 +42,8 @@ class RiskKind(StrEnum):
     UNSIGNED_GRANT = "UNSIGNED_GRANT"  # why a stored grant counts for nothing, and that it is signed
     SPLIT_REDEMPTIONS = "SPLIT_REDEMPTIONS"  # requests of one party with their sum, and the limit that each alone is below
     DUST_REDEMPTIONS = "DUST_REDEMPTIONS"  # requests too small to pay for their settlement, and how many are usual
+    INDICATOR_BREACH = "INDICATOR_BREACH"  # the value of one of the fund's risk indicators, and its threshold
+    RISK_LEVEL = "RISK_LEVEL"  # the conditions by which the fund's risk level is above NORMAL, and their limits
 
 
 class Severity(StrEnum):
@@ -80,6 +82,10 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     " ends, resolves it: `paimon tx` shows the reason",
     RiskKind.UNSIGNED_USER: "the row was written past the signed grants and gives no right. The first check without"
     " it resolves it: find who holds the role `user_admin`, then sign what is right (`paimon users add`)",
+    RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"
+    " `paimon risk status` shows the figures",
+    RiskKind.RISK_LEVEL: "assessed at block {block}. The level ends when no condition of it has held for the settling time:"
+    " `paimon risk status` shows them",
     RiskKind.FINAL_BLOCK_CHANGED: "the listener is halted. `paimon recover` resolves it, after a check of two nodes",
 }
 """Kinds that only a later check resolves, each with the instruction for the operator."""

@@ -32,6 +32,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.tasks.broker import AuthenticatedTransport, QueueItems
 from paimon.gateway.tasks.broker_log import log_broker_outages
+from paimon.gateway.tasks.fund_risk import assess_fund_risk
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
 from paimon.gateway.tasks.runtime import WorkerRuntime
 from paimon.gateway.tasks.service_faults import first_line, unavailable_service
@@ -244,6 +245,10 @@ async def _take_snapshot(context: AppContext) -> None:
         log.error("snapshot.valuation_failed", reason=str(error))
 
 
+async def _assess_risk(context: AppContext) -> None:
+    await assess_fund_risk(context, only_if_due=True)
+
+
 async def _reconcile(context: AppContext) -> None:
     try:
         await reconcile_and_publish(
@@ -288,6 +293,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.check_users": _check_users,
     "paimon.check_splits": _check_splits,
     "paimon.take_snapshot": _take_snapshot,
+    "paimon.assess_risk": _assess_risk,
     "paimon.reconcile": _reconcile,
     "paimon.apply_retention": _apply_retention,
 }

@@ -18,6 +18,7 @@ from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.gateway.tasks.fund_risk import assess_fund_risk
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
 from paimon.infrastructure.queue.handler import DueMessage, Handler
@@ -51,6 +52,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             material_threshold=nav.material_threshold_bps,
             pause_seconds=nav.snapshot_pause_seconds,
         )
+        await assess_fund_risk(context, only_if_due=False)
 
     async def defer_snapshot(session: WriteSession, _message: DueMessage) -> list[LiveMessage]:
         await defer_if_due(session, FUND, pause_seconds=nav.snapshot_pause_seconds)

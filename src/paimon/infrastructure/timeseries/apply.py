@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from paimon.infrastructure.database.models.base import Base, table_of
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.event_listener import EventProcessingLogRow
+from paimon.infrastructure.database.models.ops.fund_risk import RiskMetricRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ SERIES: Final = (
     Series(DailySnapshotRow, timedelta(days=30), compress_order="time, block_number"),
     Series(AssetHoldingSnapshotRow, timedelta(days=30)),
     Series(EventProcessingLogRow, timedelta(days=1)),
+    Series(RiskMetricRow, timedelta(days=7)),
 )
 
 _EDITION: Final = text("""

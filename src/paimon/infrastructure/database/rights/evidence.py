@@ -60,6 +60,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.nav_points": Evidence(
         ("status", "reconciliation_id", "decided_at", "published_at"), deletable_when="OLD.status = 'WITHHELD'"
     ),
+    "ops.risk_policies": Evidence(),
     "ops.risk_events": Evidence(
         (
             *("observed", "expected", "severity", "status", "owner_role", "owner_address", "first_seen_block", "last_seen_at"),

@@ -175,6 +175,10 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
             **dict.fromkeys((_LISTENER, _WORKER, _CLI), "SELECT, INSERT, UPDATE"),
         },
     ),
+    "ops.risk_policies": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
+    "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.risk_metrics_series": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
+    "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.reconciliations": _row((*_METRICS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
     "ops.nav_points": _row(
         (*_OPS_READERS, _PLANNER),

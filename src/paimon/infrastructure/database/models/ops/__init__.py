@@ -3,6 +3,7 @@
 from paimon.infrastructure.database.models.ops import (
     approval,
     event_listener,
+    fund_risk,
     lease,
     multisig,
     nav,
@@ -23,6 +24,7 @@ from paimon.infrastructure.database.models.ops import (
 __all__ = [
     "approval",
     "event_listener",
+    "fund_risk",
     "lease",
     "multisig",
     "nav",

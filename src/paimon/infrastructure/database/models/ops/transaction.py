@@ -94,6 +94,7 @@ class IntentRow(Base):
         CheckConstraint("(status IN ('QUEUED','SIMULATED','SENDING')) = (closed_at IS NULL)", name="closed_when_terminal"),
         Index("ix_transaction_intents_created_at", "created_at", "id"),
         Index("ix_transaction_intents_open", "wallet", "created_at", postgresql_where="closed_at IS NULL"),
+        Index("ix_transaction_intents_closed_at", "closed_at"),
         Index("ix_transaction_intents_subject", "subject_type", "subject_id"),
         OPS_SCHEMA,
     )

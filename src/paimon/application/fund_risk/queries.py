@@ -1,0 +1,115 @@
+"""Reads of the state that an assessment is made from. Windows of time end at the snapshot's block."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.domain.kernel.units import NavPerShare, RawAmount
+from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, SendingRecord, WindowFlows
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+
+_OPEN_REQUESTS: Final = text("""
+    SELECT gross_amount, settlement_at, status = 'PENDING_APPROVAL' AS awaits_approval
+      FROM derived.redemption_requests
+     WHERE requested_at <= :at AND (closed_at IS NULL OR closed_at > :at)
+     ORDER BY request_id
+""")
+
+_REQUESTED: Final = text("""
+    SELECT coalesce(sum(gross_amount) FILTER (WHERE requested_at >= :day_start), 0) AS utc_day,
+           coalesce(sum(gross_amount) FILTER (WHERE requested_at > :day_ago), 0) AS last_24_hours,
+           coalesce(sum(gross_amount) FILTER (WHERE requested_at > :week_ago), 0) AS last_7_days,
+           coalesce(sum(gross_amount) FILTER (WHERE requested_at <= :week_ago), 0) AS previous_7_days
+      FROM derived.redemption_requests
+     WHERE requested_at > :two_weeks_ago AND requested_at <= :at
+""")
+
+_DEPOSITED: Final = text("""
+    SELECT coalesce(sum(assets) FILTER (WHERE at >= :day_start), 0) AS utc_day,
+           coalesce(sum(assets) FILTER (WHERE at > :day_ago), 0) AS last_24_hours
+      FROM derived.deposits
+     WHERE at > :two_weeks_ago AND at <= :at
+""")
+
+# A fund that was empty then, or not recorded yet, opened with its first assets.
+_OPENING_NET_ASSETS: Final = text("""
+    SELECT coalesce(
+               nullif((SELECT net_assets FROM derived.daily_snapshots
+                        WHERE time <= :since ORDER BY time DESC, block_number DESC LIMIT 1), 0),
+               (SELECT net_assets FROM derived.daily_snapshots
+                 WHERE time > :since AND time <= :at AND net_assets > 0 ORDER BY time, block_number LIMIT 1),
+               nullif(CAST(:now AS numeric), 0))
+""")
+
+_HOURLY_NAV: Final = text("""
+    SELECT DISTINCT ON (date_trunc('hour', time, 'UTC')) nav_per_share
+      FROM ops.nav_points
+     WHERE status = 'PUBLISHED' AND time > :day_ago AND time <= :at
+     ORDER BY date_trunc('hour', time, 'UTC'), block_number DESC
+""")
+
+_SENDING: Final = text("""
+    SELECT count(*) AS final_sends,
+           count(*) FILTER (WHERE status <> 'FINAL') AS final_failures,
+           count(*) FILTER (WHERE closed_at > coalesce(last_success, '-infinity')) AS failed_in_a_row
+      FROM (SELECT status, closed_at, max(closed_at) FILTER (WHERE status = 'FINAL') OVER () AS last_success
+              FROM ops.transaction_intents
+             WHERE closed_at > :since AND status IN ('FINAL', 'REVERTED', 'FAILED')) AS ended
+""")
+"""Cancelled and expired intents, and those whose effect someone else caused, are no failed transactions."""
+
+_RECORDED_SINCE: Final = text("SELECT timestamp FROM derived.blocks ORDER BY number LIMIT 1")
+
+
+async def load_risk_state(
+    session: AsyncSession, snapshot: FundSnapshot, *, now: datetime, system_health: int | None
+) -> FundRiskState:
+    """Load the state at a snapshot's block; `now` is the database's time, by which transactions ended."""
+    at = snapshot.at.timestamp
+    day_start = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    times: dict[str, Any] = {
+        "at": at,
+        "day_start": day_start,
+        "day_ago": at - _DAY,
+        "week_ago": at - _WEEK,
+        "two_weeks_ago": at - 2 * _WEEK,
+    }
+    requested = (await session.execute(_REQUESTED, times)).one()
+    deposited = (await session.execute(_DEPOSITED, times)).one()
+
+    async def flows(window: str, since: datetime) -> WindowFlows:
+        values = {"since": since, "at": at, "now": snapshot.net_assets}
+        opening = (await session.execute(_OPENING_NET_ASSETS, values)).scalar()
+        return WindowFlows(
+            RawAmount(int(getattr(requested, window))),
+            RawAmount(int(getattr(deposited, window))),
+            None if opening is None else RawAmount(int(opening)),
+        )
+
+    return FundRiskState(
+        fund=snapshot,
+        open_requests=await _open_requests(session, at),
+        utc_day=await flows("utc_day", day_start),
+        last_24_hours=await flows("last_24_hours", at - _DAY),
+        requested_7_days=RawAmount(int(requested.last_7_days)),
+        requested_7_days_before=RawAmount(int(requested.previous_7_days)),
+        recorded_since=(await session.execute(_RECORDED_SINCE)).scalar() or at,
+        hourly_nav=tuple(NavPerShare(int(nav)) for nav in (await session.execute(_HOURLY_NAV, times)).scalars()),
+        sending=await _sending(session, since=now - _DAY),
+        system_health=system_health,
+    )
+
+
+async def _open_requests(session: AsyncSession, at: datetime) -> tuple[OpenRequest, ...]:
+    rows = await session.execute(_OPEN_REQUESTS, {"at": at})
+    return tuple(OpenRequest(RawAmount(int(row.gross_amount)), row.settlement_at, row.awaits_approval) for row in rows)
+
+
+async def _sending(session: AsyncSession, *, since: datetime) -> SendingRecord:
+    row = (await session.execute(_SENDING, {"since": since})).one()
+    return SendingRecord(row.final_sends, row.final_failures, row.failed_in_a_row)

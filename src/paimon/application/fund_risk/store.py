@@ -1,0 +1,174 @@
+"""Storage of assessments: the last one, the policies, and the indicators' series with their hours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.domain.risk.assessment import SEVERITY_OF_LEVEL, Assessment
+from paimon.domain.risk.indicators import Measurement
+from paimon.domain.risk.levels import LevelState
+from paimon.domain.risk.risk_event import Severity
+from paimon.domain.risk.risk_policy import IndicatorGroup, IndicatorName, IndicatorStatus, RiskPolicy
+from paimon.domain.risk.score import Contribution, Score
+from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow, RiskPolicyRow
+from paimon.infrastructure.database.sessions import WriteSession
+
+OVERALL_SCORE: Final = "overall_score"
+OVERALL_LEVEL: Final = "overall_level"
+SERIES_NAMES: Final = (*IndicatorName, OVERALL_SCORE, OVERALL_LEVEL)
+"""The names in the series: each indicator, the score, and the level as a number from 1 to 4."""
+
+_ID: Final = 1
+_STATUS_OF_LEVEL: Final = {
+    None: IndicatorStatus.NORMAL,
+    Severity.WARNING: IndicatorStatus.WARNING,
+    Severity.CRITICAL: IndicatorStatus.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAssessment:
+    """The last assessment as it is stored; `assessed_at` is the database's time."""
+
+    block_number: int
+    assessed_at: datetime
+    level: LevelState
+    score: Score
+    measurements: tuple[Measurement, ...]
+    policy_version: str
+
+
+async def find_assessment(session: AsyncSession) -> StoredAssessment | None:
+    """Return the last assessment; None before the first one."""
+    row = await session.get(RiskAssessmentRow, _ID, populate_existing=True)
+    return None if row is None else _stored(row)
+
+
+async def save_assessment(session: WriteSession, assessment: Assessment, policy: RiskPolicy, *, now: datetime) -> None:
+    """Store an assessment as the last one, with its policy, and add its values to the series and their hours."""
+    await session.execute(
+        insert(RiskPolicyRow).values(version=policy.version, content=policy.document).on_conflict_do_nothing()
+    )
+    values = _values(assessment, now)
+    statement = insert(RiskAssessmentRow).values(id=_ID, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+    await add_metrics(session, _metrics(assessment))
+
+
+def _values(assessment: Assessment, now: datetime) -> dict[str, Any]:
+    level = assessment.level
+    return {
+        "block_number": assessment.at.number,
+        "block_at": level.assessed_at,
+        "assessed_at": now,
+        "level": level.level,
+        "level_since": level.since,
+        "indicated": level.indicated,
+        "lower_since": level.lower_since,
+        "lower_highest": level.lower_highest,
+        "score": assessment.score.value,
+        "policy_version": assessment.policy_version,
+        "measurements": [
+            {
+                "name": measured.name,
+                "value": None if measured.value is None else str(measured.value),
+                "status": measured.status,
+                "note": measured.note,
+            }
+            for measured in assessment.measurements
+        ],
+        "contributions": [
+            {
+                "group": contribution.group,
+                "points": str(contribution.points),
+                "distance": str(contribution.distance),
+                "indicator": contribution.indicator,
+            }
+            for contribution in assessment.score.contributions
+        ],
+    }
+
+
+def _stored(row: RiskAssessmentRow) -> StoredAssessment:
+    level = LevelState(
+        row.level,
+        row.level_since.astimezone(UTC),
+        row.block_at.astimezone(UTC),
+        row.indicated,
+        None if row.lower_since is None else row.lower_since.astimezone(UTC),
+        row.lower_highest,
+    )
+    score = Score(
+        tuple(
+            Contribution(
+                IndicatorGroup(item["group"]),
+                Decimal(item["points"]),
+                Decimal(item["distance"]),
+                IndicatorName(item["indicator"]),
+            )
+            for item in row.contributions
+        )
+    )
+    measurements = tuple(
+        Measurement(
+            IndicatorName(item["name"]),
+            None if item["value"] is None else Decimal(item["value"]),
+            IndicatorStatus(item["status"]),
+            item["note"],
+        )
+        for item in row.measurements
+    )
+    return StoredAssessment(row.block_number, row.assessed_at.astimezone(UTC), level, score, measurements, row.policy_version)
+
+
+# The hour is written with its value, in one statement: an assessment that is stored twice counts once in both.
+_ADD_METRIC: Final = text("""
+    WITH added AS (
+        INSERT INTO ops.risk_metrics_series (time, indicator, block_number, value, level, threshold_version)
+        VALUES (:time, :indicator, :block_number, :value, :level, :threshold_version)
+            ON CONFLICT DO NOTHING
+        RETURNING *)
+    INSERT INTO ops.risk_metrics_hourly AS known
+           (hour, indicator, samples, minimum, maximum, total, last_value, last_at)
+    SELECT date_trunc('hour', time, 'UTC'), indicator, 1, value, value, value, value, time
+      FROM added
+        ON CONFLICT (hour, indicator) DO UPDATE
+       SET samples = known.samples + 1,
+           minimum = least(known.minimum, excluded.minimum),
+           maximum = greatest(known.maximum, excluded.maximum),
+           total = known.total + excluded.total,
+           last_value = CASE WHEN excluded.last_at >= known.last_at THEN excluded.last_value ELSE known.last_value END,
+           last_at = greatest(known.last_at, excluded.last_at)
+""")
+
+
+async def add_metrics(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add values to the series, each with its part of the hour; a value that is there already is left alone."""
+    await session.execute(_ADD_METRIC, rows)
+
+
+def _metrics(assessment: Assessment) -> list[dict[str, Any]]:
+    level = assessment.level.level
+    level_status = _STATUS_OF_LEVEL[SEVERITY_OF_LEVEL.get(level)]
+    figures: list[tuple[str, Decimal, IndicatorStatus]] = [
+        *((found.name, found.value, found.status) for found in assessment.measurements if found.value is not None),
+        (OVERALL_SCORE, assessment.score.value, IndicatorStatus.NORMAL),
+        (OVERALL_LEVEL, Decimal(level.number), level_status),
+    ]
+    return [
+        {
+            "time": assessment.at.timestamp,
+            "indicator": str(name),
+            "block_number": assessment.at.number,
+            "value": value,
+            "level": status.value,
+            "threshold_version": assessment.policy_version,
+        }
+        for name, value, status in figures
+    ]
