@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.support.chain.stub_node import StubNode, answering, json_response, replying_with, stub_node
 from tests.support.faults.refusing_endpoint import SHAPES, Refusal, RefusingEndpoint, draw_refusal, refusing_endpoints
 
-from paimon.domain.chain.endpoint_health import BreakerStatus
+from paimon.domain.chain.endpoint_health import BreakerStatus, EndpointHealth
 from paimon.infrastructure.blockchain.rpc import pool as pool_module
 from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
@@ -134,7 +134,7 @@ async def assert_batch_is_answered_in_pieces(node: StubNode, refusal: Refusal, s
         refused = endpoint.refused
         assert refused <= sent.bit_length() + 2
         assert await rpc.batch(requests) == list(range(sent))
-        assert endpoint.refused <= refused + 2, "the size was learnt"
+        assert endpoint.refused == refused, "the size was learnt"
         assert report(rpc, endpoint).breaker is BreakerStatus.CLOSED
 
 
@@ -152,13 +152,33 @@ async def test_unseen_refusal_of_a_batch_halves_it(node: StubNode, seed: int) ->
     await assert_batch_is_answered_in_pieces(node, draw_refusal(rng), shape, limit=rng.randint(1, sent), sent=sent)
 
 
-async def test_named_batch_limit_is_kept_at_the_first_refusal(node: StubNode) -> None:
-    fields = {"calls_max": 70, "refusal": Refusal(-32000, "batch limit 70 exceeded"), "shape": SHAPES["one object"]}
+NAMED = (
+    Refusal(-32000, "batch limit 70 exceeded"),
+    Refusal(-32010, "The batch request was too large", "Exceeded max limit of 70"),
+)
+
+
+@pytest.mark.parametrize("refusal", NAMED, ids=["in the message", "in the data"])
+async def test_named_batch_limit_is_kept_at_the_first_refusal(node: StubNode, refusal: Refusal) -> None:
+    fields = {"calls_max": 70, "refusal": refusal, "shape": SHAPES["one object"]}
     async with refusing_endpoints(node.url, fields) as (endpoint,), pool(endpoint) as rpc:
         assert await rpc.batch([("eth_echo", [number]) for number in range(200)]) == list(range(200))
         assert (endpoint.requests, endpoint.refused, endpoint.largest_answered) == (4, 1, 70)
-        await rpc.batch([("eth_echo", [number]) for number in range(200)])
-        assert endpoint.refused == 1
+        for _ in range(3):
+            await rpc.batch([("eth_echo", [number]) for number in range(200)])
+        assert endpoint.refused == 1, "it does not grow beyond what the endpoint named"
+
+
+async def test_batch_size_that_no_cap_reduced_grows_back(node: StubNode) -> None:
+    fields = {"calls_max": 8, "refusal": Refusal(-32055, "words that no table knows"), "shape": SHAPES["one object"]}
+    requests = [("eth_echo", [number]) for number in range(64)]
+    async with refusing_endpoints(node.url, fields) as (endpoint,), pool(endpoint) as rpc:
+        await rpc.batch(requests)
+        assert endpoint.largest_answered == 8
+        endpoint.calls_max = ALL
+        for _ in range(3):
+            await rpc.batch(requests)
+        assert endpoint.largest_answered == 10
 
 
 async def test_endpoint_that_refused_everything_keeps_its_batch_size(node: StubNode) -> None:
@@ -244,6 +264,18 @@ async def test_other_endpoints_answer_while_one_pauses(node: StubNode, kind: str
         assert [await rpc.call("eth_blockNumber", []) for _ in range(5)] == ["0x15"] * 5
         other.disturbances = [replying_with(502)]
         assert await rpc.call("eth_blockNumber", []) == "0x15"
+    assert node.requests == 1
+
+
+async def test_endpoint_is_not_asked_for_its_head_while_it_pauses(node: StubNode) -> None:
+    asking_for_a_pause(node, "seconds", 30)
+    async with (
+        stub_node(eth_blockNumber="0x14", eth_getBlockByNumber=RESULTS["eth_getBlockByNumber"]) as other,
+        Rpc(node.url, other.url, timeout_seconds=5, attempts_max=3) as rpc,
+    ):
+        for number in (1, 2, 3):
+            rpc._endpoints[1].health = EndpointHealth()  # its head is not known, so that both must be asked
+            assert await rpc.at_height(number).call("eth_getBlockByNumber", [hex(number), False]) is not None
     assert node.requests == 1
 
 

@@ -59,8 +59,11 @@ async def _gateway(_request: web.Request, _calls: list[Call], refusal: Refusal) 
     return json_response({"message": refusal.message, "status": refusal.code})
 
 
-async def _html_with_413(_request: web.Request, _calls: list[Call], refusal: Refusal) -> web.StreamResponse:
-    return web.Response(status=413, text=f"<html>{refusal.message}</html>", content_type="text/html")
+def _html_with(status: int) -> Shape:
+    async def answer(_request: web.Request, _calls: list[Call], refusal: Refusal) -> web.StreamResponse:
+        return web.Response(status=status, text=f"<html>{refusal.message}</html>", content_type="text/html")
+
+    return answer
 
 
 async def _lost(request: web.Request, _calls: list[Call], _refusal: Refusal) -> web.StreamResponse:
@@ -74,7 +77,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "a list of one error": _list_of_one,
     "text as error": _text_as_error,
     "a gateway's own object": _gateway,
-    "HTTP 413 with HTML": _html_with_413,
+    **{f"HTTP {status} with HTML": _html_with(status) for status in (200, 400, 413, 502)},
     "a lost connection": _lost,
 }
 

@@ -201,3 +201,5 @@ def test_requested_pause_is_bounded_and_ends(seconds: float, now: float) -> None
     health = EndpointHealth().with_pause(seconds, now)
     assert 0 <= health.pause_seconds(now) <= RETRY_AFTER_SECONDS_MAX + 1e-6
     assert health.pause_seconds(now + RETRY_AFTER_SECONDS_MAX + 1) == 0
+    assert not health.is_probe_due(now, after_seconds=0) or health.pause_seconds(now) == 0
+    assert health.is_probe_due(now + RETRY_AFTER_SECONDS_MAX + 1, after_seconds=0)

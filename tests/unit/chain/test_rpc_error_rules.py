@@ -71,7 +71,7 @@ EXAMPLES = (
         "eth_getBlockByNumber",
         -32000,
         "finalized block not found",
-        RpcErrorKind.CALLER_ERROR,
+        RpcErrorKind.RESTRICTED,
         "bnb-chain/bsc eth/api_backend.go",
     ),
     Example("geth-bsc", CALL, -32000, "header not found", RpcErrorKind.LAGGING, "bnb-chain/bsc#1054"),
@@ -511,12 +511,20 @@ CHAIN_METHODS = (
     "eth_gasPrice",
     GET_LOGS,
 )
-WORDS = st.text(max_size=60) | st.lists(
-    st.sampled_from(["no backend", "execution reverted:", "upstream", "closed", "vm exception", "nonce too low", "out of gas"])
-).map(" ".join)
+CODES = st.sampled_from([3, 429, -32000, -32602, -32015]) | st.integers(-(2**40), 2**40)
+KNOWN_WORDS = [
+    "no backend",
+    "execution reverted:",
+    "closed",
+    "vm exception",
+    "nonce too low",
+    "out of gas",
+    "safe block not found",
+]
+WORDS = st.text(max_size=60) | st.lists(st.sampled_from(KNOWN_WORDS)).map(" ".join)
 
 
-@given(st.sampled_from(CHAIN_METHODS), st.integers(-(2**40), 2**40), WORDS)
+@given(st.sampled_from(CHAIN_METHODS), CODES, WORDS)
 def test_no_error_of_a_chain_read_is_the_callers_fault(method: str, code: int, message: str) -> None:
     assert diagnose(method, code, message).retry_action is not RetryAction.FAIL
 

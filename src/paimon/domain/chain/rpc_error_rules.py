@@ -93,8 +93,8 @@ ERROR_RULES: Final[tuple[ErrorRule, ...]] = (
         r"|write protection|return data out of bounds",
         methods=EXECUTION_METHODS,
     ),
-    # a tag this node does not serve, not a block it has yet to see
-    ErrorRule(RpcErrorKind.CALLER_ERROR, r"(safe|finalized|pending) block not found"),
+    # a tag that this node does not serve, or not yet after its start; not a block that it has yet to see
+    ErrorRule(RpcErrorKind.RESTRICTED, r"(safe|finalized|pending) block not found"),
     # a batch with too many requests
     ErrorRule(
         RpcErrorKind.BATCH_CAP,

@@ -110,7 +110,7 @@ class Endpoint:
         self._ids = count(1)
         self._semaphore = DynamicSemaphore(lambda: int(self.health.concurrency.limit))
         self._lost_batch = False
-        """Whether the connection was lost over the last batch. Once may be chance; twice in a row is the size."""
+        """Whether the last batch got no usable answer. Once may be chance; twice in a row is the size."""
         self._refused_at: dict[str, float] = {}
 
     @property
@@ -130,7 +130,7 @@ class Endpoint:
             EndpointFailure: some requests were not answered.
         """
         answers: list[Answer] = []
-        size = self.health.batch_size
+        size = first_size = self.health.batch_size
         while len(answers) < len(requests):
             chunk = requests[len(answers) : len(answers) + size.requests]
             async with self._semaphore:
@@ -144,10 +144,12 @@ class Endpoint:
                     [*answers, *found.answers, *_unsent_answers(requests, answers, found)], found.kind, found.retry_action
                 )
             answers += found.answers
-        self._remember(size)
+        if size != first_size:
+            self._remember(size)
         return ExchangeResult(answers)
 
     def _remember(self, size: BatchSize) -> None:
+        """Keep a size that a refusal led to. Another exchange may have found a smaller one meanwhile."""
         if size.requests < self.health.batch_size.requests:
             self.health = replace(self.health, batch_size=size)
             log.info("rpc.batch_size_reduced", endpoint=self.name, requests_max=size.requests)
@@ -174,20 +176,24 @@ class Endpoint:
         try:
             answers = await self._post(requests)
         except EndpointFailure as error:
-            if error.is_refusal and len(requests) > 1:
+            was_lost_twice = self._is_lost_again(requests, is_lost=not error.overloaded)
+            if was_lost_twice or (error.is_refusal and len(requests) > 1):
                 return ExchangeResult([], RpcErrorKind.NODE_FAILURE, RetryAction.SPLIT_BATCH)
             self._record_failure(requests, overloaded=error.overloaded)
             raise
         except (aiohttp.ClientError, TimeoutError) as error:
-            is_lost, was_lost = _is_connection_lost(error) and len(requests) > 1, self._lost_batch
-            self._lost_batch = is_lost
-            if is_lost and was_lost:
+            if self._is_lost_again(requests, is_lost=_is_connection_lost(error)):
                 return ExchangeResult([], RpcErrorKind.NODE_FAILURE, RetryAction.SPLIT_BATCH)
             self._record_failure(requests, overloaded=isinstance(error, TimeoutError))
             # Not `from error`: the cause may show the URL, and with it the provider's key.
             raise EndpointFailure(_describe_error(error)) from None
         self._lost_batch = False
         return self._update_health(requests, answers, monotonic() - began)
+
+    def _is_lost_again(self, requests: Sequence[Request], *, is_lost: bool) -> bool:
+        """Return whether this batch and the one before it got no usable answer."""
+        was_lost, self._lost_batch = self._lost_batch, is_lost and len(requests) > 1
+        return was_lost and self._lost_batch
 
     def _record_failure(self, requests: Sequence[Request], *, overloaded: bool) -> None:
         before = self.health.breaker.status
