@@ -11,8 +11,10 @@ from tests.support.faults.faulty_endpoint import node_session
 from tests.support.faults.withholding_endpoint import WithholdingEndpoint
 from tests.support.scenarios.sending import SendingHarness, assert_sent_once
 
+from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import checksum, hex0x
+from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.blockchain.rpc import pool as pool_module
 from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
@@ -178,3 +180,34 @@ async def test_stuck_attempt_that_cannot_be_replaced_goes_to_every_write_endpoin
         await withheld.drive_until_idle(withheld.keeper)
     intent = await assert_sent_once(harness, harness.keeper, request_id, before)
     assert [attempt.status for attempt in intent.attempts] == [AttemptStatus.FINAL]
+
+
+async def test_bytes_that_no_endpoint_acknowledged_go_to_every_write_endpoint(
+    harness: SendingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ended after it had stored the bytes; the preferred endpoint would keep them."""
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    assert isinstance(await prepare_next(harness.context(), harness.keeper), Attempt)
+    async with withholding_pool(harness, monkeypatch) as (withheld, _keeping):
+        await withheld.drive(withheld.keeper)
+        harness.fund.mine(3)
+        assert harness.nonce_on_chain(harness.keeper) == before + 1
+        await withheld.drive_until_idle(withheld.keeper)
+    await assert_sent_once(harness, harness.keeper, request_id, before)
+
+
+async def test_forgotten_bytes_go_to_every_write_endpoint(harness: SendingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id = harness.due_request()
+    before = harness.nonce_on_chain(harness.keeper)
+    await harness.queue_settlement(request_id)
+    with harness.fund.stopped_mining():
+        await harness.drive(harness.keeper)
+        harness.fund.node.rpc.call("anvil_dropAllTransactions")
+    async with withholding_pool(harness, monkeypatch) as (withheld, _keeping):
+        await withheld.drive(withheld.keeper)
+        harness.fund.mine(3)
+        assert harness.nonce_on_chain(harness.keeper) == before + 1
+        await withheld.drive_until_idle(withheld.keeper)
+    await assert_sent_once(harness, harness.keeper, request_id, before)
