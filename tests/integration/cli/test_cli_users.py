@@ -10,6 +10,7 @@ from tests.support.cli_processes import CliRunner, environment_of, keystore_opti
 
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
@@ -34,6 +35,29 @@ def test_users_are_changed_by_grants_that_a_super_admin_signs(
     assert users("remove", willa, *keys["ada"]) == f"{willa} may no longer sign in\n"
     users("init", ines, "--replace")
     assert users("list").split()[:2] == [ines, "super_admin"]
+
+
+def test_users_are_changed_as_the_role_that_writes_users(
+    cli: CliRunner,
+    settings: Settings,
+    fund: TestFund,
+    postgres: EmbeddedPostgres,
+    database_name: str,
+    owner_url: str,
+    tmp_path: Path,
+) -> None:
+    env = environment_of(settings) | {
+        "PAIMON_DATABASE__OWNER_URL": owner_url,
+        "PAIMON_DATABASE__URL": postgres.url("paimon_cli", database_name),
+    }
+    ada, willa = (fund.accounts.address(name) for name in ("ada", "willa"))
+    output_of(cli.start("db", "grant-roles", env=env), 0)
+    output_of(cli.start("users", "init", ada, env=env), 0)
+    add = ("users", "add", willa, "viewer", *keystore_options(fund.accounts, "ada", tmp_path))
+    refused = output_of(cli.start(*add, env=env), 2)
+    assert "the database role paimon_cli is not fit for the role user_admin" in refused
+    assert "PAIMON_DATABASE__USERS_URL" in refused
+    output_of(cli.start(*add, env=env | {"PAIMON_DATABASE__USERS_URL": postgres.url("paimon_user_admin", database_name)}), 0)
 
 
 def test_rights_are_compared_and_granted(cli: CliRunner, settings: Settings, owner_url: str) -> None:

@@ -21,6 +21,8 @@ from paimon.gateway.cli.resources import explain_unreachable, opened_database, o
 from paimon.gateway.rest.views.accounts import UserView
 from paimon.infrastructure.database import version
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.rights.check import require_rights
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings, load_settings
 
@@ -103,6 +105,7 @@ async def _grant(
     async with opened_as_user_admin(settings) as database:
         with explain_unreachable():
             await version.require_current(database.engine)
+            await require_rights(database.engine, DatabaseRole.USER_ADMIN, url_setting="PAIMON_DATABASE__USERS_URL")
         async with database.write() as session:
             terms = rules.new_terms(await database_now(session))
             grant = (await load_chain(session, rules.scope)).next_grant(wallet, role, name, terms)

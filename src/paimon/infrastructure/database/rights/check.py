@@ -134,17 +134,19 @@ _OWNS: Final = text("""
 """)
 
 
-async def require_rights(engine: AsyncEngine, role: DatabaseRole) -> None:
+async def require_rights(engine: AsyncEngine, role: DatabaseRole, *, url_setting: str = "PAIMON_DATABASE__URL") -> None:
     """Check that the engine's role has the rights of this role, and log when it can do more than any process may.
 
+    `url_setting` is where the role's URL belongs.
+
     Raises:
-        RightsMissing: the message names the first missing rights and the command that grants them.
+        RightsMissing: the message names the first missing rights, the setting, and the command that grants rights.
     """
     async with engine.connect() as connection:
-        await connection.run_sync(_require_rights, role)
+        await connection.run_sync(_require_rights, role, url_setting)
 
 
-def _require_rights(connection: Connection, role: DatabaseRole) -> None:
+def _require_rights(connection: Connection, role: DatabaseRole, url_setting: str) -> None:
     rows = [
         (privilege, table, column)
         for table, privileges in privileges_of(role).items()
@@ -162,8 +164,8 @@ def _require_rights(connection: Connection, role: DatabaseRole) -> None:
         )
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise RightsMissing(
-            f"the database role {name} is not fit for the role {role}: it lacks {shown}{more}. Connect as the role of this"
-            f" process (PAIMON_DATABASE__URL), and grant its rights by `paimon db grant-roles`"
+            f"the database role {name} is not fit for the role {role}: it lacks {shown}{more}. Connect as that role"
+            f" ({url_setting}), and grant its rights by `paimon db grant-roles`"
         )
     if connection.execute(_OWNS).scalar_one():
         log.warning("database.role_too_strong", role=name, wanted=role.value, reason=f"it has the rights of the {OWNER}")
