@@ -176,12 +176,25 @@ async def test_signer_needs_its_ledger_to_start_and_never_overwrites_it(hot_poli
     assert not ledger.exists()
     async with running_signer(hot_policy, new_ledger=True):
         pass
-    assert "never overwritten" in await start(new=True)
+    assert (refusal := await start(new=True)).startswith(f"{ledger} exists")
+    assert "start without `--new-ledger`" in refusal
     ledger.chmod(0o644)
     assert "chmod 600" in await start(new=False)
     ledger.chmod(0o600)
     ledger.write_bytes(b"this is not a database file" * 40)
     assert "no spend ledger" in await start(new=False)
+
+
+async def test_ledger_that_cannot_be_made_is_named_and_leaves_nothing(fund: TestFund, tmp_path: Path) -> None:
+    """The counter is better on another disk, whose folder may not be there."""
+    folder = tmp_path / "other-disk"
+    policy = make_policy(fund, tmp_path, counter=folder / "spend.counter")
+    with pytest.raises(SignerStartupError, match=r"cannot make the spend ledger .*other-disk/spend\.counter.*No such file"):
+        async with running_signer(policy, new_ledger=True):
+            pass
+    folder.mkdir()
+    async with running_signer(policy, new_ledger=True):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,12 @@ async def test_signer_replaces_the_socket_of_a_killed_signer(fund: TestFund, tmp
         assert (await signer_client(policy).health())["chainId"] == 31337
 
 
+async def test_signer_names_the_socket_whose_folder_cannot_be_made(fund: TestFund, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    policy = make_policy(fund, tmp_path, socket=tmp_path / "file" / "signer.sock")
+    assert f"cannot listen on {tmp_path}/file/signer.sock" in await start_refusal(policy)
+
+
 async def test_signer_never_removes_a_file_at_its_socket_path(fund: TestFund, tmp_path: Path) -> None:
     policy = make_policy(fund, tmp_path)
     (tmp_path / "signer.sock").write_text("other content")

@@ -304,19 +304,22 @@ def _spend(nonce: int, amount: str, plan: str | None, signed_at: str, decided: i
 
 
 def _create(path: Path, counter: Path) -> None:
+    if path.exists():
+        raise LedgerError(f"{path} exists: a spend ledger is never overwritten; start without `--new-ledger`")
     if counter.exists():
         raise LedgerError(f"{counter} exists: it belongs to another spend ledger, and is never overwritten")
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise LedgerError(f"{path} exists: a spend ledger is never overwritten") from None
     ledger_id = secrets.token_hex(16)
+    try:
+        _Counter(counter, ledger_id).write(0)
+        path.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        counter.unlink(missing_ok=True)
+        raise LedgerError(f"cannot make the spend ledger {path} with its counter {counter}: {error}") from error
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(_SCHEMA)
         connection.execute("INSERT INTO ledger (id) VALUES (?)", (ledger_id,))
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
-    _Counter(counter, ledger_id).write(0)
 
 
 def _require_ledger(path: Path, connection: sqlite3.Connection) -> None:

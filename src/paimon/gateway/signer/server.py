@@ -135,8 +135,11 @@ def claim_socket(path: Path, *, group: int | None = None) -> socket.socket:
     Raises:
         SocketInUse.
     """
-    path.parent.mkdir(mode=0o700 if group is None else 0o750, parents=True, exist_ok=True)
-    _remove_stale(path)
+    try:
+        path.parent.mkdir(mode=0o700 if group is None else 0o750, parents=True, exist_ok=True)
+        _remove_stale(path)
+    except OSError as error:
+        raise SocketInUse(f"cannot listen on {path}: {error}") from error
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
