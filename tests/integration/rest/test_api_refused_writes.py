@@ -56,6 +56,7 @@ async def test_database_without_writes_is_503_and_recovers(
             await app.state.context.database.engine.dispose()
             refused = await client.post("/auth/verify", sign_in)
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+            assert "takes no writes" in refused.json()["error"]["message"]
             assert (await client.get("/redemptions")).status_code == 200, "reads are served"
             not_ready = await readiness(client)
             assert (not_ready.status_code, not_ready.headers["Retry-After"]) == (503, "5")

@@ -18,6 +18,12 @@ def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -
     assert sections == {rule["alert"] for rule in rules()}
 
 
+def test_no_two_rules_share_a_name_and_a_severity() -> None:
+    """An alert may have a rule for each severity; two of one name and severity would be silenced together."""
+    names = [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 def test_every_alert_has_a_severity_and_a_summary() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +44,18 @@ def run_celery():
     build_tracer("paimon.settle_due", app.tasks["paimon.settle_due"], app=app)("an-id", (), {}, {"id": "an-id"})
 
 
-asyncio.run(run_apscheduler()) if sys.argv[1] == "apscheduler" else run_celery()
+def run_worker():
+    import logging
+    from tests.support.redis import redis_settings
+    from paimon.gateway.tasks.app import create_worker
+    from paimon.settings import Settings
+
+    app = create_worker(Settings.model_construct(redis=redis_settings("redis://127.0.0.1:1/0")), queues=["high"])
+    app.log.setup(loglevel="WARNING")  # as the worker does at its start
+    logging.getLogger("celery.worker.strategy").error("a task of no known name", exc_info=ValueError("of the worker"))
+
+
+asyncio.run(run_apscheduler()) if sys.argv[1] == "apscheduler" else run_worker() if sys.argv[1] == "worker" else run_celery()
 """
 
 
@@ -52,10 +64,11 @@ asyncio.run(run_apscheduler()) if sys.argv[1] == "apscheduler" else run_celery()
     [
         ("apscheduler", {"task": "paimon.reconcile", "logger": "apscheduler.executors.default"}),
         ("celery", {"task": "paimon.settle_due", "task_id": "an-id", "logger": "celery.app.trace"}),
+        ("worker", {"logger": "celery.worker.strategy"}),
     ],
 )
 def test_failed_job_of_a_library_is_a_json_line_with_its_name(library: str, fields: dict[str, str]) -> None:
-    ran = subprocess.run([sys.executable, "-c", PROGRAM, library], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, library], capture_output=True, text=True, check=True, cwd=ROOT)
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
     assert len(lines) == 1, ran.stderr
     assert lines[0].items() >= (fields | {"level": "error", "process": "tests"}).items()

@@ -12,11 +12,13 @@ from redis.exceptions import ConnectionError as ConnectionRefused
 from structlog.testing import capture_logs
 from tests.support.redis import redis_settings
 
+from paimon.application.scheduler.jobs import jobs
 from paimon.gateway.cli.process import EXIT_FAILED, run_until_signalled
 from paimon.gateway.tasks.app import _synchronous, create_celery, worker_exit_code
 from paimon.gateway.tasks.runtime import WorkerRuntime
+from paimon.gateway.tasks.scheduler import _enqueue
 from paimon.infrastructure.observability.outages import Outages
-from paimon.settings import Settings
+from paimon.settings import ScheduleSettings, Settings
 
 pytestmark = pytest.mark.unit
 
@@ -107,3 +109,11 @@ def test_tasks_during_an_outage_are_one_line_and_a_defect_is_raised() -> None:
     assert [(line["event"], line["service"]) for line in lines] == [("outage.began", "redis"), ("outage.ended", "redis")]
     assert lines[0]["task"] == "paimon.reconcile"
     assert lines[1]["failures"] == 2
+
+
+def test_jobs_that_the_broker_does_not_take_are_one_line() -> None:
+    app, outages = celery_without_a_broker(), Outages()
+    with capture_logs() as lines:
+        for job in jobs(ScheduleSettings())[:3]:
+            asyncio.run(_enqueue(app, job, outages))
+    assert [(line["event"], line["service"]) for line in lines] == [("outage.began", "broker")]
