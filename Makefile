@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # Test processes, each with a database server, a Redis and a chain of its own. With 0 pytest runs all in its own process.
 WORKERS ?= 2
 
-.PHONY: help setup bytecode demo smoke walk test unit check lint types documents format contracts reference lock bench clean
+.PHONY: help setup bytecode console demo smoke walk test unit check lint types documents format contracts reference lock bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ contracts/node_modules/.ready: contracts/package-lock.json
 	@cd contracts && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# What has not changed since the last time, by a hash of all sources, is not built again.
+console: ## Build the console of web/ into the Python package
+	@node web/scripts/build.mjs
+
 # Only the tests need it, and they fetch it themselves when run without make; kept out of `setup` for those who run the demo.
 .PHONY: timescaledb
 timescaledb: $(VENV)/.ready
@@ -41,12 +45,17 @@ timescaledb: $(VENV)/.ready
 api-clients: $(VENV)/.ready
 	@$(BIN)/python -m tests.support.api_clients
 
+# As above: a real browser.
+.PHONY: browser
+browser: $(VENV)/.ready
+	@$(BIN)/python -m tests.support.browser
+
 # Python compiles nothing itself where PYTHONDONTWRITEBYTECODE is set, and then every process pays for it at its start.
 # What has not changed since the last time is left alone: that takes a twentieth of a second.
 bytecode: $(VENV)/.ready
 	@$(BIN)/python -m compileall -q --invalidation-mode timestamp src tests bench
 
-setup: $(VENV)/.ready contracts/node_modules/.ready bytecode ## Install everything into this folder (the others do it when needed)
+setup: $(VENV)/.ready contracts/node_modules/.ready console bytecode ## Install everything into this folder (the others do it when needed)
 
 demo: setup ## Run everything here, embedded, until Ctrl-C (FRESH=1 starts over)
 	@$(BIN)/paimon demo $(if $(FRESH),--fresh) || [ $$? -eq 143 ]  # an exit by SIGTERM is no error
@@ -56,23 +65,27 @@ smoke: setup ## Take five redemptions from request to settlement and compare wit
 
 walk: smoke # the former name of `make smoke`
 
-test: setup timescaledb api-clients ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
+test: setup timescaledb api-clients browser ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=20 $(PYTEST_ARGS)
 	@cd contracts && npm test --silent
 
 unit: setup ## Only the pure rules, in seconds
 	@$(BIN)/pytest -m unit $(PYTEST_ARGS)
 
-check: lint types documents ## Lint, spelling, architecture, types and the documents made from the code
+check: lint types documents web ## Lint, spelling, architecture, types, the documents made from the code, and the console
 
 lint: setup ## ruff, codespell and import-linter
-	@$(BIN)/ruff check src tests bench
-	@$(BIN)/ruff format --check src tests bench
-	@$(BIN)/codespell src tests bench docs deploy Makefile *.md
+	@$(BIN)/ruff check src tests bench hatch_build.py
+	@$(BIN)/ruff format --check src tests bench hatch_build.py
+	@$(BIN)/codespell src tests bench docs deploy web Makefile *.md
 	@$(BIN)/lint-imports
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy
+
+.PHONY: web
+web: setup ## Types, lint, unit tests and size of the console, unless they passed on these sources
+	@node web/scripts/check.mjs
 
 documents: setup ## Compare docs/reference with the code
 	@$(BIN)/pytest -q -p no:cacheprovider -k "matches_code" tests/unit/rest/test_openapi.py tests/unit/websocket/test_asyncapi.py \
@@ -112,4 +125,5 @@ lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 
 clean: ## Remove what was installed and the demo's data
 	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .timescaledb \
-	  tests/api_clients/node_modules .api-clients .paimon
+	  tests/api_clients/node_modules .api-clients tests/browser/node_modules web/node_modules .paimon \
+	  src/paimon/gateway/rest/console/built

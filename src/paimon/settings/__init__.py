@@ -7,9 +7,9 @@ Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -19,6 +19,7 @@ from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
 from paimon.settings.auth import AuthSettings
 from paimon.settings.base import ChecksumAddress, SettingsError, SettingsGroup
 from paimon.settings.chain import ChainSettings, FinalitySettings
+from paimon.settings.console import DEMO_CHAIN_ID, ConsoleSettings
 from paimon.settings.database import DatabaseSettings
 from paimon.settings.fund import FundSettings
 from paimon.settings.health import HealthSettings
@@ -42,6 +43,7 @@ __all__ = [
     "AuthSettings",
     "ChainSettings",
     "ChecksumAddress",
+    "ConsoleSettings",
     "DatabaseSettings",
     "FinalitySettings",
     "FundSettings",
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     approval: ApprovalSettings = ApprovalSettings()
     redemption: RedemptionSettings = RedemptionSettings()
     api: ApiSettings = ApiSettings()
+    console: ConsoleSettings = ConsoleSettings()
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     nav: NavSettings = NavSettings()
@@ -95,6 +98,15 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _shows_keys_on_the_demo_chain_only(self) -> Self:
+        if self.console.demo_accounts is not None and self.chain.chain_id != DEMO_CHAIN_ID:
+            raise ValueError(
+                f"PAIMON_CONSOLE__DEMO_ACCOUNTS is for the demo's chain {DEMO_CHAIN_ID} only, and this is chain"
+                f" {self.chain.chain_id}: unset it"
+            )
+        return self
 
 
 def env_file_from(environment: Mapping[str, str]) -> Path | None:

@@ -4,6 +4,7 @@ They stand for persons with wallets of their own. The application never holds th
 and then uses REST and the chain as any client does.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -70,6 +71,14 @@ class DemoAccounts:
 
     def address(self, name: str) -> ChecksumAddress:
         return self.account(name).address
+
+    def wallet_json(self, chain_id: int) -> str:
+        """Encode the accounts that may sign in, with their keys, for the demo wallet of the console."""
+        people = [
+            {"name": name, "role": str(role), "address": self.address(name), "key": "0x" + bytes(self.account(name).key).hex()}
+            for name, role in USER_ROLES.items()
+        ]
+        return json.dumps({"chainId": chain_id, "accounts": people})
 
     def fund_accounts(self) -> FundAccounts:
         """Return the accounts that take part in the fund on chain."""

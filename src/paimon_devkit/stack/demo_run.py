@@ -73,6 +73,7 @@ def _print_event(mark: str, text: str) -> None:
 
 def _print_summary(stack: DemoStack, seconds: float) -> None:
     print(f"\nReady after {seconds:.0f} s\n")
+    print(f"  console            {stack.api_url}/console/")
     print(f"  API                {stack.api_url}/api/v1")
     print(f"  API documentation  {stack.api_url}/api/docs")
     print(f"  health             {stack.api_url}/api/v1/system/health")

@@ -118,6 +118,7 @@ class DemoStack:
         self._require_matching_database(variables)
         variables |= self._deploy_fund()
         variables |= self._prepare_signer(variables)
+        variables |= self._write_demo_accounts(variables)
         self._write_settings(variables)
         self._prepare_database()
         self._start_app_processes(supervisor)
@@ -279,6 +280,14 @@ class DemoStack:
             "PAIMON_SENDING__APPROVER": self.accounts.address("approver"),
             "PAIMON_SENDING__HOT": self.accounts.address("hot"),
         }
+
+    def _write_demo_accounts(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Write the keys that the console's demo wallet signs with, where the chain is one that lives on this machine."""
+        if variables["PAIMON_CHAIN__CHAIN_ID"] != str(LOCAL_CHAIN_ID):
+            return {}
+        path = self.data / "settings" / "demo-accounts.json"
+        write_private_file(path, self.accounts.wallet_json(LOCAL_CHAIN_ID))
+        return {"PAIMON_CONSOLE__DEMO_ACCOUNTS": str(path)}
 
     def _require_loopback_api(self) -> None:
         host = self.environment.get("PAIMON_API__HOST", _LOOPBACK_HOST)

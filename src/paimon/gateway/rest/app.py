@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.gateway.rest import docs_ui, errors
+from paimon.gateway.rest.console import console_router
 from paimon.gateway.rest.openapi import openapi_document
 from paimon.gateway.rest.query_params import reject_unknown_query_params
 from paimon.gateway.rest.request_limits import RequestLimits
@@ -120,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api)
     app.include_router(endpoint.router, prefix=BASE)
     app.include_router(docs_ui.router)
+    app.include_router(console_router(settings))
     app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
     app.state.limits = RequestLimits(settings.api)

@@ -1,0 +1,89 @@
+// A real Chromium, and the pages of one person in it.
+import chromium from '@sparticuz/chromium'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { chromium as playwright } from 'playwright-core'
+
+const SECONDS = 1000
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Only `--no-sandbox`: the package's own arguments would run everything in one process, without web security. */
+export async function launch() {
+  return playwright.launch({ executablePath: await chromium.executablePath(), args: ['--no-sandbox'] })
+}
+
+/** One person's browser: a context of its own, which fails on any violation of the Content-Security-Policy or error of a script. */
+export class Person {
+  constructor(context, page, url) {
+    this.context = context
+    this.page = page
+    this.url = url
+    this.faults = []
+  }
+
+  static async open(browser, url, { theme = 'light', width = 1280, height = 900, language = 'en-GB', timezone = 'Europe/Zurich' } = {}) {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: theme,
+      locale: language,
+      timezoneId: timezone,
+      reducedMotion: 'reduce',
+      permissions: ['clipboard-read', 'clipboard-write'],
+    })
+    const page = await context.newPage()
+    page.setDefaultTimeout(30 * SECONDS)
+    const person = new Person(context, page, url)
+    await context.exposeBinding('reportViolation', (_source, text) => person.faults.push(text))
+    await context.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) =>
+        window.reportViolation(`${event.violatedDirective} refused ${event.blockedURI} ${event.sample} (${event.sourceFile}:${event.lineNumber})`),
+      )
+    })
+    page.on('pageerror', (error) => person.faults.push(`a script failed: ${error.message}`))
+    return person
+  }
+
+  /** Open a path of the console. */
+  async visit(path = '') {
+    await this.page.goto(`${this.url}/console/${path}`)
+  }
+
+  /** Sign in with the demo wallet, by clicks. */
+  async signIn(name, path = '') {
+    await this.visit(path)
+    await this.page.getByRole('button', { name: /Demo wallet/ }).click()
+    await this.wallet().getByRole('button', { name: new RegExp(`^${name} `) }).click()
+    await this.page.getByRole('button', { name: /^(Sign in as|以)/ }).click()
+    await this.confirm()
+    await this.page.getByRole('navigation').first().waitFor()
+  }
+
+  wallet() {
+    return this.page.locator('dialog.demo-wallet')
+  }
+
+  /** Sign what the wallet asks for. */
+  async confirm() {
+    await this.wallet().getByRole('button', { name: 'Sign', exact: true }).click()
+  }
+
+  async refuse() {
+    await this.wallet().getByRole('button', { name: 'Refuse' }).click()
+  }
+
+  /** Throw unless axe finds no violation on the page as it is. */
+  async requireAccessible(what) {
+    await this.page.evaluate(AXE)
+    const { violations } = await this.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+    if (violations.length > 0) {
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html}\n      ${failureSummary}`).join('\n    ')}`)
+      throw new Error(`${what} is not accessible:\n  ${found.join('\n  ')}`)
+    }
+  }
+
+  /** Close the browser of this person. Throws what its pages did that they should not. */
+  async close() {
+    await this.context.close()
+    if (this.faults.length > 0) throw new Error(`faults of the page:\n  ${[...new Set(this.faults)].join('\n  ')}`)
+  }
+}

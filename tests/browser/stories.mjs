@@ -1,0 +1,189 @@
+// What people do in the console, each as clicks in a real browser against the whole stack.
+import assert from 'node:assert/strict'
+import { Person } from './browser.mjs'
+
+const SLOW = { timeout: 60_000 }
+
+/** Open a browser for a person; it is closed, and its faults are counted, when the story ends. */
+async function newPerson({ browser, url, people }, options) {
+  const person = await Person.open(browser, url, options)
+  people.push(person)
+  return person
+}
+
+async function signedIn(world, name, path = '', options = {}) {
+  const person = await newPerson(world, options)
+  await person.signIn(name, path)
+  return person
+}
+
+const heading = (page, name) => page.getByRole('heading', { name, exact: true })
+/** The state at the right of the page's title. */
+const state = (page, text) => page.locator('main').getByText(text, { exact: true }).first()
+
+async function redemptionIsApprovedAndSettled(world) {
+  const { requestId } = await world.act('request', { name: 'ines', shares: 120_000 })
+  const person = await signedIn(world, 'vera')
+  const { page } = person
+  // The overview names what waits, and leads there.
+  await page.getByRole('link', { name: `#${requestId}` }).first().click()
+  await heading(page, `Redemption ${requestId}`).waitFor()
+  await page.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText(/119,999\.99 USDT, less fees/).waitFor()
+  await assertHashesOfTheBrowser(dialog)
+  await dialog.getByLabel('Reason (optional)').fill('within the plan')
+  await person.requireAccessible('the vote')
+  await page.screenshot({ path: `${world.pictures}/console-vote.png` })
+  // A refused signature sends nothing, and the reason stays.
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await person.refuse()
+  await dialog.getByText('The wallet did not sign').waitFor()
+  assert.equal(await dialog.getByLabel('Reason (optional)').inputValue(), 'within the plan')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await person.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  // The page follows the decision to the chain by itself.
+  await page.getByText('Approved on chain').waitFor(SLOW)
+  await page.getByText('within the plan').first().waitFor()
+  await page.getByText('Not due yet').waitFor()
+  await world.act('warp', { seconds: 8 * 86_400 })
+  await page.getByText('Settled: shares burned, money paid').waitFor(SLOW)
+  await state(page, 'Settled').waitFor()
+  await page.getByText('119,399.99 USDT').waitFor()
+}
+
+async function assertHashesOfTheBrowser(dialog) {
+  const hashes = await dialog.getByLabel('Hashes to compare').locator('dd').allInnerTexts()
+  assert.equal(hashes.length, 3)
+  for (const hash of hashes) assert.match(hash, /^0x[0-9a-f]{64}/)
+}
+
+async function redemptionIsRejected(world) {
+  const { requestId, ticketId } = await world.act('request', { name: 'ivan', shares: 150_000 })
+  const { page } = await signedIn(world, 'viktor', 'approvals')
+  const viktor = world.people.at(-1)
+  await page.getByRole('link', { name: ticketId }).first().click()
+  await page.getByRole('button', { name: 'Reject' }).click()
+  const dialog = page.getByRole('dialog')
+  const sign = dialog.getByRole('button', { name: 'Sign with the wallet' })
+  await sign.waitFor()
+  assert.equal(await sign.isDisabled(), true, 'a rejection needs a reason')
+  await dialog.getByLabel('Reason', { exact: true }).fill('the receiver is unknown')
+  await sign.click()
+  await viktor.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await state(page, 'Rejected').waitFor(SLOW)
+  await viktor.visit(`redemptions/${requestId}`)
+  await page.getByText('the receiver is unknown').first().waitFor(SLOW)
+}
+
+async function viewerIsOfferedNoAction(world) {
+  const { requestId, ticketId } = await world.act('request', { name: 'isla', shares: 110_000 })
+  const { page } = await signedIn(world, 'willa', `approvals/${ticketId}`)
+  await page.getByText('This needs the role admin; yours is viewer.').waitFor()
+  assert.equal(await page.getByRole('button', { name: /Approve|Reject/ }).count(), 0)
+  await world.people.at(-1).visit(`redemptions/${requestId}`)
+  await page.getByText('There is no settlement date before the request is approved.').waitFor()
+  assert.equal(await page.getByRole('button', { name: /Approve|Reject|Settle/ }).count(), 0)
+}
+
+/** While a part of the system is away, the page says so; afterwards it shows the present state again, without a reload. */
+async function apiAndRedisStopAndReturn(world) {
+  const { page } = await signedIn(world, 'otto')
+  await page.getByText('Live', { exact: true }).waitFor()
+  await world.act('kill', { process: 'api' })
+  await page.getByText('Figures may be out of date').waitFor(SLOW)
+  await page.getByText('Live', { exact: true }).waitFor(SLOW)
+  await page.getByText('Figures may be out of date').waitFor({ state: 'hidden' })
+  await world.act('kill', { process: 'redis' })
+  const { requestId } = await world.act('request', { name: 'ilja', shares: 130_000 })
+  await page.getByRole('link', { name: `#${requestId}` }).first().waitFor(SLOW)
+  await page.getByText('Live', { exact: true }).waitFor(SLOW)
+}
+
+async function filtersAreInTheAddress(world) {
+  const { page } = await signedIn(world, 'otto', 'redemptions?status=SETTLED')
+  await page.getByLabel('Channel').selectOption('EMERGENCY')
+  await page.getByText('No requests match.').waitFor()
+  assert.match(page.url(), /status=SETTLED/)
+  assert.match(page.url(), /channel=EMERGENCY/)
+  await page.reload() // the session goes on, and so does the filter
+  await page.getByText('No requests match.').waitFor()
+  await page.getByLabel('Channel').selectOption('')
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'CSV' }).click()
+  assert.match((await download).suggestedFilename(), /^paimon-.*redemptions.*\.csv$/)
+}
+
+const SCREENS = [
+  ['', 'Overview'],
+  ['redemptions', 'Redemptions'],
+  ['approvals', 'Approvals'],
+]
+
+/** Every screen in both themes and on a phone: nothing for axe to find, nothing wider than the screen, and its picture. */
+async function screensAreAccessible(world) {
+  for (const theme of ['light', 'dark']) {
+    const person = await newPerson(world, { theme })
+    await person.visit()
+    await person.page.getByRole('button', { name: /Demo wallet/ }).waitFor()
+    await person.requireAccessible(`sign-in, ${theme}`)
+    await person.signIn('vera')
+    for (const [path, title] of SCREENS) {
+      await person.visit(path)
+      await heading(person.page, title).waitFor()
+      await person.page.waitForLoadState('networkidle')
+      await person.requireAccessible(`${title}, ${theme}`)
+      if (theme === 'light') await person.page.screenshot({ path: `${world.pictures}/console-${title.toLowerCase()}.png` })
+    }
+  }
+}
+
+async function phoneShowsEveryScreen(world) {
+  const { page } = await signedIn(world, 'vera', '', { width: 390, height: 844 })
+  for (const [path, title] of SCREENS) {
+    await world.people.at(-1).visit(path)
+    await heading(page, title).waitFor()
+    const [inner, scrolled] = await page.evaluate(() => [window.innerWidth, document.documentElement.scrollWidth])
+    assert.ok(scrolled <= inner, `${title} is ${scrolled} wide on a screen of ${inner}`)
+  }
+}
+
+async function chineseReaderSeesChinese(world) {
+  const { page } = await signedIn(world, 'vera', '', { language: 'zh-CN' })
+  await heading(page, '总览').waitFor()
+  assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN')
+  await page.getByText('EN', { exact: true }).click()
+  await heading(page, 'Overview').waitFor()
+}
+
+/** The session ends while a reason is half written: the person signs in again over the page, and the reason is still there. */
+async function sessionEndsInMidForm(world) {
+  const { ticketId } = await world.act('request', { name: 'inga', shares: 105_000 })
+  const { page } = await signedIn(world, 'vera', `approvals/${ticketId}`)
+  const vera = world.people.at(-1)
+  await page.getByRole('button', { name: 'Reject' }).click()
+  await page.getByLabel('Reason', { exact: true }).fill('half a reason')
+  const ended = (route) =>
+    route.fulfill({ status: 401, json: { success: false, error: { code: 'AUTH_EXPIRED', message: 'the session has ended' } } })
+  await page.route(/api\/v1\/(approvals|auth\/refresh)/, ended)
+  await page.getByText('Your session has ended').waitFor()
+  await page.unroute(/api\/v1\/(approvals|auth\/refresh)/, ended)
+  await page.getByRole('button', { name: /^Sign in as/ }).click()
+  await vera.confirm()
+  await page.getByText('Your session has ended').waitFor({ state: 'hidden' })
+  assert.equal(await page.getByLabel('Reason', { exact: true }).inputValue(), 'half a reason')
+}
+
+export const STORIES = {
+  viewerIsOfferedNoAction,
+  redemptionIsApprovedAndSettled,
+  redemptionIsRejected,
+  sessionEndsInMidForm,
+  filtersAreInTheAddress,
+  apiAndRedisStopAndReturn,
+  screensAreAccessible,
+  phoneShowsEveryScreen,
+  chineseReaderSeesChinese,
+}

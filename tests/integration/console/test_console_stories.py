@@ -1,0 +1,83 @@
+"""People work in the console: a real Chromium against the whole stack, with the demo's wallet.
+
+The stories are in `tests/browser/stories.mjs`. They share one stack, so one test runs them all and reports each. Pictures go to
+the test's folder; `PAIMON_PICTURES=docs/images` writes those that the documentation shows.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.support.browser import install_browser, run_stories
+from tests.support.paths import ROOT
+
+from paimon_devkit.stack.api_client import DemoApiClient
+from paimon_devkit.stack.demo_stack import DemoStack
+from paimon_devkit.stack.fund_deployment import ARTIFACTS
+from paimon_devkit.stack.scenario import ChainActions
+from paimon_devkit.stack.supervisor import RestartPolicy, Supervisor
+
+pytestmark = pytest.mark.browser
+
+_RECORDED_SECONDS_MAX: Final = 60.0
+
+
+class Outside:
+    """What happens outside of the browser while people use the console."""
+
+    def __init__(self, stack: DemoStack, supervisor: Supervisor) -> None:
+        assert stack.fund is not None
+        self._stack = stack
+        self._supervisor = supervisor
+        self._chain = ChainActions(stack.chain_rpc.url, ARTIFACTS, stack.fund, stack.accounts)
+
+    def act(self, name: str, values: Mapping[str, Any]) -> Any:
+        match name:
+            case "request":
+                request_id, _ = self._chain.request(values["name"], values["shares"])
+                return asyncio.run(self._recorded(request_id))
+            case "warp":
+                return self._chain.warp(values["seconds"])
+            case "kill":
+                return self._supervisor.kill(values["process"])
+        raise ValueError(f"nothing is called {name}")
+
+    async def _recorded(self, request_id: int) -> dict[str, str]:
+        """Wait until the API shows the request with its ticket."""
+        deadline = time.monotonic() + _RECORDED_SECONDS_MAX
+        async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("willa")) as api:
+            while time.monotonic() < deadline:
+                found = await api.find(f"/redemptions/{request_id}")
+                if found is not None and found["ticket"] is not None:
+                    return {"requestId": str(request_id), "ticketId": found["ticket"]["id"]}
+                await asyncio.sleep(0.2)
+        raise AssertionError(f"request {request_id} has no ticket after {_RECORDED_SECONDS_MAX:.0f} s")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[tuple[str, Outside]]:
+    install_browser()
+    data = tmp_path / "stack"
+    data.mkdir()
+    stack = DemoStack(data, print_line=print, fast=True, environment={})
+    policy = RestartPolicy(first_delay_seconds=3.0, delay_seconds_max=3.0, crashes_max=100)
+    with Supervisor(data, policy=policy) as supervisor:
+        stack.start(supervisor)
+        yield stack.api_url, Outside(stack, supervisor)
+    if stack._port_reservation is not None:
+        stack._port_reservation.close()
+
+
+@pytest.mark.timeout(900)
+def test_people_work_in_the_console(outside: tuple[str, Outside], tmp_path: Path, subtests: pytest.Subtests) -> None:
+    url, actions = outside
+    pictures = ROOT / os.environ["PAIMON_PICTURES"] if "PAIMON_PICTURES" in os.environ else tmp_path
+    only = os.environ["PAIMON_STORIES"].split(",") if "PAIMON_STORIES" in os.environ else None
+    for story, seconds, error in run_stories(url, pictures, actions.act, only=only):
+        print(f"{story}: {seconds:.1f} s")
+        with subtests.test(story):
+            assert error is None, error

@@ -1,0 +1,228 @@
+/** What the console reads, by query key. A live message names the first part of a key (live/LiveProvider). */
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { api, read, type Schemas } from './client'
+
+export const PAGE_SIZE = 20
+/** Where something is on its way to the chain, there is no live message for every step: it is read this often. */
+export const FOLLOW_MS = 2_000
+const REFRESH_MS = 15_000
+
+export type RedemptionStatus = Schemas['RedemptionStatus']
+export type RedemptionChannel = Schemas['RedemptionChannel']
+export type TicketStatus = Schemas['TicketStatus']
+
+export const overviewQuery = queryOptions({
+  queryKey: ['overview'],
+  queryFn: () => read(api.GET('/api/v1/fund/overview')),
+  refetchInterval: 60_000,
+})
+
+export const layersQuery = queryOptions({
+  queryKey: ['layers'],
+  queryFn: () => read(api.GET('/api/v1/fund/liquidity/layers')),
+  refetchInterval: 60_000,
+})
+
+export const feesQuery = queryOptions({ queryKey: ['fees'], queryFn: () => read(api.GET('/api/v1/fund/fees')) })
+
+export const assetsQuery = queryOptions({
+  queryKey: ['assets'],
+  queryFn: () => read(api.GET('/api/v1/fund/assets', { params: { query: { pageSize: 100 } } })),
+})
+
+export const holdersQuery = (page: number) =>
+  queryOptions({
+    queryKey: ['holders', page],
+    queryFn: () => read(api.GET('/api/v1/fund/holders', { params: { query: { page, pageSize: PAGE_SIZE } } })),
+    placeholderData: keepPreviousData,
+  })
+
+export const healthQuery = queryOptions({
+  queryKey: ['health'],
+  queryFn: () => read(api.GET('/api/v1/system/health')),
+  refetchInterval: 5_000,
+})
+
+export const configQuery = queryOptions({
+  queryKey: ['config'],
+  queryFn: () => read(api.GET('/api/v1/system/config')),
+  staleTime: Infinity,
+})
+
+export type NavInterval = Schemas['Interval']
+
+export const navHistoryQuery = (interval: NavInterval, startDate: string) =>
+  queryOptions({
+    queryKey: ['nav', 'history', interval, startDate],
+    queryFn: () => read(api.GET('/api/v1/fund/nav/history', { params: { query: { interval, startDate } } })),
+    placeholderData: keepPreviousData,
+  })
+
+export const navExplainQuery = (from: number | undefined, to: number | undefined) =>
+  queryOptions({
+    queryKey: ['nav', 'explain', from, to],
+    queryFn: () =>
+      read(
+        api.GET('/api/v1/fund/nav/explain', {
+          params: { query: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } },
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  })
+
+export interface RedemptionFilter {
+  status?: RedemptionStatus | undefined
+  channel?: RedemptionChannel | undefined
+  owner?: string | undefined
+  startDate?: string | undefined
+  endDate?: string | undefined
+  page: number
+  pageSize?: number
+}
+
+export const redemptionsQuery = (filter: RedemptionFilter) =>
+  queryOptions({
+    queryKey: ['redemptions', 'list', filter],
+    queryFn: () =>
+      read(api.GET('/api/v1/redemptions', { params: { query: defined({ pageSize: PAGE_SIZE, ...filter }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+/** A redemption that is approved but not paid, or whose transaction is on its way, changes soon. */
+export const redemptionQuery = (requestId: string) =>
+  queryOptions({
+    queryKey: ['redemptions', 'detail', requestId],
+    queryFn: () => read(api.GET('/api/v1/redemptions/{requestId}', { params: { path: { requestId } } })),
+    refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
+  })
+
+export const ticketsQuery = (status: TicketStatus | undefined, page: number) =>
+  queryOptions({
+    queryKey: ['approvals', 'list', status, page],
+    queryFn: () =>
+      read(api.GET('/api/v1/approvals', { params: { query: defined({ status, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+export const inboxQuery = queryOptions({
+  queryKey: ['approvals', 'inbox'],
+  queryFn: () => read(api.GET('/api/v1/redemptions/pending-approvals', { params: { query: { pageSize: 100 } } })),
+  refetchInterval: REFRESH_MS,
+})
+
+export const ticketQuery = (ticketId: string) =>
+  queryOptions({
+    queryKey: ['approvals', 'detail', ticketId],
+    queryFn: () => read(api.GET('/api/v1/approvals/{ticketId}', { params: { path: { ticketId } } })),
+    refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
+  })
+
+export const slaQuery = queryOptions({
+  queryKey: ['approvals', 'sla'],
+  queryFn: () => read(api.GET('/api/v1/approvals/sla-report')),
+})
+
+export const intentsQuery = (open: boolean | undefined, page: number) =>
+  queryOptions({
+    queryKey: ['intents', 'list', open, page],
+    queryFn: () =>
+      read(api.GET('/api/v1/transactions/intents', { params: { query: defined({ open, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+export const intentQuery = (intentId: string) =>
+  queryOptions({
+    queryKey: ['intents', 'detail', intentId],
+    queryFn: () => read(api.GET('/api/v1/transactions/intents/{intentId}', { params: { path: { intentId } } })),
+    refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
+  })
+
+export const walletsQuery = queryOptions({
+  queryKey: ['wallets', 'list'],
+  queryFn: () => read(api.GET('/api/v1/wallets')),
+  refetchInterval: REFRESH_MS,
+})
+
+export const walletQuery = (address: string) =>
+  queryOptions({
+    queryKey: ['wallets', 'detail', address],
+    queryFn: () => read(api.GET('/api/v1/wallets/{address}', { params: { path: { address } } })),
+    refetchInterval: REFRESH_MS,
+  })
+
+export const safesQuery = queryOptions({
+  queryKey: ['multisig', 'safes'],
+  queryFn: () => read(api.GET('/api/v1/multisig/safes')),
+  refetchInterval: REFRESH_MS,
+})
+
+export const proposalsQuery = (page: number) =>
+  queryOptions({
+    queryKey: ['multisig', 'proposals', page],
+    queryFn: () => read(api.GET('/api/v1/multisig/proposals', { params: { query: { page, pageSize: PAGE_SIZE } } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+export const proposalQuery = (safeTxHash: string) =>
+  queryOptions({
+    queryKey: ['multisig', 'proposal', safeTxHash],
+    queryFn: () => read(api.GET('/api/v1/multisig/proposals/{safeTxHash}', { params: { path: { safeTxHash } } })),
+    refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
+  })
+
+export const riskEventsQuery = (status: Schemas['RiskStatus'] | undefined, page: number) =>
+  queryOptions({
+    queryKey: ['risk', 'events', status, page],
+    queryFn: () =>
+      read(api.GET('/api/v1/risk/events', { params: { query: defined({ status, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+export const quarantineQuery = queryOptions({
+  queryKey: ['quarantine', 'list'],
+  queryFn: () => read(api.GET('/api/v1/system/quarantine', { params: { query: { pageSize: 100 } } })),
+  refetchInterval: REFRESH_MS,
+})
+
+export const quarantinedLogQuery = (blockNumber: number, logIndex: number) =>
+  queryOptions({
+    queryKey: ['quarantine', 'detail', blockNumber, logIndex],
+    queryFn: () =>
+      read(
+        api.GET('/api/v1/system/quarantine/{blockNumber}/{logIndex}', { params: { path: { blockNumber, logIndex } } }),
+      ),
+  })
+
+export const outboxQuery = (status: Schemas['OutboxStatus'] | undefined, page: number) =>
+  queryOptions({
+    queryKey: ['outbox', 'list', status, page],
+    queryFn: () =>
+      read(api.GET('/api/v1/system/outbox', { params: { query: defined({ status, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+export const outboxMessageQuery = (messageId: number) =>
+  queryOptions({
+    queryKey: ['outbox', 'detail', messageId],
+    queryFn: () => read(api.GET('/api/v1/system/outbox/{messageId}', { params: { path: { messageId } } })),
+  })
+
+export const challengeQuery = (address: string) =>
+  queryOptions({
+    queryKey: ['challenge', address],
+    queryFn: () => read(api.POST('/api/v1/auth/challenge', { body: { address } })),
+    staleTime: 240_000,
+    gcTime: 0,
+    refetchInterval: 240_000, // a challenge lasts five minutes
+  })
+
+/** Leave out what is undefined: the API refuses a parameter without a value. */
+function defined<T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined && value !== '')) as never
+}

@@ -1,0 +1,126 @@
+import { NativeSelect } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { getRouteApi, Link } from '@tanstack/react-router'
+import type { Schemas } from '../api/client'
+import { inboxQuery, slaQuery, ticketsQuery, type TicketStatus } from '../api/queries'
+import { useI18n, type Key } from '../i18n'
+import { CsvButton } from '../ui/CsvButton'
+import { DataTable, Loaded, Page, Pager, Panel, type Column } from '../ui/layout'
+import { Amount, Countdown, RedemptionLink, Status, Time } from '../ui/values'
+
+const route = getRouteApi('/approvals')
+export const TICKET_STATUSES: readonly TicketStatus[] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED']
+
+export function ApprovalsPage() {
+  const { t } = useI18n()
+  return (
+    <Page title={t('section.approvals')}>
+      <Inbox />
+      <AllTickets />
+      <SlaPanel />
+    </Page>
+  )
+}
+
+function Inbox() {
+  const { t } = useI18n()
+  const inbox = useQuery(inboxQuery)
+  const columns = useTicketColumns()
+  return (
+    <Panel title={t('approvals.inbox')}>
+      <Loaded query={inbox}>
+        {({ items }) => (
+          <DataTable
+            label={t('approvals.inbox')}
+            rows={items.flatMap(({ ticket }) => (ticket ? [ticket] : [])).sort((one, other) => one.sla.deadlineAt.localeCompare(other.sla.deadlineAt))}
+            rowKey={({ id }) => id}
+            empty={t('approvals.inboxEmpty')}
+            columns={columns}
+          />
+        )}
+      </Loaded>
+    </Panel>
+  )
+}
+
+function AllTickets() {
+  const { t } = useI18n()
+  const { status, page } = route.useSearch()
+  const navigate = route.useNavigate()
+  const tickets = useQuery(ticketsQuery(status, page ?? 1))
+  const columns = useTicketColumns()
+  return (
+    <Panel
+      title={t('approvals.all')}
+      aside={
+        <>
+          <NativeSelect
+            size="xs"
+            aria-label={t('column.status')}
+            value={status ?? ''}
+            onChange={(event) => void navigate({ search: { status: (event.currentTarget.value || undefined) as TicketStatus | undefined } })}
+            data={[{ value: '', label: t('filter.allStatuses') }, ...TICKET_STATUSES.map((value) => ({ value, label: t(`status.${value}` as Key) }))]}
+          />
+          <CsvButton path="/api/v1/approvals" query={{ status }} />
+        </>
+      }
+    >
+      <Loaded query={tickets}>
+        {({ items, pagination }) => (
+          <>
+            <DataTable label={t('approvals.all')} rows={items} rowKey={({ id }) => id} empty={t('approvals.none')} columns={columns} />
+            <Pager
+              page={page ?? 1}
+              total={pagination.total}
+              totalPages={pagination.totalPages}
+              onPage={(next) => void navigate({ search: (previous) => ({ ...previous, page: next }) })}
+            />
+          </>
+        )}
+      </Loaded>
+    </Panel>
+  )
+}
+
+function useTicketColumns(): Column<Schemas['TicketView']>[] {
+  const { t } = useI18n()
+  return [
+    { name: 'ticket', head: t('column.ticket'), cell: ({ id }) => <Link to="/approvals/$ticketId" params={{ ticketId: id }}>{id}</Link> },
+    { name: 'type', head: t('ticket.type'), cell: ({ type }) => <Status of={type} /> },
+    { name: 'request', head: t('column.request'), cell: ({ requestId }) => <RedemptionLink requestId={requestId} /> },
+    { name: 'amount', head: t('column.amount'), right: true, cell: ({ grossAmount }) => <Amount raw={grossAmount} /> },
+    { name: 'votes', head: t('column.votes'), right: true, cell: ({ approvals, requiredApprovals }) => `${approvals} / ${requiredApprovals}` },
+    { name: 'status', head: t('column.status'), cell: ({ status }) => <Status of={status} /> },
+    {
+      name: 'deadline',
+      head: t('column.deadline'),
+      cell: ({ closedAt, sla }) => (closedAt === null ? <><Countdown until={sla.deadlineAt} /> {sla.stage === 'ON_TIME' ? null : <Status of={sla.stage} />}</> : <Time at={closedAt} />),
+    },
+  ]
+}
+
+function SlaPanel() {
+  const { t } = useI18n()
+  const report = useQuery(slaQuery)
+  return (
+    <Panel title={t('approvals.sla')}>
+      <Loaded query={report}>
+        {({ figures }) => (
+          <DataTable
+            label={t('approvals.sla')}
+            rows={figures}
+            rowKey={({ type }) => type}
+            empty={t('approvals.none')}
+            columns={[
+              { name: 'type', head: t('ticket.type'), cell: ({ type }) => <Status of={type} /> },
+              { name: 'opened', head: t('sla.opened'), right: true, cell: ({ opened }) => opened },
+              { name: 'waiting', head: t('sla.waiting'), right: true, cell: ({ waiting }) => waiting },
+              { name: 'onTime', head: t('sla.onTime'), right: true, cell: ({ decidedOnTime }) => decidedOnTime },
+              { name: 'late', head: t('sla.late'), right: true, cell: ({ decidedLate }) => decidedLate },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Panel>
+  )
+}

@@ -1,0 +1,5 @@
+export const SECTIONS = [
+  { name: 'overview', to: '/' },
+  { name: 'redemptions', to: '/redemptions' },
+  { name: 'approvals', to: '/approvals' },
+] as const

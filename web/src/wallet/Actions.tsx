@@ -1,0 +1,108 @@
+/**
+ * One action of an operator: give a reason, read what the API says would happen now, and sign exactly that.
+ *
+ * The API builds the document (`POST /signed-actions`) and builds it again when the signature arrives, so nothing else can happen.
+ */
+import { Button } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
+import { api, postTo, read, type Schemas } from '../api/client'
+import { useI18n } from '../i18n'
+import { may, REQUIRED_ROLE, type Permission } from '../session/rights'
+import { useUser } from '../session/store'
+import { Dialog, Empty, ProblemNotice } from '../ui/layout'
+import ui from '../ui/ui.module.css'
+import { ReasonField, SignDocument, signedFields } from './SignDialog'
+import { asTypedDocument } from './typedData'
+
+/** The actions offered by this dialog. Source of the rights: docs/reference/api.md. */
+const PERMISSION = {
+  settle_redemption: 'settle',
+  resolve_risk_event: 'handleRisk',
+  speed_up: 'handleTransactions',
+  cancel: 'handleTransactions',
+  retry: 'handleTransactions',
+  clear_fault: 'handleTransactions',
+  replay_message: 'replayMessages',
+  release_log: 'handleQuarantine',
+  skip_log: 'handleQuarantine',
+} as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
+
+export type ActionName = keyof typeof PERMISSION
+
+interface Action {
+  action: ActionName
+  /** Its path in the API, such as `/redemptions/12`. */
+  resource: string
+}
+
+/** Offer actions on one thing; or say which role they need. */
+export function Actions({ resource, actions }: { resource: string; actions: readonly ActionName[] }) {
+  const { t } = useI18n()
+  const { role } = useUser()
+  const [open, setOpen] = useState<ActionName | null>(null)
+  const allowed = actions.filter((action) => may(role, PERMISSION[action]))
+  const refused = actions.find((action) => !may(role, PERMISSION[action]))
+  return (
+    <>
+      <div className={ui.actions}>
+        {allowed.map((action) => (
+          <Button key={action} size="xs" variant="default" onClick={() => setOpen(action)}>
+            {t(`action.${action}`)}
+          </Button>
+        ))}
+      </div>
+      {refused === undefined ? null : (
+        <Empty>
+          {t('right.actionNeedsRole', {
+            action: t(`action.${refused}`),
+            needed: t(`role.${REQUIRED_ROLE[PERMISSION[refused]]}`),
+            own: t(`role.${role}`),
+          })}
+        </Empty>
+      )}
+      {open === null ? null : <ActionDialog action={open} resource={resource} onClose={() => setOpen(null)} />}
+    </>
+  )
+}
+
+function ActionDialog({ action, resource, onClose }: Action & { onClose: () => void }) {
+  const { t } = useI18n()
+  const [reason, setReason] = useState('')
+  const proposal = useMutation({
+    mutationFn: () => read(api.POST('/api/v1/signed-actions', { body: { action, resource, reason: reason.trim() } })),
+  })
+  const proposed = proposal.data
+  return (
+    <Dialog opened onClose={onClose} title={t(`action.${action}`)}>
+      <div className={ui.page}>
+        {proposed === undefined ? (
+          <>
+            <ReasonField label={t('sign.reason')} description={t('sign.reasonKept')} value={reason} onChange={setReason} />
+            {proposal.error ? <ProblemNotice error={proposal.error} /> : null}
+            <div className={ui.actions}>
+              <Button disabled={reason.trim() === ''} loading={proposal.isPending} onClick={() => proposal.mutate()}>
+                {t('sign.show')}
+              </Button>
+            </div>
+          </>
+        ) : (
+          <>
+            <p>{proposed.statement}</p>
+            <SignDocument
+              document={asTypedDocument(proposed.typedData)}
+              ready
+              submit={(signed) => postTo(proposed.submitTo, signedFields(signed))}
+              onDone={onClose}
+            />
+            <div className={ui.actions}>
+              <Button size="xs" variant="subtle" onClick={() => proposal.reset()}>
+                {t('sign.changeReason')}
+              </Button>
+            </div>
+          </>
+        )}
+      </div>
+    </Dialog>
+  )
+}
