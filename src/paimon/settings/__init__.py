@@ -27,6 +27,7 @@ from paimon.settings.lease import LeaseSettings
 from paimon.settings.log import LogSettings
 from paimon.settings.metrics import MetricsSettings
 from paimon.settings.nav import NavSettings
+from paimon.settings.planner import PlannerSettings
 from paimon.settings.queue import QueueSettings
 from paimon.settings.redemption import RedemptionSettings
 from paimon.settings.redis import RedisSettings
@@ -53,6 +54,7 @@ __all__ = [
     "LowBalanceSettings",
     "MetricsSettings",
     "NavSettings",
+    "PlannerSettings",
     "QueueSettings",
     "RedemptionSettings",
     "RedisSettings",
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
     redemption: RedemptionSettings = RedemptionSettings()
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
+    planner: PlannerSettings = PlannerSettings()
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     nav: NavSettings = NavSettings()

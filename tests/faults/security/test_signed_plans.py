@@ -208,6 +208,8 @@ async def test_many_names_do_not_widen_what_the_planner_signs(hot: SignerClient,
         await hot.sign(move(fund, call, sign_plan_document(fund, call, by="willa"), nonce=nonce))
     small = purchase(fund, 1)
     assert await refusal_code(hot, move(fund, small, sign_plan_document(fund, small, by="willa"), nonce=2)) == "LIMIT_EXCEEDED"
+    as_a_batch = sign_plan_document(fund, small, by="willa", call_index=None)
+    assert await refusal_code(hot, move(fund, small, as_a_batch, nonce=2)) == "LIMIT_EXCEEDED"
     await hot.sign(move(fund, call, sign_plan_document(fund, call, by="otto"), nonce=2))
 
 

@@ -36,6 +36,7 @@ CONNECTING: Final = (
     "listener",
     "worker",
     "scheduler",
+    "planner",
     "config check --connect",
     "db upgrade",
     "db check",

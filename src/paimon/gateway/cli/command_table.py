@@ -39,6 +39,7 @@ COMMANDS: Final = (
         "worker", "Relay the outbox, handle its messages, run the jobs and drive the wallets.", "paimon.gateway.cli.worker"
     ),
     CommandEntry("scheduler", "Enqueue jobs by the clock.", "paimon.gateway.cli.scheduler"),
+    CommandEntry("planner", "Make the fund's own plans, and sign them with the planner's key.", "paimon.gateway.cli.planner"),
     CommandEntry(
         "signer", "Hold the signing keys. Sign only what the policy and the votes allow.", "paimon.gateway.cli.signer"
     ),

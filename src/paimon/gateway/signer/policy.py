@@ -61,7 +61,7 @@
     address = "0x…"
 
     [[plan_signers]]
-    name = "planner"                             # the process `paimon planner`, with limits of its own within the key's
+    name = "planner"                             # the process `paimon planner`, with limits of its own for the hot key
     address = "0x…"
     plan_limit = 5000
     day_limit = 100000
@@ -253,7 +253,7 @@ class PlanSignerTable(_Table):
 
     name: str = Field(min_length=1)
     address: ChecksumAddress
-    plan_limit: int | None = Field(None, gt=0, description="as for a key; counts this signer's plans only")
+    plan_limit: int | None = Field(None, gt=0, description="as for a key; counts this signer's plans of the key only")
     day_limit: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")

@@ -150,8 +150,9 @@ class SigningService:
                 entry = replace(entry, plan=plan.call)
                 require_unspent(self._ledger, plan, entry)
             self._require_within(limit, entry)
-            if plan is not None and (own_limit := self._limits.get(plan.signer.address)) is not None:
-                self._require_within(own_limit, entry, signed_by=plan.signer.address)
+            # Only the plan's signer stands behind a call of the hot key. A Safe's owners sign what it executes.
+            if plan is not None and plan.execution.wallet is PlanWallet.HOT:
+                self._require_within_signers_own(plan.signer.address, entry)
             return await self._sign(request, entry)
 
     def _require_own_nonces(self, wallet: Address, counts: NonceCounts) -> None:
@@ -163,6 +164,10 @@ class SigningService:
                 f"{counts.final} transactions of {checksum(wallet)} are final on chain, this ledger has signed up to nonce"
                 f" {known - 1}: the ledger is an old copy, a second signer runs with this key, or someone else has it",
             )
+
+    def _require_within_signers_own(self, signer: Address, entry: LedgerEntry) -> None:
+        if (limit := self._limits.get(signer)) is not None:
+            self._require_within(limit, entry, signed_by=signer)
 
     def _require_within(self, limit: SpendingLimit, entry: LedgerEntry, *, signed_by: Address | None = None) -> None:
         spend = Spend(entry.nonce, entry.amount, None if entry.plan is None else entry.plan.name, entry.signed_at)

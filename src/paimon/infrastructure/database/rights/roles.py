@@ -32,7 +32,7 @@ class DatabaseRole(StrEnum):
     @classmethod
     def of_process(cls, process: str) -> "DatabaseRole":
         """Return the role of a process by its name; a command of a person at a terminal has the role `cli`."""
-        return cls(process) if process in (cls.API, cls.LISTENER, cls.WORKER, cls.SCHEDULER) else cls.CLI
+        return cls(process) if process in (cls.API, cls.LISTENER, cls.WORKER, cls.SCHEDULER, cls.PLANNER) else cls.CLI
 
 
 MEANINGS: Final[dict[DatabaseRole, str]] = {
@@ -40,7 +40,7 @@ MEANINGS: Final[dict[DatabaseRole, str]] = {
     DatabaseRole.LISTENER: "the listener: records the chain and projects it",
     DatabaseRole.WORKER: "the workers: handle messages, run jobs, send transactions",
     DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
-    DatabaseRole.PLANNER: "the engine's planner: submits plans",
+    DatabaseRole.PLANNER: "the planner: its lease, and the plans that it signs",
     DatabaseRole.AUDITOR: "the auditor: reads everything, writes nothing",
     DatabaseRole.SIGNER: "the signer: its lease only",
     DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",

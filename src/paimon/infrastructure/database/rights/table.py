@@ -147,8 +147,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     ),
     # Operations
     "ops.leases": _row(
-        (*_OPS_READERS, _PLANNER),
-        dict.fromkeys((_LISTENER, _SCHEDULER, _SIGNER), "SELECT, INSERT, UPDATE"),
+        _OPS_READERS,
+        dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _SIGNER), "SELECT, INSERT, UPDATE"),
     ),
     "ops.outbox": _row(
         _METRICS_READERS,

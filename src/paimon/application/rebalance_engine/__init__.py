@@ -1,0 +1,1 @@
+"""The fund's own plans: made and signed by the planner, whose key no other process has."""

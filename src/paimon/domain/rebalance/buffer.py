@@ -1,0 +1,40 @@
+"""When the cash buffer, L1, is refilled from L2. Source: docs/concepts/fund.md, "The planner".
+
+The contract knows how: `rebalanceBuffer` sells L2 until L1 is at its target. This module decides when that is worth a plan.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from paimon.domain.kernel.units import Bps, RawAmount
+
+
+@dataclass(frozen=True, slots=True)
+class BufferLevel:
+    """L1 as the contract computes it: its value and its target in raw units of the asset, its share of gross assets."""
+
+    total: RawAmount
+    target: RawAmount
+    ratio: Bps
+
+    @property
+    def missing(self) -> RawAmount:
+        return RawAmount(max(self.target - self.total, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class RefillPolicy:
+    """Refill L1 below this share of gross assets, if at least `smallest` is missing."""
+
+    below: Bps
+    smallest: RawAmount
+
+
+def is_refill_due(level: BufferLevel, policy: RefillPolicy) -> bool:
+    """Report whether L1 needs a refill that is worth a plan. A fund without a target needs none."""
+    return level.ratio < policy.below and level.missing >= max(policy.smallest, 1)
+
+
+def refill_key(now: datetime) -> str:
+    """Return the key of a refill: one plan a UTC day, however often it is due and however it ends."""
+    return f"refill-buffer:{now:%Y-%m-%d}"

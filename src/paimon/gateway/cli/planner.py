@@ -1,0 +1,82 @@
+"""`paimon planner`: make the fund's own plans and sign them, under a lease."""
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+import typer
+
+from paimon.application.rebalance_engine.refill_buffer import Planner, refill_buffer
+from paimon.composition import AppContext, open_app_context, require_ready
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.rebalance.buffer import RefillPolicy
+from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.user.roles import User, UserRole
+from paimon.errors import Conflict
+from paimon.gateway.cli.command_app import CommandApp
+from paimon.gateway.cli.keystore_signing import KeystoreSigner, open_keystore
+from paimon.gateway.cli.process import exit_on_error, run_until_signalled, settings_for
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.database.leadership import run_as_leader
+from paimon.infrastructure.database.leases import HeldLease
+from paimon.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+
+app = CommandApp()
+
+
+@app.command()
+def planner(context: typer.Context) -> None:
+    """Make the fund's own plans, and sign them with the planner's key.
+
+    Of several planners one works and the others stand by.
+    """
+    with exit_on_error():
+        run_until_signalled(_run_planner(settings_for(context, "planner")))
+
+
+async def _run_planner(settings: Settings) -> None:
+    async with open_app_context(settings, process="planner") as app_context:
+        await require_ready(app_context)
+        author = _author(settings)
+
+        async def plan_while_held(_lease: HeldLease) -> None:
+            log.info("planner.started", address=checksum(author.user.address))
+            while True:
+                await plan_once(author, app_context)
+                await asyncio.sleep(settings.planner.check_seconds)
+
+        await run_as_leader(
+            app_context.database,
+            "planner",
+            plan_while_held,
+            ttl_seconds=settings.lease.ttl_seconds,
+            renew_seconds=settings.lease.renew_seconds,
+        )
+
+
+def _author(settings: Settings) -> Planner:
+    """Open the planner's key. What its signature is worth stands in the signer's policy, not in the database's users."""
+    options = settings.planner
+    if options.keystore is None or options.password_file is None:
+        raise SettingsError("the planner signs its plans: set PAIMON_PLANNER__KEYSTORE and PAIMON_PLANNER__PASSWORD_FILE")
+    key = open_keystore(options.keystore, options.password_file)
+    signer = KeystoreSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
+    return Planner(signer.user, signer.sign)
+
+
+async def plan_once(author: Planner, app_context: AppContext) -> None:
+    """Look at the fund once. What keeps a plan from being made now is logged, and looked at again the next time."""
+    context = app_context.plan_context
+    options = app_context.settings.planner
+    own = replace(context, limits={**context.limits, PlanWallet.HOT: options.limits})
+    try:
+        decimals = await context.contracts.asset_decimals(at=await context.final_block())
+        policy = RefillPolicy(options.refill_below_bps, RawAmount(options.smallest_plan * 10**decimals))
+        await refill_buffer(author, policy, own)
+    except (RpcUnavailable, RpcError) as error:
+        log.warning("planner.node_unavailable", reason=str(error))
+    except Conflict as error:
+        log.error("planner.no_plan", reason=str(error))

@@ -1,0 +1,176 @@
+"""The planner's own plans: signed with a key of its own, written as its own database role, within limits of its own.
+
+The planner's key is Willa's here. She is no planner among the people: the policy alone says what the key may sign.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+from tests.support.chain.fund import WAD, TestFund
+from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.scenarios.multisig import SafeHarness, safe_policy
+from tests.support.scenarios.plans import PlanHarness, plan_harness_for
+from tests.support.scenarios.sending import SendingHarness
+from tests.support.signing import signer_client
+
+from paimon.application.rebalance_engine.refill_buffer import Planner, refill_buffer
+from paimon.application.transactions.plans.context import PlanContext
+from paimon.domain.kernel.chain import Hash32, checksum, parse_address
+from paimon.domain.kernel.units import Bps, RawAmount
+from paimon.domain.rebalance.buffer import RefillPolicy
+from paimon.domain.transaction.lifecycle import IntentStatus
+from paimon.domain.transaction.safe_proposal import ProposalStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.user.roles import User, UserRole
+from paimon.gateway.cli.keystore_signing import KeystoreSigner
+from paimon.gateway.signer.policy import PlanSignerTable, load_policy
+from paimon.gateway.signer.policy_text import write_policy
+from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.keys.keystore import create_keystore
+from paimon.infrastructure.keys.local_key import LocalKey
+from paimon.settings import SendingSettings, Settings, WalletLimitSettings
+from paimon_devkit.stack.app_processes import libpq_url
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.fault
+
+PLANNER_PLAN, PLANNER_DAY = 3_000, 6_000
+"""Limits in USDT of the planner in the signer's policy."""
+SURPLUS: Final = 240_000
+"""USDT by which the test fund's L1 is above its target."""
+ALWAYS: Final = RefillPolicy(below=Bps(10_000), smallest=RawAmount(WAD))
+
+
+@dataclass(frozen=True)
+class PlannerHarness:
+    """The planner with its own role, and the harness of everyone else."""
+
+    plans: PlanHarness
+    planner: Planner
+    context: PlanContext
+
+    async def refill(self, *, hot_limit: int = 9_000, policy: RefillPolicy = ALWAYS) -> Any:
+        limits = {**self.context.limits, PlanWallet.HOT: WalletLimitSettings(plan=hot_limit, day=hot_limit)}
+        return await refill_buffer(self.planner, policy, replace(self.context, limits=limits))
+
+    async def spend(self, usdt: int) -> None:
+        """Let Otto buy L2, so that L1 is that much below what it was."""
+        await self.plans.submit(self.plans.buy(usdt), key=f"buy {usdt}")
+        await self.plans.sending.drive_until_idle(self.plans.hot)
+        self.plans.fund.wait_until_final()
+
+    def missing(self) -> int:
+        buffer = self.plans.fund.read("AssetController", "getBufferPoolInfo")
+        return int(buffer["target"]) - int(buffer["total"])
+
+
+def spend_from_outside(fund: TestFund, usdt: int) -> None:
+    """Buy L2 with the hot key before the system knows it."""
+    fund.send("hot", "AssetController", "purchaseAsset", fund.asset("MMFA").address, usdt * WAD)
+    fund.wait_until_final()
+
+
+@pytest.fixture
+async def harness(
+    safe_harness: SafeHarness, fund: TestFund, tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+) -> AsyncIterator[PlannerHarness]:
+    spend_from_outside(fund, SURPLUS)
+    path = safe_policy(fund, safe_harness.safes, tmp_path)
+    policy = load_policy(path)
+    key = LocalKey(bytes(fund.accounts.account("willa").key))
+    own = PlanSignerTable(name="planner", address=key.address, plan_limit=PLANNER_PLAN, day_limit=PLANNER_DAY)
+    people = tuple(signer for signer in policy.plan_signers if signer.address != key.address)
+    write_policy(path, policy.model_copy(update={"plan_signers": (*people, own)}))
+    addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
+    url = postgres.url("paimon_planner", database_name)
+    as_planner = Database(create_engine(url, pool_size=2, connect_timeout_seconds=5, application_name="tests"))
+    async with running_signer(path, new_ledger=True):
+        context = safe_harness.context
+        sending = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        plans = plan_harness_for(sending, safe_harness)
+        signer = KeystoreSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
+        own_context = replace(plans.context, safe_context=replace(context, database=as_planner))
+        yield PlannerHarness(plans, Planner(signer.user, signer.sign), own_context)
+    await as_planner.close()
+
+
+async def test_planner_refills_the_buffer_once_a_day(harness: PlannerHarness) -> None:
+    await harness.spend(2_000)
+    assert harness.missing() > 1_000 * WAD
+    plan = await harness.refill()
+    assert (plan.wallet, plan.requested_by) == (PlanWallet.HOT, harness.planner.user.address)
+    assert await harness.refill() is None
+    await harness.plans.sending.drive_until_idle(harness.plans.hot)
+    assert [intent.status for intent in await harness.plans.intents()] == [IntentStatus.FINAL] * 2
+    assert harness.missing() < 100 * WAD
+    await harness.spend(1_000)
+    assert await harness.refill() is None, "people look at a plan of this day before there is another"
+
+
+async def test_nothing_is_planned_above_the_limit(harness: PlannerHarness) -> None:
+    await harness.spend(2_000)
+    assert await harness.refill(policy=replace(ALWAYS, below=Bps(800))) is None
+    assert await harness.refill(policy=replace(ALWAYS, smallest=RawAmount(10**6 * WAD))) is None
+
+
+async def test_signer_refuses_what_exceeds_the_planners_own_limit(harness: PlannerHarness) -> None:
+    """Its process would plan more, and the hot key may: the policy's limit for the planner's key holds."""
+    await harness.spend(4_000)
+    await harness.refill()
+    await harness.plans.sending.drive(harness.plans.hot)
+    _, refill = await harness.plans.intents()
+    assert refill.status is IntentStatus.QUEUED
+    assert "LIMIT_EXCEEDED" in (refill.reason or "")
+
+
+async def test_large_refill_is_a_proposal_that_owners_decide(harness: PlannerHarness) -> None:
+    await harness.spend(4_000)
+    plan = await harness.refill(hot_limit=2_000)
+    assert plan.wallet is PlanWallet.WARM
+    proposal = Hash32(plan.proposal)
+    assert (await harness.plans.safe_harness.details(proposal)).summary.status is ProposalStatus.COLLECTING
+    await harness.plans.safe_harness.sign(proposal, 1, 2)
+    before = harness.missing()
+    await harness.plans.execute()
+    assert (await harness.plans.safe_harness.details(proposal)).summary.status is ProposalStatus.EXECUTED
+    assert harness.missing() < before
+
+
+def test_process_plans_with_its_own_key_and_role(
+    cli: CliRunner, settings: Settings, fund: TestFund, tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    """Its keystore and its password in the database are in no other process's settings."""
+    spend_from_outside(fund, SURPLUS + 3_000)
+    keystore, password = tmp_path / "planner.json", tmp_path / "planner.password"
+    password.write_text("password of the planner")
+    password.chmod(0o600)
+    create_keystore(keystore, password, bytes(fund.accounts.account("willa").key), scrypt_cost=2)
+    environment = environment_of(settings) | {
+        "PAIMON_DATABASE__URL": postgres.url("paimon_planner", database_name),
+        "PAIMON_SENDING__HOT": fund.accounts.address("hot"),
+        "PAIMON_PLANNER__REFILL_BELOW_BPS": "10000",
+        "PAIMON_PLANNER__CHECK_SECONDS": "0.2",
+    }
+    del environment["PAIMON_DATABASE__RETENTION_URL"]
+    without_key = cli.start("planner", env=environment)
+    assert without_key.wait() == 2
+    assert "set PAIMON_PLANNER__KEYSTORE and PAIMON_PLANNER__PASSWORD_FILE" in without_key.output_text
+
+    own = {"PAIMON_PLANNER__KEYSTORE": str(keystore), "PAIMON_PLANNER__PASSWORD_FILE": str(password)}
+    process = cli.start("planner", env=environment | own)
+    process.wait_for_output("plan.submitted")
+    process.terminate()
+    assert process.wait() == 0, process.output_text
+    with psycopg.connect(libpq_url(environment["PAIMON_DATABASE__URL"])) as connection:
+        ((planned_by, kind),) = connection.execute(
+            "SELECT requested_by, kind FROM ops.plans JOIN ops.plan_calls ON plan_id = plans.id"
+            " JOIN ops.transaction_intents AS intent ON intent.id = intent_id"
+        ).fetchall()
+        held = connection.execute("SELECT 1 FROM ops.leases WHERE name = 'planner' AND expires_at > now()").fetchall()
+    assert (checksum(planned_by), kind, held) == (fund.accounts.address("willa"), "plan_step", [])
+    assert "password of the planner" not in process.output_text
