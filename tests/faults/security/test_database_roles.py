@@ -158,7 +158,7 @@ def test_owner_cannot_change_evidence_by_accident(connect: Connect) -> None:
         for statement, what in (
             ("UPDATE ops.approval_records SET verdict = 'REJECT'", "to change it"),
             ("DELETE FROM ops.approval_records", "to delete it"),
-            ("TRUNCATE ops.approval_records", "to empty it"),
+            ("TRUNCATE ops.approval_records CASCADE", "to empty it"),
             ("UPDATE ops.transaction_attempts SET raw = '\\x0b'", "to change it"),
         ):
             with pytest.raises(InsufficientPrivilege, match=f"is evidence: {what} is refused"):
@@ -187,7 +187,7 @@ def test_ticket_is_decided_by_its_votes(connect: Connect) -> None:
                    decided_at)
             VALUES (%s, 'TKT-R000001', %s, 'APPROVE', 'agreed', %s, '\\x01', now(), now())
             """,
-            (bytes([8]) * 32, OWNER, json.dumps({})),
+            (bytes([8]) * 32, bytes([9]) * 20, json.dumps({})),
         )
         session.execute("UPDATE ops.approval_tickets SET status = 'APPROVED', decided_at = now()")
     assert [row["status"] for (row,) in state(connect, "ops.approval_tickets")] == ["APPROVED"]

@@ -27,9 +27,8 @@ from paimon.application.common.signed_action import SignedAction
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
-from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
-from paimon.domain.kernel.chain import Hash32, parse_address
-from paimon.domain.kernel.eip712 import SignatureTerms
+from paimon.domain.approval.vote import VoteContent
+from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
@@ -80,7 +79,7 @@ async def vote(
 ) -> Ticket:
     rules = app_context.signing_rules
     terms = rules.new_terms(await clock(app_context))
-    document = redemption_decision_document(redemption_decision(ticket, verdict, "why", terms), rules.scope)
+    document = VoteContent(ticket, verdict).document("why", terms, rules.scope)
     user = User(parse_address(fund.accounts.address(name)), UserRole.ADMIN, name)
     body = signed_body(document, fund.accounts.account(name), reason="why")
     return await decide_ticket(
@@ -148,7 +147,10 @@ async def test_second_vote_waits_for_the_first_to_commit(
         assert locked is not None
         now = await database_now(session)
         first = decide(locked, Vote(vera, Verdict.APPROVE, "", now))
-        evidence = SignatureEvidence(vera, SignatureTerms(Hash32(bytes(32)), now), {}, bytes(65))
+        terms = app_context.signing_rules.new_terms(now)
+        document = VoteContent(locked, Verdict.APPROVE).document("", terms, app_context.signing_rules.scope)
+        signature = bytes(fund.accounts.account("vera").sign_typed_data(full_message=document).signature)
+        evidence = SignatureEvidence(vera, terms, document, signature)
         await insert_record(session, ticket.id, first.votes[0], evidence)
         await save_outcome(session, first)
         second = asyncio.create_task(vote(app_context, fund, ticket, "viktor"))

@@ -107,7 +107,8 @@ class Runner:
         sending = self.app_context.settings.sending
         redemption = self.app_context.settings.redemption
         await settle_due(self.app_context.database, self.app_context.contracts, keeper=sending.keeper, options=redemption)
-        await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver)
+        scope = self.app_context.signing_rules.scope
+        await queue_decided_calls(self.app_context.database, self.app_context.contracts, approver=sending.approver, scope=scope)
         if self.scenario.plan is not None:
             assert self.scenario.plan_signature is not None
             await submit_plan(self.scenario.plan, self.scenario.plan_signature, self.app_context.plan_context)

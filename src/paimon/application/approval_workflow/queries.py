@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
+from paimon.application.approval_workflow.verify_votes import invalid_reason, verify_votes
 from paimon.application.transactions.queries import list_intents_about
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.infrastructure.database.clock import database_now
@@ -126,6 +128,8 @@ class RecordedVote:
     expires_at: datetime
     typed_data: dict[str, Any]
     signature: bytes
+    invalid_reason: str | None
+    """Why the vote counts for nothing; None for one that verifies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +142,18 @@ class TicketDetail:
     read_at: datetime
 
 
-async def get_ticket_detail(session: AsyncSession, ticket_id: str) -> TicketDetail:
-    """Return the ticket with its details.
+async def get_ticket_detail(session: AsyncSession, ticket_id: str, scope: SigningScope) -> TicketDetail:
+    """Return the ticket by its votes that verify, with its details; each vote is verified now.
 
     Raises:
         TicketNotFound
     """
-    ticket = await get_ticket(session, ticket_id)
+    ticket = verify_votes(await get_ticket(session, ticket_id), scope)
     query = select(ApprovalRecordRow).where(ApprovalRecordRow.ticket_id == ticket_id).order_by(ApprovalRecordRow.decided_at)
+    reasons = {vote.terms.nonce: invalid_reason(ticket, vote, scope) for vote in ticket.invalid_votes if vote.terms}
     return TicketDetail(
         ticket=ticket,
-        votes=[_recorded_vote(row) for row in await session.scalars(query)],
+        votes=[_recorded_vote(row, reasons.get(row.nonce)) for row in await session.scalars(query)],
         intents=[
             intent
             for intent in await list_intents_about(session, IntentSubject.redemption(ticket.request_id))
@@ -158,7 +163,7 @@ async def get_ticket_detail(session: AsyncSession, ticket_id: str) -> TicketDeta
     )
 
 
-def _recorded_vote(row: ApprovalRecordRow) -> RecordedVote:
+def _recorded_vote(row: ApprovalRecordRow, invalid_reason: str | None) -> RecordedVote:
     return RecordedVote(
         voter=row.voter,
         verdict=row.verdict,
@@ -167,4 +172,5 @@ def _recorded_vote(row: ApprovalRecordRow) -> RecordedVote:
         expires_at=row.expires_at,
         typed_data=row.typed_data,
         signature=row.signature,
+        invalid_reason=invalid_reason,
     )

@@ -3,10 +3,12 @@
 import structlog
 
 from paimon.application.approval_workflow.store import list_decided
+from paimon.application.approval_workflow.verify_votes import verify_votes
 from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
 from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
 from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
@@ -38,11 +40,14 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
     )
 
 
-async def queue_decided_calls(database: Database, contracts: FundContracts, *, approver: Address) -> None:
-    """Queue a call for every ticket that votes have decided and the chain has not closed."""
+async def queue_decided_calls(database: Database, contracts: FundContracts, *, approver: Address, scope: SigningScope) -> None:
+    """Queue a call for every ticket that votes have decided and the chain has not closed. The votes are verified first."""
     async with database.read() as session:
         tickets = await list_decided(session)
     for ticket in tickets:
+        if verify_votes(ticket, scope).status is not ticket.status:
+            log.critical("approval.votes_do_not_verify", ticket_id=ticket.id)
+            continue
         try:
             async with database.write() as session:
                 await queue_call(session, ticket, contracts=contracts, approver=approver)

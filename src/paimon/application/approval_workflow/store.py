@@ -10,12 +10,14 @@ from sqlalchemy.orm import selectinload
 
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, Vote
-from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
+from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.base import table_of
 from paimon.infrastructure.database.models.derived import RoleHolderRow
-from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow, InvalidVoteRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -39,16 +41,22 @@ def to_domain(row: ApprovalTicketRow) -> Ticket:
         escalate_at=row.escalate_at,
         deadline_at=row.deadline_at,
         status=row.status,
-        votes=tuple(Vote(Address(record.voter), record.verdict, record.reason, record.decided_at) for record in row.records),
+        votes=tuple(_vote(record) for record in row.records if record.invalid is None),
+        invalid_votes=tuple(_vote(record) for record in row.records if record.invalid is not None),
         decided_at=row.decided_at,
         closed_at=row.closed_at,
         decided_externally=row.decided_externally,
     )
 
 
+def _vote(record: ApprovalRecordRow) -> Vote:
+    terms = SignatureTerms(Hash32(record.nonce), as_utc(record.expires_at))
+    return Vote(Address(record.voter), record.verdict, record.reason, record.decided_at, terms, record.signature)
+
+
 def with_records(query: Select[ApprovalTicketRow]) -> Select[ApprovalTicketRow]:
-    """Load each ticket's votes too. (PostgreSQL refuses a join beside FOR UPDATE.)"""
-    return query.options(selectinload(ApprovalTicketRow.records))
+    """Load each ticket's votes too, with their marks. (PostgreSQL refuses a join beside FOR UPDATE.)"""
+    return query.options(selectinload(ApprovalTicketRow.records).joinedload(ApprovalRecordRow.invalid))
 
 
 async def find_ticket(session: AsyncSession, ticket_id: str) -> Ticket | None:
@@ -95,6 +103,25 @@ async def list_decided(session: AsyncSession) -> list[Ticket]:
         ApprovalTicketRow.status.in_((TicketStatus.APPROVED, TicketStatus.REJECTED)), ApprovalTicketRow.closed_at.is_(None)
     )
     return [to_domain(row) for row in await session.scalars(query)]
+
+
+async def lock_unclosed(session: WriteSession) -> list[Ticket]:
+    """Lock every ticket that the chain has not closed and that has votes."""
+    query = (
+        with_records(select(ApprovalTicketRow))
+        .where(ApprovalTicketRow.closed_at.is_(None), ApprovalTicketRow.records.any())
+        .order_by(ApprovalTicketRow.id)
+        .with_for_update(of=ApprovalTicketRow)
+        .execution_options(populate_existing=True)
+    )
+    return [to_domain(row) for row in await session.scalars(query)]
+
+
+async def mark_invalid(session: WriteSession, vote: Vote, reason: str) -> None:
+    """Mark a recorded vote as one that does not verify."""
+    assert vote.terms is not None  # noqa: S101 — it is read from a row
+    session.add(InvalidVoteRow(nonce=vote.terms.nonce, reason=reason))
+    await session.flush()
 
 
 async def lock_late(session: WriteSession, *, now: datetime) -> list[tuple[Ticket, SlaStage]]:

@@ -215,13 +215,20 @@ def _about(subject: IntentSubject) -> ColumnElement[bool]:
 
 
 async def list_votes(session: WriteSession, intent: Intent) -> tuple[SignedVote, ...]:
-    """Return the votes that permit this intent: those of its ticket with its verdict, as they were signed."""
+    """Return the votes that permit this intent: those of its ticket with its verdict, as they were signed.
+
+    The signer refuses a request with a vote that does not verify, so those that are marked are left out.
+    """
     if intent.ticket_id is None:
         return ()
     verdict = VERDICT_BY_INTENT_KIND.get(intent.kind)
     query = (
         select(ApprovalRecordRow)
-        .where(ApprovalRecordRow.ticket_id == intent.ticket_id, ApprovalRecordRow.verdict == verdict)
+        .where(
+            ApprovalRecordRow.ticket_id == intent.ticket_id,
+            ApprovalRecordRow.verdict == verdict,
+            ~ApprovalRecordRow.invalid.has(),
+        )
         .order_by(ApprovalRecordRow.decided_at)
     )
     return tuple(SignedVote(row.typed_data, row.signature) for row in await session.scalars(query))

@@ -11,12 +11,14 @@ wins: a request that was decided by a direct contract call is adopted as `decide
 redemption: an overdue ticket stays open, is logged, and fires an alert.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.errors import Conflict, Forbidden
@@ -93,17 +95,22 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One approver's accepted vote. Its signature is stored beside it."""
+    """One approver's accepted vote, with what its signature covers beside the ticket's own values."""
 
     voter: Address
     verdict: Verdict
     reason: str
     decided_at: datetime
+    terms: SignatureTerms | None = None
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A decision to take about one redemption request, with a snapshot of the request."""
+    """A decision to take about one redemption request, with a snapshot of the request.
+
+    `invalid_votes` are recorded votes that do not verify. They count for nothing.
+    """
 
     id: str
     type: TicketType
@@ -119,6 +126,7 @@ class Ticket:
     deadline_at: datetime
     status: TicketStatus = TicketStatus.PENDING
     votes: tuple[Vote, ...] = ()
+    invalid_votes: tuple[Vote, ...] = ()
     decided_at: datetime | None = None
     closed_at: datetime | None = None
     decided_externally: bool = False
@@ -189,17 +197,34 @@ def decide(ticket: Ticket, vote: Vote) -> Ticket:
         raise TicketClosed(f"ticket {ticket.id} is {ticket.status}; it takes no more votes")
     if any(earlier.voter == vote.voter for earlier in ticket.votes):
         raise AlreadyVoted(f"this wallet has already voted on ticket {ticket.id}; an approver votes once")
+    if any(invalid.voter == vote.voter for invalid in ticket.invalid_votes):
+        raise AlreadyVoted(
+            f"a vote that does not verify is recorded in this wallet's name on ticket {ticket.id}, see its risk event: another"
+            " approver may vote, and the request may be decided on chain"
+        )
     if vote.voter in (ticket.owner, ticket.receiver):
         raise VoterNotAllowed(f"the owner or receiver of request {ticket.request_id} never votes on it")
-    votes = (*ticket.votes, vote)
-    approvals = sum(given.verdict is Verdict.APPROVE for given in votes)
-    if vote.verdict is Verdict.REJECT:
+    return _counted(ticket, (*ticket.votes, vote))
+
+
+def without_votes(ticket: Ticket, invalid: Collection[Vote]) -> Ticket:
+    """Take votes that do not verify out of a ticket, and count the others again. What the chain has closed stays as it is."""
+    if not invalid:
+        return ticket
+    valid = tuple(vote for vote in ticket.votes if vote not in invalid)
+    marked = replace(ticket, votes=valid, invalid_votes=(*ticket.invalid_votes, *invalid))
+    return marked if ticket.closed_at is not None else _counted(marked, valid)
+
+
+def _counted(ticket: Ticket, votes: tuple[Vote, ...]) -> Ticket:
+    approvals = sum(vote.verdict is Verdict.APPROVE for vote in votes)
+    if approvals < len(votes):
         status = TicketStatus.REJECTED
     elif approvals >= ticket.required_approvals:
         status = TicketStatus.APPROVED
     else:
-        status = TicketStatus.PARTIALLY_APPROVED
-    decided_at = None if status in OPEN_TICKETS else vote.decided_at
+        status = TicketStatus.PARTIALLY_APPROVED if votes else TicketStatus.PENDING
+    decided_at = None if status in OPEN_TICKETS else max(vote.decided_at for vote in votes)
     return replace(ticket, votes=votes, status=status, decided_at=decided_at)
 
 

@@ -44,6 +44,7 @@ class RiskKind(StrEnum):
     DUST_REDEMPTIONS = "DUST_REDEMPTIONS"  # requests too small to pay for their settlement, and how many are usual
     INDICATOR_BREACH = "INDICATOR_BREACH"  # the value of one of the fund's risk indicators, and its threshold
     RISK_LEVEL = "RISK_LEVEL"  # the conditions by which the fund's risk level is above NORMAL, and their limits
+    INVALID_VOTE = "INVALID_VOTE"  # why a recorded vote counts for nothing, and that its voter signed it
 
 
 class Severity(StrEnum):

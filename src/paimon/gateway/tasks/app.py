@@ -13,6 +13,7 @@ from celery.exceptions import OperationalError
 from celery.worker import state
 from redis.exceptions import NoPermissionError, RedisError
 
+from paimon.application.approval_workflow.check_votes import check_votes
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded, chain_position
@@ -223,7 +224,11 @@ async def _settle_due(context: AppContext) -> None:
 
 
 async def _queue_decided_calls(context: AppContext) -> None:
-    await queue_decided_calls(context.database, context.contracts, approver=context.settings.sending.approver)
+    scope = context.signing_rules.scope
+    async with context.database.write() as session:
+        at = await chain_position(session)
+        await check_votes(session, scope, block=at.number if at else 0)
+    await queue_decided_calls(context.database, context.contracts, approver=context.settings.sending.approver, scope=scope)
 
 
 async def _sweep_sla(context: AppContext) -> None:

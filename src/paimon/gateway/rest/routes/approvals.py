@@ -78,7 +78,7 @@ async def detail(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) 
     Replace `message.reason` by your own before signing, and send that reason with the signature.
     """
     async with context.database.read() as session:
-        detail = await get_ticket_detail(session, ticket_id)
+        detail = await get_ticket_detail(session, ticket_id, context.signing_rules.scope)
     return Envelope[TicketDetailView](data=TicketDetailView.of_detail(detail, _signing(detail, context)))
 
 

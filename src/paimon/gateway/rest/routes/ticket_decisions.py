@@ -21,4 +21,5 @@ async def decide(context: AppContext, user: User, ticket_id: str, verdict: Verdi
         approver=context.settings.sending.approver,
     )
     async with context.database.write() as session:  # the primary: a replica may not have the vote yet
-        return TicketDetailView.of_detail(await get_ticket_detail(session, ticket_id), None)
+        detail = await get_ticket_detail(session, ticket_id, context.signing_rules.scope)
+        return TicketDetailView.of_detail(detail, None)

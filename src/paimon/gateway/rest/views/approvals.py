@@ -65,7 +65,7 @@ class TicketView(ApiModel):
 
 
 class VoteView(ApiModel):
-    """An accepted vote with what was signed: enough to verify it without this system."""
+    """A recorded vote with what was signed: enough to verify it without this system."""
 
     voter: AddressText
     verdict: Verdict
@@ -74,6 +74,7 @@ class VoteView(ApiModel):
     expires_at: Time
     typed_data: TypedData
     signature: str
+    invalid_reason: str | None = Field(description="why the recorded vote counts for nothing; null for one that counts")
 
     @classmethod
     def of(cls, vote: RecordedVote) -> Self:
@@ -85,6 +86,7 @@ class VoteView(ApiModel):
             expires_at=vote.expires_at,
             typed_data=vote.typed_data,
             signature=hex0x(vote.signature),
+            invalid_reason=vote.invalid_reason,
         )
 
 

@@ -4,7 +4,8 @@
     keep_outcome    after `final_when` no column changes any more
     keep_rows       no row is deleted, but those of `deletable_when`
     keep_table      no TRUNCATE
-    follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome in `derived`, and by nothing else
+    follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome in `derived`, and by nothing else;
+                    a vote of a party, or one that a worker has marked as invalid, is none
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention may delete rows of evidence by its function alone (`ops.remove_expired`), which the role `retention` calls. The
@@ -36,6 +37,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.user_grants": Evidence(),
     "ops.first_super_admins": Evidence(),
     "ops.approval_records": Evidence(),
+    "ops.invalid_votes": Evidence(),
     "ops.approval_tickets": Evidence(
         ("status", "sla_stage", "decided_at", "closed_at", "decided_externally"), final_when="OLD.closed_at IS NOT NULL"
     ),
@@ -104,7 +106,9 @@ _FUNCTIONS: Final = (
         END IF;
         SELECT CASE WHEN count(*) FILTER (WHERE verdict = 'REJECT') > 0 THEN 'REJECTED'
                     WHEN count(*) FILTER (WHERE verdict = 'APPROVE') >= NEW.required_approvals THEN 'APPROVED' END
-          INTO found FROM ops.approval_records WHERE ticket_id = NEW.id;
+          INTO found FROM ops.approval_records AS vote
+         WHERE ticket_id = NEW.id AND voter NOT IN (NEW.owner, NEW.receiver)
+           AND NOT EXISTS (SELECT FROM ops.invalid_votes AS invalid WHERE invalid.nonce = vote.nonce);
         IF found IS DISTINCT FROM NEW.status THEN
             RAISE EXCEPTION 'ticket %: its recorded votes do not decide %', NEW.id, NEW.status
                 USING ERRCODE = 'insufficient_privilege';

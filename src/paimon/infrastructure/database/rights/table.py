@@ -95,6 +95,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         {_API: f"SELECT, {_TICKET_DECIDED}", _WORKER: "SELECT, INSERT, UPDATE"},
     ),
     "ops.approval_records": _row(_OPS_READERS, {_API: "SELECT, INSERT"}),
+    "ops.invalid_votes": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT"}),
     # Sending
     "ops.wallets": _row(
         _METRICS_READERS,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -89,3 +90,14 @@ class ApprovalRecordRow(Base):
     signature: Mapped[bytes] = mapped_column(BYTEA)
     expires_at: Mapped[Instant]
     decided_at: Mapped[Instant]
+    invalid: Mapped["InvalidVoteRow | None"] = relationship(lazy="raise")
+
+
+class InvalidVoteRow(Base):
+    """The mark of a recorded vote that does not verify: it counts for nothing."""
+
+    __tablename__ = "invalid_votes"
+    __table_args__ = (CheckConstraint("reason <> ''", name="reason_given"), OPS_SCHEMA)
+    nonce: Mapped[HashBytes] = mapped_column(ForeignKey("ops.approval_records.nonce"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[Instant] = mapped_column(server_default=func.now())
