@@ -50,6 +50,7 @@ CONNECTING: Final = (
     "holders",
     "transactions",
     "risk-events",
+    "risk status",
     "tx",
     "outbox",
     "quarantine",

@@ -26,7 +26,9 @@ from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.infrastructure.database.leases import release, try_acquire
+from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
@@ -78,6 +80,7 @@ async def recorded_block(app_context: AppContext) -> int:
         await insert_row(session, IntentRow)
         await insert_row(session, RiskEventRow)
         await insert_row(session, ReconciliationRow, discrepancies=[])
+        await insert_row(session, RiskAssessmentRow, level=RiskLevel.HIGH, score=42.5)
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
         await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
     ids = await add(app_context.database, "a", "b", priority=OutboxPriority.CRITICAL)
@@ -113,6 +116,8 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, r
     assert (value(found, "quarantined_logs"), value(found, "skipped_logs")) == (2, 1)
     assert value(found, "risk_events_unresolved", severity="CRITICAL") == 1
     assert value(found, "risk_events_unresolved", severity="WARNING") == 0
+    assert (value(found, "risk_level"), value(found, "risk_score")) == (3, 42.5)
+    assert value(found, "risk_assessment_age_seconds") >= 60
     assert value(found, "intents_open", status="QUEUED") == 1
     assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40

@@ -23,6 +23,7 @@ from tests.support.factories.rows import VALID, insert_row
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
+from paimon.application.fund_risk.assess import assess_risk
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
@@ -57,6 +58,7 @@ LISTS: Final = {
     "/fund/events/pending": "pending-events",
     "/fund/nav/history": "nav-history",
     "/fund/nav/explain": "nav-explain",
+    "/risk/indicators/l1_ratio/history": "risk-indicator",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
 }
@@ -110,6 +112,7 @@ async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiC
     await observe_tokens(app_context.database, app_context.contracts)
     await reconcile(app_context.database, app_context.contracts)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
+    assert await assess_risk(app_context.database, app_context.settings.risk.policy())
     async with app_context.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
         await insert_row(

@@ -129,6 +129,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/fund/nav/history",
         "/fund/nav/explain",
         "/risk/events",
+        "/risk/indicators/{name}/history",
         "/transactions/intents",
         "/wallets",
         "/plans",

@@ -6,17 +6,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.domain.risk.assessment import SEVERITY_OF_LEVEL, Assessment
+from paimon.domain.risk.dry_run import IndicatorHour
 from paimon.domain.risk.indicators import Measurement
 from paimon.domain.risk.levels import LevelState
 from paimon.domain.risk.risk_event import Severity
 from paimon.domain.risk.risk_policy import IndicatorGroup, IndicatorName, IndicatorStatus, RiskPolicy
 from paimon.domain.risk.score import Contribution, Score
-from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow, RiskPolicyRow
+from paimon.infrastructure.database.models.ops.fund_risk import (
+    RiskAssessmentRow,
+    RiskMetricHourRow,
+    RiskMetricRow,
+    RiskPolicyRow,
+)
 from paimon.infrastructure.database.sessions import WriteSession
 
 OVERALL_SCORE: Final = "overall_score"
@@ -172,3 +178,51 @@ def _metrics(assessment: Assessment) -> list[dict[str, Any]]:
         }
         for name, value, status in figures
     ]
+
+
+async def get_policy(session: AsyncSession, version: str) -> RiskPolicy:
+    """Return the policy of a version that an assessment names."""
+    row = await session.get_one(RiskPolicyRow, version)
+    return RiskPolicy.of_document(row.content)
+
+
+async def find_newest_metric_time(session: AsyncSession, name: str) -> datetime | None:
+    """Return the time of an indicator's last value; None where it was never measured."""
+    newest = select(func.max(RiskMetricHourRow.last_at)).where(RiskMetricHourRow.indicator == name)
+    found: datetime | None = (await session.execute(newest)).scalar()
+    return found
+
+
+async def list_values(
+    session: AsyncSession, name: str, *, start: datetime, end: datetime, limit: int
+) -> list[tuple[datetime, Decimal]]:
+    """Return an indicator's values of a range by time, both ends included."""
+    query = select(RiskMetricRow.time, RiskMetricRow.value).where(
+        RiskMetricRow.indicator == name, RiskMetricRow.time.between(start, end)
+    )
+    rows = await session.execute(query.order_by(RiskMetricRow.time).limit(limit))
+    return [(row.time.astimezone(UTC), row.value) for row in rows]
+
+
+_PERIODS: Final = text("""
+    SELECT date_trunc(:unit, hour, 'UTC') AS period, CAST(sum(samples) AS bigint), min(minimum), max(maximum),
+           sum(total) / sum(samples), (array_agg(last_value ORDER BY last_at DESC))[1]
+      FROM ops.risk_metrics_hourly
+     WHERE indicator = :name AND hour >= date_trunc(:unit, CAST(:start AS timestamptz), 'UTC') AND hour <= :end
+     GROUP BY period ORDER BY period LIMIT :limit
+""")
+
+
+async def list_periods(
+    session: AsyncSession, name: str, *, unit: str, start: datetime, end: datetime, limit: int
+) -> list[tuple[datetime, int, Decimal, Decimal, Decimal, Decimal]]:
+    """Return an indicator's hours or days by time: samples, minimum, maximum, mean and last value."""
+    values = {"name": name, "unit": unit, "start": start, "end": end, "limit": limit}
+    return [(row.period.astimezone(UTC), *row[1:]) for row in await session.execute(_PERIODS, values)]
+
+
+async def list_hours(session: AsyncSession, name: str, *, since: datetime) -> list[IndicatorHour]:
+    """Return an indicator's hours from a time on, by time."""
+    row = RiskMetricHourRow
+    query = select(row.hour, row.minimum, row.maximum).where(row.indicator == name, row.hour >= since).order_by(row.hour)
+    return [IndicatorHour(hour.astimezone(UTC), *bounds) for hour, *bounds in await session.execute(query)]

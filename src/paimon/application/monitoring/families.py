@@ -57,6 +57,7 @@ def figures_families(figures: SystemFigures, low_balance_wei: LowBalanceSettings
     seen = [wallet for wallet in wallets if wallet.balance_wei is not None and wallet.seen_seconds_ago is not None]
     return [
         *_recorded_families(figures),
+        *_risk_families(figures),
         _gauge(
             "lease_held",
             "1 while the named holder holds the lease.",
@@ -142,6 +143,16 @@ def _recorded_families(figures: SystemFigures) -> list[Metric]:
             _single_gauge("reconciliation_age_seconds", "How long ago the last reconciliation was made.", last.seconds_ago)
         )
     return found
+
+
+def _risk_families(figures: SystemFigures) -> list[Metric]:
+    if (last := figures.assessment) is None:
+        return []
+    return [
+        _single_gauge("risk_level", "The fund's risk level: 1 normal, 2 elevated, 3 high, 4 critical.", last.level),
+        _single_gauge("risk_score", "The fund's risk score, from 0 to 100.", last.score),
+        _single_gauge("risk_assessment_age_seconds", "How long ago the fund's risk was assessed.", last.seconds_ago),
+    ]
 
 
 def lag_families(figures: SystemFigures, chain_heads: ChainHeads) -> list[Metric]:

@@ -57,6 +57,15 @@ class LastReconciliation:
 
 
 @dataclass(frozen=True, slots=True)
+class LastAssessment:
+    """The last assessment of the fund's risk; `level` is a number from 1 to 4, `score` from 0 to 100."""
+
+    level: int
+    score: float
+    seconds_ago: float
+
+
+@dataclass(frozen=True, slots=True)
 class SystemFigures:
     """Figures of the whole system at one time."""
 
@@ -72,6 +81,7 @@ class SystemFigures:
     wallets: tuple[WalletFigures, ...]
     tickets_overdue: int
     reconciliation: LastReconciliation | None
+    assessment: LastAssessment | None
 
     @property
     def depth(self) -> int:

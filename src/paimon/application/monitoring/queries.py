@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.monitoring.figures import (
+    LastAssessment,
     LastReconciliation,
     LastRecordedBlock,
     LeaseFigures,
@@ -22,6 +23,7 @@ from paimon.application.monitoring.figures import (
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import Severity
+from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.lifecycle import OPEN_INTENTS, IntentStatus
 from paimon.infrastructure.database.models.derived import RawLogRow
@@ -66,7 +68,10 @@ _FIGURES: Final = text(f"""
     _rows('''SELECT block_number AS block, jsonb_array_length(discrepancies) AS discrepancies,
                             extract(epoch FROM now() - checked_at) AS seconds_ago
                        FROM ops.reconciliations WHERE NOT orphaned ORDER BY id DESC LIMIT 1''')
-} AS reconciliation
+} AS reconciliation,
+           {
+    _rows("SELECT level, score, extract(epoch FROM now() - assessed_at) AS seconds_ago FROM ops.risk_assessment")
+} AS assessment
       FROM (VALUES (1)) AS one
       LEFT JOIN derived.cursor AS cursor ON true
       LEFT JOIN derived.blocks AS block ON block.number = cursor.number
@@ -107,7 +112,12 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         wallets=tuple(_wallet(wallet) for wallet in row.wallets),
         tickets_overdue=row.tickets_overdue,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
+        assessment=_assessment(row.assessment[0]) if row.assessment else None,
     )
+
+
+def _assessment(found: Mapping[str, Any]) -> LastAssessment:
+    return LastAssessment(RiskLevel(found["level"]).number, float(found["score"]), float(found["seconds_ago"]))
 
 
 def _queue_depth(priority: OutboxPriority, queue: Mapping[str, Any] | None) -> QueueDepth:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from paimon.domain.asset.profile import Liquidity
 from paimon.domain.asset.tier import Tier
@@ -231,6 +231,26 @@ class RiskPolicy:
             "weights": dict(sorted(self.weights.items())),
             "settlingSeconds": int(self.settling.total_seconds()),
         }
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Self:
+        """Build the policy of a document, as `document` makes it."""
+        return cls(
+            thresholds={
+                IndicatorName(name): Threshold(Decimal(edges["normal"]), Decimal(edges["critical"]))
+                for name, edges in document["thresholds"].items()
+            },
+            conditions=tuple(
+                LevelCondition(RiskLevel(level), IndicatorName(indicator), Decimal(limit))
+                for level, indicator, limit in document["conditions"]
+            ),
+            tier_liquidity={
+                Tier(tier): Liquidity(default["daysToCash"], Bps(default["costBps"]))
+                for tier, default in document["tierLiquidity"].items()
+            },
+            weights={IndicatorGroup(group): weight for group, weight in document["weights"].items()},
+            settling=timedelta(seconds=document["settlingSeconds"]),
+        )
 
     @property
     def version(self) -> str:
