@@ -24,7 +24,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.signing_rules import SigningRules
-from paimon.application.identity.accept_action import SigningContext
 from paimon.application.identity.signed_users import SignedUsers
 from paimon.application.monitoring.scrape import Scraper
 from paimon.application.transactions.driver.context import SendingContext
@@ -50,6 +49,7 @@ from paimon.infrastructure.keys.link import SignerLink, SocketLink, TlsLink
 from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettings
 
 if TYPE_CHECKING:
+    from paimon.application.identity.accept_action import SigningContext
     from paimon.application.identity.tokens import TokenKeys
 
 
@@ -81,8 +81,11 @@ class AppContext:
         return signing_rules(self.settings)
 
     @property
-    def signing(self) -> SigningContext:
+    def signing(self) -> "SigningContext":
         """Return what use cases need to accept signed actions."""
+        # Here, because the library of signatures takes half a second to load, and `paimon status` checks none.
+        from paimon.application.identity.accept_action import SigningContext
+
         return SigningContext(self.database, self.signing_rules, ContractWallets(self.rpc, self.chain))
 
     def new_sending_context(self) -> SendingContext:
