@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -200,6 +202,23 @@ def test_unsupported_postgres_is_refused(data: Path) -> None:
 def test_data_of_another_major_version_is_refused(data: Path) -> None:
     with pytest.raises(DataFolderUnusable, match="written by PostgreSQL 16, found only 17"):
         find_programs(_fake_programs(data / "new", "17.2"), major=16)
+
+
+def test_slow_part_gets_the_seconds_that_the_setting_names(data: Path) -> None:
+    programs = _fake_programs(data / "programs", "17.2")
+    server = programs / "postgres"
+    server.write_text(server.read_text().replace("\n", "\n[ $1 = -D ] && exec sleep 600\n", 1))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAIMON_")}
+    started = subprocess.run(
+        [sys.executable, "-m", "paimon", "demo", "--data", str(data / "demo")],
+        env=environment | {"PAIMON_DEMO_POSTGRES": str(programs), "PAIMON_DEMO_READY_SECONDS": "1.5"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert started.returncode == 2, started.stderr
+    assert "postgres was not ready after 1.5 s" in started.stderr
 
 
 def test_redis_requires_its_password_and_keeps_its_data(data: Path) -> None:
