@@ -82,8 +82,14 @@ class ApiClient:
         headers = self._headers(by) | {"Accept": "text/csv"}
         return await self.client.get(f"/api/v1{path}", params=params, headers=headers)
 
-    async def post(self, path: str, body: Any = None, *, by: str | None = None) -> httpx.Response:
-        return await self.client.post(f"/api/v1{path}", json=body, headers=self._headers(by))
+    async def get_with(self, path: str, headers: Mapping[str, str], *, by: str | None = None) -> httpx.Response:
+        """Get with headers of one's own."""
+        return await self.client.get(f"/api/v1{path}", headers=self._headers(by) | dict(headers))
+
+    async def post(
+        self, path: str, body: Any = None, *, by: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.client.post(f"/api/v1{path}", json=body, headers=self._headers(by) | dict(headers or {}))
 
     async def propose(self, action: str, resource: str, *, by: str, reason: str = "a test") -> httpx.Response:
         """Ask for the document of a signed action."""

@@ -1,13 +1,14 @@
 """Storage of risk events: rows of `risk_events` as domain values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.risk.risk_event import (
     ActorStamp,
     CheckStamp,
@@ -22,7 +23,7 @@ from paimon.domain.risk.risk_event import (
 from paimon.domain.user.roles import UserRole
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
-from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.risk import AcknowledgementLinkRow, RiskEventRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 
@@ -161,3 +162,35 @@ async def find_reconciled_block(session: AsyncSession) -> int | None:
     query = select(func.max(ReconciliationRow.block_number)).where(~ReconciliationRow.orphaned)
     block: int | None = (await session.execute(query)).scalar()
     return block
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLink:
+    """A link that acknowledges one event for one person."""
+
+    event_id: int
+    person: Address
+    expires_at: datetime
+    used_at: datetime | None
+
+
+async def insert_link(session: WriteSession, token_hash: Hash32, event_id: int, person: Address, expires_at: datetime) -> None:
+    session.add(AcknowledgementLinkRow(token_hash=token_hash, event_id=event_id, person=person, expires_at=expires_at))
+    await session.flush()
+
+
+async def find_link(session: AsyncSession, token_hash: Hash32) -> StoredLink | None:
+    row = await session.get(AcknowledgementLinkRow, token_hash, populate_existing=True)
+    return None if row is None else StoredLink(row.event_id, Address(row.person), row.expires_at, row.used_at)
+
+
+async def use_link(session: WriteSession, token_hash: Hash32, *, now: datetime) -> bool:
+    """Use the link up; False if another transaction did. A use at the same moment waits here for that one's end."""
+    statement = (
+        update(AcknowledgementLinkRow)
+        .where(AcknowledgementLinkRow.token_hash == token_hash, AcknowledgementLinkRow.used_at.is_(None))
+        .values(used_at=now)
+        .returning(AcknowledgementLinkRow.event_id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.execute(statement)).scalar_one_or_none() is not None

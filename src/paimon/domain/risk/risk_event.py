@@ -294,7 +294,7 @@ def acknowledge(
     Raises:
         RiskEventClosed: the event is resolved.
     """
-    _require_unresolved(event)
+    require_unresolved(event)
     return replace(
         event,
         status=RiskStatus.ACKNOWLEDGED,
@@ -310,7 +310,7 @@ def assign(event: RiskEvent, owner: RiskOwner) -> RiskEvent:
     Raises:
         RiskEventClosed: the event is resolved.
     """
-    _require_unresolved(event)
+    require_unresolved(event)
     return replace(event, owner=owner)
 
 
@@ -335,7 +335,8 @@ def resolution_rejection(event: RiskEvent) -> RiskEventClosed | StillDetected | 
     return None
 
 
-def _require_unresolved(event: RiskEvent) -> None:
+def require_unresolved(event: RiskEvent) -> None:
+    """Raises RiskEventClosed."""
     if event.status is RiskStatus.RESOLVED:
         raise _closed(event)
 

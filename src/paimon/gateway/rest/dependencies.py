@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import AppContext
+from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import UINT256_MAX
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Unauthenticated
@@ -65,6 +66,16 @@ async def get_caller(
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def find_caller_address(
+    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Address | None:
+    """Return who calls, or None without an access token. A token that is sent must be valid."""
+    return None if credentials is None else (await get_caller(context, limits, credentials)).user.address
+
+
+OptionalAddress = Annotated[Address | None, Depends(find_caller_address)]
 
 
 async def may_read_report(

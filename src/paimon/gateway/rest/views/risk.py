@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
+from paimon.application.risk_control.acknowledgement_links import IssuedLink, OpenLink
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, RiskStatus, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 from paimon.gateway.rest.views.signed_action import Reason
@@ -63,3 +64,34 @@ class AcknowledgeBody(ApiModel):
 
     owner: str | None = Field(None, max_length=60, description="the new owner: a role, or a user's address")
     note: Reason | None = None
+
+
+class LinkNoteBody(ApiModel):
+    """A note, optional."""
+
+    note: Reason | None = None
+
+
+class IssuedLinkView(ApiModel):
+    """A link as its person gets it: the token is shown once."""
+
+    token: str = Field(description="send it as the header `Paimon-Link`, never in an address")
+    expires_at: Time
+
+    @classmethod
+    def of(cls, link: IssuedLink) -> Self:
+        return cls(token=link.token, expires_at=link.expires_at)
+
+
+class OpenLinkView(ApiModel):
+    """What a link would acknowledge, and for whom."""
+
+    event: RiskEventView
+    person: AddressText
+    name: str
+    expires_at: Time
+
+    @classmethod
+    def of(cls, link: OpenLink, now: datetime) -> Self:
+        event = RiskEventView.of(link.event, now)
+        return cls(event=event, person=link.person.address, name=link.person.name, expires_at=link.expires_at)

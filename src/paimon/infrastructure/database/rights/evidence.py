@@ -57,6 +57,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
         # The same bytes may go out over the public channel later.
         ("status", "channel", "answer", "broadcast_at", "block_number", "block_hash", "succeeded", "gas_used")
     ),
+    "ops.acknowledgement_links": Evidence(("used_at",), final_when="OLD.used_at IS NOT NULL"),
     "ops.reconciliations": Evidence(("orphaned",)),
     # A withheld point was never official: a recovery removes it with its block.
     "ops.nav_points": Evidence(

@@ -180,6 +180,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.risk_metrics_series": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.acknowledgement_links": _row(_OPS_READERS, {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.reconciliations": _row((*_METRICS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
     "ops.nav_points": _row(
         (*_OPS_READERS, _PLANNER),

@@ -1,15 +1,34 @@
-"""The table of risk events. Their owners and notes exist only here."""
+"""Tables of risk events, whose owners and notes exist only here, and of the links that acknowledge one."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, LargeBinary, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
-from paimon.infrastructure.database.types import Instant, enum_check, enum_column, length_check
+from paimon.infrastructure.database.types import AddressBytes, HashBytes, Instant, enum_check, enum_column, length_check
+
+
+class AcknowledgementLinkRow(Base):
+    """A link by which one person acknowledges one event, once. The table has the hash of the token only."""
+
+    __tablename__ = "acknowledgement_links"
+    __table_args__ = (
+        *length_check(32, "token_hash"),
+        *length_check(20, "person"),
+        CheckConstraint("used_at <= expires_at", name="used_in_time"),
+        Index("ix_acknowledgement_links_event_id", "event_id"),
+        OPS_SCHEMA,
+    )
+    token_hash: Mapped[HashBytes] = mapped_column(primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("ops.risk_events.id"))
+    person: Mapped[AddressBytes]
+    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    expires_at: Mapped[Instant]
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class RiskEventRow(Base):
