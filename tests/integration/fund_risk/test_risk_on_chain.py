@@ -10,6 +10,7 @@ from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.scenarios.fund_activity import snapshot_now
+from tests.support.scenarios.setup import drain_fund
 
 from paimon.application.common.topics import FUND
 from paimon.application.fund_risk.assess import assess_risk
@@ -102,6 +103,34 @@ async def _terminal_shows_the_same(app_context: AppContext, cli: CliRunner, stat
     assert json.loads(document) == status
     assert "level HIGH since" in text
     assert "  HIGH: daily_redemption_rate 0.06" in text
+
+
+async def test_promises_show_what_pays_each_request_and_the_day_of_a_shortage(
+    app_context: AppContext, fund: TestFund, api_client: ApiClient, cli: CliRunner
+) -> None:
+    assert (await api_client.get("/risk/promises")).status_code == 503
+    fund.request("ines", 90_000)
+    fund.request("ivan", SHARES)  # awaits approval
+    await snapshot_now(app_context, fund)
+    answer = await api_client.get("/risk/promises")
+    require_example(answer, "risk_promises")
+    ledger = answer.json()["data"]
+    confirmed, awaiting = ledger["promises"]
+    assert (confirmed["awaitsApproval"], awaiting["awaitsApproval"]) == (False, True)
+    assert [part["tier"] for part in confirmed["funding"]] == ["L1"]
+    assert 6 * DAY < confirmed["remainingSeconds"] <= 7 * DAY
+    assert sum(int(part["amount"]) for part in awaiting["funding"]) == int(awaiting["amount"])
+    assert (len(ledger["ladder"]), ledger["firstShortage"]) == (90, None)
+    drain_fund(fund)  # cash, L1 and L2 are gone, and L3 is cash in 60 days only
+    await snapshot_now(app_context, fund)
+    drained = (await api_client.get("/risk/promises")).json()["data"]
+    assert drained["firstShortage"]["day"] in (6, 7)
+    assert [(promise["broken"], promise["shortfall"]) for promise in drained["promises"]] == [
+        (True, promise["amount"]) for promise in drained["promises"]
+    ]
+    process = cli.start("risk", "promises", env=environment_of(app_context.settings))
+    assert await asyncio.to_thread(process.wait) == 1, process.output_text
+    assert "SHORTAGE: " in process.output_text
 
 
 async def test_worker_assesses_after_events_and_by_the_clock(

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from tests.support.factories.snapshots import MONEY, NOON, position, snapshot, snapshots
+from tests.support.factories.snapshots import MONEY, NOON, position, snapshot, snapshots, token
 
 from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, SendingRecord, WindowFlows
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 
@@ -44,11 +45,18 @@ def risk_state(fund: FundSnapshot | None = None, **changes: Any) -> FundRiskStat
     return replace(plain, **changes)
 
 
-def open_request(amount: int, *, due_days: float | None = 7, at: FundSnapshot | None = None) -> OpenRequest:
+def open_request(
+    amount: int,
+    *,
+    due_days: float | None = 7,
+    at: FundSnapshot | None = None,
+    request_id: int = 1,
+    channel: RedemptionChannel = RedemptionChannel.STANDARD,
+) -> OpenRequest:
     """Build a request that is due some days after the state's block; one without days awaits its approval."""
     now = (at or snapshot()).at.timestamp
     due_at = None if due_days is None else now + timedelta(days=due_days)
-    return OpenRequest(RawAmount(amount), due_at, awaits_approval=due_days is None)
+    return OpenRequest(request_id, token(0xB0), channel, RawAmount(amount), due_at, awaits_approval=due_days is None)
 
 
 FLOWS: Final = st.builds(WindowFlows, MONEY, MONEY, st.none() | MONEY)

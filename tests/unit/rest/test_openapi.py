@@ -130,6 +130,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/fund/nav/explain",
         "/risk/events",
         "/risk/indicators/{name}/history",
+        "/risk/promises",
         "/transactions/intents",
         "/wallets",
         "/plans",

@@ -16,7 +16,8 @@ from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import UINT256_MAX, Bps, NavPerShare, RawAmount
 from paimon.domain.risk.fund_risk_state import FundRiskState, SendingRecord, WindowFlows
-from paimon.domain.risk.indicators import INFINITE, Measurement, measure, ratio, realisable
+from paimon.domain.risk.indicators import INFINITE, Measurement, measure, ratio
+from paimon.domain.risk.liquidity import realisable
 from paimon.domain.risk.risk_policy import (
     DEFAULT_THRESHOLDS,
     DEFINITIONS,

@@ -1,12 +1,14 @@
 """Reads of the state that an assessment is made from. Windows of time end at the snapshot's block."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import NavPerShare, RawAmount
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, SendingRecord, WindowFlows
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 
@@ -14,7 +16,7 @@ _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 
 _OPEN_REQUESTS: Final = text("""
-    SELECT gross_amount, settlement_at, status = 'PENDING_APPROVAL' AS awaits_approval
+    SELECT request_id, owner, channel, gross_amount, settlement_at, status = 'PENDING_APPROVAL' AS awaits_approval
       FROM derived.redemption_requests
      WHERE requested_at <= :at AND (closed_at IS NULL OR closed_at > :at)
      ORDER BY request_id
@@ -106,8 +108,17 @@ async def load_risk_state(
 
 
 async def _open_requests(session: AsyncSession, at: datetime) -> tuple[OpenRequest, ...]:
-    rows = await session.execute(_OPEN_REQUESTS, {"at": at})
-    return tuple(OpenRequest(RawAmount(int(row.gross_amount)), row.settlement_at, row.awaits_approval) for row in rows)
+    return tuple(
+        OpenRequest(
+            int(row.request_id),
+            Address(row.owner),
+            RedemptionChannel(row.channel),
+            RawAmount(int(row.gross_amount)),
+            None if row.settlement_at is None else row.settlement_at.astimezone(UTC),
+            row.awaits_approval,
+        )
+        for row in await session.execute(_OPEN_REQUESTS, {"at": at})
+    )
 
 
 async def _sending(session: AsyncSession, *, since: datetime) -> SendingRecord:

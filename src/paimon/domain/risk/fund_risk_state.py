@@ -11,6 +11,7 @@ from datetime import datetime
 from paimon.domain.asset.profile import AssetProfile
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import NavPerShare, RawAmount
+from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 
@@ -18,6 +19,9 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 class OpenRequest:
     """A redemption request that is not paid. It has no due date while it awaits its approval."""
 
+    request_id: int
+    owner: Address
+    channel: RedemptionChannel
     amount: RawAmount
     due_at: datetime | None
     awaits_approval: bool

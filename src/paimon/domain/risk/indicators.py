@@ -14,11 +14,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from paimon.domain.asset.profile import Liquidity
-from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide, portion
+from paimon.domain.kernel.units import Rounding, divide
 from paimon.domain.risk.fund_risk_state import FundRiskState, WindowFlows
+from paimon.domain.risk.liquidity import default_liquidity_note, held_assets, realisable
 from paimon.domain.risk.risk_policy import DEFINITIONS, Bad, IndicatorName, IndicatorStatus, RiskPolicy, plain_text
-from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 PLACES: Final = 12
 INFINITE: Final = Decimal("Infinity")
@@ -110,40 +110,11 @@ def redemption_coverage_ratio(state: FundRiskState, policy: RiskPolicy, *, days:
         for request in state.open_requests
         if not request.awaits_approval and request.due_at is not None and request.due_at <= until
     )
-    return _coverage(realisable(state, policy, days=days), due, _default_liquidity_note(state))
+    return _coverage(realisable(state, policy, days=days), due, default_liquidity_note(state))
 
 
 def _coverage(liquid: int, owed: int, note: str | None = None) -> Reading:
     return Reading(INFINITE, note) if owed == 0 else Reading(ratio(liquid, owed, Bad.LOW), note)
-
-
-def realisable(state: FundRiskState, policy: RiskPolicy, *, days: int) -> RawAmount:
-    """Return what can be cash within the days, net of cost: the cash, and each asset that is sold by then."""
-    assets = (
-        _net_of_cost(position, liquidity)
-        for position in _held(state.fund)
-        if (liquidity := _liquidity(position, state, policy)).days_to_cash <= days
-    )
-    return RawAmount(state.fund.cash + sum(assets))
-
-
-def _net_of_cost(position: AssetPosition, liquidity: Liquidity) -> RawAmount:
-    return portion(position.value, Bps(max(BPS_ONE - liquidity.cost, 0)), rounding=Rounding.DOWN)
-
-
-def _liquidity(position: AssetPosition, state: FundRiskState, policy: RiskPolicy) -> Liquidity:
-    profile = state.profiles.get(position.token)
-    return policy.tier_liquidity[position.tier] if profile is None else profile.liquidity
-
-
-def _default_liquidity_note(state: FundRiskState) -> str | None:
-    held = _held(state.fund)
-    count = sum(position.token not in state.profiles for position in held)
-    return f"{count} of {len(held)} assets have no profile and count by the default of their tier" if count else None
-
-
-def _held(fund: FundSnapshot) -> list[AssetPosition]:
-    return [position for position in fund.assets if position.value > 0]
 
 
 # Price
@@ -191,7 +162,7 @@ def counterparty_concentration(state: FundRiskState, _policy: RiskPolicy) -> Rea
     at most: it measures what is not known.
     """
     exposure: defaultdict[str, int] = defaultdict(int)
-    for position in _held(state.fund):
+    for position in held_assets(state):
         profile = state.profiles.get(position.token)
         exposure[UNKNOWN_COUNTERPARTY if profile is None else profile.counterparty] += position.value
     gross = state.fund.vault.gross_assets

@@ -1,4 +1,4 @@
-"""`paimon risk`: show the fund's risk, an indicator's history, and what other thresholds would have found."""
+"""`paimon risk`: show the fund's risk, its promises, an indicator's history, and what other thresholds would have found."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,16 +17,20 @@ from paimon.application.fund_risk.history import (
     read_indicator_history,
     read_status,
 )
+from paimon.application.fund_risk.promises import PromiseLedger, read_promises
+from paimon.domain.asset.tier import Tier
 from paimon.domain.risk.assessment import describe_threshold, value_text
 from paimon.domain.risk.indicators import Measurement
+from paimon.domain.risk.promises import Promise
 from paimon.domain.risk.risk_policy import DEFINITIONS, IndicatorName, Threshold, plain_text
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
-from paimon.gateway.cli.lists import Column, FirstDay, LastDay, Table, minute, require_order
+from paimon.gateway.cli.lists import Column, FirstDay, LastDay, Money, Table, minute, require_order
 from paimon.gateway.cli.process import exit_on_error
 from paimon.gateway.cli.resources import opened_database
-from paimon.gateway.cli.text import pluralize
+from paimon.gateway.cli.text import format_age, pluralize
 from paimon.gateway.rest.views.fund_risk import DryRunResultView, DryRunView, IndicatorHistoryView, RiskStatusView
+from paimon.gateway.rest.views.promises import PromiseLedgerView
 from paimon.infrastructure.database.clock import database_now
 from paimon.settings import Settings, load_settings
 
@@ -71,6 +75,55 @@ def _status_lines(status: RiskStatus) -> Iterator[str]:
 def _threshold_text(status: RiskStatus, name: IndicatorName) -> str | None:
     threshold = status.policy.thresholds.get(name)
     return None if threshold is None else describe_threshold(threshold, DEFINITIONS[name].bad)
+
+
+@app.command("promises")
+def promises_command(context: typer.Context, as_json: AsJson = False) -> None:
+    """List open redemption requests by due date, with what pays them. Exit with 1 when one cannot be paid by its date."""
+
+    async def read(settings: Settings) -> PromiseLedger:
+        async with opened_database(settings, process="risk") as database, database.read() as session:
+            return await read_promises(session, settings.risk.policy())
+
+    with exit_on_error():
+        ledger = asyncio.run(read(load_settings(context.obj)))
+    if as_json:
+        print_json(json_of(PromiseLedgerView.of(ledger)))
+    else:
+        print("\n".join(_promise_lines(ledger)))
+    if any(promise.is_broken for promise in ledger.promises):
+        raise typer.Exit(1)
+
+
+def _promise_lines(ledger: PromiseLedger) -> Iterator[str]:
+    money, now = Money(ledger.asset_decimals), ledger.at.timestamp
+    columns: tuple[Column[Promise], ...] = (
+        Column("REQUEST", lambda promise: promise.request.request_id, is_number=True),
+        Column("DUE", lambda promise: minute(promise.due_at)),
+        Column("IN", lambda promise: _countdown(promise.remaining(now))),
+        Column("AMOUNT", lambda promise: money.text(promise.request.amount), is_number=True),
+        Column("SHORTFALL", lambda promise: money.text(promise.shortfall) if promise.is_broken else "-", is_number=True),
+        Column("PAID BY", lambda promise: _paid_by(promise, money)),
+        Column("", lambda promise: "awaits approval" if promise.request.awaits_approval else ""),
+    )
+    yield from Table("promises", columns).lines(ledger.promises) if ledger.promises else ()
+    yield pluralize(len(ledger.promises), "open request") + f" at block {ledger.at.number} of {minute(now)} UTC"
+    if (shortage := ledger.first_shortage) is not None:
+        missing = money.text(-shortage.closing)
+        yield f"SHORTAGE: {missing} on day {shortage.day}, until {minute(shortage.ends_at)} UTC"
+    if ledger.note:
+        yield ledger.note
+
+
+def _countdown(remaining: timedelta) -> str:
+    return f"overdue {format_age(-remaining)}" if remaining < timedelta(0) else format_age(remaining)
+
+
+def _paid_by(promise: Promise, money: Money) -> str:
+    by_tier: dict[Tier, int] = {}
+    for part in promise.funding:
+        by_tier[part.tier] = by_tier.get(part.tier, 0) + part.amount
+    return ", ".join(f"{tier} {money.text(amount)}" for tier, amount in by_tier.items()) or "-"
 
 
 @app.command("history")

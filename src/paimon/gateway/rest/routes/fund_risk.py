@@ -1,4 +1,4 @@
-"""Endpoints of the fund's risk: its status, an indicator's history, and the dry run of thresholds."""
+"""Endpoints of the fund's risk: status, indicators over time, the promise ledger, and the dry run of thresholds."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
+from paimon.application.fund_risk.promises import read_promises
 from paimon.domain.risk.risk_policy import DEFINITIONS, IndicatorName, Threshold
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope
@@ -20,11 +21,14 @@ from paimon.gateway.rest.views.fund_risk import (
     ProposedThreshold,
     RiskStatusView,
 )
+from paimon.gateway.rest.views.promises import PromiseLedgerView, PromiseView
 from paimon.infrastructure.database.clock import database_now
 
 router = APIRouter(prefix="/risk", tags=["risk"])
 
 _HISTORY: Final = CsvTable("risk-indicator", IndicatorPointView, Envelope[IndicatorHistoryView], lambda data: data.points)
+
+_PROMISES: Final = CsvTable("promises", PromiseView, Envelope[PromiseLedgerView], lambda data: data.promises)
 
 
 @router.get(
@@ -73,6 +77,20 @@ async def history(
             points_max=context.settings.risk.history_points_max,
         )
     return await unpaged_response(context, response_format, _HISTORY, IndicatorHistoryView.of(name, interval, points))
+
+
+@router.get(
+    "/promises",
+    operation_id="listPromises",
+    summary="List open redemption requests with what pays them, and the liquidity of the coming days",
+    response_model=_PROMISES.envelope,
+    responses=with_csv(_PROMISES, documented_responses("risk_promises", 400, 401, 503)),
+)
+async def promises(context: ContextDep, _user: SignedInUser, response_format: ResponseFormatDep) -> Any:
+    """As of the newest snapshot. It assumes that no price moves and that nothing more is requested: it is no forecast."""
+    async with context.database.read() as session:
+        ledger = await read_promises(session, context.settings.risk.policy())
+    return await unpaged_response(context, response_format, _PROMISES, PromiseLedgerView.of(ledger))
 
 
 @router.post(
