@@ -1,6 +1,6 @@
 // Run the stories on a running stack, one after another in one Chromium.
 //
-//     node run.mjs '{"url": …, "pictures": folder, "only": [names] or null}'
+//     node run.mjs '{"url": …, "pictures": folder, "failures": folder, "only": [names] or null}'
 //
 // Standard output has one JSON object a line: {"story", "error"?} for each story that ended, and {"act", …} where a story asks for
 // something outside of the browser; the answer comes as one line on standard input.
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { launch } from './browser.mjs'
 import { STORIES } from './stories.mjs'
 
-const { url, pictures, only } = JSON.parse(process.argv[2])
+const { url, pictures, failures, only } = JSON.parse(process.argv[2])
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
 function say(line) {
@@ -34,7 +34,7 @@ for (const [name, story] of Object.entries(STORIES)) {
     for (const person of people) await person.close()
     say({ story: name, seconds: (Date.now() - began) / 1000 })
   } catch (error) {
-    const shown = await Promise.all(people.map(({ page }, index) => picture(page, `${pictures}/failed-${name}-${index}.png`)))
+    const shown = await Promise.all(people.map(({ page }, index) => picture(page, `${failures}/failed-${name}-${index}.png`)))
     for (const person of people) await person.context.close().catch(() => {})
     say({ story: name, seconds: (Date.now() - began) / 1000, error: `${error.stack}\n${people.flatMap(({ faults }) => faults).join('\n')}\n${shown.join(' ')}` })
   }

@@ -1,6 +1,10 @@
 // What people do in the console, each as clicks in a real browser against the whole stack.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { Person } from './browser.mjs'
+
+/** A proposal as the API answered it on a chain with Safes, whose hashes its contracts confirm; the stack of these stories has none. */
+const PROPOSAL = JSON.parse(readFileSync(new URL('../../src/paimon/gateway/rest/examples.json', import.meta.url))).proposal
 
 const SLOW = { timeout: 60_000 }
 
@@ -54,6 +58,7 @@ async function redemptionIsApprovedAndSettled(world) {
 }
 
 async function assertHashesOfTheBrowser(dialog) {
+  await dialog.getByLabel('Hashes to compare').waitFor()
   const hashes = await dialog.getByLabel('Hashes to compare').locator('dd').allInnerTexts()
   assert.equal(hashes.length, 3)
   for (const hash of hashes) assert.match(hash, /^0x[0-9a-f]{64}/)
@@ -116,10 +121,83 @@ async function filtersAreInTheAddress(world) {
   assert.match((await download).suggestedFilename(), /^paimon-.*redemptions.*\.csv$/)
 }
 
+/** Two approvers decide at the same time: the second is told that the state no longer allows it, and sees the present one. */
+async function twoApproversDecideAtOnce(world) {
+  const { ticketId } = await world.act('request', { name: 'ines', shares: 101_000 })
+  const dialogs = []
+  for (const name of ['vera', 'viktor']) {
+    const person = await signedIn(world, name, `approvals/${ticketId}`)
+    await person.page.getByRole('button', { name: 'Approve' }).click()
+    dialogs.push([person, person.page.getByRole('dialog')])
+  }
+  const [[vera, first], [viktor, second]] = dialogs
+  await first.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await second.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  await first.waitFor({ state: 'hidden' })
+  await viktor.confirm()
+  const told = /The present state does not allow it|This ticket takes no more votes/
+  await second.getByText(told).first().waitFor(SLOW)
+  await second.getByRole('button', { name: 'Close' }).click()
+  await viktor.page.getByText('Votes: 1 of 1').waitFor()
+}
+
+/** An operator resolves a risk event by a signature over exactly what the API says will happen: one party split its redemption. */
+async function operatorResolvesARiskEvent(world) {
+  await world.act('request', { name: 'isla', shares: 60_000 })
+  await world.act('request', { name: 'isla', shares: 60_000 })
+  const otto = await signedIn(world, 'otto', 'system?risk=OPEN')
+  const { page } = otto
+  const event = page.getByRole('region', { name: 'Risk events' }).getByRole('row').filter({ hasText: 'SPLIT_REDEMPTIONS' })
+  await event.getByRole('button', { name: 'Resolve' }).click(SLOW)
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Reason').fill('two people of one family office')
+  await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+  await assertHashesOfTheBrowser(dialog)
+  await otto.requireAccessible('an action')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await otto.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await event.waitFor({ state: 'detached' }) // the filter shows open events only
+}
+
+/** The hashes that the browser computes for a Safe transaction are those that Safe's contract has, and the signature is over them. */
+async function ownerSignsASafeTransaction(world) {
+  const vera = await signedIn(world, 'vera')
+  const { page } = vera
+  const own = await vera.page.evaluate(async () => (await (await fetch('/console/demo/accounts.json')).json()).accounts.find(({ name }) => name === 'vera'))
+  const { data, ...envelope } = PROPOSAL
+  const shown = { ...envelope, data: { ...data, missingSigners: [own.address, ...data.missingSigners.slice(1)] } }
+  const submitted = new Promise((resolve) => {
+    void page.route(`**/multisig/proposals/${data.hash}**`, async (route) => {
+      if (route.request().method() === 'POST') resolve(route.request().postDataJSON())
+      await route.fulfill({ json: shown })
+    })
+  })
+  await vera.visit(`transactions/proposals/${data.hash}`)
+  await page.getByText('This is a MultiSend, run by DELEGATECALL.').waitFor()
+  await page.getByRole('button', { name: 'Sign as owner' }).click()
+  const dialog = page.getByRole('dialog')
+  const { domainHash, messageHash, safeTxHash } = data.hashCard
+  const shownHashes = await dialog.getByLabel('Hashes to compare').locator('dd').allInnerTexts()
+  assert.deepEqual(shownHashes.map((hash) => hash.trim()), [domainHash, messageHash, safeTxHash])
+  await vera.requireAccessible('signing for a Safe')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  const { owner, signature } = await submitted
+  assert.equal(owner, own.address)
+  assert.match(signature, /^0x[0-9a-f]{130}$/)
+}
+
 const SCREENS = [
   ['', 'Overview'],
   ['redemptions', 'Redemptions'],
   ['approvals', 'Approvals'],
+  ['nav', 'NAV'],
+  ['assets', 'Assets'],
+  ['transactions', 'Transactions'],
+  ['system', 'System'],
+  ['administration', 'Administration'],
 ]
 
 /** Every screen in both themes and on a phone: nothing for axe to find, nothing wider than the screen, and its picture. */
@@ -181,6 +259,9 @@ export const STORIES = {
   redemptionIsApprovedAndSettled,
   redemptionIsRejected,
   sessionEndsInMidForm,
+  twoApproversDecideAtOnce,
+  operatorResolvesARiskEvent,
+  ownerSignsASafeTransaction,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
   screensAreAccessible,

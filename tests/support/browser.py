@@ -25,13 +25,18 @@ def install_browser() -> None:
 
 
 def run_stories(
-    url: str, pictures: Path, act: Act, *, only: list[str] | None = None
+    url: str, act: Act, *, pictures: Path, failures: Path, only: list[str] | None = None
 ) -> Iterator[tuple[str, float, str | None]]:
     """Run the stories, and yield each with its seconds and its error, None where it went well.
 
-    `only` names those to run. `act` is called in this thread.
+    `only` names those to run. `pictures` gets the pictures of the documentation, `failures` one of each page of a story
+    that failed. `act` is called in this thread.
     """
-    command = ["node", str(PROGRAMS / "run.mjs"), json.dumps({"url": url, "pictures": str(pictures), "only": only})]
+    command = [
+        "node",
+        str(PROGRAMS / "run.mjs"),
+        json.dumps({"url": url, "pictures": str(pictures), "failures": str(failures), "only": only}),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdin is not None
         assert program.stdout is not None

@@ -51,22 +51,17 @@ export const configQuery = queryOptions({
 
 export type NavInterval = Schemas['Interval']
 
-export const navHistoryQuery = (interval: NavInterval, startDate: string) =>
+export const navHistoryQuery = (range: { interval: NavInterval; startDate: string; endDate?: string | undefined }) =>
   queryOptions({
-    queryKey: ['nav', 'history', interval, startDate],
-    queryFn: () => read(api.GET('/api/v1/fund/nav/history', { params: { query: { interval, startDate } } })),
+    queryKey: ['nav', 'history', range],
+    queryFn: () => read(api.GET('/api/v1/fund/nav/history', { params: { query: defined(range) } })),
     placeholderData: keepPreviousData,
   })
 
-export const navExplainQuery = (from: number | undefined, to: number | undefined) =>
+export const navExplainQuery = (range: { startDate: string; endDate?: string | undefined }) =>
   queryOptions({
-    queryKey: ['nav', 'explain', from, to],
-    queryFn: () =>
-      read(
-        api.GET('/api/v1/fund/nav/explain', {
-          params: { query: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } },
-        }),
-      ),
+    queryKey: ['nav', 'explain', range],
+    queryFn: () => read(api.GET('/api/v1/fund/nav/explain', { params: { query: defined(range) } })),
     placeholderData: keepPreviousData,
   })
 
@@ -189,15 +184,6 @@ export const quarantineQuery = queryOptions({
   refetchInterval: REFRESH_MS,
 })
 
-export const quarantinedLogQuery = (blockNumber: number, logIndex: number) =>
-  queryOptions({
-    queryKey: ['quarantine', 'detail', blockNumber, logIndex],
-    queryFn: () =>
-      read(
-        api.GET('/api/v1/system/quarantine/{blockNumber}/{logIndex}', { params: { path: { blockNumber, logIndex } } }),
-      ),
-  })
-
 export const outboxQuery = (status: Schemas['OutboxStatus'] | undefined, page: number) =>
   queryOptions({
     queryKey: ['outbox', 'list', status, page],
@@ -207,11 +193,7 @@ export const outboxQuery = (status: Schemas['OutboxStatus'] | undefined, page: n
     refetchInterval: REFRESH_MS,
   })
 
-export const outboxMessageQuery = (messageId: number) =>
-  queryOptions({
-    queryKey: ['outbox', 'detail', messageId],
-    queryFn: () => read(api.GET('/api/v1/system/outbox/{messageId}', { params: { path: { messageId } } })),
-  })
+export const sessionsQuery = queryOptions({ queryKey: ['sessions'], queryFn: () => read(api.GET('/api/v1/auth/sessions')) })
 
 export const challengeQuery = (address: string) =>
   queryOptions({

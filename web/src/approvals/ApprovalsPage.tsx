@@ -3,13 +3,13 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
 import { inboxQuery, slaQuery, ticketsQuery, type TicketStatus } from '../api/queries'
+import { TICKET_STATUSES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Page, Pager, Panel, type Column } from '../ui/layout'
 import { Amount, Countdown, RedemptionLink, Status, Time } from '../ui/values'
 
 const route = getRouteApi('/approvals')
-export const TICKET_STATUSES: readonly TicketStatus[] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED']
 
 export function ApprovalsPage() {
   const { t } = useI18n()

@@ -17,28 +17,36 @@ type Verdict = 'approve' | 'reject'
 export function VotePanel({ ticket }: { ticket: Ticket }) {
   const { t } = useI18n()
   const user = useUser()
-  const [verdict, setVerdict] = useState<Verdict | null>(null)
+  const [vote, setVote] = useState<{ verdict: Verdict; signing: Schemas['SigningView'] } | null>(null)
   const obstacle = obstacleTo(ticket, user, t)
-  if (obstacle !== null && verdict === null) return <Empty>{obstacle}</Empty>
+  const { signing } = ticket
+  if (obstacle === null && vote !== null && signing !== null && signing !== vote.signing) setVote({ ...vote, signing })
   return (
     <>
-      <div className={ui.actions}>
-        <Button onClick={() => setVerdict('approve')}>{t('vote.approve')}</Button>
-        <Button variant="default" onClick={() => setVerdict('reject')}>
-          {t('vote.reject')}
-        </Button>
-      </div>
-      <p className={ui.note}>{t('vote.onChainRole')}</p>
-      {verdict !== null && ticket.signing !== null ? (
+      {obstacle !== null || signing === null ? (
+        <Empty>{obstacle}</Empty>
+      ) : (
+        <>
+          <div className={ui.actions}>
+            <Button onClick={() => setVote({ verdict: 'approve', signing })}>{t('vote.approve')}</Button>
+            <Button variant="default" onClick={() => setVote({ verdict: 'reject', signing })}>
+              {t('vote.reject')}
+            </Button>
+          </div>
+          <p className={ui.note}>{t('vote.onChainRole')}</p>
+        </>
+      )}
+      {vote === null ? null : (
         <SignDialog
-          title={t(verdict === 'approve' ? 'vote.approveTitle' : 'vote.rejectTitle', { ticket: ticket.id })}
-          document={ticket.signing[verdict]}
-          willHappen={<WillHappen ticket={ticket} verdict={verdict} />}
-          reason={verdict === 'reject' ? 'required' : 'optional'}
-          submit={(signed) => submitVote(ticket.id, verdict, signed)}
-          onClose={() => setVerdict(null)}
+          title={t(vote.verdict === 'approve' ? 'vote.approveTitle' : 'vote.rejectTitle', { ticket: ticket.id })}
+          document={vote.signing[vote.verdict]}
+          obstacle={obstacle}
+          willHappen={<WillHappen ticket={ticket} verdict={vote.verdict} />}
+          reason={vote.verdict === 'reject' ? 'required' : 'optional'}
+          submit={(signed) => submitVote(ticket.id, vote.verdict, signed)}
+          onClose={() => setVote(null)}
         />
-      ) : null}
+      )}
     </>
   )
 }

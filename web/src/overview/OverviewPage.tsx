@@ -77,7 +77,7 @@ function OfficialNav({ official }: { official: Schemas['OfficialNavView'] | null
 
 function NavPanel() {
   const { t } = useI18n()
-  const history = useQuery(navHistoryQuery('hourly', utcDay(serverNowMs() - NAV_DAYS * DAY_MS)))
+  const history = useQuery(navHistoryQuery({ interval: 'hourly', startDate: utcDay(serverNowMs() - NAV_DAYS * DAY_MS) }))
   return (
     <Panel title={t('overview.navChart', { days: NAV_DAYS })}>
       <Loaded query={history}>

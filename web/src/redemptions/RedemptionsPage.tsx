@@ -2,14 +2,13 @@ import { NativeSelect, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { redemptionsQuery, type RedemptionChannel, type RedemptionStatus } from '../api/queries'
+import { CHANNELS, REDEMPTION_STATUSES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Page, Pager, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, ChainCountdown, RedemptionLink, Status, Time } from '../ui/values'
 
-export const STATUSES: readonly RedemptionStatus[] = ['PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED']
-export const CHANNELS: readonly RedemptionChannel[] = ['STANDARD', 'EMERGENCY', 'SCHEDULED']
 const CLOSED: readonly RedemptionStatus[] = ['SETTLED', 'CANCELLED', 'REJECTED']
 
 const route = getRouteApi('/redemptions')
@@ -63,7 +62,7 @@ function Filters() {
         label={t('column.status')}
         value={search.status ?? ''}
         onChange={(event) => set({ status: (event.currentTarget.value || undefined) as RedemptionStatus | undefined })}
-        data={[{ value: '', label: t('filter.allStatuses') }, ...STATUSES.map((value) => ({ value, label: t(`status.${value}` as Key) }))]}
+        data={[{ value: '', label: t('filter.allStatuses') }, ...REDEMPTION_STATUSES.map((value) => ({ value, label: t(`status.${value}` as Key) }))]}
       />
       <NativeSelect
         label={t('column.channel')}

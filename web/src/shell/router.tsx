@@ -1,12 +1,9 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
-import type { RedemptionChannel, RedemptionStatus, TicketStatus } from '../api/queries'
+import { CHANNELS, INTERVALS, OUTBOX_STATUSES, REDEMPTION_STATUSES, RISK_STATUSES, TICKET_STATUSES } from '../api/values'
 import { NotFound } from './NotFound'
-import { dayOf, oneOf, pageOf, present, textOf } from './search'
+import { dayOf, flagOf, oneOf, pageOf, present, textOf } from './search'
 import { Shell } from './Shell'
 
-const REDEMPTION_STATUSES: readonly RedemptionStatus[] = ['PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED']
-const CHANNELS: readonly RedemptionChannel[] = ['STANDARD', 'EMERGENCY', 'SCHEDULED']
-const TICKET_STATUSES: readonly TicketStatus[] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED']
 
 type Search = Record<string, unknown>
 
@@ -52,6 +49,54 @@ const ticket = createRoute({
   component: lazyRouteComponent(() => import('../approvals/TicketPage'), 'TicketPage'),
 })
 
+const nav = createRoute({
+  getParentRoute: () => root,
+  path: '/nav',
+  validateSearch: (search: Search) =>
+    present({ interval: oneOf(INTERVALS, search.interval), startDate: dayOf(search.startDate), endDate: dayOf(search.endDate) }),
+  component: lazyRouteComponent(() => import('../nav/NavPage'), 'NavPage'),
+})
+
+const assets = createRoute({
+  getParentRoute: () => root,
+  path: '/assets',
+  validateSearch: (search: Search) => present({ page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../assets/AssetsPage'), 'AssetsPage'),
+})
+
+const transactions = createRoute({
+  getParentRoute: () => root,
+  path: '/transactions',
+  validateSearch: (search: Search) => present({ open: flagOf(search.open), page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../transactions/TransactionsPage'), 'TransactionsPage'),
+})
+
+const wallet = createRoute({
+  getParentRoute: () => root,
+  path: '/transactions/wallets/$address',
+  component: lazyRouteComponent(() => import('../transactions/WalletPage'), 'WalletPage'),
+})
+
+const proposal = createRoute({
+  getParentRoute: () => root,
+  path: '/transactions/proposals/$safeTxHash',
+  component: lazyRouteComponent(() => import('../transactions/ProposalPage'), 'ProposalPage'),
+})
+
+const system = createRoute({
+  getParentRoute: () => root,
+  path: '/system',
+  validateSearch: (search: Search) =>
+    present({ risk: oneOf(RISK_STATUSES, search.risk), outbox: oneOf(OUTBOX_STATUSES, search.outbox), page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../system/SystemPage'), 'SystemPage'),
+})
+
+const administration = createRoute({
+  getParentRoute: () => root,
+  path: '/administration',
+  component: lazyRouteComponent(() => import('../administration/AdministrationPage'), 'AdministrationPage'),
+})
+
 const intent = createRoute({
   getParentRoute: () => root,
   path: '/transactions/intents/$intentId',
@@ -59,7 +104,21 @@ const intent = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, redemptions, redemption, approvals, ticket, intent]),
+  routeTree: root.addChildren([
+    overview,
+    redemptions,
+    redemption,
+    approvals,
+    ticket,
+    nav,
+    assets,
+    transactions,
+    intent,
+    wallet,
+    proposal,
+    system,
+    administration,
+  ]),
   basepath: '/console',
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -12,6 +12,10 @@ export function dayOf(given: unknown): string | undefined {
   return typeof given === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(given) ? given : undefined
 }
 
+export function flagOf(given: unknown): boolean | undefined {
+  return typeof given === 'boolean' ? given : undefined
+}
+
 export function textOf(given: unknown): string | undefined {
   return typeof given === 'string' && given !== '' ? given : undefined
 }

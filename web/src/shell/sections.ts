@@ -2,4 +2,9 @@ export const SECTIONS = [
   { name: 'overview', to: '/' },
   { name: 'redemptions', to: '/redemptions' },
   { name: 'approvals', to: '/approvals' },
+  { name: 'nav', to: '/nav' },
+  { name: 'assets', to: '/assets' },
+  { name: 'transactions', to: '/transactions' },
+  { name: 'system', to: '/system' },
+  { name: 'administration', to: '/administration' },
 ] as const

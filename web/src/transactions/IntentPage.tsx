@@ -1,10 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
+import type { Schemas } from '../api/client'
 import { intentQuery } from '../api/queries'
 import { useI18n, type Key } from '../i18n'
-import { Facts, Loaded, Page, Panel } from '../ui/layout'
+import { Empty, Facts, Loaded, Page, Panel } from '../ui/layout'
 import { Address, RedemptionLink, Status, Time } from '../ui/values'
+import { Actions, type ActionName } from '../wallet/Actions'
 import { Attempts } from './IntentProgress'
+import { PastActions } from './PastActions'
 
 const route = getRouteApi('/transactions/intents/$intentId')
 
@@ -32,11 +35,26 @@ export function IntentPage() {
               />
             </Panel>
             <Panel title={t('intent.attempts')}>
-              <Attempts of={data.attempts} />
+              {data.attempts.length === 0 ? <Empty>{t('intent.noAttempts')}</Empty> : <Attempts of={data.attempts} />}
             </Panel>
+            <Panel title={t('actions.title')}>
+              {possible(data).length === 0 ? (
+                <Empty>{t('actions.none')}</Empty>
+              ) : (
+                <Actions resource={`/transactions/intents/${data.id}`} actions={possible(data)} />
+              )}
+            </Panel>
+            <PastActions of={data.actions} />
           </>
         )}
       </Loaded>
     </Page>
   )
+}
+
+const ON_INTENTS: readonly ActionName[] = ['speed_up', 'cancel', 'retry']
+
+/** The actions that the API would take now: it offers a document for each. */
+function possible(intent: Schemas['IntentDetailView']): ActionName[] {
+  return ON_INTENTS.filter((action) => action in intent.signing)
 }

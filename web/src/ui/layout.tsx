@@ -24,7 +24,7 @@ export function Panel({ title, aside, children }: { title?: ReactNode; aside?: R
       {title === undefined ? null : (
         <div className={css.panelHead}>
           <h2 className={css.panelTitle}>{title}</h2>
-          {aside}
+          {aside === undefined ? null : <div className={css.actions}>{aside}</div>}
         </div>
       )}
       {children}

@@ -34,6 +34,8 @@ export interface SignDialogProps {
   /** As the API gives it now; it is renewed while the dialog is open, because it expires. */
   document: unknown
   willHappen: ReactNode
+  /** Why it cannot be signed any more, such as another person's decision; what was entered stays. */
+  obstacle?: string | null
   /** Whether the document has a reason to fill in. */
   reason: 'required' | 'optional' | 'none'
   submit: (signed: SignedDocument) => Promise<unknown>
@@ -42,7 +44,7 @@ export interface SignDialogProps {
 
 const RENEW_SECONDS = 20
 
-export function SignDialog({ title, document: latest, willHappen, reason: reasonRule, submit, onClose }: SignDialogProps) {
+export function SignDialog({ title, document: latest, willHappen, obstacle = null, reason: reasonRule, submit, onClose }: SignDialogProps) {
   const { t } = useI18n()
   const [reason, setReason] = useState('')
   const held = useHeldDocument(latest)
@@ -59,7 +61,13 @@ export function SignDialog({ title, document: latest, willHappen, reason: reason
             onChange={setReason}
           />
         )}
-        <SignDocument document={document} ready={reasonRule !== 'required' || reason.trim() !== ''} submit={submit} onDone={onClose} />
+        {obstacle === null ? null : <Alert color="orange" title={obstacle} role="alert" />}
+        <SignDocument
+          document={document}
+          ready={obstacle === null && (reasonRule !== 'required' || reason.trim() !== '')}
+          submit={submit}
+          onDone={onClose}
+        />
       </div>
     </Dialog>
   )

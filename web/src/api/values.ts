@@ -1,0 +1,9 @@
+/** The values that filters offer and that links may name, in the API's own words. */
+import type { Schemas } from './client'
+
+export const REDEMPTION_STATUSES: readonly Schemas['RedemptionStatus'][] = ['PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED']
+export const CHANNELS: readonly Schemas['RedemptionChannel'][] = ['STANDARD', 'EMERGENCY', 'SCHEDULED']
+export const TICKET_STATUSES: readonly Schemas['TicketStatus'][] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED']
+export const INTERVALS: readonly Schemas['Interval'][] = ['hourly', 'daily', 'weekly']
+export const RISK_STATUSES: readonly Schemas['RiskStatus'][] = ['OPEN', 'ACKNOWLEDGED', 'RESOLVED']
+export const OUTBOX_STATUSES: readonly Schemas['OutboxStatus'][] = ['DUE', 'SCHEDULED', 'DEAD_LETTERED', 'DONE']
