@@ -146,7 +146,7 @@ async function twoApproversDecideAtOnce(world) {
 async function operatorResolvesARiskEvent(world) {
   await world.act('request', { name: 'isla', shares: 60_000 })
   await world.act('request', { name: 'isla', shares: 60_000 })
-  const otto = await signedIn(world, 'otto', 'system?risk=OPEN')
+  const otto = await signedIn(world, 'otto', 'risk?risk=OPEN')
   const { page } = otto
   const event = page.getByRole('region', { name: 'Risk events' }).getByRole('row').filter({ hasText: 'SPLIT_REDEMPTIONS' })
   await event.getByRole('button', { name: 'Resolve' }).click(SLOW)
@@ -193,6 +193,7 @@ const SCREENS = [
   ['', 'Overview'],
   ['redemptions', 'Redemptions'],
   ['approvals', 'Approvals'],
+  ['risk', 'Risk'],
   ['nav', 'NAV'],
   ['assets', 'Assets'],
   ['transactions', 'Transactions'],

@@ -169,6 +169,18 @@ export const proposalQuery = (safeTxHash: string) =>
     refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
   })
 
+export const riskStatusQuery = queryOptions({
+  queryKey: ['risk', 'status'],
+  queryFn: () => read(api.GET('/api/v1/risk/status')),
+  refetchInterval: REFRESH_MS,
+})
+
+export const indicatorHistoryQuery = (name: Schemas['IndicatorName'], startDate: string) =>
+  queryOptions({
+    queryKey: ['risk', 'history', name, startDate],
+    queryFn: () => read(api.GET('/api/v1/risk/indicators/{name}/history', { params: { path: { name }, query: { startDate } } })),
+  })
+
 export const riskEventsQuery = (status: Schemas['RiskStatus'] | undefined, page: number) =>
   queryOptions({
     queryKey: ['risk', 'events', status, page],

@@ -1,8 +1,9 @@
 import { Alert } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
 import {
-  healthQuery, inboxQuery, layersQuery, navHistoryQuery, overviewQuery, redemptionsQuery,
+  healthQuery, inboxQuery, layersQuery, navHistoryQuery, overviewQuery, redemptionsQuery, riskStatusQuery,
 } from '../api/queries'
 import { percent, ratioToPlotNumber } from '../format/amounts'
 import { formatUtc, serverNowMs, utcDay } from '../format/time'
@@ -56,11 +57,22 @@ function Figures({ fund }: { fund: Schemas['OverviewView'] }) {
         <Tile label={t('overview.supply')}>
           <Amount raw={fund.totalSupply} />
         </Tile>
+        <RiskTile />
       </div>
       <p className={ui.note}>
         {t('ui.asOfBlock', { number: fund.block.number })} · <Time at={fund.lastUpdated} />
       </p>
     </>
+  )
+}
+
+function RiskTile() {
+  const { t } = useI18n()
+  const risk = useQuery(riskStatusQuery)
+  return (
+    <Tile label={t('risk.level')} note={<Link to="/risk">{t('risk.toPage')}</Link>}>
+      {risk.data ? <Status of={risk.data.overallLevel} /> : '–'}
+    </Tile>
   )
 }
 

@@ -87,8 +87,15 @@ const system = createRoute({
   getParentRoute: () => root,
   path: '/system',
   validateSearch: (search: Search) =>
-    present({ risk: oneOf(RISK_STATUSES, search.risk), outbox: oneOf(OUTBOX_STATUSES, search.outbox), page: pageOf(search.page) }),
+    present({ outbox: oneOf(OUTBOX_STATUSES, search.outbox), page: pageOf(search.page) }),
   component: lazyRouteComponent(() => import('../system/SystemPage'), 'SystemPage'),
+})
+
+const risk = createRoute({
+  getParentRoute: () => root,
+  path: '/risk',
+  validateSearch: (search: Search) => present({ risk: oneOf(RISK_STATUSES, search.risk) }),
+  component: lazyRouteComponent(() => import('../risk/RiskPage'), 'RiskPage'),
 })
 
 const administration = createRoute({
@@ -110,6 +117,7 @@ export const router = createRouter({
     redemption,
     approvals,
     ticket,
+    risk,
     nav,
     assets,
     transactions,

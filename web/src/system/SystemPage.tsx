@@ -10,7 +10,6 @@ import { DataTable, Loaded, Page, Pager, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Hash, RedemptionLink, Status, Time } from '../ui/values'
 import { Actions } from '../wallet/Actions'
-import { RiskEvents } from './RiskEvents'
 
 const route = getRouteApi('/system')
 
@@ -19,7 +18,6 @@ export function SystemPage() {
   return (
     <Page title={t('section.system')}>
       <Health />
-      <RiskEvents />
       <Quarantine />
       <Queue />
     </Page>

@@ -12,7 +12,7 @@ import { DataTable, Loaded, Panel, ProblemNotice } from '../ui/layout'
 import { Status, Time } from '../ui/values'
 import { Actions } from '../wallet/Actions'
 
-const route = getRouteApi('/system')
+const route = getRouteApi('/risk')
 
 export function RiskEvents() {
   const { t } = useI18n()
