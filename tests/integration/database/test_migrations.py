@@ -116,6 +116,24 @@ def test_database_of_the_first_migration_keeps_its_rows(owner_url: str, owner: E
         assert connection.execute(text("SELECT count(*) FROM ops.user_grants")).scalar_one() == 0
 
 
+EARLY_INITIAL = """
+    DROP INDEX IF EXISTS ops.ix_approval_tickets_opened_at, ops.ix_risk_events_first_seen_at, ops.ix_plans_created_at,
+                         ops.ix_transaction_intents_created_at, derived.ix_share_balances_total_shares;
+    CREATE INDEX ix_share_balances_total_shares ON derived.share_balances ((shares + locked_shares) DESC, holder);
+    DROP TABLE ops.signer_checks
+"""
+"""Makes the tables of 0001_initial those of its first commit."""
+
+
+def test_database_of_an_early_first_migration_gets_what_it_lacks(owner_url: str, owner: Engine) -> None:
+    before = catalogue(owner)
+    with owner.begin() as connection:
+        command.downgrade(migrate._config(connection), "0001_initial")
+        connection.execute(text(EARLY_INITIAL))
+    assert migrate.upgrade(owner_url) == version.head_revision()
+    assert catalogue(owner) == before
+
+
 def test_migrations_are_linear_and_named_like_their_files() -> None:
     line = [script.revision for script in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
     assert line[::-1] == version.shipped_revisions()
