@@ -1,15 +1,21 @@
 """The role of the tests that are all processes at once, and their fixtures: `paimon_app`.
 
 It is a member of every process's role, and may also write every table, since fixtures write rows as the listener and the
-workers would. What a single process may do is tested as that process's role.
+workers would. What a process does in a test, it does as its own role (`acting_as`), so that the ordinary suite finds a right
+that is missing.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import psycopg
 from sqlalchemy import create_engine, text
 
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.rights.table import SCHEMAS
+from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.sessions import create_engine as create_app_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 APP: Final = "paimon_app"
@@ -34,3 +40,17 @@ def let_tests_change_evidence(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
         connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {APP}, paimon_owner")
         connection.execute(f"ALTER ROLE {APP} BYPASSRLS")
+
+
+@asynccontextmanager
+async def acting_as(role: DatabaseRole, database: Database, *, pool_size: int = 5) -> AsyncIterator[Database]:
+    """Open the same database with sessions that have the rights of this process's role, and no others."""
+    url = database.engine.url
+    if url.username == APP:
+        url = url.update_query_dict({"options": f"-c role={role.server_name('paimon_')}"})
+    address = url.render_as_string(hide_password=False)
+    own = Database(create_app_engine(address, pool_size=pool_size, connect_timeout_seconds=5, application_name=f"tests-{role}"))
+    try:
+        yield own
+    finally:
+        await own.close()

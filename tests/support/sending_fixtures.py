@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner
+from tests.support.database_roles import acting_as
 from tests.support.editions import EditionDatabase, EditionServers
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig, safe_policy
 from tests.support.scenarios.plans import PlanHarness, plan_harness_for
@@ -17,6 +18,7 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.infrastructure.timeseries.apply import Edition
@@ -40,12 +42,21 @@ def pending_request_id(fund: TestFund) -> int:
 
 
 @pytest.fixture
-async def harness(fund: TestFund, database: Database, signer: SignerClient) -> AsyncIterator[SendingHarness]:
+async def worker_database(database: Database) -> AsyncIterator[Database]:
+    """Open the database with the rights of the worker."""
+    async with acting_as(DatabaseRole.WORKER, database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def harness(
+    fund: TestFund, database: Database, worker_database: Database, signer: SignerClient
+) -> AsyncIterator[SendingHarness]:
     """The harness of the keeper's and the approver's drivers."""
     keeper, approver = (parse_address(fund.accounts.address(name)) for name in ("keeper", "approver"))
     async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
         options = SendingSettings(keeper=keeper, approver=approver)
-        yield SendingHarness(fund, database, FundContracts(rpc, fund.addresses), signer, options)
+        yield SendingHarness(fund, database, worker_database, FundContracts(rpc, fund.addresses), signer, options)
 
 
 @pytest.fixture(scope="session")
@@ -89,11 +100,14 @@ async def safe_harness(fund_safes: FundSafes, database: Database, fund: TestFund
 
 
 @pytest.fixture
-async def plan_harness(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[PlanHarness]:
+async def plan_harness(
+    safe_harness: SafeHarness, worker_database: Database, fund: TestFund, tmp_path: Path
+) -> AsyncIterator[PlanHarness]:
     """The harness of plans for the three wallets."""
     path = safe_policy(fund, safe_harness.safes, tmp_path)
     addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
     context = safe_harness.context
     async with running_signer(path, new_ledger=True):
-        harness = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        options = SendingSettings(**addresses)
+        harness = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
         yield plan_harness_for(harness, safe_harness)

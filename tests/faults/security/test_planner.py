@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.database_roles import acting_as
 from tests.support.scenarios.multisig import SafeHarness, safe_policy
 from tests.support.scenarios.plans import PlanHarness, plan_harness_for
 from tests.support.scenarios.sending import SendingHarness
@@ -30,7 +31,8 @@ from paimon.gateway.cli.keystore_signing import KeystoreSigner
 from paimon.gateway.signer.policy import PlanSignerTable, load_policy
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import running_signer
-from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon.infrastructure.database.rights.roles import DatabaseRole
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.settings import SendingSettings, Settings, WalletLimitSettings
@@ -77,7 +79,7 @@ def spend_from_outside(fund: TestFund, usdt: int) -> None:
 
 @pytest.fixture
 async def harness(
-    safe_harness: SafeHarness, fund: TestFund, tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+    safe_harness: SafeHarness, worker_database: Database, fund: TestFund, tmp_path: Path
 ) -> AsyncIterator[PlannerHarness]:
     spend_from_outside(fund, SURPLUS)
     path = safe_policy(fund, safe_harness.safes, tmp_path)
@@ -87,16 +89,15 @@ async def harness(
     people = tuple(signer for signer in policy.plan_signers if signer.address != key.address)
     write_policy(path, policy.model_copy(update={"plan_signers": (*people, own)}))
     addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
-    url = postgres.url("paimon_planner", database_name)
-    as_planner = Database(create_engine(url, pool_size=2, connect_timeout_seconds=5, application_name="tests"))
-    async with running_signer(path, new_ledger=True):
+    as_planner = acting_as(DatabaseRole.PLANNER, safe_harness.context.database)
+    async with running_signer(path, new_ledger=True), as_planner as planner_database:
         context = safe_harness.context
-        sending = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        options = SendingSettings(**addresses)
+        sending = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
         plans = plan_harness_for(sending, safe_harness)
         signer = KeystoreSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
-        own_context = replace(plans.context, safe_context=replace(context, database=as_planner))
+        own_context = replace(plans.context, safe_context=replace(context, database=planner_database))
         yield PlannerHarness(plans, Planner(signer.user, signer.sign), own_context)
-    await as_planner.close()
 
 
 async def test_planner_refills_the_buffer_once_a_day(harness: PlannerHarness) -> None:

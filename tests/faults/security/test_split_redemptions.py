@@ -1,7 +1,5 @@
 """A holder who splits a redemption to avoid an approval, or floods the keeper with dust, is a risk event with its evidence."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from eth_account import Account
 from sqlalchemy import select
@@ -21,20 +19,10 @@ from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.settings import RedemptionSettings
-from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.fault
 
 # The fund's management fee makes a share worth a hair less than 1 USDT: 60 000 shares are 59 999.99, cut after the cents.
-
-
-@pytest.fixture
-async def as_worker(postgres: EmbeddedPostgres, database_name: str) -> AsyncIterator[Database]:
-    """Open the database as the worker, which runs the check."""
-    url = postgres.url("paimon_worker", database_name)
-    opened = Database(create_engine(url, pool_size=2, connect_timeout_seconds=5, application_name="tests"))
-    yield opened
-    await opened.close()
 
 
 def request_many(fund: TestFund, name: str, *shares: int, receiver: str | None = None) -> None:
@@ -54,14 +42,14 @@ async def check(database: Database, options: RedemptionSettings | None = None) -
 
 
 async def test_three_below_the_limit_and_dust_raise_one_alert_each(
-    app_context: AppContext, api_client: ApiClient, fund: TestFund, as_worker: Database
+    app_context: AppContext, api_client: ApiClient, fund: TestFund, worker_database: Database
 ) -> None:
     request_many(fund, "ines", 99_999, 99_999)
     await record_all(app_context, fund)
     request_many(fund, "ines", 99_999)
     request_many(fund, "ivan", *[1] * 25)
     await snapshot_now(app_context, fund)
-    split, dust = await check(as_worker)
+    split, dust = await check(worker_database)
     assert split.finding.kind is RiskKind.SPLIT_REDEMPTIONS
     assert split.finding.subject == f"standard redemptions of {fund.accounts.address('ines')} without approval"
     assert split.finding.observed == "299 996.99 in 3 requests within 168 h: 1-3"
@@ -79,22 +67,22 @@ async def test_three_below_the_limit_and_dust_raise_one_alert_each(
 
 
 async def test_alert_is_one_until_it_is_resolved_and_newer_requests_open_another(
-    app_context: AppContext, fund: TestFund, as_worker: Database, owner_url: str
+    app_context: AppContext, fund: TestFund, worker_database: Database, owner_url: str
 ) -> None:
     request_many(fund, "ines", 60_000, 60_000)
     await record_all(app_context, fund)
-    (opened,) = await check(as_worker)
-    assert await check(as_worker) == []
+    (opened,) = await check(worker_database)
+    assert await check(worker_database) == []
     owner = create_engine(owner_url, pool_size=1, connect_timeout_seconds=5, application_name="tests")
     try:
         await replay(owner, app_context.contracts)
     finally:
         await owner.dispose()
-    assert await check(as_worker) == []
+    assert await check(worker_database) == []
 
     request_many(fund, "ines", 10_000)
     await record_all(app_context, fund)
-    (updated,) = await check(as_worker)
+    (updated,) = await check(worker_database)
     assert (updated.id, updated.first_seen) == (opened.id, opened.first_seen)
     assert updated.finding.observed == "129 999.99 in 3 requests within 168 h: 1-3"
 
@@ -102,23 +90,23 @@ async def test_alert_is_one_until_it_is_resolved_and_newer_requests_open_another
     account, rules, reason = fund.accounts.account("otto"), app_context.signing_rules, "a flat is being bought"
     request = sign_proposed(propose_resolution(updated), otto, account, rules, reason=reason)
     await resolve_event(opened.id, request, app_context.signing)
-    assert await check(as_worker) == []
+    assert await check(worker_database) == []
     request_many(fund, "ines", 1_000)
     await record_all(app_context, fund)
-    (again,) = await check(as_worker)
+    (again,) = await check(worker_database)
     assert again.id != opened.id
     assert (again.status, again.finding.observed) == (RiskStatus.OPEN, "130 999.99 in 4 requests within 168 h: 1-4")
 
 
-async def test_cancelled_requests_do_not_count(app_context: AppContext, fund: TestFund, as_worker: Database) -> None:
+async def test_cancelled_requests_do_not_count(app_context: AppContext, fund: TestFund, worker_database: Database) -> None:
     request_many(fund, "ines", 60_000, 60_000)
     fund.send("ines", "RedemptionManager", "cancelRedemption", 1)
     await record_all(app_context, fund)
-    assert await check(as_worker) == []
+    assert await check(worker_database) == []
 
 
 async def test_shares_sent_to_fresh_holders_are_traced_to_their_source(
-    app_context: AppContext, fund: TestFund, as_worker: Database
+    app_context: AppContext, fund: TestFund, worker_database: Database
 ) -> None:
     """The test's own fresh holders are two wallets without shares before; one of them gets its shares through the other."""
     fresh, fresher = (Account.create() for _ in range(2))
@@ -138,17 +126,17 @@ async def test_shares_sent_to_fresh_holders_are_traced_to_their_source(
         chain.confirm()
     request_many(fund, "ines", 20_000)
     await record_all(app_context, fund)
-    (event,) = await check(as_worker)
+    (event,) = await check(worker_database)
     assert checksum(parse_address(fund.accounts.address("ines"))) in event.finding.subject
     assert event.finding.observed == "109 999.99 in 3 requests within 168 h: 1-3"
 
 
-async def test_limits_follow_the_size_of_the_fund(app_context: AppContext, fund: TestFund, as_worker: Database) -> None:
+async def test_limits_follow_the_size_of_the_fund(app_context: AppContext, fund: TestFund, worker_database: Database) -> None:
     """A part of L1 and L2, or of net assets, may be the stricter limit; the settings name the parts."""
     request_many(fund, "ines", 2_000, 2_000)
     options = RedemptionSettings(standard_approval_bps=1, scheduled_bps=1)
     await record_all(app_context, fund)
-    assert await check(as_worker, options) == []
+    assert await check(worker_database, options) == []
     await snapshot_now(app_context, fund)
-    subjects = sorted(event.finding.subject.split()[-1] for event in await check(as_worker, options))
+    subjects = sorted(event.finding.subject.split()[-1] for event in await check(worker_database, options))
     assert subjects == ["approval", "windows"]

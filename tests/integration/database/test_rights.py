@@ -6,7 +6,8 @@ from typing import Final
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from tests.support.database_roles import APP
+from sqlalchemy.exc import ProgrammingError
+from tests.support.database_roles import APP, acting_as
 from tests.support.editions import EditionDatabase
 
 from paimon.infrastructure.database import migrate
@@ -16,6 +17,7 @@ from paimon.infrastructure.database.rights.evidence import EVIDENCE
 from paimon.infrastructure.database.rights.privileges import TABLE_PRIVILEGES, Privileges
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.rights.table import FUNCTIONS, SCHEMAS, SEQUENCES, TABLES
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.sessions import create_engine as create_process_engine
 from paimon.infrastructure.timeseries.apply import Edition
 from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
@@ -222,3 +224,14 @@ def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
     }
     assert changing | EVIDENCE.keys() == {table for table in TABLES if table.startswith("ops.")}
     assert changing & EVIDENCE.keys() == set()
+
+
+@pytest.mark.parametrize("role", [DatabaseRole.LISTENER, DatabaseRole.WORKER])
+async def test_process_of_a_test_has_the_rights_of_its_own_role_only(database: Database, role: DatabaseRole) -> None:
+    """The harnesses of recording and sending act like this, so the ordinary suite finds a right that is missing."""
+    async with acting_as(role, database) as own:
+        async with own.read() as session:
+            assert (await session.execute(text("SELECT current_user::text"))).scalar_one() == f"paimon_{role}"
+        with pytest.raises(ProgrammingError, match="permission denied for table users"):
+            async with own.write() as session:
+                await session.execute(text("DELETE FROM ops.users"))

@@ -29,6 +29,7 @@ from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.transaction import intent_of
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import SendingSettings
 
 pytestmark = pytest.mark.integration
@@ -73,7 +74,7 @@ class Keeper:
 
 
 @pytest.fixture
-async def keeper(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> AsyncIterator[Keeper]:
+async def keeper(safe_harness: SafeHarness, worker_database: Database, fund: TestFund, tmp_path: Path) -> AsyncIterator[Keeper]:
     addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
     path = safe_policy(fund, safe_harness.safes, tmp_path)
     for safe in (safe_harness.safes.warm, safe_harness.safes.cold):
@@ -81,7 +82,8 @@ async def keeper(safe_harness: SafeHarness, fund: TestFund, tmp_path: Path) -> A
     safe_harness.safes.safe_factory.grant(safe_harness.safes.cold, keccak(text="ADMIN_ROLE"))
     async with running_signer(path, new_ledger=True):
         context = safe_harness.context
-        sending = SendingHarness(fund, context.database, context.contracts, signer_client(path), SendingSettings(**addresses))
+        options = SendingSettings(**addresses)
+        sending = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
         yield Keeper(safe_harness, sending)
 
 

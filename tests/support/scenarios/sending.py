@@ -42,10 +42,11 @@ SMALL = 10_000
 
 @dataclass(frozen=True)
 class SendingHarness:
-    """Everything that a driver needs, on this test's own services."""
+    """Everything that a driver needs, on this test's own services. `worker` is the database with the rights of the worker."""
 
     fund: TestFund
     database: Database
+    worker: Database
     contracts: FundContracts
     signer: SignerClient
     options: SendingSettings
@@ -67,9 +68,7 @@ class SendingHarness:
         return replace(self, contracts=FundContracts(rpc, self.fund.addresses))
 
     def context(self) -> SendingContext:
-        return SendingContext(
-            self.database, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private
-        )
+        return SendingContext(self.worker, self.contracts, chain_adapter(31337), self.signer, self.options, 31337, self.private)
 
     async def drive(self, wallet: Address) -> None:
         await drive(wallet, self.context())
