@@ -165,6 +165,20 @@ def test_owner_cannot_change_evidence_by_accident(connect: Connect) -> None:
                 session.execute(statement)
 
 
+def test_administrator_in_the_owners_role_cannot_delete_evidence_by_accident(
+    postgres: EmbeddedPostgres, connect: Connect, database_name: str
+) -> None:
+    """The triggers let such a session through before: it looked like the retention job."""
+    filled = [table for table in EVIDENCE if state(connect, table)]
+    assert len(filled) >= 6
+    login = postgres.admin_dsn.rpartition("/")[0]
+    with psycopg.connect(f"{login}/{database_name}", autocommit=True) as session:
+        session.execute("SET ROLE paimon_owner")
+        for table in filled:
+            with pytest.raises(InsufficientPrivilege, match="is evidence: to delete it is refused"):
+                session.execute(f"DELETE FROM {table}".encode())
+
+
 def test_ticket_is_not_decided_without_votes_or_the_chain(connect: Connect) -> None:
     decisions = (
         "status = 'APPROVED', decided_at = now()",

@@ -8,9 +8,10 @@
                     a vote of a party, or one that a worker has marked as invalid, is none
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
-Retention may delete rows of evidence by its function alone (`ops.remove_expired`), which the role `retention` calls. The
-functions and triggers belong to the owner of the tables, so no process can change them. The owner can, as it can drop the
-tables: that takes a statement of its own, and is no accident. `apply_evidence` makes them from this module, with the rights.
+Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
+(docs/concepts/database-roles.md, "Evidence"). The functions and triggers belong to the owner of the tables, so no process can
+change them. The owner can, as it can drop the tables: that takes a statement of its own, and is no accident. `apply_evidence`
+makes them from this module, with the rights.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,11 +79,6 @@ _FUNCTIONS: Final = (
     CREATE OR REPLACE FUNCTION ops.keep_evidence() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
     BEGIN
-        -- The retention job calls a function of the owner, so the session's role and the present one differ.
-        IF TG_OP = 'DELETE' AND session_user <> current_user
-           AND has_function_privilege(session_user, 'ops.remove_expired(text, timestamptz, integer)', 'EXECUTE') THEN
-            RETURN OLD;
-        END IF;
         RAISE EXCEPTION '%.% is evidence: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'evidence is only added to; docs/operations/deploy.md, "Evidence"';
