@@ -30,6 +30,7 @@ from paimon.domain.user.session import Session
 from paimon.gateway.rest import openapi
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.openapi import examples
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import (
     BlockRow,
@@ -188,6 +189,11 @@ async def add_block(session: WriteSession, number: int, *, at: datetime = BLOCK_
     return block
 
 
+def topic_of(event: str) -> bytes:
+    """Return the first topic of an event of the RedemptionManager."""
+    return next(topic for topic, entry in load_abi("RedemptionManager").events_by_topic.items() if entry.name == event)
+
+
 def log_row(block: BlockRow, event: str, request_id: int, args: Mapping[str, Any], *, index: int = 0) -> RawLogRow:
     return RawLogRow(
         block_number=block.number,
@@ -197,13 +203,19 @@ def log_row(block: BlockRow, event: str, request_id: int, args: Mapping[str, Any
         tx_index=0,
         address=Address(bytes(20)),
         contract=ContractName.REDEMPTION_MANAGER,
-        topics=[],
+        topics=[topic_of(event), request_id.to_bytes(32, "big")],
         data=b"",
         event=event,
         args=dict(args),
         request_id=request_id,
         status=LogStatus.APPLIED,
     )
+
+
+async def record_outcome(session: WriteSession, request_id: int, status: RedemptionStatus | str) -> None:
+    """Record the log by which the chain shows that the request has this status."""
+    event = f"Redemption{RedemptionStatus(status).capitalize()}"
+    session.add(log_row(await add_block(session, 77), event, request_id, {"requestId": str(request_id)}))
 
 
 def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow:

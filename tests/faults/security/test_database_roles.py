@@ -11,9 +11,10 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
+from tests.support.api_client import topic_of
 
 from paimon.infrastructure.database import migrate
-from paimon.infrastructure.database.rights.evidence import EVIDENCE
+from paimon.infrastructure.database.rights.evidence import EVIDENCE, OUTCOME_TOPICS
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 VOTER, OWNER, RECEIVER, HOT, VAULT = (bytes([number]) * 20 for number in range(1, 6))
 VOTE_NONCE: Final = bytes([7]) * 32
+HASH: Final = bytes([8]) * 32
 PLAN_ID: Final = UUID(int=1)
 PROCESSES: Final = tuple(role for role in DatabaseRole if role is not DatabaseRole.RETENTION)
 
@@ -191,6 +193,56 @@ def test_ticket_is_not_decided_without_votes_or_the_chain(connect: Connect) -> N
     for role in (DatabaseRole.API, DatabaseRole.WORKER):
         assert [statement for statement, why in refusals(connect, role, attack).items() if "decide" in why] == attack, role
     assert state(connect, "ops.approval_tickets") == before
+
+
+def test_worker_cannot_invent_the_chain_s_outcome(connect: Connect) -> None:
+    """A worker may rewrite projections: a request that it calls rejected closes no ticket without the event that says so.
+
+    Before, the request's row was believed.
+    """
+    with connect("paimon_owner") as owner:
+        owner.execute(
+            """
+            INSERT INTO derived.redemption_requests (request_id, owner, receiver, shares, gross_amount, estimated_fee, channel,
+                   requires_approval, window_id, status, requested_at, updated_block)
+            VALUES (1, %s, %s, 5, 5, 0, 'STANDARD', true, 0, 'PENDING_APPROVAL', now(), 1)
+            """,
+            (OWNER, RECEIVER),
+        )
+        owner.execute(
+            "INSERT INTO derived.blocks (number, hash, parent_hash, timestamp, previous_kept_number)"
+            " VALUES (1, %s, %s, now(), 0)",
+            (HASH, HASH),
+        )
+        for index, (event, request_id) in enumerate((("RedemptionApproved", 1), ("RedemptionRejected", 2))):
+            owner.execute(
+                """
+                INSERT INTO derived.raw_logs (block_number, log_index, block_hash, tx_hash, tx_index, address, contract, topics,
+                       data, event, request_id, status)
+                VALUES (1, %s, %s, %s, 0, %s, 'RedemptionManager', %s, '', %s, %s, 'APPLIED')
+                """,
+                (index, HASH, HASH, VAULT, [topic_of(event), request_id.to_bytes(32, "big")], event, request_id),
+            )
+    close = "UPDATE ops.approval_tickets SET status = '{}', decided_at = now(), closed_at = now(), decided_externally = true"
+    with connect("paimon_worker") as worker:
+        worker.execute("UPDATE derived.raw_logs SET request_id = 1, event = 'RedemptionRejected'")
+        for status in ("REJECTED", "CANCELLED"):
+            reason = "a reason" if status == "REJECTED" else None
+            worker.execute(
+                "UPDATE derived.redemption_requests SET status = %s, closed_at = now(), rejection_reason = %s", (status, reason)
+            )
+            with pytest.raises(InsufficientPrivilege, match=f"the chain has not decided {status}"):
+                worker.execute(close.format(status))
+        worker.execute("UPDATE derived.redemption_requests SET status = 'APPROVED', closed_at = NULL, rejection_reason = NULL")
+        worker.execute(close.format("APPROVED"))
+    assert [row["status"] for (row,) in state(connect, "ops.approval_tickets")] == ["APPROVED"]
+
+
+def test_outcome_topics_are_those_of_the_contract() -> None:
+    assert {name: topic for events in OUTCOME_TOPICS.values() for name, topic in events.items()} == {
+        name: topic_of(name).hex()
+        for name in ("RedemptionApproved", "RedemptionSettled", "RedemptionRejected", "RedemptionCancelled")
+    }
 
 
 def test_ticket_is_decided_by_its_votes(connect: Connect) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
-from tests.support.api_client import BLOCK_TIME, grant_approver_role, request_row, signed_body
+from tests.support.api_client import BLOCK_TIME, grant_approver_role, record_outcome, request_row, signed_body
 from tests.support.chain.fund import TestFund
 
 from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
@@ -57,6 +57,7 @@ async def shown_on_chain(app_context: AppContext, fund: TestFund, status: Redemp
     redemption = awaiting(fund, status=status, **of_status.get(status, {}))
     async with app_context.database.write() as session:
         await session.merge(RedemptionRequestRow(**to_values(redemption, updated_block=1)))
+        await record_outcome(session, 1, status)
     return redemption
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
+from tests.support.api_client import record_outcome
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
 from tests.support.factories.rows import insert_row
@@ -40,6 +41,7 @@ async def set_chain_status(database: Database, status: str, **columns: Any) -> N
     changes = ", ".join(f"{column} = :{column}" for column in columns)
     async with database.write() as session:
         await session.execute(text(f"UPDATE derived.redemption_requests SET {changes}"), columns)
+        await record_outcome(session, 1, status)
 
 
 async def handled(database: Database, *events: str, request_id: int = 1) -> list[LiveMessage]:

@@ -4,8 +4,9 @@
     keep_outcome    after `final_when` no column changes any more
     keep_rows       no row is deleted, but those of `deletable_when`
     keep_table      no TRUNCATE
-    follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome in `derived`, and by nothing else;
-                    a vote of a party, or one that a worker has marked as invalid, is none
+    follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome, and by nothing else. A vote of a
+                    party, or one that a worker has marked as invalid, is none. An outcome is the request's status together
+                    with the recorded log that shows it, whose topics only the listener writes
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
@@ -74,6 +75,21 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
 }
 """By table. Every other table of `ops` holds the present state of something, which changes by its nature."""
 
+OUTCOME_TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
+    "APPROVED": {
+        "RedemptionApproved": "288f9db7e88c4c42745cefe885caf627c052a2826a041773a1808a89e637b0d7",
+        "RedemptionSettled": "3e36800df31a70f158a2aea58c448618e86072046e9dcf7df620b54c0a275f97",
+    },
+    "REJECTED": {"RedemptionRejected": "66805c428365b7fad5b3d484ba618ccea991d43a38ea0d97de8d0b0a9591fcf7"},
+    "CANCELLED": {"RedemptionCancelled": "7f1fcdbc69590004e2b4592955b3e9f73c063bf132df986a15a01485e2e603b0"},
+}
+"""The events of the RedemptionManager that show a ticket's outcome, with the first topic of each. The second is the request."""
+
+_OUTCOMES: Final = " ".join(
+    f"WHEN '{outcome}' THEN ARRAY[{', '.join(repr(topic) for topic in events.values())}]"
+    for outcome, events in OUTCOME_TOPICS.items()
+)
+
 _FUNCTIONS: Final = (
     """
     CREATE OR REPLACE FUNCTION ops.keep_evidence() RETURNS trigger
@@ -85,15 +101,25 @@ _FUNCTIONS: Final = (
     END
     $body$
     """,
-    """
+    f"""
     CREATE OR REPLACE FUNCTION ops.follow_votes() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
     DECLARE
         found text;
+        id_topic bytea;
     BEGIN
         SELECT CASE request.status WHEN 'PENDING_APPROVAL' THEN NULL WHEN 'REJECTED' THEN 'REJECTED'
                                    WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'APPROVED' END
           INTO found FROM derived.redemption_requests AS request WHERE request.request_id = NEW.request_id;
+        -- A worker may rewrite the request, but no log's topics: the outcome counts with the event that says so.
+        IF NEW.request_id < 9223372036854775808 THEN
+            id_topic := decode(lpad(to_hex(NEW.request_id::bigint), 64, '0'), 'hex');
+        END IF;
+        IF NOT EXISTS (SELECT FROM derived.raw_logs AS log
+                        WHERE log.request_id = NEW.request_id AND log.topics[2] = coalesce(id_topic, log.topics[2])
+                          AND encode(log.topics[1], 'hex') = ANY (CASE found {_OUTCOMES} END)) THEN
+            found := NULL;
+        END IF;
         IF found IS NOT DISTINCT FROM NEW.status THEN
             RETURN NEW;
         END IF;
@@ -113,7 +139,7 @@ _FUNCTIONS: Final = (
         RETURN NEW;
     END
     $body$
-    """,
+    """,  # noqa: S608 — the outcomes are the constants above
     """
     CREATE OR REPLACE FUNCTION ops.follow_plan() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
