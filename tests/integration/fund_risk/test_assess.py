@@ -15,6 +15,8 @@ from tests.support.factories.series_histories import snapshot_observation
 from tests.support.factories.snapshots import snapshot, stamp
 
 from paimon.application.fund_risk.assess import assess_risk
+from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
+from paimon.application.fund_risk.promises import read_promises
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.fund_risk.store import OVERALL_LEVEL, find_assessment
 from paimon.application.nav.series import fund_row
@@ -27,6 +29,7 @@ from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.risk.risk_policy import IndicatorName, RiskLevel, RiskPolicy
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
 from paimon.infrastructure.database.models.derived.vault import DepositRow
@@ -34,7 +37,9 @@ from paimon.infrastructure.database.models.ops.fund_risk import RiskMetricHourRo
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
-from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.database.rights.roles import DatabaseRole
+from paimon.infrastructure.database.sessions import Database, create_engine
+from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
@@ -102,6 +107,36 @@ async def test_assessment_is_stored_as_it_was_made(database: Database) -> None:
     assert {(row.time, row.block_number, row.threshold_version) for row in series} == {
         (made.at.timestamp, made.at.number, POLICY.version)
     }
+
+
+async def test_worker_assesses_and_others_read_with_their_own_rights(
+    database: Database, postgres: EmbeddedPostgres, database_name: str, owner_url: str
+) -> None:
+    migrate.grant_roles(owner_url)
+    await record(database, fund_at(0, l1_percent=7))
+
+    def opened(role: DatabaseRole) -> Database:
+        url = postgres.url(role.server_name(ROLE_PREFIX), database_name)
+        return Database(create_engine(url, pool_size=2, connect_timeout_seconds=5, application_name="tests"))
+
+    worker = opened(DatabaseRole.WORKER)
+    try:
+        assert await assess_risk(worker, POLICY) is not None
+    finally:
+        await worker.close()
+    for role in (DatabaseRole.API, DatabaseRole.CLI):
+        reader = opened(role)
+        try:
+            async with reader.read() as session:
+                assert (await read_status(session)).assessment.block_number == 1_000
+                assert await read_promises(session, POLICY)
+                for interval in HistoryInterval:
+                    assert await read_indicator_history(
+                        session, "l1_ratio", first_day=None, last_day=None, interval=interval, points_max=10
+                    )
+                assert await dry_run(session, POLICY, {}, now=stamp(1).timestamp)
+        finally:
+            await reader.close()
 
 
 async def test_second_assessment_of_a_block_changes_nothing(database: Database) -> None:
