@@ -89,7 +89,7 @@ web: setup ## Types, lint, unit tests and size of the console, unless they passe
 
 documents: setup ## Compare docs/reference with the code
 	@$(BIN)/pytest -q -p no:cacheprovider -k "matches_code" tests/unit/rest/test_openapi.py tests/unit/websocket/test_asyncapi.py \
-	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py
+	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py tests/unit/identity/test_permissions.py
 
 # bandit looks at each file by itself, so those that have not changed since its last run are left alone.
 security: setup ## bandit on what changed, secrets, and advisories (ADVISORIES=all.zip, OSV's export of PyPI)
@@ -116,6 +116,7 @@ reference: setup ## Write the pages of docs/reference that are made from the cod
 	@$(BIN)/python -c "from paimon.settings.reference import settings_reference as page; print(page(), end='')" > docs/reference/settings.md
 	@$(BIN)/python -c "from paimon.gateway.cli.reference import cli_reference as page; print(page(), end='')" > docs/reference/cli.md
 	@$(BIN)/python -c "from paimon.infrastructure.database.rights.reference import rights_reference as page; print(page(), end='')" > docs/reference/database-rights.md
+	@$(BIN)/python -c "from paimon.domain.user.reference import permissions_reference as page; print(page(), end='')" > docs/reference/permissions.md
 	@$(BIN)/python -c "from paimon.gateway.rest.reference import openapi_reference as page; print(page(), end='')" > docs/reference/openapi.json
 	@$(BIN)/python -c "from paimon.gateway.websocket.asyncapi import asyncapi_reference as page; print(page(), end='')" > docs/reference/asyncapi.json
 

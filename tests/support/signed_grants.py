@@ -7,7 +7,7 @@ from paimon.application.common.signed_action import SignedAction
 from paimon.application.identity.signed_users import load_chain
 from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
 from paimon.domain.kernel.chain import Address, parse_address
-from paimon.domain.user.roles import UserRole
+from paimon.domain.user.roles import Permission, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
 
@@ -21,6 +21,7 @@ async def grant(
     by: str = "ada",
     signed_for: UserRole | None = None,
     address: Address | None = None,
+    **exceptions: frozenset[Permission],
 ) -> SignedAction:
     """Submit a grant for an account, signed by another one; `signed_for` is the role in what is signed, if another.
 
@@ -30,9 +31,9 @@ async def grant(
     user = address or parse_address(fund.accounts.address(name))
     async with database.write() as session:
         terms = rules.new_terms(await database_now(session))
-        unsigned = (await load_chain(session, rules.scope)).next_grant(user, signed_for or role, name, terms)
+        unsigned = (await load_chain(session, rules.scope)).next_grant(user, signed_for or role, name, terms, **exceptions)
     signature = fund.accounts.account(by).sign_typed_data(full_message=unsigned.document(rules.scope)).signature
     signed = SignedAction(terms, "0x" + signature.hex().removeprefix("0x"))
     signer = parse_address(fund.accounts.address(by))
-    await submit_grant(SubmitGrant(user, role, name, signer, signed), database=database, rules=rules)
+    await submit_grant(SubmitGrant(user, role, name, signer, signed, **exceptions), database=database, rules=rules)
     return signed

@@ -13,7 +13,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 
-from paimon.domain.user.roles import REQUIRED_ROLE, Permission, UserRole
+from paimon.domain.user.roles import PERMISSIONS, Permission, UserRole
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund_deployment import FundAccounts
 from paimon_devkit.stack.secret_files import write_private_file
@@ -33,7 +33,7 @@ USER_ROLES: Final[dict[str, UserRole]] = {
 }
 """Roles of the accounts that may sign in. On chain, ada is the fund's admin; vera and viktor hold VIP_APPROVER_ROLE."""
 
-PLANNERS: Final = tuple(name for name, role in USER_ROLES.items() if role.includes(REQUIRED_ROLE[Permission.EXECUTE_PLAN]))
+PLANNERS: Final = tuple(name for name, role in USER_ROLES.items() if role.includes(PERMISSIONS[Permission.EXECUTE_PLAN].role))
 """Accounts that may make plans."""
 
 _ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")

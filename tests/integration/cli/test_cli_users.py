@@ -32,6 +32,9 @@ def test_users_are_changed_by_grants_that_a_super_admin_signs(
     assert "needs the role super_admin" in users("add", ines, "admin", *keys["willa"], code=2)
     assert "is the first super_admin" in users("remove", ada, *keys["ada"], code=2)
     assert users("list").splitlines() == [f"{ada}  super_admin  Ada", f"{willa}  viewer       Willa"]
+    assert "comes with the role" in users("add", ines, "viewer", "--grant", "manage_users", *keys["ada"], code=2)
+    users("add", willa, "viewer", "--name", "Willa", "--grant", "settle", "--deny", "handle_risk", *keys["ada"])
+    assert users("list").splitlines()[1] == f"{willa}  viewer       Willa  +settle  -handle_risk"
     assert users("remove", willa, *keys["ada"]) == f"{willa} may no longer sign in\n"
     users("init", ines, "--replace")
     assert users("list").split()[:2] == [ines, "super_admin"]

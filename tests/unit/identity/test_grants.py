@@ -10,8 +10,8 @@ from eth_account.signers.local import LocalAccount
 
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope
-from paimon.domain.user.grants import FIRST_PREVIOUS, FirstSuperAdminFixed, Grant, GrantChain, SignedGrant
-from paimon.domain.user.roles import User, UserRole
+from paimon.domain.user.grants import FIRST_PREVIOUS, FirstSuperAdminFixed, Grant, GrantChain, InvalidExceptions, SignedGrant
+from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.infrastructure.keys.signatures import recover_typed, typed_digest
 
 pytestmark = pytest.mark.unit
@@ -38,9 +38,11 @@ class Ledger:
     def chain(self) -> GrantChain:
         return GrantChain(FIRST).extend(self.stored, recover)
 
-    def next_grant(self, user: LocalAccount, role: UserRole | None, name: str = "") -> Grant:
+    def next_grant(
+        self, user: LocalAccount, role: UserRole | None, name: str = "", **exceptions: frozenset[Permission]
+    ) -> Grant:
         terms = SignatureTerms(Hash32(len(self.stored).to_bytes(32, "big")), WHEN)
-        return self.chain.next_grant(wallet(user), role, name, terms)
+        return self.chain.next_grant(wallet(user), role, name, terms, **exceptions)
 
     def add(self, grant: Grant, by: LocalAccount, *, scope: SigningScope = SCOPE) -> SignedGrant:
         signature = by.sign_typed_data(full_message=grant.document(scope)).signature
@@ -129,6 +131,60 @@ def test_no_grant_changes_the_first_super_admin(ledger: Ledger) -> None:
     grant = replace(ledger.next_grant(EVE, UserRole.VIEWER), user=wallet(ADA))
     ledger.add(grant, SAM)
     assert ledger.chain.users[wallet(ADA)] == FIRST
+
+
+SETTLE: Final = frozenset({Permission.SETTLE})
+READ: Final = frozenset({Permission.READ})
+
+
+def test_grant_gives_and_takes_rights_besides_the_role(ledger: Ledger) -> None:
+    ledger.add(ledger.next_grant(EVE, UserRole.VIEWER, "Eve", granted=SETTLE, denied=READ), SAM)
+    eve = ledger.chain.users[wallet(EVE)]
+    assert (eve.may(Permission.SETTLE), eve.may(Permission.READ)) == (True, False)
+    ledger.add(ledger.next_grant(EVE, UserRole.VIEWER, "Eve"), ADA)
+    assert ledger.chain.users[wallet(EVE)] == User(wallet(EVE), UserRole.VIEWER, "Eve")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"granted": frozenset({Permission.SETTLE, Permission.ADMINISTER_FUND})},
+        {"granted": frozenset()},
+        {"denied": frozenset()},
+        {"granted": frozenset(), "denied": frozenset()},
+        {"granted": READ, "denied": SETTLE},
+    ],
+)
+def test_exceptions_changed_after_their_signature_count_for_nothing(
+    ledger: Ledger, change: dict[str, frozenset[Permission]]
+) -> None:
+    signed = ledger.add(ledger.next_grant(OTTO, UserRole.ADMIN, granted=SETTLE, denied=READ), ADA)
+    ledger.stored[-1] = replace(signed, grant=replace(signed.grant, **change))  # type: ignore[arg-type]
+    assert ledger.reasons() == [f"{ADA.address} did not sign it"]
+    assert ledger.chain.users[wallet(OTTO)].role is UserRole.OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("role", "granted", "denied", "reason"),
+    [
+        (UserRole.ADMIN, frozenset({Permission.MANAGE_USERS}), frozenset(), "comes with the role super_admin only"),
+        (UserRole.VIEWER, SETTLE, SETTLE, "granted and denied at once: settle"),
+        (None, SETTLE, frozenset(), "a removed person has no rights"),
+    ],
+)
+def test_contradictory_exceptions_are_refused_and_count_for_nothing(
+    ledger: Ledger, role: UserRole | None, granted: frozenset[Permission], denied: frozenset[Permission], reason: str
+) -> None:
+    with pytest.raises(InvalidExceptions, match=reason):
+        ledger.next_grant(EVE, role, granted=granted, denied=denied)
+    ledger.add(replace(ledger.next_grant(EVE, role), granted=granted, denied=denied), ADA)
+    assert reason in ledger.reasons()[0]
+
+
+def test_super_admin_whose_right_was_taken_grants_nothing_more(ledger: Ledger) -> None:
+    ledger.add(ledger.next_grant(SAM, UserRole.SUPER_ADMIN, denied=frozenset({Permission.MANAGE_USERS})), ADA)
+    ledger.add(ledger.next_grant(EVE, UserRole.ADMIN), SAM)
+    assert wallet(EVE) not in ledger.chain.users
 
 
 def test_without_first_super_admin_nothing_counts(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ export type Permission =
 
 const RANKS: readonly Role[] = ['viewer', 'operator', 'admin', 'super_admin']
 
-/** Source: src/paimon/domain/user/roles.py, REQUIRED_ROLE. */
+/** Source: docs/reference/permissions.md. */
 export const REQUIRED_ROLE: Record<Permission, Role> = {
   settle: 'operator',
   handleRisk: 'operator',

@@ -20,7 +20,6 @@ from paimon.application.approval_workflow.store import (
     TicketNotFound,
     get_ticket,
     insert_record,
-    is_approver_on_chain,
     lock_ticket,
     save_outcome,
 )
@@ -29,6 +28,7 @@ from paimon.application.common.signed_action import ProposedAction, SignedAction
 from paimon.application.common.signing_rules import SigningRules
 from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import require_permission
+from paimon.application.identity.store import list_chain_roles
 from paimon.domain.approval.ticket import (
     AlreadyVoted,
     Ticket,
@@ -94,8 +94,8 @@ async def decide_ticket(
             rules=rules,
             nonce_used=await is_nonce_used(session, terms.nonce),
         )
-        require_permission(command.user, Permission.DECIDE_APPROVAL)
-        await _require_approver(session, command.user)
+        held = await list_chain_roles(session, command.user.address)  # under the ticket's lock: the role may have just ended
+        require_permission(command.user, Permission.DECIDE_APPROVAL, held)
 
         vote = Vote(command.user.address, command.verdict, command.reason, now, terms, evidence.signature)
         decided = decide(ticket, vote)
@@ -126,13 +126,7 @@ async def propose_vote(session: ReadSession | WriteSession, ticket_id: str, verd
     ticket = await get_ticket(session, ticket_id)
     rejection = None
     try:
-        await _require_approver(session, user)
         decide(ticket, Vote(user.address, verdict, "", decided_at=await database_now(session)))
     except (VoterNotAllowed, TicketClosed, AlreadyVoted) as error:
         rejection = error
     return ProposedAction(VoteContent(ticket, verdict), Permission.DECIDE_APPROVAL, rejection)
-
-
-async def _require_approver(session: ReadSession | WriteSession, user: User) -> None:
-    if not await is_approver_on_chain(session, user.address):
-        raise VoterNotAllowed(f"{checksum(user.address)} does not hold VIP_APPROVER_ROLE on the RedemptionManager")

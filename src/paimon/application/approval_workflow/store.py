@@ -10,13 +10,12 @@ from sqlalchemy.orm import selectinload
 
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, Vote
-from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import NotFound
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.base import table_of
-from paimon.infrastructure.database.models.derived import RoleHolderRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow, InvalidVoteRow
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -208,13 +207,3 @@ async def insert_record(session: WriteSession, ticket_id: str, vote: Vote, evide
         )
     )
     await session.flush()
-
-
-async def is_approver_on_chain(session: AsyncSession, voter: Address) -> bool:
-    """Return whether the recorded chain state gives this wallet VIP_APPROVER_ROLE on the RedemptionManager."""
-    query = select(RoleHolderRow.account).where(
-        RoleHolderRow.contract == ContractName.REDEMPTION_MANAGER,
-        RoleHolderRow.role == OnChainRole.VIP_APPROVER_ROLE.id,
-        RoleHolderRow.account == voter,
-    )
-    return (await session.execute(query)).scalar_one_or_none() is not None

@@ -21,6 +21,7 @@ from paimon.application.common.signed_action import (
 from paimon.application.common.signing_rules import SignatureEvidence, SigningRules
 from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import require_permission
+from paimon.application.identity.store import list_chain_roles
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -75,6 +76,7 @@ async def accept_action(request: SignedRequest, proposed: ProposedAction, contex
     terms = request.signed.terms
     async with context.database.write() as session:  # the primary: a replica may not have a nonce yet
         now, nonce_used = await database_now(session), await is_nonce_used(session, terms.nonce)
+        held = await list_chain_roles(session, request.user.address)
     evidence = await verify_with_contract_wallets(
         request.signed,
         proposed.content.document(request.reason, terms, context.rules.scope),
@@ -84,7 +86,7 @@ async def accept_action(request: SignedRequest, proposed: ProposedAction, contex
         nonce_used=nonce_used,
         wallets=context.wallets,
     )
-    require_permission(request.user, proposed.permission)
+    require_permission(request.user, proposed.permission, held)
     if proposed.rejection is not None:
         raise proposed.rejection
     return AcceptedAction(proposed.content, evidence)

@@ -1,7 +1,9 @@
-"""Check what a signed-in user may do."""
+"""Check what a user may do now: by their role and grants here, and by their roles on chain where a right needs both."""
+
+from collections.abc import Set
 
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.user.roles import REQUIRED_ROLE, Permission, User
+from paimon.domain.user.roles import PERMISSIONS, ChainRole, Permission, User
 from paimon.errors import Forbidden
 
 
@@ -9,11 +11,13 @@ class NotPermitted(Forbidden):
     """The user's role does not allow this."""
 
 
-def require_permission(user: User, permission: Permission) -> None:
-    """Refuse a user whose role is too low; the error names the role that is needed.
+def require_permission(user: User, permission: Permission, held: Set[ChainRole] = frozenset()) -> None:
+    """Refuse a user who lacks a right; the error says what is missing.
+
+    `held` are the user's roles on chain. Without them, a right that needs one is refused, so that a caller cannot forget it.
 
     Raises:
         NotPermitted
     """
-    if not user.may(permission):
-        raise NotPermitted(f"this needs the role {REQUIRED_ROLE[permission]} or above; {checksum(user.address)} is {user.role}")
+    if faults := "; ".join(user.faults(permission, held)):
+        raise NotPermitted(f"{checksum(user.address)} may not {PERMISSIONS[permission].meaning}: {faults}")

@@ -1,6 +1,6 @@
 """Users, their signed grants and sign-in challenges in the database. A user's role is read anew at every request."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -10,12 +10,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.signing_rules import SignatureEvidence
-from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.chain import Address, Hash32, OnChainRole
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.grants import Grant, SignedGrant
-from paimon.domain.user.roles import User, UserRole
+from paimon.domain.user.roles import ChainRole, Permission, User, UserRole
 from paimon.domain.user.session import Session
+from paimon.infrastructure.database.arrays import in_values
 from paimon.infrastructure.database.clock import as_utc
+from paimon.infrastructure.database.models.derived.role import RoleHolderRow
 from paimon.infrastructure.database.models.ops.user import (
     FirstSuperAdminRow,
     SessionRow,
@@ -83,15 +85,26 @@ def to_session(values: Mapping[str, Any]) -> Session:
     return Session(**{**values, "address": Address(values["address"]), **times})
 
 
+_USER_COLUMNS: Final = UserRow.address, UserRow.role, UserRow.name, UserRow.granted, UserRow.denied
+
 USER_RECORD: Final = RowQuery(
-    select(func.now().label("now"), UserRow.address, UserRow.role, UserRow.name, *_SESSION_COLUMNS, *_HEAD_COLUMNS).select_from(
+    select(
+        func.now().label("now"),
+        UserRow.address,
+        UserRow.role,
+        UserRow.name,
+        UserRow.granted,
+        UserRow.denied,
+        *_SESSION_COLUMNS,
+        *_HEAD_COLUMNS,
+    ).select_from(
         _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
         .outerjoin(SessionRow, and_(SessionRow.id == bindparam("session"), SessionRow.address == bindparam("address")))
         .outerjoin(_FIRST, true())
         .outerjoin(_NEWEST, true())
     ),
     lambda row: UserRecord(
-        None if row.role is None else User(Address(row.address), row.role, row.name),
+        None if row.role is None else _user_of(row),
         _session_of(row),
         _head_of(row),
         as_utc(row.now),
@@ -105,18 +118,45 @@ _HEAD: Final = select(*_HEAD_COLUMNS).select_from(_ONE_ROW.outerjoin(_FIRST, tru
 async def find_user_row(session: AsyncSession, address: Address) -> User | None:
     """Return the user as the row has it, which the grants have yet to confirm."""
     row = await session.get(UserRow, address, populate_existing=True)
-    return User(Address(row.address), row.role, row.name) if row else None
+    return _user_of(row) if row else None
+
+
+_CHAIN_ROLES: Final = {role.id: role for role in OnChainRole}
+
+
+async def list_chain_roles(session: AsyncSession, address: Address) -> frozenset[ChainRole]:
+    """Return the roles on the fund's contracts that this wallet holds at the last recorded block, which is final."""
+    return (await list_chain_roles_of(session, [address])).get(address, frozenset())
+
+
+async def list_chain_roles_of(session: AsyncSession, addresses: Collection[Address]) -> dict[Address, frozenset[ChainRole]]:
+    """Return the roles of these wallets on the fund's contracts; a wallet without any is absent."""
+    query = select(RoleHolderRow.account, RoleHolderRow.contract, RoleHolderRow.role).where(
+        in_values(RoleHolderRow.__table__.c.account, addresses), in_values(RoleHolderRow.__table__.c.role, _CHAIN_ROLES)
+    )
+    held: dict[Address, set[ChainRole]] = {}
+    for account, contract, role in await session.execute(query):
+        held.setdefault(Address(account), set()).add(ChainRole(contract, _CHAIN_ROLES[Hash32(role)]))
+    return {address: frozenset(roles) for address, roles in held.items()}
 
 
 async def list_user_rows(session: AsyncSession) -> list[User]:
     """List the users as their rows have them, oldest first."""
     rows = await session.scalars(select(UserRow).order_by(UserRow.created_at).execution_options(populate_existing=True))
-    return [User(Address(row.address), row.role, row.name) for row in rows]
+    return [_user_of(row) for row in rows]
+
+
+def _user_of(row: Any) -> User:
+    return User(Address(row.address), row.role, row.name, _permissions(row.granted), _permissions(row.denied))
+
+
+def _permissions(names: Iterable[str]) -> frozenset[Permission]:
+    return frozenset(map(Permission, names))
 
 
 async def save_user(session: WriteSession, user: User) -> None:
     """Insert the row of a user, or change it."""
-    values = {"role": user.role, "name": user.name}
+    values = {"role": user.role, "name": user.name, "granted": sorted(user.granted), "denied": sorted(user.denied)}
     statement = insert(UserRow).values(address=user.address, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=[UserRow.address], set_=values))
 
@@ -159,11 +199,43 @@ async def list_grants(session: AsyncSession) -> list[SignedGrant]:
                 sequence=row.sequence,
                 previous=Hash32(row.previous),
                 terms=SignatureTerms(Hash32(row.nonce), as_utc(row.expires_at)),
+                granted=_permissions(row.granted),
+                denied=_permissions(row.denied),
             ),
             Address(row.granted_by),
             row.signature,
         )
         for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRecord:
+    """A stored grant as people read it: what it made of a user, who signed it, and when."""
+
+    id: int
+    role: UserRole | None
+    name: str
+    granted: frozenset[Permission]
+    denied: frozenset[Permission]
+    granted_by: Address
+    granted_at: datetime
+
+
+async def list_grant_records(session: AsyncSession, address: Address) -> list[GrantRecord]:
+    """List the grants about a user, latest first."""
+    query = select(UserGrantRow).where(UserGrantRow.address == address).order_by(UserGrantRow.id.desc())
+    return [
+        GrantRecord(
+            row.id,
+            row.role,
+            row.name,
+            _permissions(row.granted),
+            _permissions(row.denied),
+            Address(row.granted_by),
+            as_utc(row.granted_at),
+        )
+        for row in await session.scalars(query)
     ]
 
 
@@ -176,6 +248,8 @@ async def insert_grant(session: WriteSession, grant: Grant, evidence: SignatureE
             name=grant.name,
             sequence=grant.sequence,
             previous=grant.previous,
+            granted=sorted(grant.granted),
+            denied=sorted(grant.denied),
             granted_by=evidence.signer,
             nonce=evidence.terms.nonce,
             typed_data=evidence.document,

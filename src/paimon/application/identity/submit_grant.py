@@ -34,19 +34,29 @@ class SubmitGrant:
     name: str
     granted_by: Address
     signed: SignedAction
+    granted: frozenset[Permission] = frozenset()
+    denied: frozenset[Permission] = frozenset()
 
 
 async def submit_grant(command: SubmitGrant, *, database: Database, rules: SigningRules) -> User | None:
     """Return the user as the grant made them, None for a removed one. `database` is open as the role `user_admin`.
 
     Raises:
-        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, FirstSuperAdminFixed.
+        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, FirstSuperAdminFixed,
+        InvalidExceptions.
     """
     async with database.write() as session:
         await lock_grants(session)
         now = await database_now(session)
         chain = await load_chain(session, rules.scope)
-        grant = chain.next_grant(command.user, command.role, command.name, command.signed.terms)
+        grant = chain.next_grant(
+            command.user,
+            command.role,
+            command.name,
+            command.signed.terms,
+            granted=command.granted,
+            denied=command.denied,
+        )
         evidence = verify_signed_action(
             command.signed,
             grant.document(rules.scope),
@@ -65,7 +75,7 @@ async def submit_grant(command: SubmitGrant, *, database: Database, rules: Signi
             await delete_user(session, grant.user)
             user = None
         else:
-            user = User(grant.user, grant.role, grant.name)
+            user = User(grant.user, grant.role, grant.name, grant.granted, grant.denied)
             await save_user(session, user)
     log.info("user.granted", address=checksum(grant.user), role=grant.role, by=checksum(command.granted_by))
     return user

@@ -16,6 +16,7 @@ from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SigningContext
 from paimon.application.identity.permissions import require_permission
+from paimon.application.identity.store import list_chain_roles
 from paimon.application.quarantine.store import OutboxMessageRef, Target, evaluate
 from paimon.application.quarantine.submit_decision import propose_decision
 from paimon.application.redemptions.settle_now import propose_settlement
@@ -80,11 +81,12 @@ async def propose_action(
     if (offered := _OFFERED.get(action)) is None:
         raise ActionNotOffered(_MADE_ELSEWHERE[action])
     proposed = await offered.propose(context, user, offered.parse(action, resource))
-    require_permission(user, proposed.permission)
+    async with context.signing.database.read() as session:
+        held, now = await list_chain_roles(session, user.address), await database_now(session)
+    require_permission(user, proposed.permission, held)
     if proposed.rejection is not None:
         raise proposed.rejection
-    async with context.signing.database.read() as session:
-        terms = context.signing.rules.new_terms(await database_now(session))
+    terms = context.signing.rules.new_terms(now)
     document = proposed.content.document(reason, terms, context.signing.rules.scope)
     return ActionDocument(proposed.content.statement, document, terms, f"{resource}/{offered.verb}")
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.kernel.eip712 import DocumentType, SignatureTerms, SigningScope
-from paimon.domain.user.roles import User, UserRole
-from paimon.errors import Conflict
+from paimon.domain.user.roles import Permission, User, UserRole
+from paimon.errors import Conflict, InvalidRequest
 
 NO_ROLE: Final = "none"
 """The role in a document that removes a user."""
@@ -24,13 +24,28 @@ GRANT: Final = DocumentType(
 )
 
 
+GRANT_WITH_EXCEPTIONS: Final = DocumentType(
+    "UserGrantWithExceptions", {**GRANT.fields, "granted": "string", "denied": "string"}
+)
+"""The document of a grant that gives a person other rights than their role has: names of permissions, with commas between."""
+
+
+class InvalidExceptions(InvalidRequest):
+    """The rights that a grant gives or takes besides its role contradict each other, or come with a role only."""
+
+    field = "permissions"
+
+
 class FirstSuperAdminFixed(Conflict):
     """The first super_admin's role comes from the set-up; no grant changes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One change of a user's role and name. `role` is None for a removal; `previous` is the digest of the grant before."""
+    """One change of a user's role and name. `role` is None for a removal; `previous` is the digest of the grant before.
+
+    `granted` and `denied` are the rights that the person has, or lacks, whatever the role says.
+    """
 
     user: Address
     role: UserRole | None
@@ -38,6 +53,8 @@ class Grant:
     sequence: int
     previous: Hash32
     terms: SignatureTerms
+    granted: frozenset[Permission] = frozenset()
+    denied: frozenset[Permission] = frozenset()
 
     def document(self, scope: SigningScope) -> dict[str, Any]:
         """Return the document to sign."""
@@ -48,7 +65,20 @@ class Grant:
             "sequence": self.sequence,
             "previous": self.previous,
         }
-        return GRANT.build(values, self.terms, scope)
+        if not self.granted | self.denied:
+            return GRANT.build(values, self.terms, scope)
+        exceptions = {"granted": ",".join(sorted(self.granted)), "denied": ",".join(sorted(self.denied))}
+        return GRANT_WITH_EXCEPTIONS.build({**values, **exceptions}, self.terms, scope)
+
+    def exceptions_fault(self) -> str | None:
+        """Return why the exceptions from the role do not count, or None."""
+        if self.role is None and self.granted | self.denied:
+            return "a removed person has no rights"
+        if both := self.granted & self.denied:
+            return f"granted and denied at once: {', '.join(sorted(both))}"
+        if Permission.MANAGE_USERS in self.granted:
+            return f"{Permission.MANAGE_USERS} comes with the role {UserRole.SUPER_ADMIN} only"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +129,45 @@ class GrantChain:
             self.sequence, self.head = signed.grant.sequence, digest
         return self
 
-    def next_grant(self, user: Address, role: UserRole | None, name: str, terms: SignatureTerms) -> Grant:
+    def next_grant(
+        self,
+        user: Address,
+        role: UserRole | None,
+        name: str,
+        terms: SignatureTerms,
+        *,
+        granted: frozenset[Permission] = frozenset(),
+        denied: frozenset[Permission] = frozenset(),
+    ) -> Grant:
         """Return the grant that continues the chain.
 
         Raises:
-            FirstSuperAdminFixed
+            FirstSuperAdminFixed, InvalidExceptions.
         """
         if self.first is not None and user == self.first.address:
             raise FirstSuperAdminFixed(
                 f"{checksum(user)} is the first super_admin: `paimon users init --replace` names another, as the owner of the"
                 " database"
             )
-        return Grant(user, role, name, self.sequence + 1, self.head, terms)
+        grant = Grant(user, role, name, self.sequence + 1, self.head, terms, granted, denied)
+        if (fault := grant.exceptions_fault()) is not None:
+            raise InvalidExceptions(fault)
+        return grant
 
     def _rejection_reason(self, signed: SignedGrant, signer: Address | None) -> str | None:
         grant, granter = signed.grant, self.users.get(signed.granted_by)
         if signer != signed.granted_by:
             return f"{checksum(signed.granted_by)} did not sign it"
-        if granter is None or granter.role is not UserRole.SUPER_ADMIN:
+        if granter is None or not granter.may(Permission.MANAGE_USERS):
             return f"{checksum(signed.granted_by)} was no super_admin"
         if (grant.sequence, grant.previous) != (self.sequence + 1, self.head):
             return f"it does not follow grant {self.sequence}"
         if self.first is not None and grant.user == self.first.address:
             return "it is about the first super_admin"
-        return None
+        return grant.exceptions_fault()
 
     def _apply(self, grant: Grant) -> None:
         if grant.role is None:
             self.users.pop(grant.user, None)
         else:
-            self.users[grant.user] = User(grant.user, grant.role, grant.name)
+            self.users[grant.user] = User(grant.user, grant.role, grant.name, grant.granted, grant.denied)

@@ -12,7 +12,7 @@ from paimon.application.identity.store import find_chain_head, insert_first_supe
 from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
 from paimon.composition import opened_as_user_admin, signing_rules
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.user.roles import User, UserRole
+from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, open_keystore, sign_document
@@ -56,11 +56,18 @@ def add(
     keystore: KeystoreOption,
     password_file: PasswordOption,
     name: _Name = "",
+    granted: Annotated[
+        list[Permission] | None, typer.Option("--grant", help="A right besides those of the role; may be repeated.")
+    ] = None,
+    denied: Annotated[
+        list[Permission] | None, typer.Option("--deny", help="A right that the person lacks in any role; may be repeated.")
+    ] = None,
 ) -> None:
     """Add a user, or change the role and name of an existing one. You sign it with your own key, as a super_admin."""
     wallet = address_argument(address)
+    exceptions = {"granted": frozenset(granted or ()), "denied": frozenset(denied or ())}
     with exit_on_error():
-        asyncio.run(_grant(load_settings(context.obj), wallet, role, name, keystore, password_file))
+        asyncio.run(_grant(load_settings(context.obj), wallet, role, name, keystore, password_file, **exceptions))
     print(f"{checksum(wallet)} may sign in as {role}")
 
 
@@ -84,7 +91,13 @@ def list_command(context: typer.Context, as_json: AsJson = False) -> None:
         print("no users yet: `paimon users init` names the first")
     else:
         for user in users:
-            print(f"{checksum(user.address)}  {user.role:<12} {user.name}")
+            print(f"{checksum(user.address)}  {user.role:<12} {user.name}{_exceptions(user)}")
+
+
+def _exceptions(user: User) -> str:
+    """Return what a grant gave (+) and took (−) besides the role, for people."""
+    signs = ((f"{sign}{name}") for sign, names in (("+", user.granted), ("-", user.denied)) for name in sorted(names))
+    return "".join(f"  {text}" for text in signs)
 
 
 async def _init(settings: Settings, user: User, *, replace: bool) -> None:
@@ -99,7 +112,13 @@ async def _init(settings: Settings, user: User, *, replace: bool) -> None:
 
 
 async def _grant(
-    settings: Settings, wallet: Address, role: UserRole | None, name: str, keystore: Path, password_file: Path
+    settings: Settings,
+    wallet: Address,
+    role: UserRole | None,
+    name: str,
+    keystore: Path,
+    password_file: Path,
+    **exceptions: frozenset[Permission],
 ) -> None:
     key, rules = open_keystore(keystore, password_file), signing_rules(settings)
     async with opened_as_user_admin(settings) as database:
@@ -108,9 +127,9 @@ async def _grant(
             await require_rights(database.engine, DatabaseRole.USER_ADMIN, url_setting="PAIMON_DATABASE__USERS_URL")
         async with database.write() as session:
             terms = rules.new_terms(await database_now(session))
-            grant = (await load_chain(session, rules.scope)).next_grant(wallet, role, name, terms)
+            grant = (await load_chain(session, rules.scope)).next_grant(wallet, role, name, terms, **exceptions)
         signed = await sign_document(key, grant.document(rules.scope), terms)
-        await submit_grant(SubmitGrant(wallet, role, name, key.address, signed), database=database, rules=rules)
+        await submit_grant(SubmitGrant(wallet, role, name, key.address, signed, **exceptions), database=database, rules=rules)
 
 
 async def _list(settings: Settings) -> Sequence[User]:

@@ -35,6 +35,7 @@ from paimon.gateway.rest.routes import (
     signed_actions,
     system,
     transactions,
+    users,
     wallets,
 )
 from paimon.gateway.websocket import endpoint
@@ -50,6 +51,7 @@ BASE: Final = "/api/v1"
 
 _FEATURES: Final = (
     auth,
+    users,
     fund,
     nav,
     holders,

@@ -14,6 +14,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from paimon.application.identity.sign_in import Caller, authenticate
+from paimon.application.identity.store import list_chain_roles
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address
 from paimon.domain.operations.rate_limit import RateLimit, RateLimiter
@@ -81,7 +82,7 @@ class Connection:
             if dropped in done:
                 return ConnectionEnd("reads too slowly", CloseCode.TRY_AGAIN_LATER)
             if right_ended in done:
-                reason = "this session, or the role of this wallet, has ended or changed: sign in again"
+                reason = "this session, or a right or role of this wallet, has ended or changed: sign in again"
                 return ConnectionEnd(reason, CloseCode.UNAUTHORISED, protocol.error(ErrorCode.AUTH_INVALID, reason))
             return reading.result() if reading in done else sending.result()
         except TimeoutError:
@@ -153,6 +154,8 @@ class Connection:
                 keys=context.token_keys,
                 users=context.users,
             )
+            async with context.database.read() as session:
+                held = await list_chain_roles(session, caller.user.address)
         except Exception as error:
             rule = rule_for(error)
             if rule is None:
@@ -167,7 +170,7 @@ class Connection:
                 return _rate_limited("too many connections of this person")
             self._person = person
         self._clock.reschedule(asyncio.get_running_loop().time() + caller.seconds_left)
-        self._client.user, self._client.session = caller.user, caller.token.session
+        self._client.user, self._client.held, self._client.session = caller.user, held, caller.token.session
         self._client.enqueue(protocol.authenticated(caller.user, caller.token.expires_at))
         self._hub.join(self._client)
         return None

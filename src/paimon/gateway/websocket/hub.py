@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from paimon.domain.kernel.chain import Address
-from paimon.domain.user.roles import User
+from paimon.domain.user.roles import ChainRole, User
 from paimon.gateway.websocket.protocol import LiveChannel
 
 log = structlog.get_logger(__name__)
@@ -21,13 +21,14 @@ log = structlog.get_logger(__name__)
 class Client:
     """The outgoing queue of one connection, and the person it authenticated as.
 
-    `dropped` is set when the client reads too slowly, `right_ended` when the person may no longer sign in, or not as before,
-    or when their session has ended.
+    `dropped` is set when the client reads too slowly, `right_ended` when the person may no longer sign in, when their rights
+    here or roles on chain are not what they were, or when their session has ended.
     """
 
     def __init__(self, queue_max: int) -> None:
         self.channels: frozenset[LiveChannel] = frozenset()
         self.user: User | None = None
+        self.held: frozenset[ChainRole] = frozenset()
         self.session: UUID | None = None
         self.dropped = asyncio.Event()
         self.right_ended = asyncio.Event()
@@ -70,12 +71,20 @@ class Hub:
         """Return the sessions of all clients."""
         return {client.session for client in self._clients if client.session is not None}
 
-    def end_other_rights(self, users: Mapping[Address, User], active: Set[UUID]) -> None:
-        """End the clients of everyone who is not one of these users as before, and those of sessions that are not active."""
+    def people(self) -> set[Address]:
+        """Return the people of all clients."""
+        return {client.user.address for client in self._clients if client.user is not None}
+
+    def end_other_rights(
+        self, users: Mapping[Address, User], held: Mapping[Address, Set[ChainRole]], active: Set[UUID], sessions: Set[UUID]
+    ) -> None:
+        """End the clients of these sessions whose person is no such user or holds other roles, or that are not active."""
         for client in self._clients:
-            if client.user is None:
+            if client.user is None or client.session not in sessions:
                 continue
-            if users.get(client.user.address) != client.user or client.session not in active:
+            address = client.user.address
+            same = users.get(address) == client.user and held.get(address, frozenset()) == client.held
+            if not same or client.session not in active:
                 client.right_ended.set()
 
     def broadcast(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """End the connections of people whose right or session has ended: one look at all of them, every few seconds, for all clients.
 
-An access token lives for minutes, and a request reads its user's role and session anew. An open socket makes no requests.
+An access token lives for minutes, and a request reads its user's role and session anew, and the chain's roles where they count.
+An open socket makes no requests.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from paimon.application.identity.session_store import list_active_ids
 from paimon.application.identity.signed_users import list_users
+from paimon.application.identity.store import list_chain_roles_of
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.gateway.websocket.hub import Hub
 from paimon.infrastructure.database.availability import describe_failure
@@ -37,6 +39,7 @@ async def watch_rights(hub: Hub, database: Database, scope: SigningScope, *, idl
         try:
             async with database.read() as session:
                 users = await list_users(session, scope)
+                held = await list_chain_roles_of(session, hub.people())
                 active = await list_active_ids(session, sessions, idle=idle)
         except DBAPIError as error:
             outages.record_failure("database", describe_failure(error), task=_TASK)
@@ -44,5 +47,5 @@ async def watch_rights(hub: Hub, database: Database, scope: SigningScope, *, idl
             log.error("live.rights_check_failed", exc_info=error)  # the next look may succeed
         else:
             outages.record_success(_TASK)
-            # A client that signed in after the look is judged by the next one.
-            hub.end_other_rights({user.address: user for user in users}, active | (hub.sessions() - sessions))
+            # A client that signed in after the look began is judged by the next one.
+            hub.end_other_rights({user.address: user for user in users}, held, active, sessions)

@@ -76,7 +76,7 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
         address = Address((await get_proposal(session, command.proposal)).safe)
     context.name(address)
     signature = _parse(command.signature)
-    require_permission(command.user, Permission.DECIDE_APPROVAL)
+    require_permission(command.user, Permission.SIGN_PROPOSALS)
     final = await sync_safe(context, address)
     async with context.database.write() as session:
         safe = view_of(await lock_safe(session, address))

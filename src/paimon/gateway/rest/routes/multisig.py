@@ -99,7 +99,7 @@ async def reject(hash_: SafeTxHash, context: ContextDep, user: SignedInUser) -> 
     Signatures over the rejected proposal stay valid until the nonce is used. A second call returns the existing rejection with
     its expiry renewed.
     """
-    require_permission(user, Permission.DECIDE_APPROVAL)
+    require_permission(user, Permission.SIGN_PROPOSALS)
     return Envelope[ProposalDetailView](
         data=await _detail_view(context, await propose_rejection(hash_, context.safe_context, proposed_by=user.address))
     )

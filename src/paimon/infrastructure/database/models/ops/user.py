@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, Text, func
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from paimon.domain.user.roles import UserRole
@@ -29,6 +29,8 @@ class UserRow(Base):
     address: Mapped[AddressBytes] = mapped_column(primary_key=True)
     role: Mapped[UserRole] = enum_column(UserRole)
     name: Mapped[str] = mapped_column(Text)
+    granted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    denied: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     created_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
@@ -52,6 +54,8 @@ class UserGrantRow(Base):
     name: Mapped[str] = mapped_column(Text)
     sequence: Mapped[int] = mapped_column(BigInteger)
     previous: Mapped[HashBytes]
+    granted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    denied: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     granted_by: Mapped[AddressBytes]
     nonce: Mapped[HashBytes]
     typed_data: Mapped[dict[str, Any]]

@@ -1,0 +1,75 @@
+"""Endpoints of users: who may do what now, and why a right is missing. A super_admin changes users by signed grants."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from paimon.application.identity.rights import get_user_detail, list_user_rights, read_rights
+from paimon.application.identity.sessions import end_all_sessions, list_sessions
+from paimon.domain.kernel.chain import Address
+from paimon.domain.user.session import SessionEnd
+from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, UserManager
+from paimon.gateway.rest.envelope import Envelope
+from paimon.gateway.rest.openapi import documented_responses
+from paimon.gateway.rest.schema import AddressText
+from paimon.gateway.rest.views.accounts import SessionsEndedView, SessionsView
+from paimon.gateway.rest.views.users import OwnRightsView, UserDetailView, UsersView
+
+router = APIRouter(tags=["users"])
+
+_UserAddress = Annotated[AddressText, Path(alias="address")]
+
+
+@router.get(
+    "/me",
+    operation_id="getOwnRights",
+    summary="Show what one may do now",
+    responses=documented_responses("own_rights", 401, 403, 503),
+)
+async def me(user: SignedInUser, context: ContextDep) -> Envelope[OwnRightsView]:
+    """Every right with `isAllowed`, and for each that is missing the reasons: a role here, a role on chain, a denial."""
+    return Envelope[OwnRightsView](data=OwnRightsView.of(await read_rights(user, context.database)))
+
+
+@router.get(
+    "/users", operation_id="listUsers", summary="List the users", responses=documented_responses("users", 401, 403, 503)
+)
+async def users(_user: SignedInUser, context: ContextDep) -> Envelope[UsersView]:
+    """Every user whom signed grants make, oldest first."""
+    return Envelope[UsersView](data=UsersView.of(await list_user_rights(context.database, context.signing_rules.scope)))
+
+
+@router.get(
+    "/users/{address}",
+    operation_id="getUser",
+    summary="Show a user with their rights and grants",
+    responses=documented_responses("user", 400, 401, 403, 404, 503),
+)
+async def user_detail(address: _UserAddress, _user: SignedInUser, context: ContextDep) -> Envelope[UserDetailView]:
+    detail = await get_user_detail(Address(address), context.database, context.signing_rules.scope)
+    return Envelope[UserDetailView](data=UserDetailView.of_detail(detail))
+
+
+@router.get(
+    "/users/{address}/sessions",
+    operation_id="listUserSessions",
+    summary="List the sessions of a person",
+    responses=documented_responses("user_sessions", 400, 401, 403, 503),
+)
+async def user_sessions(address: _UserAddress, _manager: UserManager, context: ContextDep) -> Envelope[SessionsView]:
+    found, now = await list_sessions(Address(address), database=context.database)
+    idle = timedelta(seconds=context.settings.auth.session_idle_seconds)
+    return Envelope[SessionsView](data=SessionsView.of(found, now, idle=idle))
+
+
+@router.delete(
+    "/users/{address}/sessions",
+    operation_id="endUserSessions",
+    summary="End all sessions of a person",
+    responses=documented_responses("user_sessions_ended", 400, 401, 403, 503),
+)
+async def end_user_sessions(address: _UserAddress, _manager: UserManager, context: ContextDep) -> Envelope[SessionsEndedView]:
+    """The person may sign in again; `paimon users remove` takes that away."""
+    ended = await end_all_sessions(Address(address), SessionEnd.REVOKED, database=context.database)
+    return Envelope[SessionsEndedView](data=SessionsEndedView(ended=ended))
