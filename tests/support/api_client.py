@@ -105,6 +105,10 @@ class ApiClient:
         body = signed_body(data["typedData"], self.accounts.account(by), reason=reason)
         return await self.post(data["submitTo"], body, by=by)
 
+    def headers(self, name: str) -> dict[str, str]:
+        """Return the headers of a request by this account."""
+        return self._headers(name)
+
     def _headers(self, name: str | None) -> dict[str, str]:
         return {} if name is None else {"Authorization": f"Bearer {self.token(name)}"}
 

@@ -1,5 +1,6 @@
 """`paimon users …` and `paimon db …` about rights, as an administrator uses them."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from tests.support.api_client import seed_sessions, session_id_of
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner, environment_of, keystore_options
 
+from paimon.application.identity.api_keys import NewApiKey, create_key
+from paimon.domain.kernel.chain import parse_address
+from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -91,3 +95,24 @@ async def test_sessions_of_a_person_are_listed_and_ended(
     assert '"endReason": "REVOKED"' in sessions("list", vera, "--json")
     assert sessions("end-all", vera) == f"0 sessions of {vera} have ended\n"
     assert sessions("end-all", fund.accounts.address("otto")).startswith("1 sessions of")
+
+
+async def test_api_keys_of_a_person_are_listed_and_revoked(
+    cli: CliRunner, settings: Settings, fund: TestFund, database: Database
+) -> None:
+    otto = fund.accounts.address("otto")
+    maker = User(parse_address(otto), UserRole.OPERATOR, "Otto")
+    wanted = NewApiKey("Nightly report", frozenset({Permission.READ}), (ip_network("10.0.0.0/8"),), 30)
+    key, text = await create_key(wanted, maker, database=database)
+    env = environment_of(settings)
+
+    def api_keys(*arguments: str, code: int = 0) -> str:
+        return output_of(cli.start("api-keys", *arguments, env=env), code)
+
+    _heading, line = api_keys("list", otto).splitlines()
+    assert line.split()[:2] == [str(key.id), "ACTIVE"]
+    assert line.endswith("read    10.0.0.0/8  Nightly report")
+    assert api_keys("revoke", str(key.id)) == f"API key {key.id} is revoked\n"
+    assert "there is no API key" in api_keys("revoke", str(key.id), code=2)
+    assert "REVOKED" in api_keys("list", otto)
+    assert text not in api_keys("list", otto, "--json")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, func, literal, select, text, true
+from sqlalchemy import FromClause, and_, bindparam, delete, func, inspect, literal, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,7 @@ from paimon.infrastructure.database.arrays import in_values
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.derived.role import RoleHolderRow
 from paimon.infrastructure.database.models.ops.user import (
+    ApiKeyRow,
     FirstSuperAdminRow,
     SessionRow,
     SignInChallengeRow,
@@ -87,30 +88,31 @@ def to_session(values: Mapping[str, Any]) -> Session:
 
 _USER_COLUMNS: Final = UserRow.address, UserRow.role, UserRow.name, UserRow.granted, UserRow.denied
 
+
+def user_record_of(row: Any, session: Session | None = None) -> UserRecord:
+    """Make a record from a row with `MAKER_COLUMNS`."""
+    return UserRecord(None if row.role is None else _user_of(row), session, _head_of(row), as_utc(row.now))
+
+
 USER_RECORD: Final = RowQuery(
-    select(
-        func.now().label("now"),
-        UserRow.address,
-        UserRow.role,
-        UserRow.name,
-        UserRow.granted,
-        UserRow.denied,
-        *_SESSION_COLUMNS,
-        *_HEAD_COLUMNS,
-    ).select_from(
+    select(func.now().label("now"), *_USER_COLUMNS, *_SESSION_COLUMNS, *_HEAD_COLUMNS).select_from(
         _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
         .outerjoin(SessionRow, and_(SessionRow.id == bindparam("session"), SessionRow.address == bindparam("address")))
         .outerjoin(_FIRST, true())
         .outerjoin(_NEWEST, true())
     ),
-    lambda row: UserRecord(
-        None if row.role is None else _user_of(row),
-        _session_of(row),
-        _head_of(row),
-        as_utc(row.now),
-    ),
+    lambda row: user_record_of(row, _session_of(row)),
 )
 """What every request needs, in one query: the user's row, their session, the head of the grants, the database's time."""
+
+MAKER_COLUMNS: Final = (func.now().label("now"), *_USER_COLUMNS, *_HEAD_COLUMNS)
+
+
+def with_maker(table: type[ApiKeyRow]) -> FromClause:
+    """Join the user who made each row, and the head of the grants, to a table."""
+    joined = inspect(table).local_table.outerjoin(UserRow, UserRow.address == table.address)
+    return joined.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true())
+
 
 _HEAD: Final = select(*_HEAD_COLUMNS).select_from(_ONE_ROW.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true()))
 

@@ -44,7 +44,7 @@ class FirstSuperAdminFixed(Conflict):
 class Grant:
     """One change of a user's role and name. `role` is None for a removal; `previous` is the digest of the grant before.
 
-    `granted` and `denied` are the rights that the person has, or lacks, whatever the role says.
+    `granted` and `denied` are the rights that the person has or lacks in any role.
     """
 
     user: Address

@@ -19,6 +19,7 @@ from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.request_middleware import RequestMiddleware
 from paimon.gateway.rest.request_text import reject_invalid_text
 from paimon.gateway.rest.routes import (
+    api_keys,
     approvals,
     auth,
     chain,
@@ -52,6 +53,7 @@ BASE: Final = "/api/v1"
 _FEATURES: Final = (
     auth,
     users,
+    api_keys,
     fund,
     nav,
     holders,

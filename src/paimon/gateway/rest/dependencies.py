@@ -5,18 +5,21 @@ endpoints open sessions themselves.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
-from paimon.application.identity.permissions import require_permission
+from paimon.application.identity.api_keys import KEY_PREFIX, authenticate_key
+from paimon.application.identity.permissions import NotPermitted, require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import UINT256_MAX
+from paimon.domain.user.api_key import ApiKey
 from paimon.domain.user.roles import Permission, User
 from paimon.errors import Unauthenticated
 from paimon.gateway.rest.cursors import CURSOR_CHARACTERS_MAX, CursorCodec
@@ -25,7 +28,7 @@ from paimon.gateway.rest.request_limits import RequestLimits
 from paimon.gateway.rest.validation_messages import REQUEST_ID, TICKET_ID
 from paimon.infrastructure.database.paging import PageRequest
 
-_bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify or /auth/refresh", bearerFormat="JWT")
+_bearer = HTTPBearer(auto_error=False, description="the access token of POST /auth/verify or /auth/refresh, or an API key")
 
 
 def get_context(connection: HTTPConnection) -> AppContext:
@@ -49,10 +52,36 @@ async def require_sign_in_allowed(connection: HTTPConnection, limits: LimitsDep)
     limits.require_sign_in_allowed(connection)
 
 
-async def get_caller(
-    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
-    """Return the user that the access token names, with the role they have now.
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends a request: a user who signed in, or a program with an API key that the user made."""
+
+    user: User
+    caller: Caller | None = None
+    key: ApiKey | None = None
+
+    def require(self, permission: Permission, method: str) -> None:
+        """Refuse a right that the user lacks, or the program. Raises NotPermitted.
+
+        Any user may read, and use cases check what more a change needs. No use case knows of keys, so one that may only read
+        changes nothing.
+        """
+        if self.key is not None:
+            if permission is Permission.READ and method not in _READING:
+                raise NotPermitted("this needs a person who signed in: an API key signs nothing")
+            if (fault := self.key.permission_fault(self.user, permission)) is not None:
+                raise NotPermitted(fault)
+        require_permission(self.user, permission)
+
+
+_READING: Final = frozenset({"GET", "HEAD"})
+
+
+async def get_principal(request: HTTPConnection, context: ContextDep, limits: LimitsDep, credentials: Credentials) -> Principal:
+    """Return who the access token or API key names, with the role that the person has now.
 
     Raises:
         AuthRequired: there is no token.
@@ -60,33 +89,51 @@ async def get_caller(
     """
     if credentials is None:
         raise AuthRequired
-    text, keys = credentials.credentials, context.token_keys
+    text = credentials.credentials
+    if text.startswith(KEY_PREFIX):
+        network_address = request.client.host if request.client else ""
+        async with limits.key_slots:
+            maker, key = await authenticate_key(text, network_address, database=context.database, users=context.users)
+        limits.require_person_allowed(maker.address)
+        return Principal(maker, key=key)
+    keys = context.token_keys
     limits.require_person_allowed(keys.decode(text).address)
-    return await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
+    caller = await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
+    return Principal(caller.user, caller)
+
+
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+async def get_caller(principal: PrincipalDep) -> Caller:
+    """Return the person who signed in. Raises NotPermitted for a program."""
+    if principal.caller is None:
+        raise NotPermitted("this needs a person who signed in, not an API key")
+    return principal.caller
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
 async def find_caller_address(
-    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: HTTPConnection, context: ContextDep, limits: LimitsDep, credentials: Credentials
 ) -> Address | None:
     """Return who calls, or None without an access token. A token that is sent must be valid."""
-    return None if credentials is None else (await get_caller(context, limits, credentials)).user.address
+    if credentials is None:
+        return None
+    return (await get_caller(await get_principal(request, context, limits, credentials))).user.address
 
 
 OptionalAddress = Annotated[Address | None, Depends(find_caller_address)]
 
 
-async def may_read_report(
-    context: ContextDep, limits: LimitsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> bool:
+async def may_read_report(request: HTTPConnection, context: ContextDep, limits: LimitsDep, credentials: Credentials) -> bool:
     """Return whether the caller may see the components of the health report: a user may.
 
     While the database does not answer, a token that was issued here and has not expired is enough: then the report is needed.
     """
     try:
-        caller = await get_caller(context, limits, credentials)
+        principal = await get_principal(request, context, limits, credentials)
     except Unauthenticated:
         return False
     except Exception as error:
@@ -94,23 +141,23 @@ async def may_read_report(
         if credentials is None or rule is None or rule.status != 503:
             raise
         return context.token_keys.decode(credentials.credentials).expires_at > datetime.now(UTC)
-    require_permission(caller.user, Permission.READ)
+    principal.require(Permission.READ, "GET")
     return True
 
 
 ReportReader = Annotated[bool, Depends(may_read_report)]
 
 
-def _requires(permission: Permission) -> Callable[[Caller], Awaitable[User]]:
-    async def check(caller: CallerDep) -> User:
-        require_permission(caller.user, permission)
-        return caller.user
+def _requires(permission: Permission) -> Callable[[Request, Principal], Awaitable[User]]:
+    async def check(request: Request, principal: PrincipalDep) -> User:
+        principal.require(permission, request.method)
+        return principal.user
 
     return check
 
 
 SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
-"""Any user may read; the use case checks further permissions."""
+"""Any user may read; the use case checks further permissions. A program may only read."""
 
 PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 

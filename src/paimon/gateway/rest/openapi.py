@@ -70,12 +70,13 @@ def examples() -> dict[str, Any]:
 def documented_responses(example: str, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Document an endpoint's recorded success and its errors.
 
-    Two are everyone's: 400, because an unknown query parameter is refused, and 429.
+    Two are everyone's: 400, because an unknown query parameter is refused, and 429. With 401 comes 403.
     """
     responses: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"example": {_EXAMPLE_KEY: example}}}},
     }
-    for failure in sorted({400, 429, *failures}):
+    refusals = {401, 403} if 401 in failures else set()  # a right may be denied to anyone who signed in
+    for failure in sorted({400, 429, *refusals, *failures}):
         responses[failure] = {
             "model": ErrorEnvelope,
             "description": _FAILURE_DESCRIPTIONS[failure],

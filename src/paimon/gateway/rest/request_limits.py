@@ -22,6 +22,9 @@ from paimon.settings import ApiSettings
 _SIGN_INS_AT_ONCE: Final = 4
 """Sign-ins that may use the database at the same time: their callers may not take what signed-in users need."""
 
+_KEYS_AT_ONCE: Final = 4
+"""API keys that may be looked up at the same time: made-up ones cost a look too."""
+
 
 class RequestLimits:
     """The counts of one process."""
@@ -36,6 +39,7 @@ class RequestLimits:
         self.sockets_of_address = Counts(options.ws_sockets_per_address_max, options.ws_sockets_max)
         self.sockets_of_person = Counts(options.ws_sockets_per_person_max, options.ws_sockets_max)
         self.sign_in_slots = asyncio.Semaphore(_SIGN_INS_AT_ONCE)
+        self.key_slots = asyncio.Semaphore(_KEYS_AT_ONCE)
 
     def refusal_of_address(self, scope: Scope) -> Response | None:
         """Count a request of an address; return the 429 if it sends too many."""

@@ -130,7 +130,7 @@ def _signed_in(issued: IssuedTokens, client: ClientKind, response: Response, aut
     "/logout",
     operation_id="signOut",
     summary="End the present session",
-    responses=documented_responses("logout", 401, 404, 503),
+    responses=documented_responses("logout", 401, 403, 404, 503),
 )
 async def logout(caller: CallerDep, context: ContextDep, response: Response) -> Envelope[SessionsEndedView]:
     """Access token and refresh token stop working at once, and open WebSockets of the session within seconds."""
@@ -140,7 +140,10 @@ async def logout(caller: CallerDep, context: ContextDep, response: Response) -> 
 
 
 @router.get(
-    "/me", operation_id="getSignedInUser", summary="Show the signed-in user", responses=documented_responses("me", 401, 503)
+    "/me",
+    operation_id="getSignedInUser",
+    summary="Show the signed-in user",
+    responses=documented_responses("me", 401, 403, 503),
 )
 async def me(caller: CallerDep) -> Envelope[MeView]:
     return Envelope[MeView](data=MeView.of_caller(caller))
@@ -150,7 +153,7 @@ async def me(caller: CallerDep) -> Envelope[MeView]:
     "/sessions",
     operation_id="listSessions",
     summary="List one's own sessions, latest first",
-    responses=documented_responses("sessions", 401, 503),
+    responses=documented_responses("sessions", 401, 403, 503),
 )
 async def sessions(caller: CallerDep, context: ContextDep) -> Envelope[SessionsView]:
     found, now = await list_sessions(caller.user.address, database=context.database)
@@ -162,7 +165,7 @@ async def sessions(caller: CallerDep, context: ContextDep) -> Envelope[SessionsV
     "/sessions",
     operation_id="endAllSessions",
     summary="End all of one's own sessions, the present one too",
-    responses=documented_responses("sessions_ended", 401, 503),
+    responses=documented_responses("sessions_ended", 401, 403, 503),
 )
 async def end_all(caller: CallerDep, context: ContextDep, response: Response) -> Envelope[SessionsEndedView]:
     ended = await end_all_sessions(caller.user.address, SessionEnd.REVOKED, database=context.database)
@@ -174,7 +177,7 @@ async def end_all(caller: CallerDep, context: ContextDep, response: Response) ->
     "/sessions/{sessionId}",
     operation_id="endSession",
     summary="End one of one's own sessions",
-    responses=documented_responses("session_ended", 400, 401, 404, 503),
+    responses=documented_responses("session_ended", 400, 401, 403, 404, 503),
 )
 async def end_one(
     session_id: Annotated[UUID, Path(alias="sessionId")], caller: CallerDep, context: ContextDep

@@ -49,7 +49,7 @@ class UserRightsView(ApiModel):
     role: UserRole
     name: str
     granted: list[Permission] = Field(description="rights that a grant gave besides the role's")
-    denied: list[Permission] = Field(description="rights that a grant took, whatever the role")
+    denied: list[Permission] = Field(description="rights that a grant took, in any role")
     chain_roles: list[ChainRoleView] = Field(description="held at the last recorded block, which is final")
 
     @classmethod

@@ -38,6 +38,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.signed_actions": Evidence(),
     "ops.user_grants": Evidence(),
     "ops.first_super_admins": Evidence(),
+    "ops.api_keys": Evidence(("last_used_at", "last_used_from", "revoked_at")),
     "ops.approval_records": Evidence(),
     "ops.invalid_votes": Evidence(),
     "ops.approval_tickets": Evidence(

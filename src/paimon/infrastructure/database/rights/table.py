@@ -89,6 +89,13 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.signed_actions": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _PLANNER, _USER_ADMIN), "SELECT, INSERT")),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
+    "ops.api_keys": _row(
+        (_AUDITOR,),
+        {
+            _API: "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
+            _CLI: "SELECT, UPDATE (revoked_at)",
+        },
+    ),
     "ops.refresh_tokens": _row((), {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.approval_tickets": _row(
         _METRICS_READERS,

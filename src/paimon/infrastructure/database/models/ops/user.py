@@ -1,4 +1,4 @@
-"""Tables of users, their signed grants, sign-in challenges, sessions and refresh tokens."""
+"""Tables of users, their signed grants, sign-in challenges, sessions, refresh tokens and API keys."""
 
 from datetime import datetime
 from typing import Any
@@ -108,6 +108,31 @@ class SessionRow(Base):
     expires_at: Mapped[Instant]
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     end_reason: Mapped[SessionEnd | None] = enum_column(SessionEnd, nullable=True)
+
+
+class ApiKeyRow(Base):
+    """A key of a program: its hash, and what it may do in its maker's name."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        *length_check(20, "address"),
+        *length_check(32, "hash"),
+        CheckConstraint("created_at < expires_at", name="expires_later"),
+        Index("uq_api_keys_hash", "hash", unique=True),
+        Index("ix_api_keys_address", "address", "created_at"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    address: Mapped[AddressBytes]
+    name: Mapped[str] = mapped_column(Text)
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    hash: Mapped[HashBytes]
+    created_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_used_from: Mapped[str | None] = mapped_column(Text)
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class RefreshTokenRow(Base):

@@ -1,0 +1,83 @@
+"""API keys in the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from ipaddress import ip_network
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.identity.store import MAKER_COLUMNS, UserRecord, user_record_of, with_maker
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.user.api_key import ApiKey
+from paimon.domain.user.roles import Permission
+from paimon.infrastructure.database.clock import as_utc
+from paimon.infrastructure.database.models.ops.user import ApiKeyRow
+from paimon.infrastructure.database.row_query import RowQuery
+from paimon.infrastructure.database.sessions import WriteSession
+
+_ROWS_ARE_NOT_LOADED: Final = {"synchronize_session": False}
+
+_NAMES: Final = tuple(field.name for field in fields(ApiKey))
+_COLUMNS: Final = tuple(getattr(ApiKeyRow, name).label(f"key_{name}") for name in _NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRecord:
+    """A key with the row of its maker, which their grants have yet to confirm."""
+
+    key: ApiKey
+    maker: UserRecord
+
+
+def _key_of(row: Any) -> ApiKey:
+    values: Mapping[str, Any] = {name: getattr(row, f"key_{name}") for name in _NAMES}
+    times = {name: as_utc(value) for name, value in values.items() if isinstance(value, datetime)}
+    return ApiKey(
+        **{
+            **values,
+            **times,
+            "address": Address(values["address"]),
+            "permissions": frozenset(map(Permission, values["permissions"])),
+            "networks": tuple(map(ip_network, values["networks"])),
+        }
+    )
+
+
+API_KEY_RECORD: Final = RowQuery(
+    select(*_COLUMNS, *MAKER_COLUMNS).select_from(with_maker(ApiKeyRow)).where(ApiKeyRow.hash == bindparam("hash")),
+    lambda row: ApiKeyRecord(_key_of(row), user_record_of(row)),
+)
+"""What every request with a key needs, in one query."""
+
+
+async def insert_key(session: WriteSession, key: ApiKey, key_hash: Hash32) -> None:
+    values = {name: getattr(key, name) for name in _NAMES}
+    stored = {"permissions": sorted(key.permissions), "networks": [str(network) for network in key.networks], "hash": key_hash}
+    await session.execute(insert(ApiKeyRow).values(values | stored))
+
+
+async def record_key_use(session: WriteSession, key: UUID, now: datetime, network_address: str) -> None:
+    """Record the last use of a key, unless a later one is recorded already."""
+    is_earlier = ApiKeyRow.id == key, func.coalesce(ApiKeyRow.last_used_at, ApiKeyRow.created_at) <= now
+    used = update(ApiKeyRow).where(*is_earlier).values(last_used_at=now, last_used_from=network_address)
+    await session.execute(used, execution_options=_ROWS_ARE_NOT_LOADED)
+
+
+async def list_keys_of(session: AsyncSession, address: Address) -> list[ApiKey]:
+    """List a person's keys, latest first, revoked ones too."""
+    query = select(*_COLUMNS).where(ApiKeyRow.address == address).order_by(ApiKeyRow.created_at.desc())
+    return [_key_of(row) for row in await session.execute(query)]
+
+
+async def revoke(session: WriteSession, key: UUID, address: Address | None, now: datetime) -> bool:
+    """Revoke a key, of this person if one is given; return whether there was one to revoke."""
+    conditions = [ApiKeyRow.id == key, ApiKeyRow.revoked_at.is_(None)]
+    if address is not None:
+        conditions.append(ApiKeyRow.address == address)
+    revoked = update(ApiKeyRow).where(*conditions).values(revoked_at=now).returning(ApiKeyRow.id)
+    return (await session.execute(revoked)).first() is not None
