@@ -1,10 +1,14 @@
 """Settings of the API server."""
 
 import ipaddress
+import re
+from typing import Final
 
 from pydantic import Field, field_validator
 
 from paimon.settings.base import SettingsGroup
+
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class ApiSettings(SettingsGroup):
@@ -23,6 +27,16 @@ class ApiSettings(SettingsGroup):
     trusted_proxies: str = Field(
         "",
         description="addresses or networks of reverse proxies, separated by commas; only theirs is `X-Forwarded-For` believed",
+    )
+    admin_networks: str = Field(
+        "",
+        description="addresses or networks, separated by commas, from which people with an administrator's right are served;"
+        " anywhere if empty",
+    )
+    cors_origins: str = Field(
+        "",
+        description="origins such as https://reports.fund.example, separated by commas, whose pages may call the API with an"
+        " access token; none if empty",
     )
     connections_max: int = Field(5_000, ge=1, description="open connections; one more is refused")
     connections_per_address_max: int = Field(
@@ -56,16 +70,39 @@ class ApiSettings(SettingsGroup):
     )
     ws_auth_timeout_seconds: float = Field(10.0, description="seconds in which a WebSocket client must authenticate")
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "admin_networks")
     @classmethod
     def _names_networks(cls, text: str) -> str:
-        for proxy in _split(text):
-            ipaddress.ip_network(proxy)  # its own message says what is wrong
+        for network in _split(text):
+            ipaddress.ip_network(network)  # its own message says what is wrong
+        return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _names_origins(cls, text: str) -> str:
+        for origin in _split(text):
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"{origin!r} is no origin: https://host, in lower case, without a path; `*` is not allowed")
         return text
 
     def proxies(self) -> list[str]:
         """List the trusted proxies."""
         return _split(self.trusted_proxies)
+
+    def allowed_origins(self) -> list[str]:
+        """List the other origins whose pages may call the API."""
+        return _split(self.cors_origins)
+
+    def serves_admins_at(self, host: str) -> bool:
+        """Return whether people with an administrator's right are served at this address."""
+        networks = _split(self.admin_networks)
+        if not networks:
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def _split(text: str) -> list[str]:

@@ -11,6 +11,10 @@ class NotPermitted(Forbidden):
     """The user's role does not allow this."""
 
 
+class NotFromHere(Forbidden):
+    """People with an administrator's right are not served at this address."""
+
+
 def require_permission(user: User, permission: Permission, held: Set[ChainRole] = frozenset()) -> None:
     """Refuse a user who lacks a right; the error says what is missing.
 

@@ -101,6 +101,11 @@ class User:
     granted: frozenset[Permission] = frozenset()
     denied: frozenset[Permission] = frozenset()
 
+    @property
+    def administers(self) -> bool:
+        """Whether the person has any right that takes the role admin or above."""
+        return any(rule.role.includes(UserRole.ADMIN) and self.may(name) for name, rule in PERMISSIONS.items())
+
     def may(self, permission: Permission) -> bool:
         """Return whether the person has the right as far as this system decides; the chain may ask for a role too."""
         return self.role_fault(permission) is None

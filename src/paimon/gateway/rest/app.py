@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.gateway.rest import docs_ui, errors
@@ -131,6 +132,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
     app.state.limits = RequestLimits(settings.api)
+    if origins := settings.api.allowed_origins():
+        # No credentials: the refresh token's cookie stays with this site. An access token is a header that a page sets itself.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
+            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+            max_age=600,
+        )
     app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max, limits=app.state.limits)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app

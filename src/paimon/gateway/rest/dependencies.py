@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
 from paimon.application.identity.api_keys import KEY_PREFIX, authenticate_key
-from paimon.application.identity.permissions import NotPermitted, require_permission
+from paimon.application.identity.permissions import NotFromHere, NotPermitted, require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address
@@ -90,16 +90,29 @@ async def get_principal(request: HTTPConnection, context: ContextDep, limits: Li
     if credentials is None:
         raise AuthRequired
     text = credentials.credentials
+    network_address = client_address(request)
     if text.startswith(KEY_PREFIX):
-        network_address = request.client.host if request.client else ""
         async with limits.key_slots:
             maker, key = await authenticate_key(text, network_address, database=context.database, users=context.users)
         limits.require_person_allowed(maker.address)
+        require_admin_network(maker, network_address, context)
         return Principal(maker, key=key)
     keys = context.token_keys
     limits.require_person_allowed(keys.decode(text).address)
     caller = await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
+    require_admin_network(caller.user, network_address, context)
     return Principal(caller.user, caller)
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """Return the address that a request comes from; a forwarding header counts only from a trusted proxy."""
+    return connection.client.host if connection.client else ""
+
+
+def require_admin_network(user: User, network_address: str, context: AppContext) -> None:
+    """Refuse a person with an administrator's right at another address than the settings allow. Raises NotFromHere."""
+    if not context.settings.api.serves_admins_at(network_address) and user.administers:
+        raise NotFromHere
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

@@ -18,6 +18,7 @@ from paimon.application.identity.store import list_chain_roles
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address
 from paimon.domain.operations.rate_limit import RateLimit, RateLimiter
+from paimon.gateway.rest.dependencies import client_address, require_admin_network
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.errors import rule_for
 from paimon.gateway.rest.request_limits import RequestLimits
@@ -154,6 +155,7 @@ class Connection:
                 keys=context.token_keys,
                 users=context.users,
             )
+            require_admin_network(caller.user, client_address(self._websocket), context)
             async with context.database.read() as session:
                 held = await list_chain_roles(session, caller.user.address)
         except Exception as error:
