@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0011_api_keys"
-down_revision = "0010_grant_exceptions"
+revision = "0012_api_keys"
+down_revision = "0011_grant_exceptions"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0010_grant_exceptions"
-down_revision = "0009_acknowledgement_links"
+revision = "0011_grant_exceptions"
+down_revision = "0010_first_indexes"
 branch_labels = None
 depends_on = None
 
