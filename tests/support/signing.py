@@ -30,15 +30,14 @@ from paimon.domain.transaction.signing import (
 )
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.signer.caller_policy import CallersTable
-from paimon.gateway.signer.policy import (
+from paimon.gateway.signer.policy import SignerPolicy, load_policy
+from paimon.gateway.signer.policy_tables import (
     MONEY_FUNCTIONS,
     CapsTable,
     ContractsTable,
     KeyTable,
     PlanSignerTable,
     SignableFunction,
-    SignerPolicy,
-    load_policy,
 )
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi

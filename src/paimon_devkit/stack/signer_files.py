@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.ledger import Ledger
-from paimon.gateway.signer.policy import (
+from paimon.gateway.signer.policy import SignerPolicy
+from paimon.gateway.signer.policy_tables import (
     MONEY_FUNCTIONS,
     CapsTable,
     ContractsTable,
     KeyTable,
     PlanSignerTable,
     SignableFunction,
-    SignerPolicy,
 )
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses

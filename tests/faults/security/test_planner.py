@@ -28,7 +28,8 @@ from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
 from paimon.gateway.cli.keystore_signing import KeystoreSigner
-from paimon.gateway.signer.policy import PlanSignerTable, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import PlanSignerTable
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.database.rights.roles import DatabaseRole

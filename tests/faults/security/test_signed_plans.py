@@ -40,7 +40,8 @@ from paimon.domain.transaction.signing import SignedPlan, SignRequest
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.signer.check_request import RequestRefused
 from paimon.gateway.signer.plan_documents import require_signed_plan
-from paimon.gateway.signer.policy import ApprovalsTable, PlanSignerTable, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import ApprovalsTable, PlanSignerTable
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.gateway.signer.service import NONCES_AHEAD_MAX
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi

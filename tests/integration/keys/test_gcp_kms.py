@@ -15,7 +15,8 @@ from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x, parse_a
 from paimon.domain.kernel.signature import CURVE_ORDER
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFeeType, SignRequest
-from paimon.gateway.signer.policy import GcpKmsTable, KeyTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import GcpKmsTable, KeyTable, SignableFunction
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.keys.client import SignerUnavailable

@@ -15,7 +15,8 @@ from paimon.domain.kernel.signature import CURVE_ORDER
 from paimon.domain.kernel.units import WAD
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, SignRequest
-from paimon.gateway.signer.policy import KeyTable, KmsTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import KeyTable, KmsTable, SignableFunction
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi

@@ -13,7 +13,7 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType
-from paimon.gateway.signer.policy import CapsTable
+from paimon.gateway.signer.policy_tables import CapsTable
 from paimon.infrastructure.keys.client import SignerClient
 
 pytestmark = pytest.mark.integration

@@ -23,7 +23,8 @@ from paimon.domain.transaction.safe_transaction import (
     rejection_transaction,
 )
 from paimon.domain.transaction.signing import SignRequest
-from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, PolicyError, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import PolicyError, load_policy
+from paimon.gateway.signer.policy_tables import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import SignerStartupError, running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi

@@ -21,7 +21,8 @@ from tests.support.signing import (
 
 from paimon.domain.chain.finality import FinalityRule, FinalityTag
 from paimon.domain.kernel.chain import parse_address
-from paimon.gateway.signer.policy import ApprovalsTable, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import ApprovalsTable
 from paimon.gateway.signer.process import SignerStartupError, run_signer, running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, create_keystore, load_key

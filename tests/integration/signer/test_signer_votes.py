@@ -24,7 +24,7 @@ from paimon.domain.approval.vote import redemption_decision_document
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.signing import SignedVote
-from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.gateway.signer.policy_tables import ApprovalsTable
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 

@@ -22,7 +22,8 @@ from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x, par
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_transaction import OwnerSignature, SafeName, SafeScope, SafeTransaction
 from paimon.domain.user.roles import User, UserRole
-from paimon.gateway.signer.policy import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction, load_policy
+from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import SAFE_MONEY_FUNCTIONS, SafeTable, SignableFunction
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter

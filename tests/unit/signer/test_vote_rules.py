@@ -11,7 +11,7 @@ from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import OnChainStatus
 from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
-from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.gateway.signer.policy_tables import ApprovalsTable
 from paimon.gateway.signer.votes import CastVote, ChainFacts, require_enough_votes
 
 pytestmark = pytest.mark.unit

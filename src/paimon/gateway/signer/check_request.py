@@ -24,7 +24,8 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.multi_send import MalformedBatch, UntrustedDelegatecall, read_safe_calls
 from paimon.domain.transaction.signing import SignRequest, UnsignedTransaction
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.gateway.signer.policy import MONEY_FUNCTIONS, KeyTable, SafeTable, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy import SignerPolicy
+from paimon.gateway.signer.policy_tables import MONEY_FUNCTIONS, KeyTable, SafeTable, SignableFunction
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, UnknownCall, to_json_value
 from paimon.infrastructure.blockchain.contracts.money_calls import MoneyCall
 from paimon.infrastructure.blockchain.contracts.safe import parse_execution

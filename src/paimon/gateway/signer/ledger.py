@@ -12,7 +12,6 @@ Integers are text where they may exceed SQLite's 2⁶³.
 """
 
 import fcntl
-import json
 import os
 import secrets
 import sqlite3
@@ -21,11 +20,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.spending_limit import ROLLING_DAY, Spend
+from paimon.gateway.signer.ledger_counter import LedgerCounter, LedgerError
 from paimon.infrastructure.keys.keystore import KeystoreError, require_private
 
 _SCHEMA: Final = """
@@ -57,10 +57,6 @@ CREATE INDEX undecided ON signed_transactions (wallet, nonce) WHERE decided = 0;
 """
 _APPLICATION_ID: Final = 0x5061696D  # "Paim"
 _VERSION: Final = 2
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used. The message names the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ class NonceUse:
 class Ledger:
     """The spend ledger of one signer. All calls come from one thread; each change is one transaction on disk."""
 
-    def __init__(self, connection: sqlite3.Connection, counter: "_Counter") -> None:
+    def __init__(self, connection: sqlite3.Connection, counter: LedgerCounter) -> None:
         self._connection = connection
         self._counter = counter
 
@@ -125,7 +121,7 @@ class Ledger:
         with _exclusive(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _require_ledger(path, connection)
             (ledger_id,) = connection.execute("SELECT id FROM ledger").fetchone()
-            ledger = cls(connection, _Counter(counter, ledger_id))
+            ledger = cls(connection, LedgerCounter(counter, ledger_id))
             ledger._require_newest(path)
             yield ledger
 
@@ -259,41 +255,6 @@ class Ledger:
         self._counter.write(signed)
 
 
-class _Counter:
-    """How many transactions the ledger of this id has signed. The file is replaced in one step."""
-
-    def __init__(self, path: Path, ledger_id: str) -> None:
-        self.path = path
-        self._ledger_id = ledger_id
-
-    def read(self) -> int:
-        """Raises LedgerError when the file is missing, no counter, or another ledger's."""
-        try:
-            require_private(self.path)
-            content: Any = json.loads(self.path.read_text())
-            ledger_id, signed = content["ledger"], int(content["signed"])
-        except FileNotFoundError:
-            raise LedgerError(
-                f"the counter {self.path} of the spend ledger is missing: restore it, or the ledger may be an old copy"
-            ) from None
-        except KeystoreError as error:
-            raise LedgerError(str(error)) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(f"{self.path} is no counter of a spend ledger: {error!r}") from error
-        if ledger_id != self._ledger_id:
-            raise LedgerError(f"the counter {self.path} belongs to another spend ledger: put the right ledger back")
-        return signed
-
-    def write(self, signed: int) -> None:
-        draft = self.path.with_name(self.path.name + ".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"ledger": self._ledger_id, "signed": signed}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
-
-
 def _text(at: datetime) -> str:
     """Return UTC text of fixed length, whose order is the order of time."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -310,7 +271,7 @@ def _create(path: Path, counter: Path) -> None:
         raise LedgerError(f"{counter} exists: it belongs to another spend ledger, and is never overwritten")
     ledger_id = secrets.token_hex(16)
     try:
-        _Counter(counter, ledger_id).write(0)
+        LedgerCounter(counter, ledger_id).write(0)
         path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         counter.unlink(missing_ok=True)

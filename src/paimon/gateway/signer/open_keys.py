@@ -7,7 +7,8 @@ policy's key table, and a line here.
 from typing import Any
 
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.gateway.signer.policy import GcpKmsTable, KeyTable, KmsTable, PolicyError, SignerPolicy
+from paimon.gateway.signer.policy import PolicyError, SignerPolicy
+from paimon.gateway.signer.policy_tables import GcpKmsTable, KeyTable, KmsTable
 from paimon.infrastructure.keys.key import Key
 from paimon.infrastructure.keys.keystore import load_key
 

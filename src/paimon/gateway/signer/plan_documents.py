@@ -19,7 +19,8 @@ from paimon.domain.transaction.plan import PlanExecution, largest_amount, parse_
 from paimon.domain.transaction.signing import SignedPlan
 from paimon.gateway.signer.check_request import RefusalCode, RequestRefused
 from paimon.gateway.signer.ledger import Ledger, LedgerEntry, PlanCall
-from paimon.gateway.signer.policy import PlanSignerTable, SignerPolicy
+from paimon.gateway.signer.policy import SignerPolicy
+from paimon.gateway.signer.policy_tables import PlanSignerTable
 from paimon.gateway.signer.signature_age import require_fresh
 from paimon.gateway.signer.signed_documents import UNREADABLE, recover_signer
 from paimon.infrastructure.keys.signatures import typed_digest

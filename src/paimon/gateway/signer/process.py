@@ -15,9 +15,11 @@ from paimon.errors import StartupError
 from paimon.gateway.signer.agreed_chain import AgreedChain, ChainNotRead
 from paimon.gateway.signer.caller_policy import CallerError, local_callers, pinned_clients, server_context
 from paimon.gateway.signer.file_access import find_exposures, protected_files
-from paimon.gateway.signer.ledger import Ledger, LedgerError
+from paimon.gateway.signer.ledger import Ledger
+from paimon.gateway.signer.ledger_counter import LedgerError
 from paimon.gateway.signer.open_keys import open_keys
-from paimon.gateway.signer.policy import KeyTable, PlanSignerTable, PolicyError, SafeTable, SignerPolicy, load_policy
+from paimon.gateway.signer.policy import PolicyError, SignerPolicy, load_policy
+from paimon.gateway.signer.policy_tables import KeyTable, PlanSignerTable, SafeTable
 from paimon.gateway.signer.server import SocketInUse, serving
 from paimon.gateway.signer.service import SigningService
 from paimon.infrastructure.blockchain.contracts.fund import ContractsMissing, FundContracts

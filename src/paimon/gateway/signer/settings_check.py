@@ -6,7 +6,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.gateway.signer.policy import MONEY_FUNCTIONS, SignableFunction, SignerPolicy
+from paimon.gateway.signer.policy import SignerPolicy
+from paimon.gateway.signer.policy_tables import MONEY_FUNCTIONS, SignableFunction
 from paimon.gateway.signer.signature_age import EXPIRY_AHEAD_MAX
 from paimon.settings import ApprovalSettings, Settings, SignerSettings
 

@@ -20,7 +20,7 @@ from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.redemption.request import OnChainStatus, RedemptionChannel
 from paimon.domain.transaction.signing import SignedVote
 from paimon.gateway.signer.check_request import DecisionCall, RefusalCode, RequestRefused
-from paimon.gateway.signer.policy import ApprovalsTable
+from paimon.gateway.signer.policy_tables import ApprovalsTable
 from paimon.gateway.signer.signed_documents import UNREADABLE, recover_signer
 from paimon.infrastructure.blockchain.contracts.redemption_manager import RequestResult
 
