@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 from paimon.errors import StartupError
 from paimon.settings.api import ApiSettings
 from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
+from paimon.settings.audit import AuditSettings
 from paimon.settings.auth import AuthSettings
 from paimon.settings.base import ChecksumAddress, SettingsError, SettingsGroup
 from paimon.settings.chain import ChainSettings, FinalitySettings
@@ -41,6 +42,7 @@ __all__ = [
     "ApiSettings",
     "ApprovalRuleSettings",
     "ApprovalSettings",
+    "AuditSettings",
     "AuthSettings",
     "ChainSettings",
     "ChecksumAddress",
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
     signer: SignerSettings = SignerSettings()
     approval: ApprovalSettings = ApprovalSettings()
     redemption: RedemptionSettings = RedemptionSettings()
+    audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     planner: PlannerSettings = PlannerSettings()

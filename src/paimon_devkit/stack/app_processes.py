@@ -20,7 +20,7 @@ from paimon.settings import Settings
 from paimon_devkit.stack.child import ChildSpec
 from paimon_devkit.stack.errors import DemoError
 
-APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "api")
+APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "auditor", "api")
 
 
 class _NotReadyYet(OSError):
@@ -29,7 +29,7 @@ class _NotReadyYet(OSError):
 
 @dataclass(frozen=True, slots=True)
 class AppProcesses:
-    """The five processes: four with a settings file each, and the signer with its policy file."""
+    """The six processes: five with a settings file each, and the signer with its policy file."""
 
     settings: Mapping[str, Settings]
     env_files: Mapping[str, Path]
@@ -41,7 +41,8 @@ class AppProcesses:
             "signer": self._signer_answers,
             "listener": self._listener_leads,
             "worker": self._worker_relays,
-            "scheduler": self._scheduler_leads,
+            "scheduler": lambda: self._leads("scheduler"),
+            "auditor": lambda: self._leads("auditor"),
             "api": self._api_answers,
         }
         return [
@@ -68,11 +69,9 @@ class AppProcesses:
         return True
 
     def _listener_leads(self) -> bool:
-        return self._finds(
-            "listener",
-            "SELECT 1 FROM ops.leases WHERE name = 'listener' AND expires_at > now()",
-            "it does not hold its lease yet",
-        ) and self._finds("listener", "SELECT 1 FROM derived.cursor", "it has not recorded a block yet")
+        return self._leads("listener") and self._finds(
+            "listener", "SELECT 1 FROM derived.cursor", "it has not recorded a block yet"
+        )
 
     def _worker_relays(self) -> bool:
         return self._finds(
@@ -81,14 +80,12 @@ class AppProcesses:
             "it does not listen to the outbox yet",
         )
 
-    def _scheduler_leads(self) -> bool:
+    def _leads(self, name: str) -> bool:
         return self._finds(
-            "scheduler",
-            "SELECT 1 FROM ops.leases WHERE name = 'scheduler' AND expires_at > now()",
-            "it does not hold its lease yet",
+            name, "SELECT 1 FROM ops.leases WHERE name = %s AND expires_at > now()", "it does not hold its lease yet", name
         )
 
-    def _finds(self, name: str, query: LiteralString, missing: str) -> bool:
+    def _finds(self, name: str, query: LiteralString, missing: str, *values: str) -> bool:
         """Return True if the query has a row, asked as the role of a process: of others' sessions a role sees little.
 
         Raises _NotReadyYet with `missing`, or because PostgreSQL does not answer.
@@ -96,7 +93,7 @@ class AppProcesses:
         url = libpq_url(self.settings[name].database.url.get_secret_value())
         try:
             with psycopg.connect(url, connect_timeout=2) as connection:
-                if connection.execute(query).fetchone() is not None:
+                if connection.execute(query, values).fetchone() is not None:
                     return True
         except psycopg.OperationalError as error:
             raise _NotReadyYet(f"PostgreSQL does not answer: {str(error).splitlines()[0]}") from error

@@ -56,6 +56,7 @@ _ROLES: Final = {
     "listener": DatabaseRole.LISTENER,
     "worker": DatabaseRole.WORKER,
     "scheduler": DatabaseRole.SCHEDULER,
+    "auditor": DatabaseRole.AUDITOR,
     "api": DatabaseRole.API,
 }
 _DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__USERS_URL", "PAIMON_DATABASE__OWNER_URL")

@@ -45,6 +45,7 @@ USERS: Final = {
     "scheduler": RunAs("scheduler", 60_204, 60_204),
     "signer": RunAs("signer", 60_205, CALLERS),
     "planner": RunAs("planner", 60_206, 60_206),
+    "auditor": RunAs("auditor", 60_207, 60_207),
 }
 
 

@@ -64,7 +64,7 @@ def test_process_names_both_chain_ids_when_the_node_serves_another_chain(
     assert "serves chain 31337, but PAIMON_CHAIN__CHAIN_ID is 97" in message
 
 
-@pytest.mark.parametrize("command", ["api", "listener", "worker", "scheduler", "status", "reconcile"])
+@pytest.mark.parametrize("command", ["api", "listener", "worker", "scheduler", "auditor", "status", "reconcile"])
 def test_command_names_the_fix_when_the_database_has_other_migrations(
     cli: CliRunner, env: Environment, postgres: EmbeddedPostgres, command: str
 ) -> None:
@@ -258,14 +258,19 @@ def test_process_exits_cleanly_on_sigterm_and_releases_its_lease(
     cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
 ) -> None:
     policy = make_policy(fund, tmp_path)
-    started_events = {"signer": "signer.started", "listener": "listener.started", "scheduler": "scheduler.started"}
+    started_events = {
+        "signer": "signer.started",
+        "listener": "listener.started",
+        "scheduler": "scheduler.started",
+        "auditor": "auditor.started",
+    }
     commands = {"signer": ("signer", "--policy", str(policy), "--new-ledger")}
     started = {name: cli.start(*commands.get(name, (name,)), env=env) for name in (*started_events, "worker", "api")}
     for name, event in started_events.items():
         started[name].wait_for_output(event)
     _wait_until(lambda: _relays(env))
     _wait_until(lambda: _listens(int(env["PAIMON_API__PORT"])))
-    assert _held_leases(env) == {"listener", "scheduler"}
+    assert _held_leases(env) == {"listener", "scheduler", "auditor"}
 
     for process in started.values():
         process.terminate()

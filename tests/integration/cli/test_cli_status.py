@@ -88,9 +88,9 @@ async def test_status_names_each_process_that_does_not_run(cli: CliRunner, app_c
     process = cli.start("status", env=env)
     assert process.wait() == 1
     verdict, components, _ = screen(process.output_text)
-    assert verdict == "DEGRADED: 5 of 15 components need attention: endpoints, worker, listener, scheduler, signer"
+    assert verdict == "DEGRADED: 6 of 16 components need attention: endpoints, worker, listener, scheduler, auditor, signer"
     assert components["worker"] == ("DOWN", "no worker is running, or none reaches Redis")
-    for name in ("listener", "scheduler"):
+    for name in ("listener", "scheduler", "auditor"):
         assert components[name] == ("DOWN", f"no {name} holds the lease: none is running, or it lost the database")
     assert components["signer"] == ("DEGRADED", "unknown: no worker has asked it yet")
     await workers.report_served(app_context.redis, [OutboxPriority.CRITICAL, OutboxPriority.CHAIN], by="host:2")
@@ -112,7 +112,7 @@ async def test_status_is_ok_when_every_process_runs(
     }
     policy = make_policy(fund, tmp_path)
     cli.start("signer", "--policy", str(policy), "--new-ledger", env=env).wait_for_output("signer.started")
-    for command in ("listener", "worker", "scheduler"):
+    for command in ("listener", "worker", "scheduler", "auditor"):
         cli.start(command, env=env)
 
     async def status() -> str:

@@ -176,8 +176,13 @@ def test_cell_is_written_as_it_is_read() -> None:
             assert privileges.on_table <= set(TABLE_PRIVILEGES)
 
 
-def test_functions_are_called_by_the_retention_role_only() -> None:
-    assert set(FUNCTIONS.values()) == {(DatabaseRole.RETENTION,)}
+def test_functions_are_called_by_retention_and_for_refusals_only() -> None:
+    called = {function.partition("(")[0]: roles for function, roles in FUNCTIONS.items()}
+    assert called == {
+        "ops.remove_expired": (DatabaseRole.RETENTION,),
+        "ops.remove_audit_payloads": (DatabaseRole.RETENTION,),
+        "ops.record_audit": (DatabaseRole.API,),
+    }
 
 
 @pytest.mark.parametrize(

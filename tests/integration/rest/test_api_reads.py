@@ -319,6 +319,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "listener": "DEGRADED",
         "proof": "OK",  # chained by the only endpoint, which can prove no more
         "scheduler": "DOWN",
+        "auditor": "DOWN",
         "outbox": "DEGRADED",
         "quarantine": "OK",
         "risk": "OK",

@@ -29,6 +29,7 @@ from paimon.application.monitoring.retention import apply_retention, retention_d
 from paimon.application.nav.attribution import attribute_range
 from paimon.application.nav.publication import publish_nav
 from paimon.application.nav.ranges import RangeEnd
+from paimon.domain.audit.entry import PAYLOAD_DAYS_MIN
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.models.base import table_of
@@ -43,6 +44,7 @@ pytestmark = pytest.mark.integration
 
 DEFAULTS: Final = RetentionSettings()
 DAY: Final = timedelta(days=1)
+AUDITED: Final = {f"audit_payloads_{retention.lower()}": days for retention, days in PAYLOAD_DAYS_MIN.items()}
 
 
 def midnight(days: int) -> datetime:
@@ -96,7 +98,7 @@ async def test_retention_removes_exactly_the_rows_past_their_days(edition_databa
     _, logs = await fill(edition_database)
     async with edition_database.opened() as database:
         before = await times_of(database)
-        done = {run.series: run for run in await apply_retention(database, DEFAULTS)}
+        done = {run.series: run for run in await apply_retention(database, DEFAULTS) if run.series not in AUDITED}
         after = await times_of(database)
         assert done.keys() == before.keys()
         for name, removed in done.items():
@@ -108,7 +110,10 @@ async def test_retention_removes_exactly_the_rows_past_their_days(edition_databa
         async with database.read() as session:
             runs = {row.series: row for row in await session.scalars(select(RetentionRunRow))}
             hours = {hour.astimezone(UTC) for hour in await session.scalars(select(EventProcessingHourRow.hour))}
-    assert {name: run.rows_removed for name, run in runs.items()} == {name: entry.rows for name, entry in done.items()}
+    assert AUDITED.keys() < runs.keys()  # whose payloads are those of tests/integration/audit
+    assert {name: run.rows_removed for name, run in runs.items() if name in done} == {
+        name: entry.rows for name, entry in done.items()
+    }
     assert hours == set(hours_of(logs))  # the sums outlive their rows
 
 
@@ -124,7 +129,7 @@ async def test_retention_removes_compressed_rows(edition_database: EditionDataba
         before = await times_of(database)
         done = await apply_retention(database, DEFAULTS)
         after = await times_of(database)
-    for removed in done:
+    for removed in (run for run in done if run.series not in AUDITED):
         assert after[removed.series] == [time for time in before[removed.series] if time >= removed.retention_start]
 
 
@@ -221,7 +226,8 @@ async def test_retention_role_cannot_remove_rows_younger_than_allowed(edition_da
 
 
 def test_settings_allow_no_shorter_retention_than_the_database() -> None:
-    assert retention_days(DEFAULTS).keys() == LEAST.keys() == {series.name for series in SERIES}
-    for series, least in LEAST.items():
-        bounds = RetentionSettings.model_fields[f"{series}_days"].metadata
+    assert LEAST.keys() == {series.name for series in SERIES}
+    assert retention_days(DEFAULTS).keys() == LEAST.keys() | AUDITED.keys()
+    for series, least in (LEAST | AUDITED).items():
+        bounds = RetentionSettings.model_fields[f"{series.replace('_payloads', '')}_days"].metadata
         assert [bound.ge for bound in bounds if isinstance(bound, Ge)] == [least]

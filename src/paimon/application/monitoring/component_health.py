@@ -27,6 +27,7 @@ from paimon.infrastructure.cache.authenticity import RecentRefusals
 from paimon.settings import HealthSettings, LowBalanceSettings
 
 SCHEDULER: Final = "scheduler"
+AUDITOR: Final = "auditor"
 
 _RECENT_SECONDS: Final = 86_400.0
 """A fault of an endpoint stays listed for ever. It makes the component degraded for a day."""
@@ -162,12 +163,13 @@ def database_components(
 ) -> list[ComponentHealth]:
     """Judge every component that the database knows about."""
     if isinstance(facts, ProbeFailure):
-        names = (LISTENER, "proof", SCHEDULER, "outbox", "quarantine", "risk", "wallets", "intents")
+        names = (LISTENER, "proof", SCHEDULER, AUDITOR, "outbox", "quarantine", "risk", "wallets", "intents")
         return [ComponentHealth(name, HealthStatus.DOWN, "unknown while the database does not answer") for name in names]
     return [
         _listener(facts, chain_heads, limits),
         proof_health(facts.proof),
         _lease(SCHEDULER, facts.figures),
+        _lease(AUDITOR, facts.figures),
         _outbox(facts.figures, limits),
         _quarantine(facts),
         _risk(facts.figures),

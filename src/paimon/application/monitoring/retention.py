@@ -3,7 +3,7 @@
 A row may be removed when something that is kept for longer says the same. The series' columns are in the `fund_snapshot`
 observations, which are evidence and stay. An official NAV is in `ops.nav_points`. The listener's batches and the risk
 indicators are summed up by the hour. So neither a replay nor an attribution of NAV, of any time, needs a row that is removed
-here.
+here. An entry of the audit trail stays, with the hash of its payload.
 
 The application owns none of the tables and may delete from none. `ops.remove_expired` (created by the first migration) may,
 within bounds of its own, and removes whole chunks where the table has them.
@@ -29,6 +29,9 @@ def retention_days(options: RetentionSettings) -> dict[str, int]:
         "asset_holdings_snapshots": options.asset_holdings_snapshots_days,
         "event_processing_logs": options.event_processing_logs_days,
         "risk_metrics_series": options.risk_metrics_series_days,
+        "audit_payloads_low": options.audit_low_days,
+        "audit_payloads_medium": options.audit_medium_days,
+        "audit_payloads_high": options.audit_high_days,
     }
 
 

@@ -8,12 +8,15 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.domain.audit.entry import AuditRetention
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.signer_check import SignerCheckRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _WORKER: Final = "worker"
 _REMOVE_EXPIRED: Final = text("SELECT ops.remove_expired(:series, :before, :rows_max)")
+_REMOVE_PAYLOADS: Final = text("SELECT ops.remove_audit_payloads(:series, :before, :rows_max)")
+_AUDIT_PAYLOADS: Final = {f"audit_payloads_{retention.lower()}": retention.value for retention in AuditRetention}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,10 @@ async def find_signer_check(session: AsyncSession) -> SignerCheck | None:
 
 
 async def remove_expired(session: WriteSession, series: str, *, before: datetime, rows_max: int) -> int:
-    """Remove up to `rows_max` rows of a series from before a time; return how many."""
-    values: dict[str, Any] = {"series": series, "before": before, "rows_max": rows_max}
-    return int((await session.execute(_REMOVE_EXPIRED, values)).scalar_one())
+    """Remove up to `rows_max` rows of a series, or payloads of the audit trail, from before a time; return how many."""
+    remove = _REMOVE_PAYLOADS if series in _AUDIT_PAYLOADS else _REMOVE_EXPIRED
+    values: dict[str, Any] = {"series": _AUDIT_PAYLOADS.get(series, series), "before": before, "rows_max": rows_max}
+    return int((await session.execute(remove, values)).scalar_one())
 
 
 async def record_run(session: WriteSession, result: RetentionResult, *, ran_at: datetime) -> None:

@@ -41,6 +41,7 @@ class Permission(StrEnum):
     ADMINISTER_FUND = "administer_fund"
     HANDLE_QUARANTINE = "handle_quarantine"
     MANAGE_USERS = "manage_users"
+    READ_AUDIT = "read_audit"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,6 +85,7 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
         "submit plans with other calls than a wallet's money functions", UserRole.ADMIN, is_signed=True
     ),
     Permission.HANDLE_QUARANTINE: PermissionRule("release and skip quarantined logs", UserRole.ADMIN, is_signed=True),
+    Permission.READ_AUDIT: PermissionRule("read the audit trail and its proofs", UserRole.ADMIN),
     Permission.MANAGE_USERS: PermissionRule(
         "sign grants of users, and end others' sessions", UserRole.SUPER_ADMIN, is_signed=True
     ),

@@ -38,6 +38,7 @@ COMMANDS: Final = (
     CommandEntry(
         "worker", "Relay the outbox, handle its messages, run the jobs and drive the wallets.", "paimon.gateway.cli.worker"
     ),
+    CommandEntry("auditor", "Seal the entries of the audit trail into its tree.", "paimon.gateway.cli.auditor"),
     CommandEntry("scheduler", "Enqueue jobs by the clock.", "paimon.gateway.cli.scheduler"),
     CommandEntry("planner", "Make the fund's own plans, and sign them with the planner's key.", "paimon.gateway.cli.planner"),
     CommandEntry(
@@ -71,6 +72,11 @@ COMMANDS: Final = (
     ),
     CommandEntry(
         "replay", "Rebuild the derived tables from the recorded logs and swap in what differs.", "paimon.gateway.cli.replay"
+    ),
+    CommandEntry(
+        "audit",
+        "List the audit trail, show an entry with its proof, export the trail, verify an export.",
+        "paimon.gateway.cli.audit",
     ),
     CommandEntry("audit-chain", "Compare recorded blocks with the chain's receipts.", "paimon.gateway.cli.audit_chain"),
     CommandEntry(

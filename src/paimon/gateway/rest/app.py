@@ -22,6 +22,7 @@ from paimon.gateway.rest.request_text import reject_invalid_text
 from paimon.gateway.rest.routes import (
     api_keys,
     approvals,
+    audit,
     auth,
     chain,
     fund,
@@ -70,6 +71,7 @@ _FEATURES: Final = (
     risk,
     outbox,
     quarantine,
+    audit,
     system,
 )
 """Route modules in the order of the documentation."""

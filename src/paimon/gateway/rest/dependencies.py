@@ -95,11 +95,13 @@ async def get_principal(request: HTTPConnection, context: ContextDep, limits: Li
         async with limits.key_slots:
             maker, key = await authenticate_key(text, network_address, database=context.database, users=context.users)
         limits.require_person_allowed(maker.address)
+        request.state.person = maker.address  # the audit trail names whom something was refused to
         require_admin_network(maker, network_address, context)
         return Principal(maker, key=key)
     keys = context.token_keys
     limits.require_person_allowed(keys.decode(text).address)
     caller = await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
+    request.state.person = caller.user.address
     require_admin_network(caller.user, network_address, context)
     return Principal(caller.user, caller)
 
@@ -177,6 +179,8 @@ PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 UserManager = Annotated[User, Depends(_requires(Permission.MANAGE_USERS))]
 
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]
+
+AuditReader = Annotated[User, Depends(_requires(Permission.READ_AUDIT))]
 
 
 def get_cursor_codec(request: Request, context: ContextDep) -> CursorCodec:

@@ -14,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from paimon.application.audit.refusals import record_refused_permission
+from paimon.domain.kernel.chain import checksum
 from paimon.errors import (
     AuthenticationExpired,
     Conflict,
@@ -102,6 +104,7 @@ _HTTP_CODES: Final[Mapping[int, ErrorCode]] = {
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
 }
+_PATH_CHARACTERS_MAX: Final = 200
 _EXTRA_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
 
 
@@ -147,7 +150,20 @@ async def _on_error_rule(request: Request, error: Exception) -> Response:
     field, code = (error.field, error.code) if isinstance(error, PaimonError) else (None, None)
     details = [ErrorDetail(field=field, code=code, message=message)] if field else None
     headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateLimited) else None
+    if isinstance(error, Forbidden):
+        await _record_refusal(request, str(error))
     return error_response(rule.status, rule.code, message, details=details, headers=headers)
+
+
+async def _record_refusal(request: Request, reason: str) -> None:
+    """Record in the audit trail what was refused to a person; a stranger has no name for the trail."""
+    if (person := getattr(request.state, "person", None)) is not None:
+        database = request.app.state.context.database
+        path = request.url.path[:_PATH_CHARACTERS_MAX]
+        try:
+            await record_refused_permission(database, person, method=request.method, path=path, reason=reason)
+        except (DBAPIError, PoolTimeout) as error:  # the answer to the request stays the same
+            log.error("audit.refusal_not_recorded", person=checksum(person), path=path, reason=type(error).__name__)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -155,7 +171,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         raise error
     code = _HTTP_CODES.get(error.status_code, ErrorCode.INTERNAL_ERROR)
     messages = {
-        404: f"there is no endpoint {request.url.path[:200]}",
+        404: f"there is no endpoint {request.url.path[:_PATH_CHARACTERS_MAX]}",
         405: f"{request.method} is not allowed here",
         413: "the request's body is too large",
     }

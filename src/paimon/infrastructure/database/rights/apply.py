@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from paimon.infrastructure.database.rights.audited import apply_audit
 from paimon.infrastructure.database.rights.evidence import apply_evidence
 from paimon.infrastructure.database.rights.policies import apply_policies
 from paimon.infrastructure.database.rights.roles import DatabaseRole
@@ -29,6 +30,7 @@ def apply_rights(connection: Connection, *, prefix: str, revoke_from: Iterable[s
     `revoke_from` names other roles that lose all rights in this database, such as one of an earlier version.
     """
     apply_evidence(connection)
+    apply_audit(connection)
     missing = find_missing(connection, prefix=prefix)
     existing = {role: role.server_name(prefix) for role in DatabaseRole if role not in missing}
     quote = connection.dialect.identifier_preparer.quote

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from paimon.errors import StartupError
 from paimon.infrastructure.database.rights.apply import find_missing
+from paimon.infrastructure.database.rights.audited import audit_differences
 from paimon.infrastructure.database.rights.evidence import evidence_differences
 from paimon.infrastructure.database.rights.policies import policy_differences
 from paimon.infrastructure.database.rights.roles import OWNER, DatabaseRole
@@ -92,6 +93,7 @@ def differences(connection: Connection, *, prefix: str) -> list[str]:
         *(f"missing: {right}" for right in sorted(wanted - found)),
         *(f"not in the rights table: {right}" for right in sorted(found - wanted)),
         *evidence_differences(connection),
+        *audit_differences(connection),
         *policy_differences(connection, prefix=prefix),
     ]
 

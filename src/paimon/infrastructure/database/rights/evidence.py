@@ -17,10 +17,11 @@ makes them from this module, with the rights.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import Connection, text
+
+from paimon.infrastructure.database.rights.triggers import Triggers, apply_triggers, trigger_differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
         ("status", "channel", "answer", "broadcast_at", "block_number", "block_hash", "succeeded", "gas_used")
     ),
     "ops.acknowledgement_links": Evidence(("used_at",), final_when="OLD.used_at IS NOT NULL"),
+    # The auditor seals an entry once; retention removes the payload of a sealed one. See `keep_sealed` and `keep_payload`.
+    "ops.audit_entries": Evidence(("position", "leaf", "payload")),
+    "ops.audit_subtrees": Evidence(),
+    "ops.audit_roots": Evidence(),
     "ops.reconciliations": Evidence(("orphaned",)),
     # A withheld point was never official: a recovery removes it with its block.
     "ops.nav_points": Evidence(
@@ -161,50 +166,20 @@ _COLUMNS: Final = text("""
     SELECT attname FROM pg_attribute
      WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """)
-_FOUND: Final = text("""
-    SELECT format('%s.%s', nspname, relname) AS table_name, tgname AS name,
-           CASE tgenabled WHEN 'O' THEN obj_description(pg_trigger.oid, 'pg_trigger') END AS digest
-      FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname IN ('derived', 'ops') AND NOT tgisinternal AND tgname ~ '^(keep|follow)_'
-""")
+_NAMES: Final = "^(keep|follow)_"
 
 
 def apply_evidence(connection: Connection) -> None:
-    """Create the functions and triggers, as the owner of the tables; a trigger that is there already is left alone.
-
-    A trigger waits for the sessions that write its table, so the transaction fails after 5 s.
-    """
-    connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-    for function in _FUNCTIONS:
-        connection.execute(text(function))
-    wanted = _wanted(connection)
-    found = _found(connection)
-    for table, name in found.keys() - wanted.keys():
-        connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
-    for (table, name), definition in wanted.items():
-        digest = _digest(definition)
-        if found.get((table, name)) != digest:
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {table}"))
-            connection.execute(text(definition))
-            connection.execute(text(f"COMMENT ON TRIGGER {name} ON {table} IS '{digest}'"))
+    """Create the functions and triggers of evidence, as the owner of the tables."""
+    apply_triggers(connection, _FUNCTIONS, _wanted(connection), names=_NAMES)
 
 
 def evidence_differences(connection: Connection) -> list[str]:
     """List each trigger that is missing, switched off, or another than this version's, one line each."""
-    wanted, found = _wanted(connection), _found(connection)
-    differing = (key for key in wanted.keys() | found.keys() if found.get(key) != _digest(wanted.get(key, "")))
-    return [f"trigger {name} on {table} is not this version's" for table, name in sorted(differing)]
+    return trigger_differences(connection, _wanted(connection), names=_NAMES)
 
 
-def _digest(definition: str) -> str:
-    return sha256(definition.encode()).hexdigest()[:16]
-
-
-def _found(connection: Connection) -> dict[tuple[str, str], str]:
-    return {(row.table_name, row.name): row.digest for row in connection.execute(_FOUND)}
-
-
-def _wanted(connection: Connection) -> dict[tuple[str, str], str]:
+def _wanted(connection: Connection) -> Triggers:
     return {
         (table, name): definition
         for table, evidence in EVIDENCE.items()
@@ -238,6 +213,16 @@ def _refusal(table: str, name: str, operation: str, condition: str, what: str) -
 
 
 _FOLLOWING: Final = {
+    ("ops.audit_entries", "keep_sealed"): (
+        "CREATE TRIGGER keep_sealed BEFORE UPDATE ON ops.audit_entries FOR EACH ROW"
+        " WHEN (OLD.position IS NOT NULL AND ROW(OLD.position, OLD.leaf) IS DISTINCT FROM ROW(NEW.position, NEW.leaf))"
+        " EXECUTE FUNCTION ops.keep_evidence('to seal it again')"
+    ),
+    ("ops.audit_entries", "keep_payload"): (
+        "CREATE TRIGGER keep_payload BEFORE UPDATE ON ops.audit_entries FOR EACH ROW"
+        " WHEN (NEW.payload IS DISTINCT FROM OLD.payload AND (NEW.payload IS NOT NULL OR OLD.position IS NULL))"
+        " EXECUTE FUNCTION ops.keep_evidence('to change its payload')"
+    ),
     ("ops.approval_tickets", "follow_votes"): (
         "CREATE TRIGGER follow_votes BEFORE UPDATE ON ops.approval_tickets FOR EACH ROW"
         " WHEN (NEW.decided_at IS NOT NULL AND ROW(OLD.status, OLD.decided_at, OLD.closed_at, OLD.decided_externally)"

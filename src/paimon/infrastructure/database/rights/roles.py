@@ -32,7 +32,8 @@ class DatabaseRole(StrEnum):
     @classmethod
     def of_process(cls, process: str) -> "DatabaseRole":
         """Return the role of a process by its name; a command of a person at a terminal has the role `cli`."""
-        return cls(process) if process in (cls.API, cls.LISTENER, cls.WORKER, cls.SCHEDULER, cls.PLANNER) else cls.CLI
+        processes = (cls.API, cls.LISTENER, cls.WORKER, cls.SCHEDULER, cls.PLANNER, cls.AUDITOR)
+        return cls(process) if process in processes else cls.CLI
 
 
 MEANINGS: Final[dict[DatabaseRole, str]] = {
@@ -41,7 +42,7 @@ MEANINGS: Final[dict[DatabaseRole, str]] = {
     DatabaseRole.WORKER: "the workers: handle messages, run jobs, send transactions",
     DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
     DatabaseRole.PLANNER: "the planner: its lease, and the plans that it signs",
-    DatabaseRole.AUDITOR: "the auditor: reads everything, writes nothing",
+    DatabaseRole.AUDITOR: "the auditor: seals the audit trail",
     DatabaseRole.SIGNER: "the signer: its lease only",
     DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",
     DatabaseRole.USER_ADMIN: "the changes of users: writes users and their signed grants",

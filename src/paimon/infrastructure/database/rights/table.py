@@ -156,7 +156,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     # Operations
     "ops.leases": _row(
         _OPS_READERS,
-        dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _SIGNER), "SELECT, INSERT, UPDATE"),
+        dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _SIGNER, _AUDITOR), "SELECT, INSERT, UPDATE"),
     ),
     "ops.outbox": _row(
         _METRICS_READERS,
@@ -198,6 +198,9 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.event_processing_logs": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT"}),
     "ops.event_processing_hourly": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT, UPDATE"}),
     "ops.signer_checks": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.audit_entries": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, UPDATE (position, leaf)"}),
+    "ops.audit_subtrees": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, INSERT"}),
+    "ops.audit_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
     "ops.retention_runs": _row(_OPS_READERS, {DatabaseRole.RETENTION: "SELECT, INSERT, UPDATE"}),
     "public.alembic_version": _row((*_READERS, _SCHEDULER, _SIGNER, _USER_ADMIN)),
 }
@@ -208,6 +211,8 @@ SEQUENCES: Final[Mapping[str, tuple[DatabaseRole, ...]]] = {"derived.observation
 
 FUNCTIONS: Final[Mapping[str, tuple[DatabaseRole, ...]]] = {
     "ops.remove_expired(text, timestamptz, integer)": (DatabaseRole.RETENTION,),
+    "ops.remove_audit_payloads(text, timestamptz, integer)": (DatabaseRole.RETENTION,),
+    "ops.record_audit(text, text, bytea, text, jsonb)": (_API,),
 }
 """EXECUTE by function. PostgreSQL lets every role call a new function; `apply` takes that back."""
 

@@ -2,6 +2,7 @@
 
 from paimon.infrastructure.database.models.ops import (
     approval,
+    audit,
     event_listener,
     fund_risk,
     lease,
@@ -23,6 +24,7 @@ from paimon.infrastructure.database.models.ops import (
 
 __all__ = [
     "approval",
+    "audit",
     "event_listener",
     "fund_risk",
     "lease",

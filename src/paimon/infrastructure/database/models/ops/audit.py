@@ -1,0 +1,66 @@
+"""Tables of the audit trail: its entries, and the subtrees and roots of its tree."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, SmallInteger, Text, func
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.orm import Mapped, mapped_column
+
+from paimon.domain.audit.entry import AuditOutcome, AuditRetention
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.types import HashBytes, Instant, enum_check, enum_column, length_check
+
+
+class AuditEntryRow(Base):
+    """One operation. The database's own functions write it, in the transaction that did it; the auditor seals it.
+
+    `payload` is JSON as text, so that its hash is of the bytes that stand here; NULL once retention removed it.
+    `position` and `leaf` are NULL until the entry is sealed.
+    """
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        enum_check("retention", AuditRetention),
+        enum_check("outcome", AuditOutcome),
+        *length_check(20, "actor"),
+        *length_check(32, "payload_hash", "leaf"),
+        CheckConstraint("(position IS NULL) = (leaf IS NULL)", name="sealed_whole"),
+        Index("uq_audit_entries_position", "position", unique=True, postgresql_where="position IS NOT NULL"),
+        Index("ix_audit_entries_unsealed", "id", postgresql_where="position IS NULL"),
+        Index("ix_audit_entries_resource", "resource", "id"),
+        Index("ix_audit_entries_actor", "actor", "id", postgresql_where="actor IS NOT NULL"),
+        Index("ix_audit_entries_operation", "operation", "id"),
+        Index("ix_audit_entries_expiring", "retention", "at", postgresql_where="payload IS NOT NULL"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[Instant] = mapped_column(server_default=func.now())
+    operation: Mapped[str] = mapped_column(Text)
+    retention: Mapped[AuditRetention] = enum_column(AuditRetention)
+    actor: Mapped[Address | None] = mapped_column(BYTEA)
+    outcome: Mapped[AuditOutcome] = enum_column(AuditOutcome)
+    resource: Mapped[str] = mapped_column(Text)
+    recorded_by: Mapped[str] = mapped_column(Text)
+    payload_hash: Mapped[HashBytes]
+    payload: Mapped[str | None] = mapped_column(Text)
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    leaf: Mapped[Hash32 | None] = mapped_column(BYTEA)
+
+
+class AuditSubtreeRow(Base):
+    """The hash of a complete subtree of at least two leaves, from which proofs are read."""
+
+    __tablename__ = "audit_subtrees"
+    __table_args__ = (CheckConstraint("level >= 1", name="level_above_leaves"), *length_check(32, "hash"), OPS_SCHEMA)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    hash: Mapped[HashBytes]
+
+
+class AuditRootRow(Base):
+    """The tree's root each time that entries were sealed."""
+
+    __tablename__ = "audit_roots"
+    __table_args__ = (CheckConstraint("size >= 1", name="size_positive"), *length_check(32, "root"), OPS_SCHEMA)
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    root: Mapped[HashBytes]
+    sealed_at: Mapped[Instant] = mapped_column(server_default=func.now())

@@ -1,0 +1,12 @@
+"""Settings of the audit trail."""
+
+from pydantic import Field
+
+from paimon.settings.base import SettingsGroup
+
+
+class AuditSettings(SettingsGroup):
+    """The audit trail: how soon its entries are sealed."""
+
+    seal_seconds: float = Field(0.5, gt=0, le=60, description="seconds between two looks for entries to seal")
+    seal_entries_max: int = Field(2_000, ge=1, le=100_000, description="entries that one transaction seals")
