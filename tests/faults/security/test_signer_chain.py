@@ -105,6 +105,20 @@ async def test_single_endpoint_takes_no_spend_back(fund: TestFund, tmp_path: Pat
             assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
 
 
+async def test_receipts_that_no_endpoint_has_take_no_spend_back(
+    fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint]
+) -> None:
+    """They agree, as after all of them pruned: that a nonce is used proves nothing of what used it."""
+    policy, first = policy_over(fund, tmp_path, endpoints), count(fund)
+    for endpoint in endpoints:
+        endpoint.false_results = {"eth_getTransactionReceipt": lambda call, truth: None}
+    async with running_signer(policy, new_ledger=True):
+        hot = signer_client(policy)
+        for offset in range(2):
+            mine(fund, await hot.sign(buy(fund, 9_999, nonce=first + offset)))
+        assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
+
+
 async def test_endpoints_without_a_majority_sign_nothing(
     fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint], pending_request_id: int
 ) -> None:

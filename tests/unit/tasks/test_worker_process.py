@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import typer
 from celery import Celery
+from celery.worker.consumer.control import Control
 from redis.exceptions import ConnectionError as ConnectionRefused
 from structlog.testing import capture_logs
 from tests.support.redis import redis_settings
@@ -43,6 +45,13 @@ def test_worker_asks_for_its_broker_for_ever() -> None:
 
     with app.connection_for_read() as connection, pytest.raises(EnoughTries):
         connection.ensure_connection(count, app.conf.broker_connection_max_retries, interval_start=0, interval_step=0)
+
+
+def test_worker_takes_no_remote_control() -> None:
+    """Anyone who can write to Redis could send its messages: to shut down, to revoke, to limit."""
+    app = celery_without_a_broker()
+    consumer = SimpleNamespace(app=app, conninfo=app.connection_for_read())
+    assert not Control.include_if(cast(Any, None), consumer)
 
 
 @pytest.mark.parametrize(
