@@ -86,7 +86,7 @@ async function redemptionIsRejected(world) {
 async function viewerIsOfferedNoAction(world) {
   const { requestId, ticketId } = await world.act('request', { name: 'isla', shares: 110_000 })
   const { page } = await signedIn(world, 'willa', `approvals/${ticketId}`)
-  await page.getByText('This needs the role admin; yours is viewer.').waitFor()
+  await page.getByText(/Not offered: this needs the role admin/).waitFor()
   assert.equal(await page.getByRole('button', { name: /Approve|Reject/ }).count(), 0)
   await world.people.at(-1).visit(`redemptions/${requestId}`)
   await page.getByText('There is no settlement date before the request is approved.').waitFor()

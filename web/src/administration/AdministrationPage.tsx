@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, read, type Schemas } from '../api/client'
-import { configQuery, sessionsQuery } from '../api/queries'
+import { apiKeysQuery, configQuery, ownRightsQuery, sessionsQuery, usersQuery } from '../api/queries'
 import { formatSpan, spanOf } from '../format/time'
 import { useI18n } from '../i18n'
 import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
@@ -12,10 +12,108 @@ export function AdministrationPage() {
   const { t } = useI18n()
   return (
     <Page title={t('section.administration')}>
+      <Rights />
+      <People />
+      <ApiKeys />
       <Sessions />
       <Policy />
       <Settings />
     </Page>
+  )
+}
+
+function Rights() {
+  const { t } = useI18n()
+  const rights = useQuery(ownRightsQuery)
+  return (
+    <Panel title={t('rights.title')}>
+      <Loaded query={rights}>
+        {(own) => (
+          <DataTable
+            label={t('rights.title')}
+            rows={own.rights}
+            rowKey={({ permission }) => permission}
+            empty=""
+            columns={[
+              { name: 'right', head: t('rights.right'), cell: ({ meaning }) => meaning },
+              { name: 'allowed', head: t('rights.allowed'), cell: ({ isAllowed }) => t(isAllowed ? 'ui.yes' : 'ui.no') },
+              { name: 'signed', head: t('rights.signed'), cell: ({ isSigned }) => t(isSigned ? 'ui.yes' : 'ui.no') },
+              { name: 'missing', head: t('rights.missing'), cell: ({ missing }) => missing.join('; ') },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Panel>
+  )
+}
+
+function People() {
+  const { t } = useI18n()
+  const users = useQuery(usersQuery)
+  return (
+    <Panel title={t('users.title')}>
+      <Loaded query={users}>
+        {({ items }) => (
+          <DataTable
+            label={t('users.title')}
+            rows={items}
+            rowKey={({ address }) => address}
+            empty=""
+            columns={[
+              { name: 'name', head: t('users.name'), cell: ({ name, address }) => <Address of={address} name={name} /> },
+              { name: 'role', head: t('users.role'), cell: ({ role }) => t(`role.${role}`) },
+              { name: 'onChain', head: t('users.onChain'), cell: ({ chainRoles }) => chainRoles.map(({ role }) => role).join(', ') || '–' },
+              { name: 'granted', head: t('users.granted'), cell: ({ granted }) => granted.join(', ') || '–' },
+              { name: 'denied', head: t('users.denied'), cell: ({ denied }) => denied.join(', ') || '–' },
+            ]}
+          />
+        )}
+      </Loaded>
+      <p className={ui.note}>{t('users.howTo')}</p>
+    </Panel>
+  )
+}
+
+function ApiKeys() {
+  const { t } = useI18n()
+  const client = useQueryClient()
+  const keys = useQuery(apiKeysQuery)
+  const revoke = useMutation({
+    mutationFn: (keyId: string) => read(api.DELETE('/api/v1/api-keys/{keyId}', { params: { path: { keyId } } })),
+    onSettled: () => client.invalidateQueries({ queryKey: ['apiKeys'] }),
+  })
+  return (
+    <Panel title={t('keys.title')}>
+      {revoke.error ? <ProblemNotice error={revoke.error} /> : null}
+      <Loaded query={keys}>
+        {({ items }) => (
+          <DataTable
+            label={t('keys.title')}
+            rows={items}
+            rowKey={({ id }) => id}
+            empty={t('keys.none')}
+            columns={[
+              { name: 'name', head: t('keys.name'), cell: ({ name }) => name },
+              { name: 'rights', head: t('keys.rights'), cell: ({ permissions }) => permissions.join(', ') },
+              { name: 'expires', head: t('keys.expires'), cell: ({ expiresAt }) => <Time at={expiresAt} /> },
+              { name: 'used', head: t('keys.used'), cell: ({ lastUsedAt }) => (lastUsedAt === null ? '–' : <Time at={lastUsedAt} />) },
+              {
+                name: 'revoke',
+                head: t('actions.title'),
+                cell: ({ id, isActive }) =>
+                  isActive ? (
+                    <Button size="xs" variant="default" loading={revoke.isPending && revoke.variables === id} onClick={() => revoke.mutate(id)}>
+                      {t('keys.revoke')}
+                    </Button>
+                  ) : (
+                    t('keys.revoked')
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Panel>
   )
 }
 

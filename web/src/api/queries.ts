@@ -205,6 +205,16 @@ export const outboxQuery = (status: Schemas['OutboxStatus'] | undefined, page: n
     refetchInterval: REFRESH_MS,
   })
 
+export const ownRightsQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: () => read(api.GET('/api/v1/me')),
+  refetchInterval: REFRESH_MS, // a right that is lost is no longer offered
+})
+
+export const usersQuery = queryOptions({ queryKey: ['users'], queryFn: () => read(api.GET('/api/v1/users')) })
+
+export const apiKeysQuery = queryOptions({ queryKey: ['apiKeys'], queryFn: () => read(api.GET('/api/v1/api-keys')) })
+
 export const sessionsQuery = queryOptions({ queryKey: ['sessions'], queryFn: () => read(api.GET('/api/v1/auth/sessions')) })
 
 export const challengeQuery = (address: string) =>

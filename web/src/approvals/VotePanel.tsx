@@ -4,7 +4,7 @@ import { api, read, type Schemas } from '../api/client'
 import { formatRaw, parseRaw } from '../format/amounts'
 import { shortHex } from '../format/addresses'
 import { useI18n, type Translate } from '../i18n'
-import { may, REQUIRED_ROLE } from '../session/rights'
+import { useRight, WhyNot } from '../session/rights'
 import { useUser, type SignedIn } from '../session/store'
 import { Empty } from '../ui/layout'
 import ui from '../ui/ui.module.css'
@@ -17,6 +17,7 @@ type Verdict = 'approve' | 'reject'
 export function VotePanel({ ticket }: { ticket: Ticket }) {
   const { t } = useI18n()
   const user = useUser()
+  const right = useRight('decide_approval')
   const [vote, setVote] = useState<{ verdict: Verdict; signing: Schemas['SigningView'] } | null>(null)
   const obstacle = obstacleTo(ticket, user, t)
   const { signing } = ticket
@@ -25,16 +26,15 @@ export function VotePanel({ ticket }: { ticket: Ticket }) {
     <>
       {obstacle !== null || signing === null ? (
         <Empty>{obstacle}</Empty>
+      ) : right.isAllowed ? (
+        <div className={ui.actions}>
+          <Button onClick={() => setVote({ verdict: 'approve', signing })}>{t('vote.approve')}</Button>
+          <Button variant="default" onClick={() => setVote({ verdict: 'reject', signing })}>
+            {t('vote.reject')}
+          </Button>
+        </div>
       ) : (
-        <>
-          <div className={ui.actions}>
-            <Button onClick={() => setVote({ verdict: 'approve', signing })}>{t('vote.approve')}</Button>
-            <Button variant="default" onClick={() => setVote({ verdict: 'reject', signing })}>
-              {t('vote.reject')}
-            </Button>
-          </div>
-          <p className={ui.note}>{t('vote.onChainRole')}</p>
-        </>
+        <WhyNot right={right} />
       )}
       {vote === null ? null : (
         <SignDialog
@@ -55,9 +55,6 @@ export function VotePanel({ ticket }: { ticket: Ticket }) {
 function obstacleTo(ticket: Ticket, user: SignedIn, t: Translate): string | null {
   const is = (address: string) => address.toLowerCase() === user.address.toLowerCase()
   if (ticket.closedAt !== null || ticket.signing === null) return t('vote.closed')
-  if (!may(user.role, 'decideApproval')) {
-    return t('right.needsRole', { needed: t(`role.${REQUIRED_ROLE.decideApproval}`), own: t(`role.${user.role}`) })
-  }
   if (is(ticket.owner) || is(ticket.receiver)) return t('vote.own')
   if (ticket.votes.some(({ voter }) => is(voter))) return t('vote.voted')
   return null

@@ -5,8 +5,7 @@ import { api, read, type Schemas } from '../api/client'
 import { riskEventsQuery } from '../api/queries'
 import { RISK_STATUSES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
-import { may } from '../session/rights'
-import { useUser } from '../session/store'
+import { useRight } from '../session/rights'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Panel, ProblemNotice } from '../ui/layout'
 import { Status, Time } from '../ui/values'
@@ -59,7 +58,7 @@ export function RiskEvents() {
 
 function EventActions({ event }: { event: Schemas['RiskEventView'] }) {
   const { t } = useI18n()
-  const { role } = useUser()
+  const right = useRight('handle_risk')
   const client = useQueryClient()
   const acknowledge = useMutation({
     mutationFn: () => read(api.POST('/api/v1/risk/events/{eventId}/acknowledge', { params: { path: { eventId: event.id } }, body: {} })),
@@ -68,7 +67,7 @@ function EventActions({ event }: { event: Schemas['RiskEventView'] }) {
   if (event.status === 'RESOLVED') return event.note ?? ''
   return (
     <>
-      {event.status === 'OPEN' && may(role, 'handleRisk') ? (
+      {event.status === 'OPEN' && right.isAllowed ? (
         <Button size="xs" variant="default" loading={acknowledge.isPending} onClick={() => acknowledge.mutate()}>
           {t('risk.acknowledge')}
         </Button>

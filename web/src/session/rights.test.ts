@@ -1,38 +1,25 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { may, REQUIRED_ROLE } from './rights'
+import type { Schemas } from '../api/client'
+import { rightOf } from './rights'
 
-/** Made from the API's own table. */
-const SOURCE = new URL('../../../docs/reference/permissions.md', import.meta.url)
-const ROLES = ['super_admin', 'admin', 'operator', 'viewer']
-const NAMES: Record<string, keyof typeof REQUIRED_ROLE> = {
-  settle: 'settle',
-  handle_risk: 'handleRisk',
-  replay_messages: 'replayMessages',
-  decide_approval: 'decideApproval',
-  handle_transactions: 'handleTransactions',
-  sign_proposals: 'signForSafe',
-  handle_quarantine: 'handleQuarantine',
-}
-
-/** The lowest role that has each permission. */
-function rolesOfTheApi(): Map<string, string | undefined> {
-  const rows = [...readFileSync(SOURCE, 'utf8').matchAll(/^\| `(\w+)` \| [^|]+ ((?:\| ✓? *){4})/gm)]
-  return new Map(
-    rows.map(([, permission = '', cells = '']) => [permission, ROLES[cells.split('|').slice(1).filter((cell) => cell.trim()).length - 1]]),
-  )
-}
+const right = (permission: Schemas['Permission'], missing: string[]): Schemas['RightView'] => ({
+  permission,
+  meaning: 'a thing to do',
+  isAllowed: missing.length === 0,
+  isSigned: true,
+  missing,
+})
 
 describe('rights', () => {
-  it('are those of the API', () => {
-    const ofTheApi = rolesOfTheApi()
-    for (const [theirs, ours] of Object.entries(NAMES)) expect(ofTheApi.get(theirs), theirs).toBe(REQUIRED_ROLE[ours])
+  const rights = [right('settle', []), right('decide_approval', ['it needs the role admin', 'and VIP_APPROVER_ROLE on chain'])]
+
+  it('are those that the API lists, with its reasons', () => {
+    expect(rightOf(rights, 'settle').isAllowed).toBe(true)
+    expect(rightOf(rights, 'decide_approval').missing).toHaveLength(2)
   })
 
-  it('grow with the role', () => {
-    expect(may('viewer', 'settle')).toBe(false)
-    expect(may('operator', 'settle')).toBe(true)
-    expect(may('operator', 'decideApproval')).toBe(false)
-    expect(may('super_admin', 'decideApproval')).toBe(true)
+  it('are not given before they are known, nor where the API lists none', () => {
+    expect(rightOf(undefined, 'settle').isAllowed).toBe(false)
+    expect(rightOf(rights, 'handle_quarantine').isAllowed).toBe(false)
   })
 })

@@ -38,11 +38,7 @@ export function IntentPage() {
               {data.attempts.length === 0 ? <Empty>{t('intent.noAttempts')}</Empty> : <Attempts of={data.attempts} />}
             </Panel>
             <Panel title={t('actions.title')}>
-              {possible(data).length === 0 ? (
-                <Empty>{t('actions.none')}</Empty>
-              ) : (
-                <Actions resource={`/transactions/intents/${data.id}`} actions={possible(data)} />
-              )}
+              <PossibleActions intent={data} />
             </Panel>
             <PastActions of={data.actions} />
           </>
@@ -50,6 +46,13 @@ export function IntentPage() {
       </Loaded>
     </Page>
   )
+}
+
+function PossibleActions({ intent }: { intent: Schemas['IntentDetailView'] }) {
+  const { t } = useI18n()
+  const [first, ...others] = possible(intent)
+  if (first === undefined) return <Empty>{t('actions.none')}</Empty>
+  return <Actions resource={`/transactions/intents/${intent.id}`} actions={[first, ...others]} />
 }
 
 const ON_INTENTS: readonly ActionName[] = ['speed_up', 'cancel', 'retry']

@@ -6,7 +6,7 @@ import type { Hex } from 'viem'
 import { api, read, type Schemas } from '../api/client'
 import { proposalQuery } from '../api/queries'
 import { useI18n, type Translate } from '../i18n'
-import { may, REQUIRED_ROLE } from '../session/rights'
+import { useRight, WhyNot } from '../session/rights'
 import { useUser, type SignedIn } from '../session/store'
 import { Empty, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
@@ -145,15 +145,18 @@ function SignAsOwner({ proposal, refused }: { proposal: Proposal; refused: boole
     onSettled: () => client.invalidateQueries({ queryKey: ['multisig'] }),
   })
   const obstacle = refused ? t('proposals.refused') : obstacleTo(proposal, user, t)
-  const mayReject = may(user.role, 'signForSafe') && proposal.closedAt === null
+  const right = useRight('sign_proposals')
+  const mayReject = right.isAllowed && proposal.closedAt === null
   return (
     <>
-      {obstacle === null ? (
+      {obstacle !== null ? (
+        <Empty>{obstacle}</Empty>
+      ) : right.isAllowed ? (
         <div className={ui.actions}>
           <Button onClick={() => setSigning(true)}>{t('proposals.sign')}</Button>
         </div>
       ) : (
-        <Empty>{obstacle}</Empty>
+        <WhyNot right={right} />
       )}
       {mayReject ? (
         <>
@@ -190,7 +193,6 @@ function obstacleTo(proposal: Proposal, user: SignedIn, t: Translate): string | 
   if (proposal.closedAt !== null || proposal.signing === null) return t('proposals.closed')
   if (isAmong(proposal.signedBy)) return t('proposals.signed')
   if (!isAmong(proposal.missingSigners)) return t('proposals.notOwner')
-  if (!may(user.role, 'signForSafe')) return t('right.needsRole', { needed: t(`role.${REQUIRED_ROLE.signForSafe}`), own: t(`role.${user.role}`) })
   return null
 }
 

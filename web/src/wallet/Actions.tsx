@@ -8,9 +8,8 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, postTo, read, type Schemas } from '../api/client'
 import { useI18n } from '../i18n'
-import { may, REQUIRED_ROLE, type Permission } from '../session/rights'
-import { useUser } from '../session/store'
-import { Dialog, Empty, ProblemNotice } from '../ui/layout'
+import { useRight, WhyNot, type Permission } from '../session/rights'
+import { Dialog, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { ReasonField, SignDocument, signedFields } from './SignDialog'
 import { asTypedDocument } from './typedData'
@@ -18,14 +17,14 @@ import { asTypedDocument } from './typedData'
 /** The actions offered by this dialog. Source of the rights: docs/reference/api.md. */
 const PERMISSION = {
   settle_redemption: 'settle',
-  resolve_risk_event: 'handleRisk',
-  speed_up: 'handleTransactions',
-  cancel: 'handleTransactions',
-  retry: 'handleTransactions',
-  clear_fault: 'handleTransactions',
-  replay_message: 'replayMessages',
-  release_log: 'handleQuarantine',
-  skip_log: 'handleQuarantine',
+  resolve_risk_event: 'handle_risk',
+  speed_up: 'handle_transactions',
+  cancel: 'handle_transactions',
+  retry: 'handle_transactions',
+  clear_fault: 'handle_transactions',
+  replay_message: 'replay_messages',
+  release_log: 'handle_quarantine',
+  skip_log: 'handle_quarantine',
 } as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
 
 export type ActionName = keyof typeof PERMISSION
@@ -36,31 +35,23 @@ interface Action {
   resource: string
 }
 
-/** Offer actions on one thing; or say which role they need. */
-export function Actions({ resource, actions }: { resource: string; actions: readonly ActionName[] }) {
+/** Offer actions on one thing, all of one right; or say why this person may not. */
+export function Actions({ resource, actions }: { resource: string; actions: readonly [ActionName, ...ActionName[]] }) {
   const { t } = useI18n()
-  const { role } = useUser()
+  const right = useRight(PERMISSION[actions[0]])
   const [open, setOpen] = useState<ActionName | null>(null)
-  const allowed = actions.filter((action) => may(role, PERMISSION[action]))
-  const refused = actions.find((action) => !may(role, PERMISSION[action]))
   return (
     <>
+      <WhyNot right={right} />
       <div className={ui.actions}>
-        {allowed.map((action) => (
-          <Button key={action} size="xs" variant="default" onClick={() => setOpen(action)}>
-            {t(`action.${action}`)}
-          </Button>
-        ))}
+        {actions.map((action) =>
+          right.isAllowed ? (
+            <Button key={action} size="xs" variant="default" onClick={() => setOpen(action)}>
+              {t(`action.${action}`)}
+            </Button>
+          ) : null,
+        )}
       </div>
-      {refused === undefined ? null : (
-        <Empty>
-          {t('right.actionNeedsRole', {
-            action: t(`action.${refused}`),
-            needed: t(`role.${REQUIRED_ROLE[PERMISSION[refused]]}`),
-            own: t(`role.${role}`),
-          })}
-        </Empty>
-      )}
       {open === null ? null : <ActionDialog action={open} resource={resource} onClose={() => setOpen(null)} />}
     </>
   )
