@@ -19,6 +19,7 @@ from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_
 from paimon.application.fund_risk.promises import read_promises
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.fund_risk.store import OVERALL_LEVEL, find_assessment
+from paimon.application.monitoring.queries import query_figures
 from paimon.application.nav.series import fund_row
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, RawAmount
@@ -206,6 +207,14 @@ async def test_people_are_alerted_once_and_again_when_it_becomes_critical(databa
     # The breach; the level ELEVATED, confirmed; nothing; the breach is critical now, and L1 + L2 are below 40 % too. The level
     # HIGH is not confirmed yet.
     assert alerts == [1, 2, 2, 4]
+
+
+async def test_breach_of_the_fund_is_no_fault_of_the_system(database: Database) -> None:
+    await assess_at(database, 0, l1_percent=7)
+    async with database.read() as session:
+        figures = await query_figures(session)
+    assert figures.risk[Severity.CRITICAL] == 1
+    assert not any(figures.system_risk.values())
 
 
 async def test_breach_stays_open_while_its_indicator_is_not_measured(database: Database) -> None:

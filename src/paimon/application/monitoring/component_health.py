@@ -273,7 +273,8 @@ def _quarantine(facts: DatabaseFacts) -> ComponentHealth:
 
 
 def _risk(figures: SystemFigures) -> ComponentHealth:
-    counts = {severity.value: count for severity, count in figures.risk.items()}
+    """Judge by what is wrong with the system. A breach of the fund's own limits is the fund's risk level, and no fault here."""
+    counts = {severity.value: count for severity, count in figures.system_risk.items()}
     status = HealthStatus.DEGRADED if any(counts.values()) else HealthStatus.OK
     summary = ", ".join(f"{count} {name.lower()}" for name, count in counts.items())
     return ComponentHealth("risk", status, f"unresolved: {summary}", {"unresolved": counts})

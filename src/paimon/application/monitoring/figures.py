@@ -77,6 +77,7 @@ class SystemFigures:
     quarantined: int
     skipped: int
     risk: Mapping[Severity, int]
+    system_risk: Mapping[Severity, int]
     intents: Mapping[IntentStatus, int]
     wallets: tuple[WalletFigures, ...]
     tickets_overdue: int

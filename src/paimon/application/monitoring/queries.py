@@ -55,6 +55,10 @@ _FIGURES: Final = text(f"""
 } AS unapplied,
            {_rows("SELECT severity, count(*) AS events FROM ops.risk_events WHERE status <> 'RESOLVED' GROUP BY severity")}
                AS risk,
+           {
+    _rows('''SELECT severity, count(*) AS events FROM ops.risk_events
+                      WHERE status <> 'RESOLVED' AND kind NOT IN ('INDICATOR_BREACH', 'RISK_LEVEL') GROUP BY severity''')
+} AS system_risk,
            {_rows("SELECT status, count(*) AS intents FROM ops.transaction_intents WHERE closed_at IS NULL GROUP BY status")}
                AS intents,
            {
@@ -107,13 +111,18 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         dead_lettered=row.dead_lettered,
         quarantined=unapplied.get(LogStatus.QUARANTINED, 0),
         skipped=unapplied.get(LogStatus.SKIPPED, 0),
-        risk=dict.fromkeys(Severity, 0) | {Severity(found["severity"]): found["events"] for found in row.risk},
+        risk=_by_severity(row.risk),
+        system_risk=_by_severity(row.system_risk),
         intents=dict.fromkeys(OPEN_INTENTS, 0) | {IntentStatus(found["status"]): found["intents"] for found in row.intents},
         wallets=tuple(_wallet(wallet) for wallet in row.wallets),
         tickets_overdue=row.tickets_overdue,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
         assessment=_assessment(row.assessment[0]) if row.assessment else None,
     )
+
+
+def _by_severity(rows: Sequence[Mapping[str, Any]]) -> dict[Severity, int]:
+    return dict.fromkeys(Severity, 0) | {Severity(found["severity"]): found["events"] for found in rows}
 
 
 def _assessment(found: Mapping[str, Any]) -> LastAssessment:
