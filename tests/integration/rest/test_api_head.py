@@ -25,7 +25,7 @@ EXAMPLES = {
     "requestId": "1", "ticketId": "TKT-R000001", "eventId": "1", "messageId": "1", "blockNumber": "1", "logIndex": "0",
     "address": "0x" + "00" * 20, "safeTxHash": "0x" + "00" * 32,
     "planId": "00000000-0000-0000-0000-000000000001", "intentId": "00000000-0000-0000-0000-000000000001",
-    "name": "swagger-ui.css",
+    "name": "swagger-ui.css", "entryId": "1",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def paths_with_get(settings: Settings) -> list[str]:
     contexts = iter_route_contexts(create_app(settings).routes)
     endpoints = [(str(context.path), context.original_route) for context in contexts]
     paths = [path for path, route in endpoints if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
-    return [path.format_map(EXAMPLES) for path in paths]
+    return [path.replace("{path:path}", "redemptions").format_map(EXAMPLES) for path in paths]
 
 
 async def both(api_client: ApiClient, path: str, **headers: str) -> tuple[httpx.Response, httpx.Response]:
