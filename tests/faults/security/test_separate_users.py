@@ -72,6 +72,8 @@ class SeparateUsers(AppProcesses):
         for name, path in env_files.items():
             os.chown(path, USERS[name].uid, USERS[name].gid)
             path.parent.chmod(0o711)
+        if (demo_accounts := self.settings["api"].console.demo_accounts) is not None:
+            os.chown(demo_accounts, USERS["api"].uid, USERS["api"].gid)
         signer_folder = self.policy.parent
         signer_folder.parent.chmod(0o711)
         policy = load_policy(self.policy)
