@@ -126,7 +126,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     # As a background job of a shell: it must stop on SIGINT all the same.
     assert re.search(r"Ready after \d+ s", demo.start(ignored=(signal.SIGINT,)))
-    assert len(demo.processes()) >= 3 + 5  # servers and application processes, not counting their own children
+    assert len(demo.processes()) >= 3 + 6  # servers and application processes, not counting their own children
 
     recorded = demo.run("request", "ines", "120000")
     request_id = recorded.split()[1]
@@ -158,7 +158,7 @@ def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
     _, _, stopping = demo.printed.partition("Stopping …\n")
     assert re.findall(r"(\w+): stopping", stopping)[-3:] == ["chain", "redis", "postgres"]
-    assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == 3 + 5
+    assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == 3 + 6
     assert not demo.processes()
     others = [path for path in demo.data.rglob("*") if path.stat().st_mode & 0o007]
     assert not others, f"other users may open {others}"
