@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -53,8 +54,8 @@ async def test_row_query_returns_what_a_session_returns(database: Database) -> N
 async def test_user_query_returns_clock_even_without_user(database: Database) -> None:
     async with database.write() as session:
         await save_user(session, User(address(1), UserRole.OPERATOR, "Olga"))
-    before, known = await database.find(DATABASE_NOW), await database.find(USER_RECORD, address=address(1))
-    unknown = await database.find(USER_RECORD, address=address(2))
+    before, known = await database.find(DATABASE_NOW), await database.find(USER_RECORD, address=address(1), session=UUID(int=0))
+    unknown = await database.find(USER_RECORD, address=address(2), session=UUID(int=0))
     assert before is not None
     assert known is not None
     assert unknown is not None

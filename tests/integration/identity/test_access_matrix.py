@@ -112,6 +112,10 @@ READS: Final[dict[str, Access | Permission | Signed]] = {
     "listSessions": Access.PERSON,
     "listApiKeys": Access.PERSON,
     "listUserSessions": Permission.MANAGE_USERS,
+    "listAuditEntries": Permission.READ_AUDIT,
+    "getAuditEntry": Permission.READ_AUDIT,
+    "listAuditRoots": Permission.READ_AUDIT,
+    "getAuditConsistency": Permission.READ_AUDIT,
 }
 """Every endpoint that reads something and that not any user may use, or that more than users may. All others need READ."""
 
