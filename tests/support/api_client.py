@@ -40,6 +40,7 @@ from paimon.infrastructure.database.models.derived import (
     RedemptionRequestRow,
     RoleHolderRow,
 )
+from paimon.infrastructure.database.models.ops.user import SessionRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
 from paimon_devkit.stack.accounts import DemoAccounts
@@ -136,8 +137,10 @@ async def seed_sessions(database: Database, accounts: DemoAccounts) -> None:
 
 
 async def seed_session(database: Database, wallet: Address, name: str) -> None:
-    """Open a session for a wallet."""
+    """Open a session for a wallet, unless it has one."""
     async with database.write() as session:
+        if await session.get(SessionRow, session_id_of(name)) is not None:
+            return
         now = await database_now(session)
         opened = Session(session_id_of(name), wallet, "tests", "::1", now, now, now + timedelta(days=7))
         await insert_session(session, opened)

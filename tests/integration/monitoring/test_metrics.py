@@ -88,7 +88,8 @@ async def recorded_block(app_context: AppContext) -> int:
     async with app_context.database.write() as session:
         await session.execute(text("UPDATE ops.outbox SET available_at = now() - interval '90 s'"))
         await session.execute(text("UPDATE ops.outbox SET dead_lettered_at = now() WHERE id = :id"), {"id": ids[0]})
-    await try_acquire(app_context.database, "listener", "host:1", ttl_seconds=30)
+    for name in ("listener", "auditor"):
+        await try_acquire(app_context.database, name, "host:1", ttl_seconds=30)
     lost = await try_acquire(app_context.database, "scheduler", "host:2", ttl_seconds=30)
     assert lost is not None
     await release(app_context.database, lost)
