@@ -29,12 +29,17 @@ EXAMPLES = {
 }  # fmt: skip
 
 
+def filled(path: str) -> str:
+    """Give each parameter of a path its example; the console takes any path of its own."""
+    return path.replace("{path:path}", "redemptions").format_map(EXAMPLES)
+
+
 def paths_with_get(settings: Settings) -> list[str]:
     """List the paths of every endpoint with GET, their parameters filled in."""
     contexts = iter_route_contexts(create_app(settings).routes)
     endpoints = [(str(context.path), context.original_route) for context in contexts]
     paths = [path for path, route in endpoints if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
-    return [path.replace("{path:path}", "redemptions").format_map(EXAMPLES) for path in paths]
+    return [filled(path) for path in paths]
 
 
 async def both(api_client: ApiClient, path: str, **headers: str) -> tuple[httpx.Response, httpx.Response]:

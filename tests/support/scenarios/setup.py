@@ -133,7 +133,7 @@ class Setup:
         self._restores += 1
         self._rpc.call("evm_increaseTime", self._restores)
         self._harness.fund.mine(FINAL_DEPTH)
-        await self._delete("plan_calls", "plans")
+        await self._delete("plan_calls", "plans", "signed_actions")
         await self._delete("operator_actions", "transaction_attempts", "transaction_intents", "wallets", "outbox")
         await self._delete("safe_signatures", "safe_proposals", "safes")
         if self._proposes:
