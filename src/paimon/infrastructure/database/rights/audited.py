@@ -142,7 +142,7 @@ _FUNCTIONS: Final = (
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
     BEGIN
-        IF operation NOT IN ('permission.refused', 'session.refused') THEN
+        IF operation <> 'permission.refused' THEN
             RAISE EXCEPTION 'operation % is recorded by the row that it writes', operation
                 USING ERRCODE = 'insufficient_privilege';
         END IF;
