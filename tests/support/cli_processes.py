@@ -10,6 +10,7 @@ and exit code, as if it had been started in a shell.
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -144,36 +145,54 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def _serve_forks() -> None:
-    """Fork for every line of stdin, and write each child's exit code to a file as soon as it ends."""
+    """Fork for every line of stdin, and write each child's exit code to a file as soon as it ends.
+
+    Children are waited for here, not in the signal's handler: a handler can be interrupted by the next child's end and would
+    then wait for a child that the interrupting call has already waited for.
+    """
     from paimon.gateway.cli.command_table import all_commands
     from paimon.gateway.cli.main import run
 
     for command in all_commands():
         command.load()
     warm_up()
+    child_ended, wake_up = os.pipe()
+    os.set_blocking(child_ended, False)
+    os.set_blocking(wake_up, False)
+    signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     outputs: dict[int, Path] = {}
+    while True:
+        # Each call is answered before the next one is sent, so that no second line waits in the reader's buffer.
+        ready, _, _ = select.select([sys.stdin, child_ended], [], [])
+        if child_ended in ready:
+            with suppress(BlockingIOError):
+                os.read(child_ended, 4096)
+            _record_exit_codes(outputs)
+        if sys.stdin in ready:
+            if not (line := sys.stdin.readline()):
+                return
+            call: dict[str, Any] = json.loads(line)
+            if (pid := os.fork()) == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(child_ended)
+                os.close(wake_up)
+                _set_up_child(call)
+                run()
+            outputs[pid] = Path(call["output"])
+            print(pid, flush=True)
 
-    def reap(*_: object) -> None:
-        for pid in list(outputs):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                code = outputs.pop(pid).with_suffix(".code")
-                draft = code.with_suffix(".new")
-                draft.write_text(str(os.waitstatus_to_exitcode(status)))
-                draft.replace(code)
 
-    signal.signal(signal.SIGCHLD, reap)
-    for line in sys.stdin:
-        call: dict[str, Any] = json.loads(line)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        if (pid := os.fork()) == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            _set_up_child(call)
-            run()
-        outputs[pid] = Path(call["output"])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        print(pid, flush=True)
+def _record_exit_codes(outputs: dict[int, Path]) -> None:
+    """Write the exit code of each child that has ended, and forget the child."""
+    for pid in list(outputs):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = outputs.pop(pid).with_suffix(".code")
+            draft = code.with_suffix(".new")
+            draft.write_text(str(os.waitstatus_to_exitcode(status)))
+            draft.replace(code)
 
 
 def _set_up_child(call: Mapping[str, Any]) -> None:

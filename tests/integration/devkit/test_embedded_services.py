@@ -187,6 +187,7 @@ def test_first_inaccessible_folder_is_found(data: Path) -> None:
 
 def _fake_programs(folder: Path, version: str) -> Path:
     folder.mkdir()
+    folder.chmod(0o755)  # under any umask, since the server's user must reach them
     for name in ("postgres", "initdb"):
         (folder / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
         (folder / name).chmod(0o755)
