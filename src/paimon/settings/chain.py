@@ -93,6 +93,9 @@ class ChainSettings(SettingsGroup):
     ws_url: WebSocketUrl | None = Field(
         None, description="WebSocket that announces new heads; without it the listener wakes by polling alone"
     )
+    new_heads_silence_seconds: float = Field(
+        10.0, gt=0, description="seconds without a new head after which the WebSocket is taken for dead and connected again"
+    )
     private_tx_url: HttpUrl | None = Field(
         None, description="endpoint that gets transactions first, so that the public pool does not see them"
     )

@@ -35,7 +35,7 @@ from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
 from paimon_devkit.stack.data_folder_checks import require_complete_data, require_matching_database
 from paimon_devkit.stack.demo_users import grant_users, name_first_super_admin
-from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_chain import LASTING_PACE, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DemoError, InconsistentDataFolder
@@ -187,7 +187,7 @@ class DemoStack:
         return EmbeddedChain(
             self.data,
             anvil=find_anvil(CONTRACTS),
-            block_seconds=1 if self.fast else LASTING_BLOCK_SECONDS,
+            pace=None if self.fast else LASTING_PACE,
             notify=lambda line: self.print_line(f"!  {line}"),
         )
 
@@ -205,6 +205,8 @@ class DemoStack:
             "PAIMON_CHAIN__CHAIN_ID": str(LOCAL_CHAIN_ID),
             "PAIMON_CHAIN__RPC_URL": chain.http_url,
             "PAIMON_CHAIN__WS_URL": chain.ws_url,
+            # The idle chain makes a block each five minutes: a subscription is not dead before it missed two.
+            "PAIMON_CHAIN__NEW_HEADS_SILENCE_SECONDS": str(2 * LASTING_PACE.idle_seconds),
         }
 
     def _chain_id(self) -> int:

@@ -1,16 +1,14 @@
 """A local chain (anvil) on 127.0.0.1 that can be stopped, killed and resumed.
 
-The chain id is 31337, a block comes every few seconds, and one-slot epochs keep `finalized` two blocks behind the head. After a
-resume anvil's clock is the wall clock again: if days were skipped, its next block would be older than its parent, which breaks
-fee reads. So anvil starts without mining, its time is moved past the last block, and then it mines. A few blocks at once make
-the block at which it stopped final again, so that reads at `finalized` find a known state.
+The chain id is 31337, and one-slot epochs keep `finalized` two blocks behind the head. After a resume anvil's clock is the
+wall clock again: if days were skipped, its next block would be older than its parent, which breaks fee reads. So anvil starts
+without mining, its time is moved past the last block, and then it mines. A few blocks at once make the block at which it
+stopped final again, so that reads at `finalized` find a known state.
 
-anvil keeps the states of earlier blocks in memory and writes them to its file when it is stopped. Each is a whole copy, and
-each grows with every block. `--prune-history` bounds how many there are, but only from LASTING_BLOCK_SECONDS on: at a faster
-pace anvil keeps 1500 of them in spite of it (800 MB, and a file of 720 MB, after 2700 blocks).
-
-The blocks themselves it keeps for good, about 10 kB of memory for an empty one: at LASTING_BLOCK_SECONDS 12 MB an hour. Its
-option `--transaction-block-keeper` drops the transactions of old blocks, and so the logs that a replay and a new listener need.
+A chain of a test mines each second. One that runs for hours has a pace (block_producer.py says why), also for its states:
+anvil keeps those of earlier blocks in memory and writes them to its file when it is stopped. Each is a whole copy, and each
+grows with every block. `--prune-history` bounds how many there are, but not when anvil itself mines faster than every 3 s:
+then it keeps 1500 of them in spite of it (800 MB, and a file of 720 MB, after 2700 blocks).
 """
 
 import signal
@@ -21,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from paimon_devkit.stack.block_producer import IDLE_INTERVAL_SECONDS, BlockPace, BlockSchedule, produce_blocks
 from paimon_devkit.stack.chain_rpc import ChainHead, ChainRpc
 from paimon_devkit.stack.chain_state import STATES_KEPT, ChainState
 from paimon_devkit.stack.child import Child, ChildSpec
@@ -28,11 +27,12 @@ from paimon_devkit.stack.errors import DemoError, ServerUnavailable
 from paimon_devkit.stack.ports import HOST, free_port, require_free
 
 CHAIN_ID = 31337
-LASTING_BLOCK_SECONDS = 3
-"""Seconds between the blocks of a chain that runs for hours: the shortest with which anvil's history stays bounded."""
+LASTING_PACE = BlockPace(busy_seconds=3, idle_seconds=300)
+"""The pace of a chain that runs for hours: idle, it makes three blocks in five minutes, 0.4 MB of memory an hour."""
 # Publicly known, as every development chain's mnemonic: it only controls accounts of chains on this machine.
 ANVIL_MNEMONIC = "test test test test test test test test test test test junk"
 
+_BLOCK_SECONDS = 1
 _BLOCKS_ON_RESUME = 3
 _CHECKPOINT_SECONDS_MIN = 1.0
 _CHECKPOINT_TIMEOUT_SECONDS = 120.0
@@ -49,22 +49,22 @@ class EmbeddedChain:
         anvil: Path,
         mnemonic: str = ANVIL_MNEMONIC,
         accounts: int = 10,
-        block_seconds: int = 1,
+        pace: BlockPace | None = None,
         slots_in_an_epoch: int = 1,
         port: int | None = None,
         notify: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Describe a chain in the demo's data folder; nothing starts yet. Raises PortInUse.
 
-        `anvil` is the program. A block is final two epochs below the head. `notify` gets a line for the operator when the
-        chain cannot be saved, and when it can be again.
+        `anvil` is the program. Without a pace, a block is mined each second. A block is final two epochs below the head.
+        `notify` gets a line for the operator when the chain cannot be saved, and when it can be again.
         """
         self._data = data
         self._home = data / "chain"
         self._anvil = anvil
         self._mnemonic = mnemonic
         self._accounts = accounts
-        self._block_seconds = block_seconds
+        self._pace = pace
         self._slots_in_an_epoch = slots_in_an_epoch
         self._notify = notify
         self.port = free_port() if port is None else require_free(port)
@@ -157,10 +157,19 @@ class EmbeddedChain:
             behind = max(head.timestamp - int(time.time()), 0)
             for step in (behind + 1, *[1] * (_BLOCKS_ON_RESUME - 1)):
                 self.rpc.warp(step)  # a second each, so that no two blocks have one timestamp
-        self.rpc.call("evm_setIntervalMining", self._block_seconds)
         self._ended = threading.Event()
+        self._mine(self._ended)
         threading.Thread(target=self._write_checkpoints, args=(self._ended,), name="checkpoints", daemon=True).start()
         return True
+
+    def _mine(self, ended: threading.Event) -> None:
+        """Let blocks be made: by anvil itself each second, or at the pace until the chain has ended."""
+        if self._pace is None:
+            self.rpc.call("evm_setIntervalMining", _BLOCK_SECONDS)
+            return
+        self.rpc.call("evm_setIntervalMining", IDLE_INTERVAL_SECONDS)
+        schedule = BlockSchedule(self._pace, blocks_to_finality=2 * self._slots_in_an_epoch)
+        threading.Thread(target=produce_blocks, args=(self.rpc, schedule, ended), name="blocks", daemon=True).start()
 
     def _on_end(self) -> None:
         if self._ended is not None:

@@ -172,7 +172,7 @@ async def test_head_too_long_ends_the_subscription_only(is_compressed: bool, eve
         return socket
 
     async with rpc_endpoint(handle, listen=listen) as url:
-        heads = NewHeadsSubscription(url.replace("http://", "ws://"), poll_seconds=0.05)
+        heads = NewHeadsSubscription(url.replace("http://", "ws://"), poll_seconds=0.05, silence_seconds=10)
         listening = asyncio.create_task(heads.listen())
 
         async def subscribed_again() -> bool:

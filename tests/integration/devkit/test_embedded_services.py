@@ -24,9 +24,10 @@ from tests.support.paths import CONTRACTS
 
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon_devkit.stack import ports
+from paimon_devkit.stack.block_producer import IDLE_INTERVAL_SECONDS, BlockPace
 from paimon_devkit.stack.chain_state import STATES_KEPT
 from paimon_devkit.stack.child import RunAs
-from paimon_devkit.stack.embedded_chain import LASTING_BLOCK_SECONDS, EmbeddedChain, find_anvil
+from paimon_devkit.stack.embedded_chain import LASTING_PACE, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import DATABASE, OWNER_ROLE, EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DataFolderUnusable, DemoError, PortInUse, ServerUnavailable
@@ -308,7 +309,7 @@ class TestChain:
 
     def test_lasting_chain_keeps_the_states_of_the_last_blocks_only(self, data: Path) -> None:
         """anvil ignores the limit when blocks come faster: then the demo took 800 MB after 45 minutes."""
-        with EmbeddedChain(data, anvil=find_anvil(CONTRACTS), block_seconds=LASTING_BLOCK_SECONDS) as chain:
+        with EmbeddedChain(data, anvil=find_anvil(CONTRACTS), pace=LASTING_PACE) as chain:
             chain.rpc.call("anvil_mine", hex(3 * STATES_KEPT))
             head = chain.rpc.head().number
             assert self.balance(chain, head - STATES_KEPT // 2) == 0
@@ -318,6 +319,27 @@ class TestChain:
         assert len(dumped["historical_states"]) <= STATES_KEPT
         with chain:
             assert chain.rpc.head("finalized").number >= head
+
+    def test_lasting_chain_makes_blocks_only_until_each_event_is_final(self, data: Path) -> None:
+        """Blocks at a fixed pace stay in anvil's memory for good: 12 MB an hour."""
+        chain = EmbeddedChain(data, anvil=find_anvil(CONTRACTS), pace=BlockPace(busy_seconds=0.5, idle_seconds=3_600))
+        with chain:
+            wait_until(lambda: chain.rpc.head().number == 2)  # the first block is final
+            chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
+            chain.wait_until_final(3)
+            assert chain.rpc.head().number == 5
+            assert chain.warp(DAYS_9).number == 6
+            chain.wait_until_final(6)
+            # The market writes a history in blocks of its own: meanwhile no other block may come between them.
+            chain.rpc.call("evm_setIntervalMining", 0)
+            chain.rpc.call("evm_mine")
+            chain.rpc.call("eth_sendTransaction", {"from": RICH, "to": POOR, "value": "0x7"})
+            chain.rpc.call("evm_setIntervalMining", IDLE_INTERVAL_SECONDS)
+            chain.wait_until_final(10)
+            assert chain.rpc.head().number == 12
+            stopped_at = chain.rpc.head()
+        with chain:
+            assert chain.rpc.head("finalized").number >= stopped_at.number
 
     def test_failed_save_is_reported_once_and_repeated_until_it_succeeds(self, data: Path) -> None:
         lines: list[str] = []

@@ -186,7 +186,7 @@ async def test_alerts_and_panels_read_existing_metrics(
     """Compare rules and panels with the scraped text, after each counted thing happened once."""
     message_id, _ = await add(app_context.database, "done", "failed")
     await handled(app_context.database, message_id, Handler())
-    new_heads = asyncio.create_task(NewHeadsSubscription(fund.node.ws_url, poll_seconds=1).listen())
+    new_heads = asyncio.create_task(NewHeadsSubscription(fund.node.ws_url, poll_seconds=1, silence_seconds=10).listen())
     async with measured_api(settings, app_context, fund) as (api_client, port):
         assert (await api_client.get("/redemptions/99")).status_code == 404
         await eventually(partial(is_connected, port))

@@ -60,8 +60,7 @@ class HeadMonitor:
 
     async def run(self, lease: HeldLease) -> None:
         """Check at each new head, and at least at every poll, until cancelled or the lease is lost."""
-        url = self.options.ws_url.get_secret_value() if self.options.ws_url else None
-        new_heads = NewHeadsSubscription(url, poll_seconds=self.options.poll_seconds)
+        new_heads = NewHeadsSubscription.from_settings(self.options)
         background_tasks = (asyncio.create_task(new_heads.listen()), asyncio.create_task(self._publish_endpoints()))
         self._lag, self._lag_reported = FindingWatch(), True
         try:

@@ -86,10 +86,7 @@ class Listener:
                 await halt(self.database, changed, lease)
 
     async def _follow(self, lease: HeldLease) -> None:
-        new_heads = NewHeadsSubscription(
-            self.options.ws_url.get_secret_value() if self.options.ws_url else None,
-            poll_seconds=self.options.poll_seconds,
-        )
+        new_heads = NewHeadsSubscription.from_settings(self.options)
         self.chain_behind.reset()
         cursor, tracked = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **block_fields(cursor))

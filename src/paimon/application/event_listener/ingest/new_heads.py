@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 import structlog
@@ -11,22 +11,35 @@ from websockets.exceptions import WebSocketException
 
 from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.observability.metrics import NEW_HEADS_CONNECTED
+from paimon.settings import ChainSettings
 
 log = structlog.get_logger(__name__)
 
 _MESSAGE_BOUNDS: Final[dict[str, Any]] = {"max_size": 64 * 1024, "max_queue": 4, "compression": None}
 """A head has some kilobytes. More closes the connection, and so does a compressed message: none was agreed."""
-_STALL_SECONDS: Final = 10.0
 _RECONNECT_SECONDS_MAX: Final = 30.0
 
 
 class NewHeadsSubscription:
-    """Wake a waiting task at each new head, and at least at every poll."""
+    """Wake a waiting task at each new head, and at least at every poll.
 
-    def __init__(self, url: str | None, *, poll_seconds: float) -> None:
+    A connection that brings no head for `silence_seconds` is taken for dead, even if it is open, and made anew.
+    """
+
+    def __init__(self, url: str | None, *, poll_seconds: float, silence_seconds: float) -> None:
         self._url = url
         self._poll_seconds = poll_seconds
+        self._silence_seconds = silence_seconds
         self._new_head = asyncio.Event()
+
+    @classmethod
+    def from_settings(cls, options: ChainSettings) -> Self:
+        """Return the subscription that the settings describe; without a URL it only polls."""
+        return cls(
+            options.ws_url.get_secret_value() if options.ws_url else None,
+            poll_seconds=options.poll_seconds,
+            silence_seconds=options.new_heads_silence_seconds,
+        )
 
     async def wait(self) -> None:
         """Wait until the next head or the next poll, whichever comes first."""
@@ -59,7 +72,7 @@ class NewHeadsSubscription:
                     failures = 0
                     connected.set(1)
                     while True:
-                        async with asyncio.timeout(_STALL_SECONDS):
+                        async with asyncio.timeout(self._silence_seconds):
                             await socket.recv()
                         self._new_head.set()
             except (OSError, WebSocketException, TimeoutError) as error:
