@@ -147,8 +147,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def _serve_forks() -> None:
     """Fork for every line of stdin, and write each child's exit code to a file as soon as it ends.
 
-    Children are waited for here, not in the signal's handler: a handler can be interrupted by the next child's end and would
-    then wait for a child that the interrupting call has already waited for.
+    Children are waited for here, not in the signal's handler: the next child's end can call a handler that has not returned
+    yet, and each of the two calls may then wait for a child that the other has already waited for.
     """
     from paimon.gateway.cli.command_table import all_commands
     from paimon.gateway.cli.main import run
