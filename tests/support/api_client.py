@@ -156,14 +156,13 @@ async def seed_users(database: Database, fund: TestFund) -> None:
 async def grant_approver_role(database: Database, accounts: DemoAccounts, *names: str) -> None:
     """Record that these accounts hold VIP_APPROVER_ROLE on the RedemptionManager."""
     async with database.write() as session:
-        for name in names:
-            session.add(
-                RoleHolderRow(
-                    contract=ContractName.REDEMPTION_MANAGER,
-                    role=OnChainRole.VIP_APPROVER_ROLE.id,
-                    account=parse_address(accounts.address(name)),
-                )
-            )
+        session.add_all([approver_row(parse_address(accounts.address(name))) for name in names])
+
+
+def approver_row(account: Address) -> RoleHolderRow:
+    """Make the row of a holder of VIP_APPROVER_ROLE on the RedemptionManager."""
+    role = OnChainRole.VIP_APPROVER_ROLE.id
+    return RoleHolderRow(contract=ContractName.REDEMPTION_MANAGER, role=role, account=account)
 
 
 def request_row(request_id: int, *, owner: Address, **changes: Any) -> RedemptionRequestRow:

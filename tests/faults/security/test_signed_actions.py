@@ -17,15 +17,7 @@ import pytest
 from sqlalchemy import select, text, update
 from tests.support.api_client import BLOCK_TIME, ApiClient, add_block, request_row, seconds_from_now, seed_session, signed_body
 from tests.support.chain.fund import TestFund
-from tests.support.chain.safes import (
-    SAFE_ABI,
-    SENTINEL,
-    SafeFactory,
-    address_of,
-    owner_account,
-    signature_by_key,
-    signature_by_safe_message,
-)
+from tests.support.chain.safes import SafeFactory, address_of, owner_account, signature_by_safe_message
 from tests.support.malleability import copies_of
 from tests.support.paths import DOCS
 from tests.support.signed_grants import grant
@@ -33,8 +25,6 @@ from tests.support.signed_grants import grant
 from paimon.domain.kernel.chain import Address, checksum, parse_address
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
-from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.safe_transaction import SafeOperation, SafeScope, SafeTransaction
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.signed_action import SignedActionRow
@@ -278,14 +268,6 @@ class SafeUser:
         headers = {"Authorization": f"Bearer {self.api_client.token_of(self.safe, 'safe')}"}
         return await self.api_client.client.post("/api/v1/redemptions/1/settle", json=body, headers=headers)
 
-    def swap_owner(self, old: int, new: int) -> None:
-        scope = SafeScope(31337, self.safe)
-        owners = [checksum(address_of(owner_account(number))) for number in (old, new)]
-        call = Call(self.safe, SAFE_ABI.encode_call("swapOwner", SENTINEL, *owners))
-        transaction = SafeTransaction(call, SafeOperation.CALL, self.factory.read(self.safe, "nonce"))
-        receipt = self.factory.execute(scope, transaction, [signature_by_key(owner_account(old), transaction, scope)])
-        assert int(receipt["status"], 16) == 1
-
 
 @pytest.fixture
 async def safe_user(api_client: ApiClient, database: Database, fund: TestFund) -> SafeUser:
@@ -298,15 +280,12 @@ async def safe_user(api_client: ApiClient, database: Database, fund: TestFund) -
 
 
 @pytest.mark.usefixtures("due")
-async def test_contract_wallet_signs_with_the_owners_it_has_now(
-    safe_user: SafeUser, database: Database, fund: TestFund
-) -> None:
+async def test_contract_wallet_signs_with_the_owners_it_has_now(safe_user: SafeUser, database: Database) -> None:
     assert (await safe_user.settle(owner=2)).status_code in (400, 403), "a stranger's signature"
     assert (await safe_user.settle(owner=1)).status_code == 202
     async with database.read() as session:
         (row,) = await session.scalars(select(SignedActionRow).where(SignedActionRow.action == SETTLE[0]))
     assert (row.signer, row.verified_at_block is None) == (safe_user.safe, False)
-    safe_user.swap_owner(1, 2)
-    fund.wait_until_final()
+    safe_user.factory.swap_owner(safe_user.safe, owner_account(1), owner_account(2))
     assert (await safe_user.settle(owner=1)).status_code in (400, 403), "the owner before"
     assert (await safe_user.settle(owner=2)).status_code == 202

@@ -7,7 +7,7 @@ import pytest
 from tests.support.scenarios.plans import PlanHarness
 
 from paimon.application.common.idempotency import PayloadConflict
-from paimon.application.common.signed_action import NonceUsed, SignedAction, SignerMismatch
+from paimon.application.common.signed_action import KeySignatureRequired, NonceUsed, SignedAction, SignerMismatch
 from paimon.application.identity.permissions import NotPermitted
 from paimon.application.transactions.plans.calls import InvalidPlan, RequestedCall
 from paimon.application.transactions.plans.submit import PlanDrifted, submit_plan
@@ -66,6 +66,18 @@ async def test_plan_without_signature_or_permission_is_refused_and_not_written(p
     assert await plan_harness.intents() == []
     by_admin = await plan_harness.sign(cold, by="vera", role=UserRole.ADMIN)
     assert (await submit_plan(cold, by_admin, plan_harness.context)).wallet is PlanWallet.COLD
+
+
+async def test_plan_of_a_contract_wallet_is_refused_with_a_reason(plan_harness: PlanHarness) -> None:
+    """A contract is at the person's address, so no key signs as it, and the signer process asks no contract."""
+    plan_request = plan_harness.plan_request(plan_harness.buy(9_000))
+    good = await plan_harness.sign(plan_request)
+    by_contract = replace(good, user=replace(good.user, address=plan_harness.fund.addresses.vault))
+    long_signature = replace(by_contract, signed=replace(good.signed, signature=good.signed.signature + "00" * 65))
+    for signature in (by_contract, long_signature):
+        with pytest.raises(KeySignatureRequired, match="contract wallet signs neither votes nor plans"):
+            await submit_plan(plan_request, signature, plan_harness.context)
+    assert await plan_harness.intents() == []
 
 
 async def test_plan_that_drifted_since_its_signature_is_refused(plan_harness: PlanHarness) -> None:

@@ -18,6 +18,7 @@ from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum, hex0x, p
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.safe_transaction import (
     OwnerSignature,
+    SafeOperation,
     SafeScope,
     SafeTransaction,
     abi_word,
@@ -130,6 +131,15 @@ class SafeFactory:
             "eth_call", {"to": checksum(safe), "data": hex0x(SAFE_ABI.encode_call(function, *args))}, "latest"
         )
         return SAFE_ABI.decode_result(function, bytes.fromhex(answer[2:]))
+
+    def swap_owner(self, safe: Address, old: LocalAccount, new: LocalAccount) -> None:
+        """Replace the only owner of a Safe, and wait until that is final."""
+        scope = SafeScope(31337, safe)
+        call = Call(safe, SAFE_ABI.encode_call("swapOwner", SENTINEL, checksum(address_of(old)), checksum(address_of(new))))
+        transaction = SafeTransaction(call, SafeOperation.CALL, self.read(safe, "nonce"))
+        receipt = self.execute(scope, transaction, [signature_by_key(old, transaction, scope)])
+        assert int(receipt["status"], 16) == 1
+        self.fund.wait_until_final()
 
     def grant(self, safe: Address, role: bytes) -> None:
         """Grant the Safe a role on the AssetController."""

@@ -24,7 +24,12 @@ from paimon.application.approval_workflow.store import (
     save_outcome,
 )
 from paimon.application.approval_workflow.verify_votes import verify_votes
-from paimon.application.common.signed_action import ProposedAction, SignedAction, verify_signed_action
+from paimon.application.common.signed_action import (
+    ProposedAction,
+    SignedAction,
+    contract_wallets_refused,
+    verify_signed_action,
+)
 from paimon.application.common.signing_rules import SigningRules
 from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import require_permission
@@ -75,10 +80,10 @@ async def decide_ticket(
     """Return the ticket with this vote. When the vote decides the ticket, its call is queued in the same transaction.
 
     Raises:
-        TicketNotFound, VoteNotVerified, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted,
-        VoterNotAllowed, TicketClosed, AlreadyVoted.
+        TicketNotFound, VoteNotVerified, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, KeySignatureRequired,
+        NotPermitted, VoterNotAllowed, TicketClosed, AlreadyVoted.
     """
-    async with database.write() as session:
+    async with contract_wallets_refused(command.user.address, contracts.rpc), database.write() as session:
         # Two votes at once: the second waits here until the first has committed, and then sees it.
         ticket = await lock_ticket(session, command.ticket_id)
         if ticket is None:

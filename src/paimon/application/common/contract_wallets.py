@@ -1,7 +1,8 @@
 """Ask contract wallets about signatures, at the newest final block: what it shows, no reorganisation takes back.
 
-The node that answers for a contract decides who signs in and what is signed. So each endpoint is asked by itself, and more than
-half of those that read must say yes.
+The node that answers for a contract decides who signs in and what is signed. So each endpoint is asked by itself, at the block
+that it calls final itself, and more than half of those that read must say yes. An old block that one endpoint calls the newest
+final one would show the owners of then.
 """
 
 import asyncio
@@ -26,6 +27,14 @@ class WalletNotRead(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """Whether the contract accepts the signature at one endpoint's final block."""
+
+    accepts: bool
+    at: BlockStamp
+
+
+@dataclass(frozen=True, slots=True)
 class ContractWallets:
     """The contracts of a chain that may sign (EIP-1271)."""
 
@@ -36,27 +45,29 @@ class ContractWallets:
         """Return the block at which the contract at this address accepts the signature; None if it does not, or is no contract.
 
         Raises:
-            WalletNotRead, RpcUnavailable, RpcError.
+            WalletNotRead
         """
-        final = await self.chain.final_block(self.rpc)
         readers = [report.name for report in self.rpc.endpoints() if EndpointUse.READ in report.uses]
         read = ContractWallet(wallet).accepts(digest, signature)
-        answers = await asyncio.gather(*(self._ask(name, read, final) for name in readers))
+        answers = await asyncio.gather(*(self._ask(name, read) for name in readers))
         majority = len(readers) // 2 + 1
-        if answers.count(True) >= majority:
-            return final
+        accepted_at = sorted(answer.at for answer in answers if answer is not None and answer.accepts)
+        if len(accepted_at) >= majority:
+            return accepted_at[-majority]
         if answers.count(None) > len(readers) - majority:
             raise WalletNotRead
-        if True in answers:
-            names = [name for name, answer in zip(readers, answers, strict=True) if answer]
+        if accepted_at:
+            names = [name for name, answer in zip(readers, answers, strict=True) if answer is not None and answer.accepts]
             log.error("wallet.endpoints_disagree", wallet=checksum(wallet), accepted_by=names)
         return None
 
-    async def _ask(self, endpoint: str, read: ContractRead[bool], at: BlockStamp) -> bool | None:
-        """Return what one endpoint says, or None when it does not answer."""
+    async def _ask(self, endpoint: str, read: ContractRead[bool]) -> _Answer | None:
+        """Return what one endpoint says at the block that it calls final, or None when it does not answer."""
+        node = self.rpc.only_endpoint(endpoint)
         try:
-            (answer,) = await ContractReader(self.rpc.only_endpoint(endpoint)).try_read([read], at=at)
+            final = await self.chain.final_block(node)
+            (answer,) = await ContractReader(node).try_read([read], at=final)
         except (RpcUnavailable, RpcError) as error:
             log.warning("wallet.endpoint_failed", endpoint=endpoint, reason=str(error)[:200])
             return None
-        return answer is True
+        return _Answer(answer is True, final)

@@ -6,6 +6,8 @@ verify    the use case builds the document again from what will happen, and has 
 store     `use_nonce` keeps the evidence in the transaction of the effect: enough to check it without this system
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,7 +18,10 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope, require_valid_expiry
 from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.user.roles import Permission
-from paimon.errors import Conflict, Forbidden
+from paimon.errors import Conflict, DetailCode, Forbidden
+from paimon.infrastructure.blockchain.contracts.contract_wallet import is_contract_wallet
+from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
+from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.keys.signatures import (
     MalformedSignature,
     parse_hex_signature,
@@ -34,6 +39,13 @@ class NonceUsed(Conflict):
 
 class SignerMismatch(Forbidden):
     """The signature was made by another wallet than the signed-in one, or over another document."""
+
+
+class KeySignatureRequired(Forbidden):
+    """A contract wallet signs neither votes nor plans: the signer process counts only those that a person's own key signed."""
+
+    field = "signature"
+    code = DetailCode.KEY_SIGNATURE_REQUIRED
 
 
 class ActionChanged(Conflict):
@@ -90,6 +102,27 @@ def verify_signed_action(
     return SignatureEvidence(signer, signed.terms, document, signature)
 
 
+@asynccontextmanager
+async def contract_wallets_refused(signer: Address, rpc: Rpc) -> AsyncIterator[None]:
+    """Say plainly to a contract wallet why its signature over a vote or a plan does not count.
+
+    Wrap it around the transaction of `verify_signed_action`, which is over when the chain is asked.
+
+    Raises:
+        KeySignatureRequired: the signature is no key's, and a contract is at the signer's address.
+    """
+    try:
+        yield
+    except (MalformedSignature, SignerMismatch) as error:
+        try:
+            is_contract = await is_contract_wallet(signer, rpc)
+        except (RpcUnavailable, RpcError):
+            is_contract = False  # the error as it is says that the signature is not the signer's
+        if is_contract:
+            raise KeySignatureRequired from error
+        raise
+
+
 async def verify_with_contract_wallets(
     signed: SignedAction,
     document: dict[str, Any],
@@ -104,7 +137,7 @@ async def verify_with_contract_wallets(
 
     Raises, in the order of the checks:
         MalformedSignature (no hexadecimal text), InvalidExpiry, NonceUsed, SignerMismatch, MalformedSignature (of a key),
-        RpcUnavailable, RpcError.
+        WalletNotRead.
     """
     signature = parse_hex_signature(signed.signature)
     _require_fresh(signed, now=now, rules=rules, nonce_used=nonce_used)

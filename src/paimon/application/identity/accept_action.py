@@ -70,8 +70,8 @@ async def accept_action(request: SignedRequest, proposed: ProposedAction, contex
     """Return the accepted action. No transaction is open while a contract wallet is asked.
 
     Raises:
-        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, RpcUnavailable, RpcError, and the action's
-        own rejection.
+        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, WalletNotRead, NotPermitted, and the action's own
+        rejection.
     """
     terms = request.signed.terms
     async with context.database.write() as session:  # the primary: a replica may not have a nonce yet

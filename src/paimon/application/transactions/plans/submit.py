@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from paimon.application.common.signed_action import SignedAction, verify_signed_action
+from paimon.application.common.signed_action import SignedAction, contract_wallets_refused, verify_signed_action
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.application.common.store import use_nonce
 from paimon.application.identity.permissions import require_permission
@@ -85,14 +85,15 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
     """Return the plan that is written now, or the plan that has its key already.
 
     Raises:
-        InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, NotPermitted, PayloadConflict, NonceUsed,
-        NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable,
-        RpcError.
+        InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, KeySignatureRequired, NotPermitted, PayloadConflict,
+        NonceUsed, NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions,
+        RpcUnavailable, RpcError.
     """
     calls = parse_calls(request.calls, context.contracts)
     digest = plan_payload_hash(request.plan, [call.step.call for call in calls])
     valued = await value_calls(calls, context)
-    evidence = await _verify(request, authorization, valued, context)
+    async with contract_wallets_refused(authorization.user.address, context.contracts.rpc):
+        evidence = await _verify(request, authorization, valued, context)
     async with context.database.write() as session:  # on the primary: a replica may lag behind
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
