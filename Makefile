@@ -35,10 +35,11 @@ contracts/node_modules/.ready: contracts/package-lock.json
 console: ## Build the console of web/ into the Python package
 	@node web/scripts/build.mjs
 
-# Only the tests need it, and they fetch it themselves when run without make; kept out of `setup` for those who run the demo.
-.PHONY: timescaledb
-timescaledb: $(VENV)/.ready
+# Only the tests need these, and they fetch them themselves when run without make; kept out of `setup` for those who run the demo.
+.PHONY: test-servers
+test-servers: $(VENV)/.ready
 	@$(BIN)/python -m tests.support.timescaledb
+	@$(BIN)/python -m tests.support.debian_programs
 
 # As above: what generates clients of the API, and the schema of AsyncAPI documents.
 .PHONY: api-clients
@@ -65,7 +66,7 @@ smoke: setup ## Take five redemptions from request to settlement and compare wit
 
 walk: smoke # the former name of `make smoke`
 
-test: setup timescaledb api-clients browser ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
+test: setup test-servers api-clients browser ## All tests: Python on real services, then the contracts' (WORKERS=4 at once, 2 if not said)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=20 $(PYTEST_ARGS)
 	@cd contracts && npm test --silent
 
@@ -125,6 +126,6 @@ lock: $(VENV)/.ready ## Resolve requirements.lock anew from pyproject.toml
 	  --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove what was installed and the demo's data
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .timescaledb \
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache tests/timescaledb/node_modules .debian \
 	  tests/api_clients/node_modules .api-clients tests/browser/node_modules web/node_modules .paimon \
 	  src/paimon/gateway/rest/console/built

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
 from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.debian_programs import POSTGRES_15, postgres_server
 from tests.support.editions import EditionServers
 
 from paimon.application.reconciliation.reconcile import reconcile
@@ -25,8 +26,6 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
-
-DEBIANS_OWN: Final = Path("/usr/lib/postgresql/15/bin")
 
 NOT_CONNECTING: Final = {"signer", "demo", "smoke", "market"}
 """The signer never reads the database, and the tools run commands of the others."""
@@ -92,27 +91,25 @@ async def test_oldest_supported_server_runs_migrations_recording_and_replay(
 
 
 @pytest.fixture(scope="module")
-def debians_own(data_folder: Path) -> Iterator[EmbeddedPostgres]:
+def older_server(data_folder: Path) -> Iterator[EmbeddedPostgres]:
     """Debian 12's own PostgreSQL 15, with the roles of ours."""
-    if not (DEBIANS_OWN / "postgres").exists():
-        pytest.skip(f"NOT TESTED: no unsupported server is installed here ({DEBIANS_OWN}, Debian 12's package postgresql)")
-    folder = data_folder / "debians-own"
+    folder = data_folder / "older-server"
     folder.mkdir()
     folder.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paimon_devkit.stack.postgres_programs.SUPPORTED_MAJORS", (15,))
-        server = EmbeddedPostgres(folder, bin_dir=DEBIANS_OWN, durable=False, with_app_role=True)
+        server = postgres_server(POSTGRES_15, folder)
     with server:
         yield server
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_older_server_is_refused_by_every_command_that_connects(
-    debians_own: EmbeddedPostgres, settings: Settings, cli: CliRunner
+    older_server: EmbeddedPostgres, settings: Settings, cli: CliRunner
 ) -> None:
     environment = environment_of(settings) | {
-        "PAIMON_DATABASE__URL": debians_own.app_url,
-        "PAIMON_DATABASE__OWNER_URL": debians_own.owner_url,
+        "PAIMON_DATABASE__URL": older_server.app_url,
+        "PAIMON_DATABASE__OWNER_URL": older_server.owner_url,
         "PAIMON_API__PORT": str(free_port()),
     }
     started = {command: cli.start(*command.split(), env=environment) for command in CONNECTING}

@@ -1,11 +1,9 @@
-"""Tests of the alert rules: each has a runbook section, and Prometheus accepts them."""
+"""Tests of the alert rules: each has a runbook section. Prometheus' own tests of them run with the integration tests."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
-from tests.support.assertions.alert_rules import RULES, metric_references, rules
+from tests.support.assertions.alert_rules import metric_references, rules
 from tests.support.paths import DOCS, ROOT
 
 pytestmark = pytest.mark.unit
@@ -49,14 +47,3 @@ def test_no_alert_sums_gauges_over_processes() -> None:
         for reference in metric_references(rule["expr"]):
             is_counter = reference.metric.endswith("_total")
             assert is_counter or "sum(" not in rule["expr"], rule["alert"]
-
-
-@pytest.mark.parametrize(
-    "arguments", [("check", "rules", RULES.name), ("test", "rules", "rules.test.yml")], ids=lambda arguments: arguments[0]
-)
-def test_promtool_accepts_the_rules_and_their_tests(arguments: tuple[str, ...]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("NOT TESTED: promtool is not installed here (Debian's package prometheus has it)")
-    done = subprocess.run([promtool, *arguments], cwd=RULES.parent, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
