@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
-from tests.support.faults.false_endpoint import FalseEndpoint, false_endpoints
+from tests.support.faults.false_endpoint import FalseEndpoint, FalseResult, false_endpoints
 from tests.support.scenarios.setup import signed_transaction
 from tests.support.signing import (
     approval_request,
@@ -77,20 +77,26 @@ def _high_count(_call: dict[str, Any], _truth: Any) -> str:
     return hex(10**6)
 
 
-async def test_one_false_endpoint_takes_no_spend_back(fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint]) -> None:
-    """It claims a high count and no receipts, or that what was mined has reverted."""
+_FALSE_RECEIPTS: Final[dict[str, dict[str, FalseResult]]] = {
+    "a high count, and no receipts": {
+        "eth_getTransactionCount": _high_count,
+        "eth_getTransactionReceipt": lambda call, truth: None,
+    },
+    "what was mined has reverted": {"eth_getTransactionReceipt": lambda call, truth: truth and truth | {"status": "0x0"}},
+}
+
+
+@pytest.mark.parametrize("false_results", _FALSE_RECEIPTS.values(), ids=_FALSE_RECEIPTS)
+async def test_one_false_endpoint_takes_no_spend_back(
+    fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint], false_results: dict[str, FalseResult]
+) -> None:
+    """Its answers are the first that the signer has about these spends."""
     policy, first = policy_over(fund, tmp_path, endpoints), count(fund)
     async with running_signer(policy, new_ledger=True):
         hot = signer_client(policy)
         for offset in range(2):
             mine(fund, await hot.sign(buy(fund, 9_999, nonce=first + offset)))
-        assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
-        endpoints[0].false_results = {
-            "eth_getTransactionCount": _high_count,
-            "eth_getTransactionReceipt": lambda call, truth: None,
-        }
-        assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
-        endpoints[0].false_results = {"eth_getTransactionReceipt": lambda call, truth: truth and truth | {"status": "0x0"}}
+        endpoints[0].false_results = false_results
         assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
 
 
@@ -100,9 +106,8 @@ async def test_single_endpoint_takes_no_spend_back(fund: TestFund, tmp_path: Pat
         hot = signer_client(policy)
         for offset in range(2):
             mine(fund, await hot.sign(buy(fund, 9_999, nonce=first + offset)))
-        for answer in (lambda call, truth: None, lambda call, truth: truth and truth | {"status": "0x0"}):
-            endpoints[0].false_results = {"eth_getTransactionReceipt": answer}
-            assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
+        endpoints[0].false_results = _FALSE_RECEIPTS["what was mined has reverted"]
+        assert await refusal_code(hot, buy(fund, 9_999, nonce=first + 2)) == "LIMIT_EXCEEDED"
 
 
 async def test_receipts_that_no_endpoint_has_take_no_spend_back(
@@ -156,15 +161,17 @@ async def test_answer_without_a_value_needs_a_majority_too(fund: TestFund, endpo
 async def test_one_endpoint_makes_no_stranger_a_voter(
     fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint], pending_request_id: int
 ) -> None:
+    def every_role_is_held(call: dict[str, Any], truth: Any) -> Any:
+        asked = call["params"][0]["data"]
+        return "0x" + "01".rjust(64, "0") if asked.startswith("0x" + VIP_ROLE_SELECTOR.hex()) else truth
+
     policy = policy_over(fund, tmp_path, endpoints)
-    endpoints[2].false_results = {
-        "eth_call": lambda call, truth: (
-            "0x" + "01".rjust(64, "0") if call["params"][0]["data"].startswith("0x" + VIP_ROLE_SELECTOR.hex()) else truth
-        )
-    }
     async with running_signer(policy, new_ledger=True):
         by_willa = approval_request(fund, pending_request_id, make_vote(fund, "willa", pending_request_id))
-        assert await refusal_code(signer_client(policy), by_willa) == "VOTER_LACKS_ROLE"
+        for endpoint in endpoints:  # the first as the last: the order of the answers decides nothing
+            endpoint.false_results = {"eth_call": every_role_is_held}
+            assert await refusal_code(signer_client(policy), by_willa) == "VOTER_LACKS_ROLE"
+            endpoint.false_results = {}
 
 
 async def test_signer_works_while_one_of_three_endpoints_is_away(

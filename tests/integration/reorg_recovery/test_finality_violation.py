@@ -1,6 +1,8 @@
 """Recorded final blocks that are not on the chain any more: the halt, the plan, the recovery, and the records after it."""
 
 import asyncio
+import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ from paimon.infrastructure.database.models.base import Base
 from paimon.infrastructure.database.models.derived import BlockRow, CursorRow, ObservationRow, RawLogRow, RedemptionRequestRow
 from paimon.infrastructure.database.models.derived.snapshot import DailySnapshotRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.audit import AuditEntryRow
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
@@ -51,6 +54,7 @@ from paimon.infrastructure.database.sessions import create_engine
 pytestmark = pytest.mark.integration
 
 LARGE: Final = 120_000
+OF_TESTS: Final = {"lease": LISTENER, "owner": "tests", "run_by": "tests"}
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,11 @@ async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
         points = [row.status for row in await session.scalars(select(NavPointRow))]
         checks = [row.orphaned for row in await session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.id))]
         ticket = (await session.scalars(select(ApprovalTicketRow))).one()
+        entries = list(await session.scalars(select(AuditEntryRow).where(AuditEntryRow.operation == "chain.recovered")))
+    (entry,) = entries
+    payload = json.loads(entry.payload or "")
+    assert (entry.resource, entry.recorded_by, entry.retention) == (f"block/{violation.kept}", "paimon_owner", "HIGH")
+    assert payload["runBy"].endswith(f"@{socket.gethostname()}")
     assert requests == {violation.kept_request: 10_000 * WAD, violation.lost_request: 7_000 * WAD}
     assert events["recorded chain"].status is RiskStatus.RESOLVED
     orphaned = {name for name, row in events.items() if row.kind is RiskKind.ORPHANED_EFFECT}
@@ -227,6 +236,7 @@ async def test_recovery_returns_to_the_common_ancestor_and_the_listener_goes_on(
     }
     assert all(events[name].status is RiskStatus.OPEN for name in orphaned), "an operator must check each"
     assert all(name in done for name in orphaned)
+    assert (payload["effects"], payload["rowsRemoved"]["derived.raw_logs"] > 0) == (len(orphaned), True)
     assert points == [NavStatus.ORPHANED]
     assert checks == [True, False]
 
@@ -270,9 +280,13 @@ async def test_recovery_removes_exactly_the_rows_that_the_plan_names(
     assert planned.items() >= rows_before.items()
     assert all(rows_before.values())
     with pytest.raises(AncestorChanged, match=f"not block {violation.kept - 1}: run `paimon recover` again"):
-        await recover(owner, app_context.contracts, node_quorum, to=violation.kept - 1, lease=LISTENER, owner="tests")
+        await recover(
+            owner, app_context.contracts, node_quorum, to=violation.kept - 1, lease=LISTENER, owner="tests", run_by="tests"
+        )
     assert await rows(app_context, above=violation.kept) == rows_before
-    done = await recover(owner, app_context.contracts, node_quorum, to=violation.kept, lease=LISTENER, owner="tests")
+    done = await recover(
+        owner, app_context.contracts, node_quorum, to=violation.kept, lease=LISTENER, owner="tests", run_by="tests"
+    )
     assert done.plan.rows == plan.rows
     assert not any((await rows(app_context, above=violation.kept)).values())
     async with app_context.database.write() as session:
@@ -353,6 +367,8 @@ async def test_recovery_ends_a_halt_when_two_nodes_have_the_recorded_blocks(
         plan = await plan_recovery(session, node_quorum)
     assert plan.fork.changed is None
     assert not any(plan.rows.values())
-    done = await recover(owner, app_context.contracts, node_quorum, to=plan.fork.ancestor.number, lease=LISTENER, owner="tests")
+    done = await recover(
+        owner, app_context.contracts, node_quorum, to=plan.fork.ancestor.number, lease=LISTENER, owner="tests", run_by="tests"
+    )
     assert done.rows_changed == {}
     assert not await is_halted(app_context)

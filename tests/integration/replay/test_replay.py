@@ -1,10 +1,11 @@
 """Replay: the derived tables rebuilt from the recorded logs equal the listener's, and any difference is found."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from itertools import zip_longest
 
 import pytest
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Integer, LargeBinary, Text, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.assertions.derived_tables import (
@@ -34,6 +35,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundAddresses, FundC
 from paimon.infrastructure.database import migrate
 from paimon.infrastructure.database.models.base import metadata, table_of
 from paimon.infrastructure.database.models.derived import INPUTS, PROJECTIONS
+from paimon.infrastructure.database.models.ops.audit import AuditEntryRow
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.types import EnumText, Uint256Type
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -87,7 +89,17 @@ async def test_replay_of_real_contract_events_gives_the_same_tables(
     checked = await check_replay(owner, app_context.contracts)
     assert checked.comparison.examples == ()
     assert (await replay(owner, app_context.contracts)).rows_changed == {}
+    assert await maintenance(app_context.database) == [], "a worker's replay follows from decisions, which are entries"
+    done = await replay(owner, app_context.contracts, run_by="otto@host")
+    (entry,) = await maintenance(app_context.database)
+    assert (entry.operation, entry.resource, entry.recorded_by) == ("projections.replayed", f"block/{done.at}", "paimon_owner")
+    assert json.loads(entry.payload or "") == {"runBy": "otto@host", "logs": done.logs, "rowsChanged": {}}
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()
+
+
+async def maintenance(database: Database) -> list[AuditEntryRow]:
+    async with database.read() as session:
+        return list(await session.scalars(select(AuditEntryRow).where(AuditEntryRow.resource.startswith("block/"))))
 
 
 def test_every_derived_table_is_an_input_or_a_projection() -> None:

@@ -28,6 +28,9 @@ _SEAL: Final = text("""
 
 
 _RECORD: Final = text("SELECT ops.record_audit(:operation, :retention, :actor, :resource, CAST(:payload AS jsonb))")
+_ADD: Final = text(
+    "SELECT ops.add_audit_entry(:operation, :retention, CAST(NULL AS bytea), 'DONE', :resource, CAST(:payload AS jsonb))"
+)
 
 
 def to_entry(row: AuditEntryRow) -> AuditEntry:
@@ -52,6 +55,14 @@ async def insert_refusal(
     """Add the entry of a refusal; `payload` is JSON. The database lets the API add no other entry."""
     values = {"operation": operation, "retention": retention.value, "actor": actor, "resource": resource, "payload": payload}
     await session.execute(_RECORD, values)
+
+
+async def insert_maintenance(
+    session: WriteSession, operation: str, retention: AuditRetention, *, resource: str, payload: str
+) -> None:
+    """Add the entry of what was done as the owner of the tables, who alone may; `payload` is JSON."""
+    values = {"operation": operation, "retention": retention.value, "resource": resource, "payload": payload}
+    await session.execute(_ADD, values)
 
 
 async def list_unsealed(session: AsyncSession, *, limit: int) -> list[AuditEntry]:

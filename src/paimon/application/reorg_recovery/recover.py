@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from paimon.application.audit.maintenance import Maintenance, record_maintenance
 from paimon.application.event_listener.ingest.halt import end_halt
 from paimon.application.reorg_recovery.effects import OrphanedEffect, list_orphaned_effects
 from paimon.application.reorg_recovery.find_fork import RecordedFork, find_fork
@@ -26,6 +27,7 @@ from paimon.application.replay.replay import CursorLocked
 from paimon.application.replay.shadow_tables import Engine, Shadow, open_shadow
 from paimon.application.replay.swap import apply_shadow
 from paimon.application.risk_control.record_findings import record_facts
+from paimon.domain.kernel.chain import hex0x
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.leases import force_acquire
@@ -76,10 +78,11 @@ async def recover(
     to: int,
     lease: str,
     owner: str,
+    run_by: str,
     progress: ProgressCallback = ignore_progress,
     lock_timeout_seconds: float = 5.0,
 ) -> RecoveryResult:
-    """Carry out the plan whose ancestor is block `to`. `engine` is the owner's.
+    """Carry out the plan whose ancestor is block `to`. `engine` is the owner's, `run_by` the person for the audit trail.
 
     Raises:
         AncestorChanged: the nodes name another ancestor now; nothing was changed.
@@ -105,6 +108,7 @@ async def recover(
                 node_quorum,
                 lease=lease,
                 owner=owner,
+                run_by=run_by,
                 lock_timeout_seconds=lock_timeout_seconds,
             )
         except LockTimeout as error:
@@ -131,6 +135,7 @@ async def _recover(
     *,
     lease: str,
     owner: str,
+    run_by: str,
     lock_timeout_seconds: float,
 ) -> RecoveryResult:
     with lock_timeouts():
@@ -138,7 +143,9 @@ async def _recover(
             await set_lock_timeout(session, lock_timeout_seconds)
             epoch = await force_acquire(session, lease, owner)
             await _lock_cursor(session, plan.fork)
-            return await _apply_plan(session, rebuild, plan, node_quorum, epoch=epoch)
+            done = await _apply_plan(session, rebuild, plan, node_quorum, epoch=epoch)
+            await _record(session, done, node_quorum, run_by)
+            return done
 
 
 async def _lock_cursor(session: WriteSession, fork: RecordedFork) -> None:
@@ -164,3 +171,16 @@ async def _apply_plan(
     await record_facts(session, [effect.finding(changed) for effect in effects], block=ancestor.number)
     await end_halt(session, block=ancestor.number)
     return RecoveryResult(RecoveryPlan(plan.fork, removed, effects), epoch, rows_changed)
+
+
+async def _record(session: WriteSession, done: RecoveryResult, node_quorum: NodeQuorum, run_by: str) -> None:
+    fork = done.plan.fork
+    details = {
+        "abandoned": str(fork.cursor) if fork.changed else None,
+        "ancestor": hex0x(fork.ancestor.hash),
+        "nodes": [node.endpoint for node in node_quorum.nodes],
+        "rowsRemoved": dict(done.plan.rows),
+        "rowsChanged": dict(done.rows_changed),
+        "effects": len(done.plan.effects),
+    }
+    await record_maintenance(session, Maintenance.RECOVERED, block=fork.ancestor.number, run_by=run_by, details=details)

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from paimon.application.audit.maintenance import Maintenance, record_maintenance
 from paimon.application.replay.inputs import find_input_differences
 from paimon.application.replay.quarantine_decisions import QuarantineDecisions, add_due_messages
 from paimon.application.replay.queries import LockTimeout, lock_timeouts, read_cursor_block, read_one_snapshot, set_lock_timeout
@@ -96,14 +97,17 @@ async def replay(
     *,
     progress: ProgressCallback = ignore_progress,
     lock_timeout_seconds: float = 5.0,
+    run_by: str | None = None,
 ) -> ReplayResult:
     """Correct the live tables to what the recorded logs add up to, and apply the requested decisions about single logs.
+
+    `run_by` is the person at a terminal, for the audit trail. A worker has none: the decisions that it applies are entries.
 
     Raises:
         NothingRecorded, ForeignLogs, NoTemporaryTables, CursorLocked.
     """
     done = await _retry_while_superseded(
-        lambda: _replay(engine, contracts, progress=progress, lock_timeout_seconds=lock_timeout_seconds),
+        lambda: _replay(engine, contracts, progress=progress, lock_timeout_seconds=lock_timeout_seconds, run_by=run_by),
     )
     log.info("replay.completed", block=done.at, logs=done.logs, rows_changed=done.rows_changed)
     return done
@@ -144,7 +148,7 @@ async def _check_replay(
 
 
 async def _replay(
-    engine: Engine, contracts: FundContracts, *, progress: ProgressCallback, lock_timeout_seconds: float
+    engine: Engine, contracts: FundContracts, *, progress: ProgressCallback, lock_timeout_seconds: float, run_by: str | None
 ) -> ReplayResult:
     async with open_shadow(engine) as shadow:
         async with shadow.transaction() as session:
@@ -153,7 +157,7 @@ async def _replay(
         for _ in range(LOCK_RETRIES_MAX):
             await rebuild.catch_up()
             try:
-                return await _swap(shadow, rebuild, decisions, lock_timeout_seconds)
+                return await _swap(shadow, rebuild, decisions, lock_timeout_seconds, run_by)
             except LockTimeout:
                 log.warning("replay.lock_timed_out", lock_timeout_seconds=lock_timeout_seconds)
     raise CursorLocked(
@@ -168,7 +172,9 @@ async def _require_unchanged_decisions(session: WriteSession, decisions: Quarant
         raise _Superseded
 
 
-async def _swap(shadow: Shadow, rebuild: Rebuild, decisions: QuarantineDecisions, lock_timeout_seconds: float) -> ReplayResult:
+async def _swap(
+    shadow: Shadow, rebuild: Rebuild, decisions: QuarantineDecisions, lock_timeout_seconds: float, run_by: str | None
+) -> ReplayResult:
     """Fold the last logs and swap the tables, while the listener waits before its next range.
 
     Raises:
@@ -187,4 +193,7 @@ async def _swap(shadow: Shadow, rebuild: Rebuild, decisions: QuarantineDecisions
             rows_changed = await apply_shadow(session)
             decisions_applied = await close_requested(session, decisions.requested_ids)
             await add_due_messages(session, newly_applied, decisions_applied, at=at)
+            if run_by is not None:
+                details = {"logs": final_rebuild.logs, "rowsChanged": rows_changed}
+                await record_maintenance(session, Maintenance.REPLAYED, block=at, run_by=run_by, details=details)
     return ReplayResult(at, final_rebuild.logs, rows_changed, time.monotonic() - locked_at)

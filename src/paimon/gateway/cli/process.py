@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import os
+import pwd
 import signal
+import socket
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +31,16 @@ def settings_for(context: typer.Context, process: str) -> Settings:
     settings = load_settings(context.obj)
     configure_logging(process=process, level=settings.log.level, json_lines=settings.log.json_lines)
     return settings
+
+
+def who_runs_this() -> str:
+    """Return the user and the host of this command, as the machine knows them, for the audit trail."""
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user without a name
+        user = f"uid {uid}"
+    return f"{user}@{socket.gethostname()}"
 
 
 @contextmanager

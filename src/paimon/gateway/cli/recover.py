@@ -15,7 +15,7 @@ from paimon.domain.chain.endpoint_health import EndpointUse
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.risk.risk_event import RiskEvent
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.process import exit_on_error, infrequent_gc
+from paimon.gateway.cli.process import exit_on_error, infrequent_gc, who_runs_this
 from paimon.gateway.cli.replay import replay_progress
 from paimon.gateway.cli.resources import opened_app_context, opened_owner_engine
 from paimon.gateway.cli.text import pluralize
@@ -74,7 +74,14 @@ async def _recover(settings: Settings, endpoint_urls: list[str], to: int) -> Rec
     ):
         with replay_progress() as progress:
             result = await recover(
-                engine, app_context.contracts, node_quorum, to=to, lease=LISTENER, owner=lease_owner_name(), progress=progress
+                engine,
+                app_context.contracts,
+                node_quorum,
+                to=to,
+                lease=LISTENER,
+                owner=lease_owner_name(),
+                run_by=who_runs_this(),
+                progress=progress,
             )
         await FundDocuments(app_context.database, app_context.redis).publish_nav()
         return result

@@ -15,7 +15,7 @@ from paimon.application.replay.rebuild import ProgressCallback
 from paimon.application.replay.replay import ReplayCheck, ReplayResult, check_replay, replay
 from paimon.composition import open_app_context
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.process import exit_on_error, infrequent_gc
+from paimon.gateway.cli.process import exit_on_error, infrequent_gc, who_runs_this
 from paimon.gateway.cli.resources import opened_owner_engine
 from paimon.gateway.cli.text import pluralize
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
@@ -73,7 +73,7 @@ async def _rebuild(
     with replay_progress() as progress:
         if only_check:
             return await check_replay(engine, contracts, progress=progress, examples_max=examples)
-        return await replay(engine, contracts, progress=progress)
+        return await replay(engine, contracts, progress=progress, run_by=who_runs_this())
 
 
 @contextmanager
