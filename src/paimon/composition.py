@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import FullJitterBackoff
+from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -40,6 +40,7 @@ from paimon.infrastructure.blockchain.rpc.endpoint import NodeUrl
 from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.cache.authenticated_redis import AuthenticatedRedis
+from paimon.infrastructure.cache.shared_limits import SharedLimits
 from paimon.infrastructure.database.rights.check import require_rights
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
@@ -51,6 +52,9 @@ from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettin
 if TYPE_CHECKING:
     from paimon.application.identity.accept_action import SigningContext
     from paimon.application.identity.tokens import TokenKeys
+
+_LIMITS_SECONDS_MAX: Final = 0.5
+"""How long a request waits for Redis to count it; after that it is not asked again for a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,19 @@ def open_redis(settings: Settings) -> AuthenticatedRedis:
         **options.tls_options(),
     )
     return AuthenticatedRedis(client, options.integrity_key)
+
+
+def open_shared_limits(settings: Settings) -> SharedLimits:
+    """Open the counts of the API's callers: a client of their own with short deadlines, since every request waits for it."""
+    options = settings.redis
+    client = Redis.from_url(
+        options.url.get_secret_value(),
+        socket_connect_timeout=_LIMITS_SECONDS_MAX,
+        socket_timeout=_LIMITS_SECONDS_MAX,
+        retry=Retry(NoBackoff(), 1),  # one that had closed meanwhile
+        **options.tls_options(),
+    )
+    return SharedLimits(client, options.integrity_key)
 
 
 def open_rpc(chain: ChainSettings) -> Rpc:

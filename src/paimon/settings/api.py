@@ -6,13 +6,17 @@ from typing import Final
 
 from pydantic import Field, field_validator
 
+from paimon.domain.operations.rate_limit import WithoutCount
 from paimon.settings.base import SettingsGroup
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class ApiSettings(SettingsGroup):
-    """Where the API listens, and the limits of its answers and of its callers. Each process counts for itself."""
+    """Where the API listens, and the limits of its answers and of its callers.
+
+    Requests and sign-ins are counted by all replicas together, everything else by each process for itself.
+    """
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one")
@@ -55,6 +59,17 @@ class ApiSettings(SettingsGroup):
     requests_burst_per_person: int = Field(250, ge=1, description="requests that one person may send at once")
     sign_ins_per_minute_per_address: float = Field(30.0, gt=0, description="challenges and sign-ins of one address")
     sign_ins_burst_per_address: int = Field(30, ge=1, description="challenges and sign-ins that one address may send at once")
+    address_limit_without_redis: WithoutCount = Field(
+        WithoutCount.SERVE,
+        description="what becomes of requests that Redis cannot count per address: `serve`, each replica counting for itself,"
+        " or `refuse` with a 503",
+    )
+    person_limit_without_redis: WithoutCount = Field(
+        WithoutCount.SERVE, description="the same for requests that Redis cannot count per person: `serve` or `refuse`"
+    )
+    sign_in_limit_without_redis: WithoutCount = Field(
+        WithoutCount.SERVE, description="the same for challenges and sign-ins that Redis cannot count: `serve` or `refuse`"
+    )
     ws_sockets_max: int = Field(5_000, ge=1, description="WebSocket clients of this process")
     ws_sockets_per_address_max: int = Field(50, ge=1, description="WebSocket clients of one address")
     ws_sockets_per_person_max: int = Field(10, ge=1, description="WebSocket clients of one signed-in person")

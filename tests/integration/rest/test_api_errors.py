@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -90,7 +90,7 @@ async def test_unexpected_error_shows_only_its_request_id(settings: Settings, fu
     """The application context is an object without any attribute."""
     app = create_app(settings)
     app.state.context = object()
-    async with api_client_for(app, settings, fund.accounts) as api_client:
+    async with aclosing(app.state.limits), api_client_for(app, settings, fund.accounts) as api_client:
         answer = await api_client.get("/redemptions")
     assert refused(answer) == (500, "INTERNAL_ERROR")
     assert "AttributeError" not in answer.text
@@ -103,8 +103,8 @@ async def running_without_startup_checks(settings: Settings, fund: TestFund) -> 
     app = create_app(settings)
     async with open_app_context(settings, process="test") as app_context:
         app.state.context = app_context
-        app.state.health_reporter = HealthReporter(app_context, Feed(app_context.redis, Hub()).health)
-        async with api_client_for(app, settings, fund.accounts) as api_client:
+        app.state.health_reporter = HealthReporter(app_context, (Feed(app_context.redis, Hub()).health,))
+        async with aclosing(app.state.limits), api_client_for(app, settings, fund.accounts) as api_client:
             yield api_client
 
 

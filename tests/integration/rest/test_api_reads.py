@@ -328,6 +328,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "signer": "DEGRADED",
         "redis_content": "OK",
         "live_messages": "OK",
+        "request_limits": "OK",
     }
     assert components["listener"]["details"]["holder"] == "host:1"
     assert components["listener"]["details"]["lagSeconds"] >= 90

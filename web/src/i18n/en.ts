@@ -117,6 +117,7 @@ export const en = {
   'component.intents': 'Open transactions',
   'component.signer': 'Signer',
   'component.live_messages': 'Live messages',
+  'component.request_limits': 'Limits of requests',
   'component.redis_content': 'Content of Redis',
   'status.OK': 'OK',
   'status.DEGRADED': 'Degraded',

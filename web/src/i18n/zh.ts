@@ -118,6 +118,7 @@ export const zh: Catalogue = {
   'component.intents': '未完成交易',
   'component.signer': '签名器',
   'component.live_messages': '实时消息',
+  'component.request_limits': '请求限制',
   'component.redis_content': 'Redis 内容',
   'status.OK': '正常',
   'status.DEGRADED': '降级',

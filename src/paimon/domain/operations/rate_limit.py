@@ -5,6 +5,23 @@ import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LimitGroup(StrEnum):
+    """What of a caller is counted together by all replicas."""
+
+    ADDRESS = "address"
+    PERSON = "person"
+    SIGN_IN = "sign_in"
+
+
+class WithoutCount(StrEnum):
+    """What becomes of a request that the replicas cannot count together: open or closed."""
+
+    SERVE = "serve"
+    """Each replica counts for itself, so a caller gets the limit once from each."""
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +30,20 @@ class RateLimit:
 
     per_second: float
     burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A limit as a count: at most so many requests in so many seconds."""
+
+    requests: int
+    seconds: int
+
+
+def window_of(limit: RateLimit) -> Window:
+    """Return the shortest window of whole seconds that allows the burst at once, and the rate for ever."""
+    seconds = max(math.ceil(limit.burst / limit.per_second), 1)
+    return Window(max(limit.burst, math.floor(limit.per_second * seconds)), seconds)
 
 
 @dataclass(frozen=True, slots=True)

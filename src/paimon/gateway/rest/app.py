@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from paimon.composition import AppContext, open_app_context, require_ready
+from paimon.composition import AppContext, open_app_context, open_shared_limits, require_ready
 from paimon.gateway.rest import docs_ui, errors
 from paimon.gateway.rest.console import console_router
 from paimon.gateway.rest.openapi import openapi_document
@@ -94,7 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
             hub = Hub()
             feed = Feed(context.redis, hub)
             app.state.context, app.state.hub = context, hub
-            app.state.health_reporter = system.HealthReporter(context, feed.health)
+            app.state.health_reporter = system.HealthReporter(context, (feed.health, app.state.limits.health))
             watching = watch_rights(
                 hub,
                 context.database,
@@ -112,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
                 for task in running:
                     task.cancel()
                 await asyncio.gather(*running, return_exceptions=True)  # their connections end before the context closes
+                await app.state.limits.aclose()
 
     app = FastAPI(
         title="Paimon Prime Fund",
@@ -133,7 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(console_router(settings))
     app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
-    app.state.limits = RequestLimits(settings.api)
+    app.state.limits = RequestLimits(settings.api, open_shared_limits(settings))
     if origins := settings.api.allowed_origins():
         # No credentials: the refresh token's cookie stays with this site. An access token is a header that a page sets itself.
         app.add_middleware(

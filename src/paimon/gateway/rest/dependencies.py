@@ -48,8 +48,8 @@ LimitsDep = Annotated[RequestLimits, Depends(get_limits)]
 
 
 async def require_sign_in_allowed(connection: HTTPConnection, limits: LimitsDep) -> None:
-    """Count a challenge or a sign-in of this address. Raises RateLimited."""
-    limits.require_sign_in_allowed(connection)
+    """Count a challenge or a sign-in of this address. Raises RateLimited, Unavailable."""
+    await limits.require_sign_in_allowed(connection)
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -86,6 +86,7 @@ async def get_principal(request: HTTPConnection, context: ContextDep, limits: Li
     Raises:
         AuthRequired: there is no token.
         RateLimited: this person sends too many requests.
+        Unavailable: they cannot be counted, and the settings say that they must be.
     """
     if credentials is None:
         raise AuthRequired
@@ -94,12 +95,12 @@ async def get_principal(request: HTTPConnection, context: ContextDep, limits: Li
     if text.startswith(KEY_PREFIX):
         async with limits.key_slots:
             maker, key = await authenticate_key(text, network_address, database=context.database, users=context.users)
-        limits.require_person_allowed(maker.address)
+        await limits.require_person_allowed(maker.address, request)
         request.state.person = maker.address  # the audit trail names whom something was refused to
         require_admin_network(maker, network_address, context)
         return Principal(maker, key=key)
     keys = context.token_keys
-    limits.require_person_allowed(keys.decode(text).address)
+    await limits.require_person_allowed(keys.decode(text).address, request)
     caller = await authenticate(text, database=context.database, auth=context.settings.auth, keys=keys, users=context.users)
     request.state.person = caller.user.address
     require_admin_network(caller.user, network_address, context)

@@ -104,7 +104,7 @@ class RequestMiddleware:
                 _add_headers(MutableHeaders(scope=message), request_id)
             await send(message)
 
-        if (refusal := self._limits.refusal_of_address(scope)) is not None:
+        if (refusal := await self._limits.refusal_of_address(scope)) is not None:
             await refusal(scope, receive, send_with_id)
             return
         if self._declares_too_large_a_body(headers):

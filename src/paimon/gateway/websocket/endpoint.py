@@ -19,7 +19,7 @@ async def live(websocket: WebSocket) -> None:
     state = websocket.app.state
     limits: RequestLimits = state.limits
     address = address_of(websocket.scope)
-    if (refusal := limits.refusal_of_address(websocket.scope)) is not None:
+    if (refusal := await limits.refusal_of_address(websocket.scope)) is not None:
         await websocket.send_denial_response(refusal)
         return
     if not limits.sockets_of_address.enter(address):

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from paimon.domain.events.log_status import LogStatus
+from paimon.domain.operations.rate_limit import LimitGroup, WithoutCount
 from paimon.domain.operations.refusals import CallerRefusal, ContentUse, RefusalReason
 
 HTTP_REQUESTS: Final = Counter("paimon_http_requests", "HTTP requests by route template.", ("method", "route", "status"))
@@ -23,6 +24,11 @@ HTTP_CONNECTIONS_REFUSED: Final = Counter(
     "paimon_http_connections_refused",
     "Connections that the API's server refused or ended, by the limit they passed.",
     ("limit",),
+)
+REQUESTS_NOT_COUNTED: Final = Counter(
+    "paimon_requests_not_counted",
+    "Requests that Redis did not count for all replicas together, by limit, and what became of them: serve or refuse.",
+    ("limit", "effect"),
 )
 OUTBOX_HANDLED: Final = Counter(
     "paimon_outbox_handled",
@@ -70,6 +76,9 @@ SIGNER_CONNECTIONS_REFUSED: Final = Counter(
     ("reason",),
 )
 
+for _group in LimitGroup:
+    for _effect in WithoutCount:
+        REQUESTS_NOT_COUNTED.labels(_group.value, _effect.value)
 for _use in ContentUse:
     for _reason in RefusalReason:
         REDIS_CONTENT_REFUSED.labels(_use.value, _reason.value)

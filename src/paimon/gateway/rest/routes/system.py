@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -34,9 +34,9 @@ class HealthReporter:
     The report is open to everyone, and each one costs the node a call.
     """
 
-    def __init__(self, context: AppContext, feed_health: Callable[[], ComponentHealth]) -> None:
+    def __init__(self, context: AppContext, own_health: Sequence[Callable[[], ComponentHealth]]) -> None:
         self._context = context
-        self._feed_health = feed_health
+        self._own_health = own_health
         self._lock = asyncio.Lock()
         self._latest: tuple[float, HealthReport] | None = None
         self._readiness: asyncio.Task[list[ComponentHealth]] | None = None
@@ -64,7 +64,7 @@ class HealthReporter:
                 wallets=tuple(settings.sending.sending_keys()),
                 limits=settings.health,
                 low_balance_wei=settings.sending.low_balance_wei,
-                others=(self._feed_health(),),
+                others=[judge() for judge in self._own_health],
             )
             self._latest = (time.monotonic(), health)
             return health
