@@ -18,7 +18,7 @@ from paimon.settings.api import ApiSettings
 from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
 from paimon.settings.audit import AuditSettings
 from paimon.settings.auth import AuthSettings
-from paimon.settings.base import ChecksumAddress, SettingsError, SettingsGroup
+from paimon.settings.base import GCP_ENDPOINT, GCP_KEY_VERSION, ChecksumAddress, SettingsError, SettingsGroup
 from paimon.settings.chain import ChainSettings, FinalitySettings
 from paimon.settings.console import DEMO_CHAIN_ID, ConsoleSettings
 from paimon.settings.database import DatabaseSettings
@@ -39,6 +39,8 @@ from paimon.settings.sending import LowBalanceSettings, SendingSettings, WalletL
 from paimon.settings.signer import SignerSettings
 
 __all__ = [
+    "GCP_ENDPOINT",
+    "GCP_KEY_VERSION",
     "ApiSettings",
     "ApprovalRuleSettings",
     "ApprovalSettings",

@@ -54,6 +54,10 @@ HttpUrl = Annotated[SecretStr, _url("https://", "http://")]
 WebSocketUrl = Annotated[SecretStr, _url("wss://", "ws://")]
 
 
+GCP_KEY_VERSION: Final = r"^projects/.+/cryptoKeys/[^/]+/cryptoKeyVersions/\d+$"
+GCP_ENDPOINT: Final = r"^(https://[^/]+|http://(127\.0\.0\.1|localhost|\[::1\]):\d+)$"
+
+
 class SettingsGroup(BaseModel):
     """Settings that belong together. A mistyped variable is refused, since ignoring it would leave the default in force."""
 

@@ -12,6 +12,7 @@ class MetricsSettings(SettingsGroup):
     api_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the API server's metrics")
     listener_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the listener's metrics")
     scheduler_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the scheduler's metrics")
+    planner_port: int | None = Field(None, ge=1, le=65_535, description="TCP port of the planner's metrics")
     worker_port: int | None = Field(
         None, ge=1, le=65_535, description="TCP port of the first worker process; the others use the ports after it"
     )

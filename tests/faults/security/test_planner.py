@@ -3,6 +3,8 @@
 The planner's key is Willa's here. She is no planner among the people: the policy alone says what the key may sign.
 """
 
+import time
+import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import acting_as
@@ -22,12 +25,12 @@ from paimon.application.rebalance_engine.refill_buffer import Planner, refill_bu
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.domain.kernel.chain import Hash32, checksum, parse_address
 from paimon.domain.kernel.units import Bps, RawAmount
-from paimon.domain.rebalance.buffer import RefillPolicy
+from paimon.domain.rebalance.buffer import PlannerLook, RefillPolicy
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
-from paimon.gateway.cli.keystore_signing import KeystoreSigner
+from paimon.gateway.cli.keystore_signing import DocumentSigner
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.policy_tables import PlanSignerTable
 from paimon.gateway.signer.policy_text import write_policy
@@ -39,6 +42,7 @@ from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.settings import SendingSettings, Settings, WalletLimitSettings
 from paimon_devkit.stack.app_processes import libpq_url
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
+from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.fault
 
@@ -96,7 +100,7 @@ async def harness(
         options = SendingSettings(**addresses)
         sending = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
         plans = plan_harness_for(sending, safe_harness)
-        signer = KeystoreSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
+        signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
         own_context = replace(plans.context, safe_context=replace(context, database=planner_database))
         yield PlannerHarness(plans, Planner(signer.user, signer.sign), own_context)
 
@@ -157,6 +161,7 @@ def test_process_plans_with_its_own_key_and_role(
         "PAIMON_SENDING__HOT": fund.accounts.address("hot"),
         "PAIMON_PLANNER__REFILL_BELOW_BPS": "10000",
         "PAIMON_PLANNER__CHECK_SECONDS": "0.2",
+        "PAIMON_METRICS__PLANNER_PORT": str(port := free_port()),
     }
     del environment["PAIMON_DATABASE__RETENTION_URL"]
     without_key = cli.start("planner", env=environment)
@@ -166,6 +171,7 @@ def test_process_plans_with_its_own_key_and_role(
     own = {"PAIMON_PLANNER__KEYSTORE": str(keystore), "PAIMON_PLANNER__PASSWORD_FILE": str(password)}
     process = cli.start("planner", env=environment | own)
     process.wait_for_output("plan.submitted")
+    counted = looks_by_outcome(port)
     process.terminate()
     assert process.wait() == 0, process.output_text
     with psycopg.connect(libpq_url(environment["PAIMON_DATABASE__URL"])) as connection:
@@ -176,3 +182,19 @@ def test_process_plans_with_its_own_key_and_role(
         held = connection.execute("SELECT 1 FROM ops.leases WHERE name = 'planner' AND expires_at > now()").fetchall()
     assert (checksum(planned_by), kind, held) == (fund.accounts.address("willa"), "plan_step", [])
     assert "password of the planner" not in process.output_text
+    assert counted.keys() == {look.value for look in PlannerLook}
+    assert (counted["no_plan"], counted["unavailable"]) == (0, 0)
+
+
+def looks_by_outcome(port: int) -> dict[str, float]:
+    """Return what the planner's process has counted, once it has counted its plan."""
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        samples = [sample for family in families for sample in family.samples]
+        counted = {each.labels["outcome"]: each.value for each in samples if each.name == "paimon_planner_looks_total"}
+        if counted["planned"]:
+            (looked_at,) = (each.value for each in samples if each.name == "paimon_planner_looked_at_timestamp_seconds")
+            assert looked_at > 0
+            return counted
+        time.sleep(0.05)

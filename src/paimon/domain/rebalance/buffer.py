@@ -5,8 +5,18 @@ The contract knows how: `rebalanceBuffer` sells L2 until L1 is at its target. Th
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from paimon.domain.kernel.units import Bps, RawAmount
+
+
+class PlannerLook(StrEnum):
+    """What came of one look of the planner at the fund."""
+
+    NOTHING_DUE = "nothing_due"
+    PLANNED = "planned"
+    NO_PLAN = "no_plan"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.roles import User
 from paimon.gateway.cli.process import exit_with_message
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.keys.key import Key
 from paimon.infrastructure.keys.keystore import KeystoreError, load_key
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.keys.signatures import typed_digest
@@ -32,11 +33,11 @@ ReasonOption = Annotated[str, typer.Option(help="The reason. You sign it, and it
 
 
 @dataclass(frozen=True, slots=True)
-class KeystoreSigner:
+class DocumentSigner:
     """A user with the key they sign with."""
 
     user: User
-    key: LocalKey
+    key: Key
 
     async def sign(self, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
         """Sign an EIP-712 document that was built with these terms."""
@@ -56,7 +57,7 @@ async def sign_action(
     return SignedRequest(signer.user, reason, await signer.sign(document, terms))
 
 
-async def sign_document(key: LocalKey, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
+async def sign_document(key: Key, document: dict[str, Any], terms: SignatureTerms) -> SignedAction:
     """Sign an EIP-712 document that was built with these terms."""
     signature = await key.sign_digest(typed_digest(document))
     return SignedAction(terms, hex0x(signature.message_bytes))
@@ -70,11 +71,11 @@ def open_keystore(keystore: Path, password_file: Path) -> LocalKey:
         exit_with_message(str(error))
 
 
-async def load_signer(app_context: AppContext, keystore: Path, password_file: Path) -> KeystoreSigner:
+async def load_signer(app_context: AppContext, keystore: Path, password_file: Path) -> DocumentSigner:
     """Open the keystore and find its user. Raises NotPermitted when the key's address is not a user's."""
     key = open_keystore(keystore, password_file)
     async with app_context.database.read() as session:
         user = await find_user(session, key.address, app_context.signing_rules.scope)
     if user is None:
         raise NotPermitted(f"{checksum(key.address)} is not a user: `paimon users add` adds one")
-    return KeystoreSigner(user, key)
+    return DocumentSigner(user, key)

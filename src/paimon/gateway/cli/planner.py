@@ -10,17 +10,22 @@ from paimon.application.rebalance_engine.refill_buffer import Planner, refill_bu
 from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.rebalance.buffer import RefillPolicy
+from paimon.domain.rebalance.buffer import PlannerLook, RefillPolicy
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
 from paimon.errors import Conflict
 from paimon.gateway.cli.command_app import CommandApp
-from paimon.gateway.cli.keystore_signing import KeystoreSigner, open_keystore
+from paimon.gateway.cli.keystore_signing import DocumentSigner
 from paimon.gateway.cli.process import exit_on_error, run_until_signalled, settings_for
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease
-from paimon.settings import Settings, SettingsError
+from paimon.infrastructure.keys.key import KeyUnavailable
+from paimon.infrastructure.keys.keystore import KeystoreError
+from paimon.infrastructure.keys.open_key import KeyServices, KeySource, KeySupportMissing
+from paimon.infrastructure.observability.exposition import serve_metrics
+from paimon.infrastructure.observability.metrics import PLANNER_LOOKED_AT, PLANNER_LOOKS
+from paimon.settings import PlannerSettings, Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +45,7 @@ def planner(context: typer.Context) -> None:
 async def _run_planner(settings: Settings) -> None:
     async with open_app_context(settings, process="planner") as app_context:
         await require_ready(app_context)
-        author = _author(settings)
+        author = await open_planner(settings.planner)
 
         async def plan_while_held(_lease: HeldLease) -> None:
             log.info("planner.started", address=checksum(author.user.address))
@@ -48,35 +53,60 @@ async def _run_planner(settings: Settings) -> None:
                 await plan_once(author, app_context)
                 await asyncio.sleep(settings.planner.check_seconds)
 
-        await run_as_leader(
-            app_context.database,
-            "planner",
-            plan_while_held,
-            ttl_seconds=settings.lease.ttl_seconds,
-            renew_seconds=settings.lease.renew_seconds,
+        async with serve_metrics("planner", settings.metrics.host, settings.metrics.planner_port):
+            await run_as_leader(
+                app_context.database,
+                "planner",
+                plan_while_held,
+                ttl_seconds=settings.lease.ttl_seconds,
+                renew_seconds=settings.lease.renew_seconds,
+            )
+
+
+async def open_planner(options: PlannerSettings) -> Planner:
+    """Open the planner's key. What its signature is worth stands in the signer's policy, not in the database's users.
+
+    Raises:
+        SettingsError: there is no key, or more than one; or it cannot be opened.
+    """
+    source = KeySource(options.keystore, options.password_file, options.kms_key, options.gcp_key_version)
+    if source.fault is not None:
+        raise SettingsError(
+            "the planner signs its plans: set PAIMON_PLANNER__KEYSTORE and PAIMON_PLANNER__PASSWORD_FILE, or"
+            " PAIMON_PLANNER__KMS_KEY and PAIMON_PLANNER__KMS_REGION, or PAIMON_PLANNER__GCP_KEY_VERSION, and not several"
         )
-
-
-def _author(settings: Settings) -> Planner:
-    """Open the planner's key. What its signature is worth stands in the signer's policy, not in the database's users."""
-    options = settings.planner
-    if options.keystore is None or options.password_file is None:
-        raise SettingsError("the planner signs its plans: set PAIMON_PLANNER__KEYSTORE and PAIMON_PLANNER__PASSWORD_FILE")
-    key = open_keystore(options.keystore, options.password_file)
-    signer = KeystoreSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
+    services = KeyServices(options.kms_region, options.kms_endpoint_url, options.gcp_endpoint_url)
+    try:
+        key = await services.open(source)
+    except (KeystoreError, KeyUnavailable, KeySupportMissing) as error:
+        raise SettingsError(f"the planner's key: {error}") from error
+    signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
     return Planner(signer.user, signer.sign)
 
 
-async def plan_once(author: Planner, app_context: AppContext) -> None:
+async def plan_once(author: Planner, app_context: AppContext) -> PlannerLook:
     """Look at the fund once. What keeps a plan from being made now is logged, and looked at again the next time."""
+    look = await _look(author, app_context)
+    PLANNER_LOOKS.labels(look.value).inc()
+    PLANNER_LOOKED_AT.set_to_current_time()
+    return look
+
+
+async def _look(author: Planner, app_context: AppContext) -> PlannerLook:
     context = app_context.plan_context
     options = app_context.settings.planner
     own = replace(context, limits={**context.limits, PlanWallet.HOT: options.limits})
     try:
         decimals = await context.contracts.asset_decimals(at=await context.final_block())
         policy = RefillPolicy(options.refill_below_bps, RawAmount(options.smallest_plan * 10**decimals))
-        await refill_buffer(author, policy, own)
+        plan = await refill_buffer(author, policy, own)
     except (RpcUnavailable, RpcError) as error:
         log.warning("planner.node_unavailable", reason=str(error))
+        return PlannerLook.UNAVAILABLE
+    except KeyUnavailable as error:
+        log.error("planner.key_unavailable", reason=str(error))
+        return PlannerLook.UNAVAILABLE
     except Conflict as error:
         log.error("planner.no_plan", reason=str(error))
+        return PlannerLook.NO_PLAN
+    return PlannerLook.NOTHING_DUE if plan is None else PlannerLook.PLANNED

@@ -11,7 +11,8 @@ from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.transaction.safe_transaction import MULTI_SEND
 from paimon.domain.transaction.spending_limit import SpendingLimit
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
-from paimon.settings import ChecksumAddress
+from paimon.infrastructure.keys.open_key import KeySource
+from paimon.settings import GCP_ENDPOINT, GCP_KEY_VERSION, ChecksumAddress
 
 
 class SignableFunction(StrEnum):
@@ -96,11 +97,7 @@ class KmsTable(PolicyTable):
 
 
 class GcpKmsTable(PolicyTable):
-    endpoint_url: str | None = Field(
-        None,
-        pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|localhost|\[::1\]):\d+)$",
-        description="http for a local server only",
-    )
+    endpoint_url: str | None = Field(None, pattern=GCP_ENDPOINT, description="http for a local server only")
 
 
 class KeyTable(PolicyTable):
@@ -110,7 +107,7 @@ class KeyTable(PolicyTable):
     keystore: Path | None = None
     password_file: Path | None = None
     kms_key: str | None = Field(None, min_length=1)
-    gcp_key_version: str | None = Field(None, pattern=r"^projects/.+/cryptoKeys/[^/]+/cryptoKeyVersions/\d+$")
+    gcp_key_version: str | None = Field(None, pattern=GCP_KEY_VERSION)
     plan_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; a plan stays below it")
     day_limit: int | None = Field(None, gt=0, description="in whole units of the vault's asset; 24 hours reach at most it")
 
@@ -124,11 +121,8 @@ class KeyTable(PolicyTable):
 
     @model_validator(mode="after")
     def _has_one_key_source(self) -> Self:
-        in_file = self.keystore is not None or self.password_file is not None
-        if in_file and (self.keystore is None or self.password_file is None):
-            raise ValueError(f"key {self.name} needs keystore and password_file together")
-        if in_file + (self.kms_key is not None) + (self.gcp_key_version is not None) != 1:
-            raise ValueError(f"key {self.name} needs one of these: keystore and password_file, kms_key, or gcp_key_version")
+        if (needed := self.source.fault) is not None:
+            raise ValueError(f"key {self.name} needs {needed}")
         return self
 
     @model_validator(mode="after")
@@ -144,11 +138,8 @@ class KeyTable(PolicyTable):
         return self
 
     @property
-    def source(self) -> str:
-        """Name where the key is kept."""
-        if self.keystore is not None:
-            return f"keystore {self.keystore}"
-        return f"KMS key {self.kms_key}" if self.kms_key is not None else f"Google Cloud KMS key {self.gcp_key_version}"
+    def source(self) -> KeySource:
+        return KeySource(self.keystore, self.password_file, self.kms_key, self.gcp_key_version)
 
     @property
     def moves_money(self) -> bool:

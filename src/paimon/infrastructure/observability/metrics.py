@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.rate_limit import LimitGroup, WithoutCount
 from paimon.domain.operations.refusals import CallerRefusal, ContentUse, RefusalReason
+from paimon.domain.rebalance.buffer import PlannerLook
 
 HTTP_REQUESTS: Final = Counter("paimon_http_requests", "HTTP requests by route template.", ("method", "route", "status"))
 HTTP_SECONDS: Final = Histogram(
@@ -59,6 +60,13 @@ NEW_HEADS_CONNECTED: Final = Gauge(
 )
 
 JOBS_ENQUEUED: Final = Counter("paimon_jobs_enqueued", "Scheduled jobs by outcome: sent or refused.", ("task", "outcome"))
+
+PLANNER_LOOKS: Final = Counter("paimon_planner_looks", "Looks of the planner at the fund, by what came of each.", ("outcome",))
+for _look in PlannerLook:
+    PLANNER_LOOKS.labels(_look.value)
+PLANNER_LOOKED_AT: Final = Gauge(
+    "paimon_planner_looked_at_timestamp_seconds", "When the planner last looked at the fund; 0 for one that stands by."
+)
 
 SIGNER_REQUESTS: Final = Counter(
     "paimon_signer_requests", "Requests to the signer by outcome: signed, or the code of the refusal.", ("outcome",)

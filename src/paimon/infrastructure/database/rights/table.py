@@ -18,7 +18,7 @@ _SIGNER, _USER_ADMIN, _CLI = DatabaseRole.SIGNER, DatabaseRole.USER_ADMIN, Datab
 _READERS: Final = (_API, _LISTENER, _WORKER, _PLANNER, _AUDITOR, _CLI)
 _OPS_READERS: Final = (_API, _WORKER, _AUDITOR, _CLI)
 _METRICS_READERS: Final = (*_OPS_READERS, _LISTENER, _SCHEDULER)
-"""Each process but the signer serves the metrics of the whole system."""
+"""API, listener, scheduler and workers serve the metrics of the whole system; `paimon audit` and `paimon status` read them."""
 
 Cells = Mapping[DatabaseRole, str]
 
