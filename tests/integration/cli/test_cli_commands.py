@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,11 @@ def test_paimon_imports_no_command_for_help_version_and_completion(
     imported = imported_by(tmp_path / "imported", *arguments, environment=environment)
     assert imported["third_party"] <= packages
     assert imported["ours"] <= FAST_MODULES
+
+
+def test_version_is_that_of_the_installed_package(cli: CliRunner) -> None:
+    process = cli.start("--version", env={})
+    assert (process.wait(), process.output_text) == (0, f"paimon {version('paimon')}\n")
 
 
 def test_a_command_imports_no_other_command(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from tests.support.api_client import BLOCK_TIME, ApiClient, add_block, request_row
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.factories.rows import insert_row
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
@@ -18,6 +19,11 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import BlockRow, RawLogRow
+from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.plan import PlanRow
+from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
+from paimon.infrastructure.database.sessions import Database
 
 pytestmark = pytest.mark.integration
 
@@ -161,16 +167,26 @@ async def test_every_list_of_an_empty_system_says_that_it_is_empty(lists: Lists)
         assert "No block of the fund has been recorded yet" in await lists.text(command, code=2)
 
 
-async def test_lists_of_operators_have_the_json_of_the_api(lists: Lists) -> None:
+async def test_lists_of_operators_have_the_json_of_the_api(lists: Lists, database: Database) -> None:
+    async with database.write() as session:
+        await insert_row(session, WalletRow)
+        await insert_row(session, IntentRow)
+        await insert_row(session, PlanRow)
+        await insert_row(session, OutboxMessageRow, dead_lettered_at=BLOCK_TIME)
+        await insert_row(session, BlockRow)
+        await insert_row(session, RawLogRow, status="QUARANTINED", reason="it makes no sense")
     for command, path, query in (
         ("tx plan list --all", "/plans", {"pageSize": 50}),
         ("outbox dead-letters", "/system/outbox", {"status": "DEAD_LETTERED", "pageSize": 50}),
         ("quarantine", "/system/quarantine", {"pageSize": 50}),
     ):
-        assert await lists.json(command) == comparable(await lists.rest(path, **query)), command
-    shown = await lists.json("tx --all")
+        shown = comparable(await lists.json(command))
+        assert shown == comparable(await lists.rest(path, **query)), command
+        assert len(shown["items"]) == 1, command
+    shown = comparable(await lists.json("tx --all"))
     assert shown["intents"] == comparable(await lists.rest("/transactions/intents", pageSize=50))
-    assert shown["wallets"] == (await lists.rest("/wallets"))["items"]
+    assert shown["wallets"] == comparable(await lists.rest("/wallets"))["items"]
+    assert (len(shown["intents"]["items"]), len(shown["wallets"])) == (1, 1)
     users = (await lists.json("users list"))["items"]
     assert {user["role"] for user in users} == {"super_admin", "admin", "operator", "viewer"}
     assert set((await lists.json("outbox"))["priorities"]) == {"critical", "high", "normal", "chain", "reports"}

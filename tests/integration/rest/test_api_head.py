@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.types import Receive, Scope, Send
 from tests.support.api_client import ApiClient, request_row, seed_users
 from tests.support.api_server import running_api_server
 from tests.support.chain.fund import TestFund
@@ -14,6 +15,7 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.rest import list_responses
 from paimon.gateway.rest.app import create_app
 from paimon.gateway.rest.csv_text import csv_text
+from paimon.gateway.rest.request_middleware import RequestMiddleware
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -64,9 +66,17 @@ async def test_head_answers_as_get_on_every_path(api_client: ApiClient, settings
         assert lasting == expected, path
 
 
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
 async def test_head_of_a_file_ends_without_reading_its_rows(
-    api_client: ApiClient, database: Database, monkeypatch: pytest.MonkeyPatch
+    api_client: ApiClient, database: Database, monkeypatch: pytest.MonkeyPatch, spec_version: str
 ) -> None:
+    """A streamed response notices that its reader has gone by `receive` up to version 2.3 of ASGI, then by `send` alone."""
+    served = RequestMiddleware.__call__
+
+    async def call(self: RequestMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+        await served(self, {**scope, "asgi": {"version": "3.0", "spec_version": spec_version}}, receive, send)
+
+    monkeypatch.setattr(RequestMiddleware, "__call__", call)
     monkeypatch.setattr(list_responses, "_CHUNK_ROWS", 1)
     owner = parse_address(api_client.accounts.address("ines"))
     async with database.write() as session:
