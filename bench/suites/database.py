@@ -27,7 +27,8 @@ from sqlalchemy import insert
 from bench.figures import Figure
 from paimon.application.approval_workflow.store import insert_ticket
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
-from paimon.domain.approval.ticket import open_ticket
+from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.approval.redemption_ticket import open_ticket
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.operations.outbox import OutboxPriority
@@ -37,14 +38,13 @@ from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.rows.redemption import to_values
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.queue import outbox
-from paimon.settings import ApprovalSettings
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 SECONDS: Final = 5.0
 CLIENTS: Final = 16
 _ROWS: Final = 10_000
 _AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_POLICY: Final = ApprovalSettings().policy()
+_POLICY: Final = FIRST_POLICY
 
 
 def _request(number: int) -> Redemption:
@@ -107,7 +107,7 @@ async def _writes(database: Database, url: str) -> list[Figure]:
 
     async def open_ticket_once(number: int) -> None:
         async with database.write() as session:
-            ticket = open_ticket(replace(template, request_id=number), _POLICY, now=_AT)
+            ticket = open_ticket(replace(template, request_id=number), _POLICY, decimals=18, now=_AT)
             assert await insert_ticket(session, ticket)
             await outbox.add(session, "redemption", str(number), priority=OutboxPriority.HIGH)
 
@@ -118,9 +118,9 @@ async def _writes(database: Database, url: str) -> list[Figure]:
             async with pool.connection() as connection, connection.transaction():
                 await connection.execute(
                     "INSERT INTO ops.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version,"
-                    " required_approvals, status, opened_at, warn_at, escalate_at, deadline_at)"
-                    " SELECT %s, type, %s, owner, receiver, gross_amount, policy_version, required_approvals, status,"
-                    " opened_at, warn_at, escalate_at, deadline_at FROM ops.approval_tickets WHERE request_id = 1"
+                    " rules, required_approvals, status, opened_at, warn_at, escalate_at, deadline_at)"
+                    " SELECT %s, type, %s, owner, receiver, gross_amount, policy_version, rules, required_approvals,"
+                    " status, opened_at, warn_at, escalate_at, deadline_at FROM ops.approval_tickets WHERE request_id = 1"
                     " ON CONFLICT DO NOTHING RETURNING id",
                     (f"baseline-{number}", 10**9 + number),
                 )

@@ -13,7 +13,8 @@ from eth_account import Account
 from pydantic import SecretStr
 from tests.support.chain.fund import TestFund
 
-from paimon.domain.approval.ticket import Verdict, ticket_id
+from paimon.domain.approval.redemption_ticket import ticket_id
+from paimon.domain.approval.ticket import Verdict
 from paimon.domain.approval.vote import RedemptionDecision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32, parse_address
 from paimon.domain.kernel.eip712 import SignatureTerms, SigningScope

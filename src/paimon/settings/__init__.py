@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from paimon.errors import StartupError
 from paimon.settings.api import ApiSettings
-from paimon.settings.approval import ApprovalRuleSettings, ApprovalSettings
+from paimon.settings.approval import ApprovalSettings
 from paimon.settings.audit import AuditSettings
 from paimon.settings.auth import AuthSettings
 from paimon.settings.base import GCP_ENDPOINT, GCP_KEY_VERSION, ChecksumAddress, SettingsError, SettingsGroup
@@ -42,7 +42,6 @@ __all__ = [
     "GCP_ENDPOINT",
     "GCP_KEY_VERSION",
     "ApiSettings",
-    "ApprovalRuleSettings",
     "ApprovalSettings",
     "AuditSettings",
     "AuthSettings",

@@ -16,6 +16,7 @@ from tests.support.signed_grants import grant
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import Address, checksum, hex0x, parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.clock import database_now
@@ -137,8 +138,8 @@ async def test_vote_of_a_contract_wallet_is_refused_with_a_reason(
         row = request_row(1, owner=parse_address(fund.accounts.address("ines")))
         session.add_all([row, approver_row(safe)])
         await session.flush()
-        policy, now = app_context.settings.approval.policy(), await database_now(session)
-        await open_ticket_if_needed(session, to_domain(row), policy, now=now)
+        now = await database_now(session)
+        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=now)
 
     headers = {"Authorization": f"Bearer {api_client.token_of(safe, 'safe')}"}
     shown = (await api_client.client.get("/api/v1/approvals/TKT-R000001", headers=headers)).json()["data"]

@@ -47,9 +47,10 @@ def evidence(connect: Connect, owner_url: str) -> None:
     with connect("paimon_owner") as owner, owner.transaction():
         owner.execute(
             """
-            INSERT INTO ops.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version,
+            INSERT INTO ops.approval_tickets (id, type, request_id, owner, receiver, gross_amount, policy_version, rules,
                    required_approvals, status, opened_at, warn_at, escalate_at, deadline_at)
-            VALUES ('TKT-R000001', 'STANDARD_REDEMPTION', 1, %s, %s, 5, 1, 2, 'PARTIALLY_APPROVED', now(), now(), now(), now())
+            VALUES ('TKT-R000001', 'STANDARD_REDEMPTION', 1, %s, %s, 5, 1, ARRAY['standard_redemption'], 2,
+                   'PARTIALLY_APPROVED', now(), now(), now(), now())
             """,
             (OWNER, RECEIVER),
         )

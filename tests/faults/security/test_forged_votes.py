@@ -20,6 +20,7 @@ from paimon.application.approval_workflow.open_ticket import open_ticket_if_need
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.transactions.store import get_intent_by_key, list_votes
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.infrastructure.database.clock import database_now
@@ -77,7 +78,7 @@ class Forger:
 async def forger(app_context: AppContext, api_client: ApiClient, execute: Execute) -> Forger:
     """Open the tickets of two requests of ines; vera and viktor may vote."""
     await grant_approver_role(app_context.database, api_client.accounts, "vera", "viktor")
-    policy = app_context.settings.approval.policy()
+    policy = FIRST_POLICY
     for request_id in (1, 2):
         async with app_context.database.write() as session:
             row = request_row(request_id, owner=parse_address(api_client.accounts.address("ines")))

@@ -13,6 +13,7 @@ from tests.support.signed_grants import grant
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import Permission, UserRole
 from paimon.infrastructure.database.clock import database_now
@@ -53,9 +54,7 @@ async def test_vote_is_refused_when_a_right_ended_after_reading(
         row = request_row(1, owner=parse_address(api_client.accounts.address("ines")))
         session.add(row)
         await session.flush()
-        await open_ticket_if_needed(
-            session, to_domain(row), app_context.settings.approval.policy(), now=await database_now(session)
-        )
+        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=await database_now(session))
     shown = await api_client.get(f"/approvals/{TICKET}", by="vera")
     body = signed_body(shown.json()["data"]["signing"]["approve"], api_client.accounts.account("vera"))
     for lose in LOSSES:

@@ -10,7 +10,9 @@ from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.store import insert_record, insert_ticket, save_outcome
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
-from paimon.domain.approval.ticket import Verdict, Vote, decide, open_ticket
+from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.approval.redemption_ticket import open_ticket
+from paimon.domain.approval.ticket import Verdict, Vote, decide
 from paimon.domain.approval.vote import redemption_decision, redemption_decision_document
 from paimon.domain.kernel.chain import Address, Hash32, parse_address
 from paimon.domain.kernel.eip712 import SignatureTerms
@@ -39,7 +41,7 @@ async def decided_ticket(app_context: AppContext, verdict: Verdict) -> None:
         requested_at=NOW,
         settlement_at=None,
     )
-    ticket = open_ticket(redemption, app_context.settings.approval.policy(), now=NOW)
+    ticket = open_ticket(redemption, FIRST_POLICY, decimals=18, now=NOW)
     vera = parse_address(VERA.address)
     vote = Vote(vera, verdict, "unclear funds", NOW)
     terms = SignatureTerms(Hash32(b"\x03" * 32), NOW)

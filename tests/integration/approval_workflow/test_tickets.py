@@ -26,6 +26,9 @@ from paimon.application.approval_workflow.store import (
 from paimon.application.common.signed_action import SignedAction
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.approval.policy import ApprovalPolicy
+from paimon.domain.approval.policy_document import parse_policy, policy_document
 from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
 from paimon.domain.approval.vote import VoteContent
 from paimon.domain.kernel.chain import parse_address
@@ -36,7 +39,6 @@ from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.redemption import to_domain, to_values
-from paimon.settings import ApprovalRuleSettings, ApprovalSettings
 
 pytestmark = pytest.mark.integration
 
@@ -66,9 +68,17 @@ async def clock(app_context: AppContext) -> datetime:
         return await database_now(session)
 
 
+def policy_with(required: int) -> ApprovalPolicy:
+    """Return a policy whose standard redemptions need this many votes, within minutes."""
+    document = policy_document(FIRST_POLICY)
+    (rule,) = (rule for rule in document["rules"] if rule["name"] == "standard_redemption")
+    rule["approvals"][0][0]["count"] = required
+    rule["sla"] |= {"warnSeconds": 60, "escalateSeconds": 120, "deadlineSeconds": 180}
+    return parse_policy(document, version=1)
+
+
 async def opened(app_context: AppContext, fund: TestFund, *, required: int = 1) -> Ticket:
-    rule = ApprovalRuleSettings(required_approvals=required, warn_seconds=60, escalate_seconds=120, deadline_seconds=180)
-    policy = ApprovalSettings(standard=rule).policy()
+    policy = policy_with(required)
     async with app_context.database.write() as session:
         ticket = await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
     assert ticket is not None
@@ -100,11 +110,10 @@ async def counts(app_context: AppContext) -> tuple[int, int]:
 
 
 async def test_concurrent_calls_open_one_ticket(app_context: AppContext, fund: TestFund) -> None:
-    policy = app_context.settings.approval.policy()
 
     async def open_one() -> Ticket | None:
         async with app_context.database.write() as session:
-            return await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
+            return await open_ticket_if_needed(session, awaiting(fund), FIRST_POLICY, now=await database_now(session))
 
     found = await asyncio.gather(*(open_one() for _ in range(8)))
     assert [ticket.id for ticket in found if ticket is not None] == [TICKET]
@@ -114,18 +123,19 @@ async def test_concurrent_calls_open_one_ticket(app_context: AppContext, fund: T
 async def test_no_ticket_opens_for_a_request_that_awaits_no_approval(
     app_context: AppContext, fund: TestFund, status: RedemptionStatus
 ) -> None:
-    policy = app_context.settings.approval.policy()
     async with app_context.database.write() as session:
         assert (
-            await open_ticket_if_needed(session, awaiting(fund, status=status), policy, now=await database_now(session)) is None
+            await open_ticket_if_needed(session, awaiting(fund, status=status), FIRST_POLICY, now=await database_now(session))
+            is None
         )
 
 
 async def test_ticket_follows_the_policy_of_its_channel(app_context: AppContext, fund: TestFund) -> None:
-    policy = app_context.settings.approval.policy()
     async with app_context.database.write() as session:
         now = await database_now(session)
-        ticket = await open_ticket_if_needed(session, awaiting(fund, channel=RedemptionChannel.EMERGENCY), policy, now=now)
+        ticket = await open_ticket_if_needed(
+            session, awaiting(fund, channel=RedemptionChannel.EMERGENCY), FIRST_POLICY, now=now
+        )
     assert ticket is not None
     assert (ticket.type, ticket.deadline_at - now) == ("EMERGENCY_REDEMPTION", timedelta(hours=4))
     async with app_context.database.read() as session:

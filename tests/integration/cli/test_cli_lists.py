@@ -16,6 +16,7 @@ from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
@@ -76,7 +77,7 @@ async def three_requests(api_client: ApiClient, app_context: AppContext) -> Addr
     async with app_context.database.write() as session:
         redemption = await find_redemption(session, 1)
         assert redemption is not None
-        policy = app_context.settings.approval.policy()
+        policy = FIRST_POLICY
         await open_ticket_if_needed(session, redemption, policy, now=await database_now(session))
     return ines
 

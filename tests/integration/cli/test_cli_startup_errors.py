@@ -209,8 +209,8 @@ def test_config_check_accepts_settings_and_a_policy_that_agree(
     [
         ({"PAIMON_CHAIN__CHAIN_ID": "97"}, "PAIMON_CHAIN__CHAIN_ID is 97, the policy's chain_id 31337"),
         (
-            {"PAIMON_APPROVAL__EMERGENCY": '{"warn_seconds": 1, "escalate_seconds": 2, "deadline_seconds": 90000}'},
-            "DEADLINE_SECONDS is 90000, the policy's approvals.deadline_hours_max is 24",
+            {"PAIMON_APPROVAL__REDEMPTION_DEADLINE_SECONDS_MAX": "90000"},
+            "DEADLINE_SECONDS_MAX is 90000, the policy's approvals.deadline_hours_max is 24",
         ),
         (
             {"PAIMON_APPROVAL__VOTE_TTL_SECONDS_MAX": "3601"},

@@ -116,6 +116,7 @@ INVALID_STATES: list[InvalidRow] = [
     (OperatorActionRow, {"intent_id": None}, "ck_operator_actions_target_is_intent_or_wallet"),
     (OperatorActionRow, {"outcome": "done", "ended_at": EPOCH}, "ck_operator_actions_ended_at_unless_requested"),
     (OperatorActionRow, {"outcome": "done"}, "ck_operator_actions_outcome_when_ended"),
+    (ApprovalTicketRow, {"rules": "{}"}, "ck_approval_tickets_rules_named"),
     (ApprovalTicketRow, {"required_approvals": 0}, "ck_approval_tickets_required_approvals_positive"),
     (ApprovalTicketRow, {"deadline_at": EPOCH}, "ck_approval_tickets_sla_in_order"),
     (ApprovalTicketRow, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),

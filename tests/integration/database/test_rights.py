@@ -208,6 +208,7 @@ def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
         *(
             "ops.users",
             "ops.sign_in_challenges",
+            "ops.approval_policy_drafts",
             "ops.sessions",
             "ops.refresh_tokens",
             "ops.wallets",

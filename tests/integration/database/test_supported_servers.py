@@ -48,6 +48,7 @@ CONNECTING: Final = (
     "status",
     "redemptions",
     "approvals",
+    "policy show",
     "holders",
     "transactions",
     "risk-events",

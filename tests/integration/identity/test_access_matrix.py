@@ -25,12 +25,14 @@ from tests.support.api_client import (
 from tests.support.chain.fund import TestFund
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
+from paimon.domain.approval.first_policy import FIRST_POLICY, FIRST_POLICY_DOCUMENT
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.user.roles import PERMISSIONS, ChainRole, Permission, User, UserRole
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.ops.approval_policy import ApprovalPolicyDraftRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import WalletRow
@@ -92,6 +94,11 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "rejectProposal": Permission.SIGN_PROPOSALS,
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS
     "dryRunThresholds": Access.PERSON,
+    "dryRunPolicy": Access.PERSON,
+    "createPolicyDraft": Permission.MANAGE_POLICY,
+    "changePolicyDraft": Permission.MANAGE_POLICY,
+    "removePolicyDraft": Permission.MANAGE_POLICY,
+    "publishPolicy": Signed(Permission.MANAGE_POLICY),
     "createAcknowledgementLink": Permission.HANDLE_RISK,
     "acknowledgeByLink": Access.LINK,
     "acknowledgeRiskEvent": Permission.HANDLE_RISK,
@@ -125,6 +132,7 @@ PROPOSALS: Final = {
     "settle_redemption": ("/redemptions/1", Permission.SETTLE),
     "resolve_risk_event": ("/risk/events/1", Permission.HANDLE_RISK),
     "replay_message": ("/system/outbox/1", Permission.REPLAY_MESSAGES),
+    "publish_policy": ("/policy/drafts/1", Permission.MANAGE_POLICY),
     "clear_fault": ("/wallets/{wallet}", Permission.HANDLE_TRANSACTIONS),
 }
 """Signed actions whose resource the test makes, and the permission that a person needs to get the document."""
@@ -202,8 +210,10 @@ async def _seed_resources(database: Database, fund: TestFund, settings: Settings
                 last_seen_block=1,
             )
         )
+        draft = {"based_on": 1, "title": "as it is", "document": FIRST_POLICY_DOCUMENT}
+        session.add(ApprovalPolicyDraftRow(**draft, changed_by=ines, changed_at=BLOCK_TIME))
         await session.flush()
-        await open_ticket_if_needed(session, to_domain(waiting), settings.approval.policy(), now=await database_now(session))
+        await open_ticket_if_needed(session, to_domain(waiting), FIRST_POLICY, now=await database_now(session))
 
 
 async def askers(client: ApiClient) -> dict[Asker, dict[str, str]]:

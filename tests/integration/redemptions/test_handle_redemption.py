@@ -15,6 +15,7 @@ from paimon.application.common.live import LiveMessage
 from paimon.application.redemptions.handle_redemption import handle_redemption, observe_locked_nav
 from paimon.application.redemptions.store import LOCKED_NAV
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.approval.ticket import TicketStatus
 from paimon.gateway.views.live_messages import live_document
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
@@ -23,12 +24,11 @@ from paimon.infrastructure.database.models.derived import ObservationRow, Redemp
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.sessions import Database
-from paimon.settings import ApprovalSettings
 
 pytestmark = pytest.mark.integration
 
 AWAITING = {"status": "PENDING_APPROVAL", "requires_approval": True, "settlement_at": None}
-POLICY = ApprovalSettings().policy()
+POLICY = FIRST_POLICY
 
 
 async def request(database: Database, **columns: Any) -> None:

@@ -30,6 +30,7 @@ from paimon.application.reorg_recovery.node_quorum import NodeBehind, NodeQuorum
 from paimon.application.reorg_recovery.recover import AncestorChanged, plan_recovery, recover
 from paimon.application.replay.replay import check_replay
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import BlockStamp, Hash32
 from paimon.domain.risk.nav_publication import MATERIAL_THRESHOLD, NavStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus
@@ -103,9 +104,7 @@ async def open_ticket(app_context: AppContext, request_id: int) -> None:
     async with app_context.database.write() as session:
         redemption = await find_redemption(session, request_id)
         assert redemption is not None
-        await open_ticket_if_needed(
-            session, redemption, app_context.settings.approval.policy(), now=await database_now(session)
-        )
+        await open_ticket_if_needed(session, redemption, FIRST_POLICY, now=await database_now(session))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.support.paths import DOCS
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow
@@ -47,9 +48,7 @@ async def open_ticket_for(app_context: AppContext, api_client: ApiClient, reques
         row = request_row(request_id, owner=parse_address(api_client.accounts.address("ines")))
         session.add(row)
         await session.flush()
-        await open_ticket_if_needed(
-            session, to_domain(row), app_context.settings.approval.policy(), now=await database_now(session)
-        )
+        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=await database_now(session))
 
 
 async def documents(api_client: ApiClient, ticket_id: str = TICKET) -> dict[str, Any]:
@@ -194,7 +193,7 @@ async def test_owner_may_not_vote_on_their_own_request(api_client: ApiClient, ap
     async with app_context.database.write() as session:
         row = request_row(2, owner=parse_address(api_client.accounts.address("vera")))
         session.add(row)
-        await open_ticket_if_needed(session, to_domain(row), app_context.settings.approval.policy(), now=BLOCK_TIME)
+        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=BLOCK_TIME)
     body = signed_body((await documents(api_client, "TKT-R000002"))["approve"], api_client.accounts.account("vera"))
     answer = await api_client.post("/approvals/TKT-R000002/approve", body, by="vera")
     assert refused(answer) == (403, "FORBIDDEN")

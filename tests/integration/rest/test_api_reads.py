@@ -26,6 +26,7 @@ from paimon.application.event_listener.fetch.store import add_proof, record_endp
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.application.redemptions.store import find_redemption
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.operations.outbox import OutboxPriority
@@ -116,7 +117,7 @@ async def test_invalid_filter_or_page_is_named(api_client: ApiClient, query: dic
 async def test_redemption_shows_its_timeline_in_order(api_client: ApiClient, app_context: AppContext) -> None:
     """Requested, ticket, vote, call queued, approved on chain, ticket closed; chain time is years ahead of database time."""
     ahead = BLOCK_TIME + timedelta(days=3_650)
-    policy, vera = app_context.settings.approval.policy(), api_client.accounts.account("vera")
+    policy, vera = FIRST_POLICY, api_client.accounts.account("vera")
     await grant_approver_role(app_context.database, api_client.accounts, "vera")
     async with app_context.database.write() as session:
         session.add(request_row(1, owner=wallet(api_client, "ines"), requested_at=ahead))

@@ -29,6 +29,7 @@ from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.redemptions.store import find_redemption
 from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
+from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.gateway.fund_documents import FundDocuments
@@ -127,9 +128,7 @@ async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiC
         await insert_row(session, RawLogRow, **block, log_index=999, status="QUARANTINED", reason="it makes no sense")
         redemption = await find_redemption(session, 1)
         assert redemption is not None
-        assert await open_ticket_if_needed(
-            session, redemption, app_context.settings.approval.policy(), now=await database_now(session)
-        )
+        assert await open_ticket_if_needed(session, redemption, FIRST_POLICY, now=await database_now(session))
     return {path: {"from": first.at.number} if path.endswith("explain") else {} for path in LISTS}
 
 

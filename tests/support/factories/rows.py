@@ -131,6 +131,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "receiver": address(1),
         "gross_amount": 1,
         "policy_version": 1,
+        "rules": ["standard_redemption"],
         "required_approvals": 1,
         "status": TicketStatus.PENDING,
         "opened_at": EPOCH,

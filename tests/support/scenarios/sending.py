@@ -143,6 +143,7 @@ class SendingHarness:
                 receiver=decision.receiver,
                 gross_amount=decision.gross_amount,
                 policy_version=1,
+                rules=["standard_redemption"],
                 required_approvals=1,
                 status=TicketStatus.APPROVED if verdict is Verdict.APPROVE else TicketStatus.REJECTED,
                 opened_at=now,

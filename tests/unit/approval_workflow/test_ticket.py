@@ -41,6 +41,7 @@ def ticket(required: int = 1) -> Ticket:
         receiver=RECEIVER,
         gross_amount=RawAmount(1),
         policy_version=1,
+        rules=("standard_redemption",),
         required_approvals=required,
         opened_at=OPENED_AT,
         warn_at=OPENED_AT + timedelta(hours=1),

@@ -45,6 +45,7 @@ def ticket() -> Ticket:
         receiver=Address(bytes(20)),
         gross_amount=RawAmount(1),
         policy_version=1,
+        rules=("standard_redemption",),
         required_approvals=1,
         opened_at=after(1),
         warn_at=after(10),

@@ -256,6 +256,10 @@ FREE_TEXT = {
     "UserView.name": "a person's name",
     "AttemptView.nodeResponse": "the node's words, or how they were understood",
     "SafeCallView.function": "any function of any contract",
+    "RuleModel.name": "a name of one's own",
+    "WhenModel.contracts": "any contract that a policy names",
+    "WhenModel.methods": "any function of any contract",
+    "WhenModel.sources": "any wallet that a policy names",
 }
 """Fields in which a text that is some enum's value may stand, with the reason why their values are not listed."""
 

@@ -113,7 +113,7 @@ def test_all_wrong_variables_are_named_at_once(environment: pytest.MonkeyPatch) 
     assert {line.split(":")[0].strip() for line in refusal()} == {"PAIMON_CHAIN__CHAIN_ID", "PAIMON_REDIS__URL"}
 
 
-@pytest.mark.parametrize("name", ["PAIMON_SENDING__MAX_FEE", "PAIMON_CHAIN__RPC_URLS", "PAIMON_APPROVAL__EMERGENCY__WARN"])
+@pytest.mark.parametrize("name", ["PAIMON_SENDING__MAX_FEE", "PAIMON_CHAIN__RPC_URLS", "PAIMON_SENDING__HOT_LIMITS__PLANS"])
 def test_mistyped_variable_is_refused(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "1")
     assert f"  {name}: no such setting" in refusal()

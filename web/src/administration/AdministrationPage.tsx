@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, read, type Schemas } from '../api/client'
-import { apiKeysQuery, configQuery, ownRightsQuery, sessionsQuery, usersQuery } from '../api/queries'
+import { apiKeysQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery, usersQuery } from '../api/queries'
 import { formatSpan, spanOf } from '../format/time'
 import { useI18n } from '../i18n'
 import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
@@ -160,32 +160,38 @@ function Sessions() {
 
 function Policy() {
   const { t } = useI18n()
-  const config = useQuery(configQuery)
+  const policy = useQuery(policyQuery)
   const span = (seconds: number) => formatSpan(spanOf(seconds * 1_000))
   return (
     <Panel title={t('policy.title')}>
-      <Loaded query={config}>
-        {({ approvalPolicy }) => (
+      <Loaded query={policy}>
+        {({ rules, version }) => (
           <>
             <DataTable
               label={t('policy.title')}
-              rows={(['standardRedemption', 'emergencyRedemption'] as const).map((name) => ({ name, ...approvalPolicy[name] }))}
+              rows={rules}
               rowKey={({ name }) => name}
               empty=""
               columns={[
-                { name: 'type', head: t('ticket.type'), cell: ({ name }) => <Status of={name === 'standardRedemption' ? 'STANDARD_REDEMPTION' : 'EMERGENCY_REDEMPTION'} /> },
-                { name: 'votes', head: t('column.votes'), right: true, cell: ({ requiredApprovals }) => requiredApprovals },
-                { name: 'warn', head: t('status.WARN'), right: true, cell: ({ warnSeconds }) => span(warnSeconds) },
-                { name: 'escalate', head: t('status.ESCALATE'), right: true, cell: ({ escalateSeconds }) => span(escalateSeconds) },
-                { name: 'deadline', head: t('column.deadline'), right: true, cell: ({ deadlineSeconds }) => span(deadlineSeconds) },
+                { name: 'rule', head: t('policy.rule'), cell: ({ name }) => name },
+                { name: 'verdict', head: t('policy.verdict'), cell: ({ verdict }) => <Status of={verdict} /> },
+                { name: 'type', head: t('ticket.type'), cell: ({ ticket }) => (ticket ? <Status of={ticket} /> : null) },
+                { name: 'votes', head: t('column.votes'), cell: ({ approvals }) => approvalsText(approvals) },
+                { name: 'deadline', head: t('column.deadline'), right: true, cell: ({ sla }) => (sla ? span(sla.deadlineSeconds) : null) },
               ]}
             />
-            <p className={ui.note}>{t('policy.version', { version: approvalPolicy.version })}</p>
+            <p className={ui.note}>{t('policy.version', { version })}</p>
           </>
         )}
       </Loaded>
     </Panel>
   )
+}
+
+/** `1 × admin + 1 × super_admin / 2 × admin`: + between groups that must all approve, / between options. */
+function approvalsText(approvals: Schemas['RuleModel']['approvals']): string {
+  const group = ({ count, from }: { count: number; from: string | string[] }) => `${count} × ${Array.isArray(from) ? from.join(', ') : from}`
+  return (approvals ?? []).map((groups) => groups.map(group).join(' + ')).join(' / ')
 }
 
 function Settings() {

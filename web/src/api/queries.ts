@@ -49,6 +49,11 @@ export const configQuery = queryOptions({
   staleTime: Infinity,
 })
 
+export const policyQuery = queryOptions({
+  queryKey: ['policy'],
+  queryFn: () => read(api.GET('/api/v1/policy')),
+})
+
 export type NavInterval = Schemas['Interval']
 
 export const navHistoryQuery = (range: { interval: NavInterval; startDate: string; endDate?: string | undefined }) =>

@@ -8,8 +8,11 @@ from datetime import datetime
 import structlog
 
 from paimon.application.approval_workflow.store import insert_ticket, lock_ticket, save_outcome
+from paimon.application.nav.store import find_asset_decimals
 from paimon.domain.approval import ticket as approval
-from paimon.domain.approval.ticket import ApprovalPolicy, Ticket, open_ticket, ticket_id
+from paimon.domain.approval.policy import ApprovalPolicy
+from paimon.domain.approval.redemption_ticket import open_ticket, ticket_id
+from paimon.domain.approval.ticket import Ticket
 from paimon.domain.redemption.request import Redemption, RedemptionStatus
 from paimon.infrastructure.database.sessions import WriteSession
 
@@ -22,7 +25,8 @@ async def open_ticket_if_needed(
     """Return the ticket this call opened; None when the request awaits no approval or has a ticket."""
     if redemption.status is not RedemptionStatus.PENDING_APPROVAL:
         return None
-    ticket = open_ticket(redemption, policy, now=now)
+    decimals = await find_asset_decimals(session)
+    ticket = open_ticket(redemption, policy, decimals=decimals, now=now)
     if not await insert_ticket(session, ticket):
         return None
     log.info("ticket.opened", ticket_id=ticket.id, type=ticket.type, deadline_at=ticket.deadline_at.isoformat())

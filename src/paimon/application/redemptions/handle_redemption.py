@@ -18,7 +18,7 @@ from paimon.application.common.chain_position import chain_position
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.application.redemptions.store import find_redemption, has_locked_nav, insert_locked_nav
-from paimon.domain.approval.ticket import ApprovalPolicy
+from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.database.sessions import Database, WriteSession

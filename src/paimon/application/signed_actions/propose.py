@@ -7,10 +7,12 @@ document comes from its preview, since it follows from the calls; a grant's is m
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from paimon.application.approval_policy.publish import propose_publication
 from paimon.application.approval_workflow.decide import propose_vote
 from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import ProposedAction
@@ -54,6 +56,7 @@ class ProposalContext:
     signing: SigningContext
     contracts: FundContracts
     keeper: Address
+    redemption_deadline_max: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,14 @@ async def _vote(verdict: Verdict, context: ProposalContext, user: User, parts: t
         return await propose_vote(session, parts[0], verdict, user)
 
 
+async def _publication(context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.read() as session:
+        _draft, proposed = await propose_publication(
+            session, int(parts[0]), user.address, redemption_deadline_max=context.redemption_deadline_max
+        )
+    return proposed
+
+
 async def _operator_action(kind: ActionKind, context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
     try:
         target_id = parse_address(parts[0]) if kind is ActionKind.CLEAR_FAULT else UUID(parts[0])
@@ -152,6 +163,7 @@ _INTENT: Final = (
 )
 _WALLET: Final = ("/wallets/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.compile(r"/wallets/(0x[0-9a-fA-F]{40})"))
 _MESSAGE: Final = ("/system/outbox/12", re.compile(r"/system/outbox/([1-9][0-9]{0,17})"))
+_POLICY_DRAFT: Final = ("/policy/drafts/3", re.compile(r"/policy/drafts/([1-9][0-9]{0,17})"))
 _LOG: Final = ("/system/quarantine/100/3", re.compile(r"/system/quarantine/([0-9]{1,18})/([0-9]{1,9})"))
 
 _OFFERED: Final = {
@@ -159,6 +171,7 @@ _OFFERED: Final = {
     ActionName.REJECT_REDEMPTION: _Offered(*_TICKET, "reject", partial(_vote, Verdict.REJECT)),
     ActionName.SETTLE_REDEMPTION: _Offered(*_REDEMPTION, "settle", _settlement),
     ActionName.RESOLVE_RISK_EVENT: _Offered(*_RISK_EVENT, "resolve", _resolution),
+    ActionName.PUBLISH_POLICY: _Offered(*_POLICY_DRAFT, "publish", _publication),
     ActionName.SPEED_UP: _Offered(*_INTENT, "speed-up", partial(_operator_action, ActionKind.SPEED_UP)),
     ActionName.CANCEL: _Offered(*_INTENT, "cancel", partial(_operator_action, ActionKind.CANCEL)),
     ActionName.RETRY: _Offered(*_INTENT, "retry", partial(_operator_action, ActionKind.RETRY)),

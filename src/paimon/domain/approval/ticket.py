@@ -13,20 +13,27 @@ redemption: an overdue ticket stays open, is logged, and fires an alert.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
+from paimon.domain.redemption.request import RedemptionStatus
 from paimon.errors import Conflict, Forbidden
 
 
 class TicketType(StrEnum):
     EMERGENCY_REDEMPTION = "EMERGENCY_REDEMPTION"
     STANDARD_REDEMPTION = "STANDARD_REDEMPTION"
+    REBALANCE_SMALL = "REBALANCE_SMALL"
+    REBALANCE_LARGE = "REBALANCE_LARGE"
+    ASSET_ADD = "ASSET_ADD"
+    ASSET_REMOVE = "ASSET_REMOVE"
+    FEE_WITHDRAW = "FEE_WITHDRAW"
+    EMERGENCY_MODE = "EMERGENCY_MODE"
+    MANUAL_OPERATION = "MANUAL_OPERATION"
 
 
 class TicketStatus(StrEnum):
@@ -67,33 +74,6 @@ class VoterNotAllowed(Forbidden):
 
 
 @dataclass(frozen=True, slots=True)
-class TicketRule:
-    """The votes and times that one type of ticket requires. Seconds count from the opening of the ticket."""
-
-    required_approvals: int
-    warn_seconds: int
-    escalate_seconds: int
-    deadline_seconds: int
-
-    def __post_init__(self) -> None:
-        if self.required_approvals < 1:
-            raise ValueError("a ticket needs at least one approval")
-        if not 0 < self.warn_seconds <= self.escalate_seconds <= self.deadline_seconds:
-            raise ValueError("an SLA needs 0 < warn ≤ escalate ≤ deadline")
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalPolicy:
-    """The rules by type of ticket, with the version that a ticket stores."""
-
-    version: int
-    rules: dict[TicketType, TicketRule]
-
-    def rule(self, kind: TicketType) -> TicketRule:
-        return self.rules[kind]
-
-
-@dataclass(frozen=True, slots=True)
 class Vote:
     """One approver's accepted vote, with what its signature covers beside the ticket's own values."""
 
@@ -109,7 +89,7 @@ class Vote:
 class Ticket:
     """A decision to take about one redemption request, with a snapshot of the request.
 
-    `invalid_votes` are recorded votes that do not verify. They count for nothing.
+    `rules` are the policy's rules that asked for it. `invalid_votes` are recorded votes that do not verify: they do not count.
     """
 
     id: str
@@ -119,6 +99,7 @@ class Ticket:
     receiver: Address
     gross_amount: RawAmount
     policy_version: int
+    rules: tuple[str, ...]
     required_approvals: int
     opened_at: datetime
     warn_at: datetime
@@ -143,46 +124,6 @@ class Ticket:
         if now < self.escalate_at:
             return SlaStage.WARN
         return SlaStage.ESCALATE if now < self.deadline_at else SlaStage.OVERDUE
-
-
-def ticket_id(request_id: int) -> str:
-    """Return the id of a request's ticket. It derives from the request, so that a request never has two tickets."""
-    return f"TKT-R{request_id:06d}"
-
-
-def ticket_type(redemption: Redemption) -> TicketType:
-    """Return the type of ticket that this request needs.
-
-    Raises:
-        ValueError: the request is scheduled, and such a request never needs an approval.
-    """
-    match redemption.channel:
-        case RedemptionChannel.EMERGENCY:
-            return TicketType.EMERGENCY_REDEMPTION
-        case RedemptionChannel.STANDARD:
-            return TicketType.STANDARD_REDEMPTION
-        case RedemptionChannel.SCHEDULED:
-            raise ValueError(f"request {redemption.request_id} is scheduled; the chain requires no approval for it")
-
-
-def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, now: datetime) -> Ticket:
-    """Return a new ticket for a request that awaits approval."""
-    kind = ticket_type(redemption)
-    rule = policy.rule(kind)
-    return Ticket(
-        id=ticket_id(redemption.request_id),
-        type=kind,
-        request_id=redemption.request_id,
-        owner=redemption.owner,
-        receiver=redemption.receiver,
-        gross_amount=redemption.gross_amount,
-        policy_version=policy.version,
-        required_approvals=rule.required_approvals,
-        opened_at=now,
-        warn_at=now + timedelta(seconds=rule.warn_seconds),
-        escalate_at=now + timedelta(seconds=rule.escalate_seconds),
-        deadline_at=now + timedelta(seconds=rule.deadline_seconds),
-    )
 
 
 def decide(ticket: Ticket, vote: Vote) -> Ticket:

@@ -46,6 +46,7 @@ class ActionName(StrEnum):
     REPLAY_MESSAGE = "replay_message"
     RELEASE_LOG = "release_log"
     SKIP_LOG = "skip_log"
+    PUBLISH_POLICY = "publish_policy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     HANDLE_TRANSACTIONS = "handle_transactions"
     ADMINISTER_FUND = "administer_fund"
     HANDLE_QUARANTINE = "handle_quarantine"
+    MANAGE_POLICY = "manage_policy"
     MANAGE_USERS = "manage_users"
     READ_AUDIT = "read_audit"
 
@@ -85,6 +86,9 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
         "submit plans with other calls than a wallet's money functions", UserRole.ADMIN, is_signed=True
     ),
     Permission.HANDLE_QUARANTINE: PermissionRule("release and skip quarantined logs", UserRole.ADMIN, is_signed=True),
+    Permission.MANAGE_POLICY: PermissionRule(
+        "draft the approval policy, and publish another person's draft", UserRole.ADMIN, is_signed=True
+    ),
     Permission.READ_AUDIT: PermissionRule("read the audit trail and its proofs", UserRole.ADMIN),
     Permission.MANAGE_USERS: PermissionRule(
         "sign grants of users, and end others' sessions", UserRole.SUPER_ADMIN, is_signed=True

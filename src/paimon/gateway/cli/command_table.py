@@ -58,6 +58,11 @@ COMMANDS: Final = (
     ),
     CommandEntry("redemptions", "List redemption requests, latest first.", "paimon.gateway.cli.redemptions"),
     CommandEntry("approvals", "List approval tickets, latest first.", "paimon.gateway.cli.approvals"),
+    CommandEntry(
+        "policy",
+        "Show the approval policy, check a file, try an operation, publish a draft.",
+        "paimon.gateway.cli.policy",
+    ),
     CommandEntry("holders", "List holders with their shares and value, largest first.", "paimon.gateway.cli.holders"),
     CommandEntry(
         "transactions", "List the chain's transactions that touched the fund, latest first.", "paimon.gateway.cli.transactions"

@@ -177,6 +177,8 @@ SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
 
 PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 
+PolicyManager = Annotated[User, Depends(_requires(Permission.MANAGE_POLICY))]
+
 UserManager = Annotated[User, Depends(_requires(Permission.MANAGE_USERS))]
 
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]

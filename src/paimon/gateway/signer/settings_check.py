@@ -34,10 +34,10 @@ def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
 
 
 def _time_differences(approval: ApprovalSettings, policy: SignerPolicy) -> Iterator[str]:
-    deadline, hours = approval.longest_deadline, policy.approvals.deadline_hours_max
-    if deadline > timedelta(hours=hours):
+    seconds, hours = approval.redemption_deadline_seconds_max, policy.approvals.deadline_hours_max
+    if timedelta(seconds=seconds) > timedelta(hours=hours):
         yield (
-            f"the longest PAIMON_APPROVAL__…__DEADLINE_SECONDS is {deadline.total_seconds():.0f}, the policy's"
+            f"PAIMON_APPROVAL__REDEMPTION_DEADLINE_SECONDS_MAX is {seconds}, the policy's"
             f" approvals.deadline_hours_max is {hours}"
         )
     if timedelta(seconds=approval.vote_ttl_seconds_max) > EXPIRY_AHEAD_MAX:

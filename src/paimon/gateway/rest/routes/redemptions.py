@@ -12,7 +12,8 @@ from paimon.application.redemptions.queries import (
     list_redemptions,
 )
 from paimon.application.redemptions.settle_now import settle_request_now
-from paimon.domain.approval.ticket import Verdict, ticket_id
+from paimon.domain.approval.redemption_ticket import ticket_id
+from paimon.domain.approval.ticket import Verdict
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.dependencies import ContextDep, RequestId, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing

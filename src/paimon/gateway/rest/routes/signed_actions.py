@@ -24,7 +24,12 @@ async def propose(body: ProposeActionBody, context: ContextDep, user: SignedInUs
     the signature with `message.nonce`, `message.expiresAt` and `message.reason` to `submitTo`. What would happen is built again
     there: if it has changed since, the signature does not count.
     """
-    proposals = ProposalContext(context.signing, context.contracts, context.settings.sending.keeper)
+    proposals = ProposalContext(
+        context.signing,
+        context.contracts,
+        context.settings.sending.keeper,
+        context.settings.approval.redemption_deadline_max,
+    )
     return Envelope[ActionDocumentView](
         data=ActionDocumentView.of(await propose_action(body.action, body.resource, user, body.reason, proposals))
     )

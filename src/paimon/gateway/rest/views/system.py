@@ -10,7 +10,7 @@ from paimon.domain.operations.health import ComponentHealth, HealthStatus
 from paimon.domain.transaction.signing import GasFeeType
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt
 from paimon.gateway.views.health import health_details
-from paimon.settings import ApprovalRuleSettings, Settings, WalletLimitSettings
+from paimon.settings import Settings, WalletLimitSettings
 
 
 class ComponentHealthView(ApiModel):
@@ -44,22 +44,11 @@ class ContractsView(ApiModel):
     start_block: int
 
 
-class ApprovalRuleView(ApiModel):
-    required_approvals: int
-    warn_seconds: int
-    escalate_seconds: int
-    deadline_seconds: int
+class ApprovalView(ApiModel):
+    """Limits of approvals. Who approves what is the approval policy: `GET /policy`."""
 
-    @classmethod
-    def of(cls, rule: ApprovalRuleSettings) -> Self:
-        return cls(**rule.model_dump())
-
-
-class ApprovalPolicyView(ApiModel):
-    version: int
     vote_ttl_seconds_max: int
-    emergency_redemption: ApprovalRuleView
-    standard_redemption: ApprovalRuleView
+    redemption_deadline_seconds_max: int
 
 
 class WalletLimitsView(ApiModel):
@@ -107,7 +96,7 @@ class ConfigView(ApiModel):
 
     chain_id: int
     contracts: ContractsView
-    approval_policy: ApprovalPolicyView
+    approval: ApprovalView
     sending: SendingView
     limits: LimitsView
     schedule_seconds: dict[str, float]
@@ -124,12 +113,7 @@ class ConfigView(ApiModel):
                 asset_controller=fund.asset_controller,
                 start_block=fund.start_block,
             ),
-            approval_policy=ApprovalPolicyView(
-                version=approval.policy_version,
-                vote_ttl_seconds_max=approval.vote_ttl_seconds_max,
-                emergency_redemption=ApprovalRuleView.of(approval.emergency),
-                standard_redemption=ApprovalRuleView.of(approval.standard),
-            ),
+            approval=ApprovalView(**approval.model_dump()),
             sending=SendingView(
                 keeper=sending.keeper,
                 approver=sending.approver,

@@ -66,6 +66,11 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
         Audited("api_key.revoked", _HIGH, "api_key", "id", columns=("revoked_at",), without=("hash", "last_used_from")),
     ),
     "ops.signed_actions": (Audited("action.signed", _HIGH, "signed_action", "nonce", actor="signer"),),
+    "ops.approval_policies": (Audited("policy.published", _HIGH, "policy", "version", actor="published_by"),),
+    "ops.approval_policy_drafts": (
+        Audited("policy.drafted", _MEDIUM, "policy_draft", "id", actor="changed_by"),
+        Audited("policy.draft_changed", _MEDIUM, "policy_draft", "id", actor="changed_by", columns=("document",)),
+    ),
     "ops.approval_tickets": (
         Audited("ticket.raised", _MEDIUM, "ticket", "id"),
         Audited("ticket.sla_stage_reached", _MEDIUM, "ticket", "id", columns=("sla_stage",)),

@@ -42,6 +42,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.api_keys": Evidence(("last_used_at", "last_used_from", "revoked_at")),
     "ops.approval_records": Evidence(),
     "ops.invalid_votes": Evidence(),
+    "ops.approval_policies": Evidence(),
     "ops.approval_tickets": Evidence(
         ("status", "sla_stage", "decided_at", "closed_at", "decided_externally"), final_when="OLD.closed_at IS NOT NULL"
     ),

@@ -101,6 +101,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         _METRICS_READERS,
         {_API: f"SELECT, {_TICKET_DECIDED}", _WORKER: "SELECT, INSERT, UPDATE"},
     ),
+    "ops.approval_policies": _row(_OPS_READERS, {_API: "SELECT, INSERT", _CLI: "SELECT, INSERT", _PLANNER: "SELECT"}),
+    "ops.approval_policy_drafts": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, DELETE"}),
     "ops.approval_records": _row(_OPS_READERS, {_API: "SELECT, INSERT"}),
     "ops.invalid_votes": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT"}),
     # Sending

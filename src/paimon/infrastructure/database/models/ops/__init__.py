@@ -2,6 +2,7 @@
 
 from paimon.infrastructure.database.models.ops import (
     approval,
+    approval_policy,
     audit,
     event_listener,
     fund_risk,
@@ -24,6 +25,7 @@ from paimon.infrastructure.database.models.ops import (
 
 __all__ = [
     "approval",
+    "approval_policy",
     "audit",
     "event_listener",
     "fund_risk",

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from paimon.domain.approval.ticket import SlaStage, TicketStatus, TicketType, Verdict
@@ -42,6 +42,7 @@ class ApprovalTicketRow(Base):
         enum_check("sla_stage", SlaStage),
         *uint256_check("request_id", "gross_amount"),
         *length_check(20, "owner", "receiver"),
+        CheckConstraint("cardinality(rules) >= 1", name="rules_named"),
         CheckConstraint("required_approvals >= 1", name="required_approvals_positive"),
         CheckConstraint("warn_at <= escalate_at AND escalate_at <= deadline_at", name="sla_in_order"),
         CheckConstraint("(status IN ('PENDING','PARTIALLY_APPROVED')) = (decided_at IS NULL)", name="decided_when_not_open"),
@@ -57,6 +58,8 @@ class ApprovalTicketRow(Base):
     receiver: Mapped[AddressBytes]
     gross_amount: Mapped[Uint256]
     policy_version: Mapped[int] = mapped_column(Integer)
+    # The rules of the policy that asked for the ticket, by name.
+    rules: Mapped[list[str]] = mapped_column(ARRAY(Text))
     required_approvals: Mapped[int] = mapped_column(SmallInteger)
     status: Mapped[TicketStatus] = enum_column(TicketStatus)
     sla_stage: Mapped[SlaStage] = enum_column(SlaStage, server_default=SlaStage.ON_TIME.value)
