@@ -2,19 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import httpx
 import pytest
+from eth_account import Account
 from prometheus_client import REGISTRY
 from tests.support.api_client import seed_users
 from tests.support.api_server import ApiServer, receive_message, receive_until_close, running_api_server, send_message
 from tests.support.chain.fund import TestFund
+from tests.support.sign_in import personal_sign
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from paimon.application.identity.api_keys import KEY_PREFIX
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -70,20 +74,51 @@ async def http_client(server: ApiServer, **headers: str) -> AsyncIterator[httpx.
         yield client
 
 
-@pytest.mark.parametrize("path", ["/auth/challenge", "/auth/verify", "/health/ready", "/system/health"])
-async def test_strangers_do_not_take_the_database_from_users(server_with: ServerWith, path: str) -> None:
+async def signed_challenge(client: httpx.AsyncClient) -> dict[str, str]:
+    """Return a sign-in that is right in all but its wallet, which is no user's: it is judged in the database."""
+    stranger = Account.create()
+    message = (await client.post("/auth/challenge", json={"address": stranger.address})).json()["data"]["message"]
+    return {"message": message, "signature": personal_sign(stranger, message)}
+
+
+@dataclass(frozen=True)
+class StrangersRequest:
+    """What a stranger sends without end."""
+
+    path: str
+    body: Callable[[httpx.AsyncClient], Awaitable[dict[str, str]]] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+async def _of_a_wallet(_client: httpx.AsyncClient) -> dict[str, str]:
+    return {"address": "0x" + "11" * 20}
+
+
+async def _of_a_session(_client: httpx.AsyncClient) -> dict[str, str]:
+    return {"refreshToken": "paimon_rt_" + "A" * 43}
+
+
+STRANGERS: Final = {
+    "challenge": StrangersRequest("/auth/challenge", _of_a_wallet),
+    "sign in": StrangersRequest("/auth/verify", signed_challenge),
+    "refresh": StrangersRequest("/auth/refresh", _of_a_session),
+    "made-up API key": StrangersRequest("/redemptions", headers={"Authorization": f"Bearer {KEY_PREFIX}{'A' * 43}"}),
+    "ready": StrangersRequest("/health/ready"),
+    "health": StrangersRequest("/system/health"),
+}
+
+
+@pytest.mark.parametrize("request_of", STRANGERS.values(), ids=STRANGERS)
+async def test_strangers_do_not_take_the_database_from_users(server_with: ServerWith, request_of: StrangersRequest) -> None:
     """Forty strangers ask at once, for ever; a user is served each time."""
     database = {"sign_ins_burst_per_address": 10_000, "requests_burst_per_address": 10_000}
-    bodies = {
-        "/auth/challenge": {"address": "0x" + "11" * 20},
-        "/auth/verify": {"message": "x", "signature": "0x" + "11" * 65},
-    }
-    async with server_with(**database) as server, http_client(server) as client:
+    async with server_with(**database) as server, http_client(server, **request_of.headers) as client:
         ended = asyncio.Event()
+        body = None if request_of.body is None else await request_of.body(client)
 
         async def ask() -> None:
             while not ended.is_set():
-                body = bodies.get(path)
+                path = request_of.path
                 await (client.get(path, timeout=30) if body is None else client.post(path, json=body, timeout=30))
 
         strangers = [asyncio.create_task(ask()) for _ in range(40)]
