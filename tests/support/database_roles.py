@@ -1,17 +1,19 @@
-"""The role of the tests that are all processes at once, and their fixtures: `paimon_app`.
+"""The role of the tests' fixtures, `paimon_app`, and the roles of the processes.
 
-It is a member of every process's role, and may also write every table, since fixtures write rows as the listener and the
-workers would. What a process does in a test, it does as its own role (`acting_as`), so that the ordinary suite finds a right
-that is missing.
+No process has it: it is a member of every process's role, and may also write every table, since a fixture writes rows as the
+listener and the workers would. What a process does in a test, it does as its own role (`acting_as`, `context_of`), so that the
+ordinary suite finds a right that is missing.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import psycopg
 from sqlalchemy import create_engine, text
 
+from paimon.composition import AppContext
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.rights.table import SCHEMAS
 from paimon.infrastructure.database.sessions import Database
@@ -54,3 +56,10 @@ async def acting_as(role: DatabaseRole, database: Database, *, pool_size: int = 
         yield own
     finally:
         await own.close()
+
+
+@asynccontextmanager
+async def context_of(role: DatabaseRole, app_context: AppContext) -> AsyncIterator[AppContext]:
+    """Yield the context of the process with this role: the same, with sessions that have its rights."""
+    async with acting_as(role, app_context.database) as own:
+        yield replace(app_context, database=own)

@@ -9,7 +9,7 @@ from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner
 from tests.support.database_roles import acting_as
 from tests.support.editions import EditionDatabase, EditionServers
-from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig, safe_policy
+from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig_by_roles, safe_policy
 from tests.support.scenarios.plans import PlanHarness, plan_harness_for
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import LARGE, make_policy, signer_client
@@ -95,8 +95,11 @@ def fund_safes(fund: TestFund) -> FundSafes:
 @pytest.fixture
 async def safe_harness(fund_safes: FundSafes, database: Database, fund: TestFund) -> AsyncIterator[SafeHarness]:
     """The harness of the Safes' use cases."""
-    async with Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc:
-        yield multisig(fund_safes, fund_safes.context(database, rpc))
+    async with (
+        Rpc(fund.rpc_url, timeout_seconds=10, attempts_max=2) as rpc,
+        multisig_by_roles(fund_safes, database, rpc) as harness,
+    ):
+        yield harness
 
 
 @pytest.fixture
@@ -109,5 +112,5 @@ async def plan_harness(
     context = safe_harness.context
     async with running_signer(path, new_ledger=True):
         options = SendingSettings(**addresses)
-        harness = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
+        harness = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
         yield plan_harness_for(harness, safe_harness)

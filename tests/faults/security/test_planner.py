@@ -98,7 +98,7 @@ async def harness(
     async with running_signer(path, new_ledger=True), as_planner as planner_database:
         context = safe_harness.context
         options = SendingSettings(**addresses)
-        sending = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
+        sending = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
         plans = plan_harness_for(sending, safe_harness)
         signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
         own_context = replace(plans.context, safe_context=replace(context, database=planner_database))

@@ -85,7 +85,7 @@ def move(fund: TestFund, call: Call, plan: SignedPlan | None, *, nonce: int = 0)
 
 async def test_rows_of_the_database_alone_move_no_money(plan_harness: PlanHarness) -> None:
     fund = plan_harness.fund
-    async with plan_harness.context.database.write() as session:
+    async with plan_harness.safe_harness.database.write() as session:
         await session.execute(WITHOUT_TRIGGERS)  # they refuse such an intent; the signer does not rely on them
         for number in range(3):
             await queue_intent(

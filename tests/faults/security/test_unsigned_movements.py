@@ -34,7 +34,7 @@ async def checked_nonce(harness: PlanHarness) -> int | None:
 
 
 async def change(harness: PlanHarness, statement: Any) -> None:
-    async with harness.context.database.write() as session:
+    async with harness.safe_harness.database.write() as session:
         await session.execute(WITHOUT_TRIGGERS)
         await session.execute(statement)
 

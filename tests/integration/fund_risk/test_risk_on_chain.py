@@ -9,6 +9,7 @@ import pytest
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.database_roles import context_of
 from tests.support.scenarios.fund_activity import snapshot_now
 from tests.support.scenarios.setup import drain_fund
 
@@ -23,6 +24,7 @@ from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import IndicatorName, IndicatorStatus, RiskLevel
 from paimon.gateway.tasks.app import TASKS
 from paimon.gateway.tasks.handlers import handlers
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.queue.handler import DueMessage
 
 pytestmark = pytest.mark.integration
@@ -40,7 +42,8 @@ async def assess(app_context: AppContext, fund: TestFund) -> RiskLevel:
     """Assess a minute later, as the clock does; return the level."""
     fund.warp(60)
     await snapshot_now(app_context, fund)
-    made = await assess_risk(app_context.database, app_context.settings.risk.policy())
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        made = await assess_risk(worker.database, worker.settings.risk.policy())
     assert made is not None
     return made.level.level
 
@@ -141,17 +144,22 @@ async def test_worker_assesses_after_events_and_by_the_clock(
             found = await find_assessment(session)
         return None if found is None else found.block_number
 
+    async def assess_as_worker() -> None:
+        async with context_of(DatabaseRole.WORKER, app_context) as worker:
+            await TASKS["paimon.assess_risk"](worker)
+
     first = await snapshot_now(app_context, fund)
-    await TASKS["paimon.assess_risk"](app_context)
+    await assess_as_worker()
     assert await last_block() == first.at.number
     fund.request("ines", 10_000)
     fund.warp(60)
     later = await snapshot_now(app_context, fund)
-    await TASKS["paimon.assess_risk"](app_context)
+    await assess_as_worker()
     assert await last_block() == first.at.number  # not due yet at NORMAL
-    on_fund = handlers(app_context)[FUND].prepare
-    assert on_fund is not None
-    await on_fund(fund_message)
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        on_fund = handlers(worker)[FUND].prepare
+        assert on_fund is not None
+        await on_fund(fund_message)
     assert await last_block() == later.at.number
     async with app_context.database.read() as session:
         found = await find_assessment(session)

@@ -47,7 +47,7 @@ class Keeper:
     async def step(self) -> None:
         """Run what a worker runs every few seconds."""
         await self.safe_harness.sync()
-        await execute_ready(self.safe_harness.context, keeper=self.sending.keeper)
+        await execute_ready(self.safe_harness.worker, keeper=self.sending.keeper)
         await self.sending.make_due()
         await self.sending.drive(self.sending.keeper)
 
@@ -83,7 +83,7 @@ async def keeper(safe_harness: SafeHarness, worker_database: Database, fund: Tes
     async with running_signer(path, new_ledger=True):
         context = safe_harness.context
         options = SendingSettings(**addresses)
-        sending = SendingHarness(fund, context.database, worker_database, context.contracts, signer_client(path), options)
+        sending = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
         yield Keeper(safe_harness, sending)
 
 
@@ -291,7 +291,7 @@ async def test_unreachable_node_shows_on_the_safe_until_executions_succeed(keepe
     hash_ = await keeper.safe_harness.propose("plan", keeper.safe_harness.no_op_call())
     async with Rpc("http://127.0.0.1:9", timeout_seconds=1, attempts_max=1) as away:
         cut_off = replace(
-            keeper.safe_harness.context, contracts=FundContracts(away, keeper.safe_harness.context.contracts.addresses)
+            keeper.safe_harness.worker, contracts=FundContracts(away, keeper.safe_harness.context.contracts.addresses)
         )
         await execute_ready(cut_off, keeper=keeper.sending.keeper)
     last_error = (await keeper.safe_harness.details(hash_)).summary.last_error
@@ -299,5 +299,5 @@ async def test_unreachable_node_shows_on_the_safe_until_executions_succeed(keepe
     assert last_error.message.startswith("execution: node 127.0.0.1:9 ")
     await keeper.safe_harness.sync()
     assert (await keeper.safe_harness.details(hash_)).summary.last_error == last_error, "a sync says nothing about executions"
-    await execute_ready(keeper.safe_harness.context, keeper=keeper.sending.keeper)
+    await execute_ready(keeper.safe_harness.worker, keeper=keeper.sending.keeper)
     assert (await keeper.safe_harness.details(hash_)).summary.last_error is None

@@ -286,10 +286,10 @@ async def test_incomplete_logs_decide_nothing(safe_harness: SafeHarness) -> None
     scope, warm = safe_harness.context.scope(safe_harness.safes.warm), safe_harness.safes.warm
     safe_harness.safes.safe_factory.execute(scope, transaction_of(row), signatures_of(row))
     safe_harness.fund.wait_until_final()
-    async with safe_harness.context.database.write() as session:
+    async with safe_harness.database.write() as session:
         await session.execute(update(SafeRow).values(seen_block=safe_harness.fund.node.rpc.head().number))
     with pytest.raises(IncompleteExecutions):
-        await sync_safe(safe_harness.context, warm)
+        await sync_safe(safe_harness.worker, warm)
     await safe_harness.sync()
     assert await status(safe_harness, hash_) is ProposalStatus.READY
     last_error = (await safe_harness.details(hash_)).summary.last_error
@@ -299,7 +299,7 @@ async def test_incomplete_logs_decide_nothing(safe_harness: SafeHarness) -> None
     again = (await safe_harness.details(hash_)).summary.last_error
     assert again is not None
     assert again.at == last_error.at
-    async with safe_harness.context.database.write() as session:
+    async with safe_harness.database.write() as session:
         await session.execute(update(SafeRow).values(seen_block=1))
     await safe_harness.sync()
     assert await status(safe_harness, hash_) is ProposalStatus.EXECUTED
@@ -313,7 +313,7 @@ async def test_repeated_and_concurrent_syncs_change_nothing(safe_harness: SafeHa
     await safe_harness.execute_externally(rejection)
     closed_at = (await safe_harness.row(hash_)).closed_at
     safe_harness.fund.wait_until_final()
-    await asyncio.gather(*(sync_safe(safe_harness.context, safe_harness.safes.warm) for _ in range(3)))
+    await asyncio.gather(*(sync_safe(safe_harness.worker, safe_harness.safes.warm) for _ in range(3)))
     assert (await safe_harness.row(hash_)).closed_at == closed_at
 
 

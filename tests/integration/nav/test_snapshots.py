@@ -25,6 +25,7 @@ from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.derived.snapshot import AssetHoldingSnapshotRow, DailySnapshotRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.handler import handle
 from paimon_devkit.stack.accounts import ADMIN
 
@@ -189,10 +190,11 @@ async def test_scheduled_snapshot_is_kept_only_when_something_changed(
 
 
 async def test_burst_of_events_gives_one_snapshot_after_the_pause(
-    app_context: AppContext, fund: TestFund, activity: FundActivity
+    app_context: AppContext, worker_database: Database, fund: TestFund, activity: FundActivity
 ) -> None:
     slow = app_context.settings.nav.model_copy(update={"snapshot_pause_seconds": 60})
-    slow_handlers = handlers(replace(app_context, settings=app_context.settings.model_copy(update={"nav": slow})))
+    settings = app_context.settings.model_copy(update={"nav": slow})
+    slow_handlers = handlers(replace(app_context, settings=settings, database=worker_database))
     fund_messages = (OutboxMessageRow.kind == "fund", OutboxMessageRow.done_at.is_(None))
 
     async def handle_due() -> int:
@@ -204,7 +206,7 @@ async def test_burst_of_events_gives_one_snapshot_after_the_pause(
                 )
             ).all()
         for message_id in due:
-            await handle(app_context.database, slow_handlers, message_id, attempts_max=1, backoff_seconds_max=1)
+            await handle(worker_database, slow_handlers, message_id, attempts_max=1, backoff_seconds_max=1)
         async with app_context.database.read() as session:
             return len((await session.scalars(select(OutboxMessageRow.id).where(*fund_messages))).all())
 

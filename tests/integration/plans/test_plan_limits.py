@@ -32,7 +32,7 @@ async def test_failed_calls_stop_counting_and_final_calls_count_for_a_day(plan_h
     await plan_harness.submit(plan_harness.buy(9_000), key="a")
     await plan_harness.submit(plan_harness.buy(9_000), key="b")
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="c")).choice.wallet is PlanWallet.WARM
-    async with plan_harness.context.database.write() as session:
+    async with plan_harness.safe_harness.database.write() as session:
         first = IntentRow.idempotency_key == "plan:a:0"
         await session.execute(WITHOUT_TRIGGERS)
         await session.execute(update(IntentRow).where(first).values(expires_at=text("now()")))
@@ -44,7 +44,7 @@ async def test_failed_calls_stop_counting_and_final_calls_count_for_a_day(plan_h
     ).choice.wallet is PlanWallet.WARM
     await plan_harness.submit(plan_harness.buy(9_000), key="c")
     assert (await plan_harness.preview(plan_harness.buy(9_000), key="d")).choice.wallet is PlanWallet.WARM
-    async with plan_harness.context.database.write() as session:
+    async with plan_harness.safe_harness.database.write() as session:
         second = IntentRow.idempotency_key == "plan:b:0"
         long_ago = text("now() - interval '24 hours'")
         await session.execute(update(IntentRow).where(second).values(closed_at=long_ago))

@@ -1,5 +1,6 @@
 """Tests of Safes and proposals over REST: reads, submitted signatures, and refused requests."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32, checksum, hex0x
 from paimon.domain.transaction.safe_transaction import SafeName
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -24,8 +26,9 @@ def settings(settings: Settings, fund_safes: FundSafes) -> Settings:
 
 
 @pytest.fixture
-def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
-    return multisig(fund_safes, app_context.safe_context)
+def safe_harness(fund_safes: FundSafes, app_context: AppContext, worker_database: Database) -> SafeHarness:
+    context = app_context.safe_context
+    return multisig(fund_safes, context, replace(context, database=worker_database), app_context.database)
 
 
 def by_wallet(number: int, document: dict[str, Any]) -> dict[str, str]:

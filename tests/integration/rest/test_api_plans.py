@@ -1,5 +1,6 @@
 """Tests of plans over REST: preview, signed submission, status, and refused requests."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32, parse_address
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -25,8 +27,9 @@ def settings(settings: Settings, fund: TestFund, fund_safes: FundSafes) -> Setti
 
 
 @pytest.fixture
-def safe_harness(fund_safes: FundSafes, app_context: AppContext) -> SafeHarness:
-    return multisig(fund_safes, app_context.safe_context)
+def safe_harness(fund_safes: FundSafes, app_context: AppContext, worker_database: Database) -> SafeHarness:
+    context = app_context.safe_context
+    return multisig(fund_safes, context, replace(context, database=worker_database), app_context.database)
 
 
 def body(fund: TestFund, usdt: int, **changes: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
+from tests.support.database_roles import context_of
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.topics import RECONCILE
@@ -30,6 +31,7 @@ from paimon.infrastructure.database.models.ops.nav import NavPointRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.queue.handler import handle
 
 pytestmark = pytest.mark.integration
@@ -40,12 +42,9 @@ _ADD_SHARES = text("""
 
 
 async def run_reconciliation(app_context: AppContext) -> Reconciliation:
-    return await reconcile_and_publish(
-        app_context.database,
-        app_context.contracts,
-        FundDocuments(app_context.database, app_context.redis),
-        material_threshold=MATERIAL_THRESHOLD,
-    )
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        documents = FundDocuments(worker.database, worker.redis)
+        return await reconcile_and_publish(worker.database, worker.contracts, documents, material_threshold=MATERIAL_THRESHOLD)
 
 
 async def corrupt_holding(app_context: AppContext, by: int) -> None:
@@ -68,11 +67,10 @@ async def due_messages(app_context: AppContext, kind: str) -> list[int]:
 async def handle_messages(app_context: AppContext, kind: str) -> list[tuple[str, dict[str, Any]]]:
     """Handle every due message of a kind as a worker does; return the live messages."""
     published = []
-    for message_id in await due_messages(app_context, kind):
-        for message in await handle(
-            app_context.database, handlers(app_context), message_id, attempts_max=1, backoff_seconds_max=1
-        ):
-            published.append((message.channel, live_document(message)))
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        for message_id in await due_messages(app_context, kind):
+            for message in await handle(worker.database, handlers(worker), message_id, attempts_max=1, backoff_seconds_max=1):
+                published.append((message.channel, live_document(message)))
     return published
 
 

@@ -13,6 +13,7 @@ from tests.support.api_clients import asyncapi_schema
 from tests.support.api_server import ApiServer, receive_message, receive_until_close, running_api_server, send_message
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.chain.recording import record_all
+from tests.support.database_roles import context_of
 from tests.support.factories.rows import VALID
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 from websockets.asyncio.client import connect
@@ -30,6 +31,7 @@ from paimon.infrastructure.cache import live
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.handler import handle
 from paimon.settings import Settings
@@ -78,12 +80,13 @@ async def publish_due_messages(app_context: AppContext) -> None:
     async with app_context.database.read() as session:
         due = select(OutboxMessageRow.id).where(OutboxMessageRow.done_at.is_(None)).order_by(OutboxMessageRow.id)
         message_ids = list(await session.scalars(due))
-    for message_id in message_ids:
-        published: list[LiveMessage] = await handle(
-            app_context.database, handlers(app_context), message_id, attempts_max=1, backoff_seconds_max=1
-        )
-        for message in published:
-            await live.publish(app_context.redis, message.channel, live_document(message))
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        for message_id in message_ids:
+            published: list[LiveMessage] = await handle(
+                worker.database, handlers(worker), message_id, attempts_max=1, backoff_seconds_max=1
+            )
+            for message in published:
+                await live.publish(worker.redis, message.channel, live_document(message))
 
 
 async def let_everything_happen(app_context: AppContext, fund: TestFund, api_server: ApiServer) -> None:

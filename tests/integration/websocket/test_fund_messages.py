@@ -9,6 +9,7 @@ from tests.support.api_client import seed_users
 from tests.support.api_server import ApiServer, receive_message, running_api_server
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
+from tests.support.database_roles import context_of
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.common.topics import FUND
@@ -20,6 +21,7 @@ from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.rest.views.fund import OverviewView
 from paimon.gateway.tasks.handlers import handlers
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.queue.handler import handle
 from paimon.settings import ScheduleSettings, Settings
@@ -78,8 +80,9 @@ async def handle_fund_messages(app_context: AppContext) -> None:
     async with app_context.database.read() as session:
         message_ids = (await session.scalars(select(OutboxMessageRow.id).where(OutboxMessageRow.kind == FUND))).all()
     assert message_ids
-    for message_id in message_ids:
-        await handle(app_context.database, handlers(app_context), message_id, attempts_max=1, backoff_seconds_max=1)
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        for message_id in message_ids:
+            await handle(worker.database, handlers(worker), message_id, attempts_max=1, backoff_seconds_max=1)
 
 
 async def test_nav_is_published_when_it_differs_from_the_last_published_one(

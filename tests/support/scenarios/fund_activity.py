@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
+from tests.support.database_roles import context_of
 
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import Bps
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.fund_documents import FundDocuments
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.fund_deployment import FundAsset
 
@@ -20,13 +22,14 @@ MATERIAL_THRESHOLD: Final = Bps(1)
 async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
     """Record everything done so far and take a snapshot."""
     await record_all(app_context, fund)
-    taken = await take_snapshot(
-        app_context.database,
-        app_context.contracts,
-        FundDocuments(app_context.database, app_context.redis),
-        material_threshold=MATERIAL_THRESHOLD,
-        keep=keep,
-    )
+    async with context_of(DatabaseRole.WORKER, app_context) as worker:
+        taken = await take_snapshot(
+            worker.database,
+            worker.contracts,
+            FundDocuments(worker.database, worker.redis),
+            material_threshold=MATERIAL_THRESHOLD,
+            keep=keep,
+        )
     assert taken is not None
     return taken.snapshot
 

@@ -1,6 +1,7 @@
 """The harness of the fund's two Safes, with owners of every kind."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 from sqlalchemy import text, update
 from tests.support.chain.fund import TestFund
 from tests.support.chain.safes import SafeFactory, address_of, owner_account, signature_by_key, signature_by_safe
-from tests.support.database_roles import WITHOUT_TRIGGERS
+from tests.support.database_roles import WITHOUT_TRIGGERS, acting_as
 from tests.support.signing import make_policy
 
 from paimon.application.transactions.multisig.context import SafeContext
@@ -29,6 +30,7 @@ from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import chain_adapter
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 
 CHAIN_ID: Final = 31337
@@ -93,10 +95,14 @@ def safe_policy(fund: TestFund, safes: FundSafes, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class SafeHarness:
-    """The use cases with short names."""
+    """The use cases with short names, each with the rights of the process that has it."""
 
     safes: FundSafes
     context: SafeContext
+    """The API's: people propose and sign there."""
+    worker: SafeContext
+    database: Database
+    """For what a test arranges: its role may change every row."""
     vera: User
 
     @property
@@ -167,20 +173,29 @@ class SafeHarness:
 
     async def sync(self) -> None:
         self.fund.wait_until_final()
-        await sync_safes(self.context)
+        await sync_safes(self.worker)
 
     async def expire(self, hash_: Hash32) -> None:
         """Move the expiry of the proposal into the past."""
         past = {"created_at": text("now() - interval '2 hours'"), "expires_at": text("now() - interval '1 hour'")}
-        async with self.context.database.write() as session:
+        async with self.database.write() as session:
             await session.execute(WITHOUT_TRIGGERS)
             await session.execute(update(SafeProposalRow).where(SafeProposalRow.hash == hash_).values(**past))
 
     def with_safes(self, **safes: Address) -> "SafeHarness":
         """Return this harness with other Safes in the settings."""
-        return replace(self, context=replace(self.context, safes={SafeName(name): address for name, address in safes.items()}))
+        named = {SafeName(name): address for name, address in safes.items()}
+        return replace(self, context=replace(self.context, safes=named), worker=replace(self.worker, safes=named))
 
 
-def multisig(safes: FundSafes, context: SafeContext) -> SafeHarness:
+def multisig(safes: FundSafes, context: SafeContext, worker: SafeContext, database: Database) -> SafeHarness:
+    """Make the harness of the API's and the worker's use cases."""
     vera = User(parse_address(safes.safe_factory.fund.accounts.address("vera")), UserRole.ADMIN, "vera")
-    return SafeHarness(safes, context, vera)
+    return SafeHarness(safes, context, worker, database, vera)
+
+
+@asynccontextmanager
+async def multisig_by_roles(safes: FundSafes, database: Database, rpc: Rpc) -> AsyncIterator[SafeHarness]:
+    """Open the harness with the database roles of the API and the worker."""
+    async with acting_as(DatabaseRole.API, database) as api, acting_as(DatabaseRole.WORKER, database) as worker:
+        yield multisig(safes, safes.context(api, rpc), safes.context(worker, rpc), database)

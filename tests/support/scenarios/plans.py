@@ -92,7 +92,7 @@ class PlanHarness:
         """Run the worker's steps for the Safes until no intent of the keeper is open."""
         for _ in range(6):
             await self.safe_harness.sync()
-            await execute_ready(self.safe_harness.context, keeper=self.sending.keeper)
+            await execute_ready(self.safe_harness.worker, keeper=self.sending.keeper)
             await self.sending.make_due()
             await self.sending.drive(self.sending.keeper)
             self.fund.mine(3)

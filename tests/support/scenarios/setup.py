@@ -45,7 +45,8 @@ class Setup:
 
     def __init__(self, harness: SendingHarness, settings: Settings, safes: FundSafes) -> None:
         self._harness, self._settings = harness, settings
-        self._safes = multisig(safes, safes.context(harness.database, harness.contracts.rpc))
+        api, worker = (safes.context(database, harness.contracts.rpc) for database in (harness.database, harness.worker))
+        self._safes = multisig(safes, api, worker, harness.database)
         self._proposes = False
         self._rpc = harness.fund.node.rpc
         self._snapshot = ""
