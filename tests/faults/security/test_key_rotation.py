@@ -1,6 +1,7 @@
 """Rotate every key and secret as docs/operations/key-rotation.md says: the new one works, the old one is refused."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from psycopg import sql
 from pydantic import SecretStr
 from tests.support.certificates import make_certificate
 from tests.support.chain.fund import TestFund
-from tests.support.signing import LARGE, make_policy, signer_client, transaction
+from tests.support.signing import LARGE, make_policy, sign_plan_document, sign_request, signer_client, transaction
 
 from paimon.application.identity.tokens import TokenInvalid, TokenKeys, new_token
 from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
@@ -24,6 +25,7 @@ from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignRequest
 from paimon.gateway.signer.caller_policy import CallersTable, TlsClientTable, TlsTable
 from paimon.gateway.signer.policy import load_policy
+from paimon.gateway.signer.policy_tables import PlanSignerTable
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.gateway.signer.process import running_signer
 from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
@@ -99,6 +101,45 @@ async def test_key_of_the_fund_is_replaced(fund: TestFund, tmp_path: Path, name:
         assert await signer_client(path).sign(self_send(fund, new.address))
         with pytest.raises(SigningRefused, match="UNKNOWN_KEY"):
             await signer_client(path).sign(self_send(fund, old.address))
+
+
+async def test_key_of_the_planner_is_replaced(fund: TestFund, tmp_path: Path) -> None:
+    """The keys are Willa's and Inga's here; neither of them may plan."""
+    path = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
+    policy = load_policy(path)
+    limits = {"plan_limit": 3_000, "day_limit": 6_000}
+    old, new = (
+        PlanSignerTable(name=name, address=parse_address(fund.accounts.address(account)), **limits)
+        for name, account in (("planner", "willa"), ("planner-2", "inga"))
+    )
+
+    def write(*planners: PlanSignerTable) -> None:
+        write_policy(path, policy.model_copy(update={"plan_signers": (*policy.plan_signers, *planners)}))
+
+    async def signs(account: str, *, nonce: int) -> str | None:
+        """Ask for a call of a plan that this account signed; return the code of the refusal, or None."""
+        token = bytes.fromhex(fund.asset("MMFA").address[2:])
+        data = load_abi("AssetController").encode_call("purchaseAsset", token, 100 * WAD)
+        call = Call(fund.addresses.asset_controller, data)
+        unsigned = transaction(fund, "settleRedemption", 1, call=call, nonce=nonce, gas_limit=1_500_000)
+        plan = sign_plan_document(fund, call, by=account)
+        try:
+            await signer_client(path).sign(replace(sign_request(fund, "hot", unsigned), plan=plan))
+        except SigningRefused as refused:
+            return refused.code
+        return None
+
+    first = int(fund.node.rpc.call("eth_getTransactionCount", fund.accounts.address("hot"), "latest"), 16)
+    write(old)
+    async with running_signer(path, new_ledger=True):
+        assert await signs("willa", nonce=first) is None
+        assert await signs("inga", nonce=first + 1) == "UNKNOWN_PLAN_SIGNER"
+    write(old, new)
+    async with running_signer(path):
+        assert [await signs(account, nonce=first + 1) for account in ("willa", "inga")] == [None, None]
+    write(new)
+    async with running_signer(path):
+        assert [await signs(account, nonce=first + 2) for account in ("willa", "inga")] == ["UNKNOWN_PLAN_SIGNER", None]
 
 
 def test_password_of_a_keystore_is_replaced(tmp_path: Path) -> None:
