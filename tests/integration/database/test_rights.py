@@ -151,16 +151,16 @@ def test_missing_role_is_named_and_gets_its_rights_once_it_exists(
     prefix = "another_fund_"
     assert migrate.missing_roles(owner_url, role_prefix=prefix) == list(DatabaseRole)
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {prefix}signer LOGIN")
+        connection.execute(f"CREATE ROLE {prefix}scheduler LOGIN")
         try:
             missing = migrate.grant_roles(owner_url, role_prefix=prefix)
-            assert missing == [role for role in DatabaseRole if role is not DatabaseRole.SIGNER]
+            assert missing == [role for role in DatabaseRole if role is not DatabaseRole.SCHEDULER]
             with owner.connect() as session:
                 found = differences(session, prefix=prefix)
             assert [line for line in found if "another_fund" in line] == []
         finally:
-            migrate.grant_roles(owner_url, revoke_from=[f"{prefix}signer"])
-            connection.execute(f"DROP ROLE {prefix}signer")
+            migrate.grant_roles(owner_url, revoke_from=[f"{prefix}scheduler"])
+            connection.execute(f"DROP ROLE {prefix}scheduler")
 
 
 @pytest.mark.parametrize("text", ["TRUNCATE", "SELECT,INSERT", "SELECT, SELECT", "UPDATE ()", "select"])

@@ -1,6 +1,6 @@
 """The database's roles: one for each process. A role is an object of the server, so a database administrator may make it.
 
-The role of the processes that come later exists already, so that an installation makes its roles once.
+The signer has none: it connects to no database, and what it believes stands in its policy and on the chain.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,6 @@ class DatabaseRole(StrEnum):
     SCHEDULER = "scheduler"
     PLANNER = "planner"
     AUDITOR = "auditor"
-    SIGNER = "signer"
     RETENTION = "retention"
     USER_ADMIN = "user_admin"
     CLI = "cli"
@@ -43,7 +42,6 @@ MEANINGS: Final[dict[DatabaseRole, str]] = {
     DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
     DatabaseRole.PLANNER: "the planner: its lease, and the plans that it signs",
     DatabaseRole.AUDITOR: "the auditor: seals the audit trail",
-    DatabaseRole.SIGNER: "the signer: its lease only",
     DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",
     DatabaseRole.USER_ADMIN: "the changes of users: writes users and their signed grants",
     DatabaseRole.CLI: "the commands of a person at a terminal",

@@ -13,7 +13,7 @@ from paimon.infrastructure.database.rights.roles import DatabaseRole
 
 _API, _LISTENER, _WORKER = DatabaseRole.API, DatabaseRole.LISTENER, DatabaseRole.WORKER
 _SCHEDULER, _PLANNER, _AUDITOR = DatabaseRole.SCHEDULER, DatabaseRole.PLANNER, DatabaseRole.AUDITOR
-_SIGNER, _USER_ADMIN, _CLI = DatabaseRole.SIGNER, DatabaseRole.USER_ADMIN, DatabaseRole.CLI
+_USER_ADMIN, _CLI = DatabaseRole.USER_ADMIN, DatabaseRole.CLI
 
 _READERS: Final = (_API, _LISTENER, _WORKER, _PLANNER, _AUDITOR, _CLI)
 _OPS_READERS: Final = (_API, _WORKER, _AUDITOR, _CLI)
@@ -158,7 +158,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     # Operations
     "ops.leases": _row(
         _OPS_READERS,
-        dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _SIGNER, _AUDITOR), "SELECT, INSERT, UPDATE"),
+        dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _AUDITOR), "SELECT, INSERT, UPDATE"),
     ),
     "ops.outbox": _row(
         _METRICS_READERS,
@@ -204,7 +204,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.audit_subtrees": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, INSERT"}),
     "ops.audit_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
     "ops.retention_runs": _row(_OPS_READERS, {DatabaseRole.RETENTION: "SELECT, INSERT, UPDATE"}),
-    "public.alembic_version": _row((*_READERS, _SCHEDULER, _SIGNER, _USER_ADMIN)),
+    "public.alembic_version": _row((*_READERS, _SCHEDULER, _USER_ADMIN)),
 }
 """By table and role. A table without a row of its own fails the test of this table."""
 
