@@ -33,6 +33,7 @@ from paimon.gateway.rest.validation_messages import describe_problem
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable, StatePruned
 from paimon.infrastructure.cache.availability import refuses_for_now
 from paimon.infrastructure.database.availability import DatabaseFault, DatabaseUnavailable, database_fault, is_away
+from paimon.infrastructure.observability.metrics import REFUSALS_NOT_RECORDED
 
 log = structlog.get_logger(__name__)
 
@@ -156,8 +157,14 @@ async def _on_error_rule(request: Request, error: Exception) -> Response:
 
 
 async def _record_refusal(request: Request, reason: str) -> None:
-    """Record in the audit trail what was refused to a person; a stranger has no name for the trail."""
+    """Record in the audit trail what was refused to a person; a stranger has no name for the trail.
+
+    A person who is refused many times a minute is in the trail already; the rest is counted, so that no one fills it.
+    """
     if (person := getattr(request.state, "person", None)) is not None:
+        if not request.app.state.limits.records_refusal(person):
+            REFUSALS_NOT_RECORDED.inc()
+            return
         database = request.app.state.context.database
         path = request.url.path[:_PATH_CHARACTERS_MAX]
         try:

@@ -38,6 +38,9 @@ _SIGN_INS_AT_ONCE: Final = 4
 _KEYS_AT_ONCE: Final = 4
 """API keys that may be looked up at the same time: made-up ones cost a look too."""
 
+_REFUSALS_RECORDED: Final = RateLimit(per_second=0.1, burst=60)
+"""Refusals of one person that become entries of the audit trail: enough to tell what someone tried. More are counted."""
+
 _RECENT_SECONDS: Final = 60.0
 """How long the health report shows that a request was not counted with the other replicas."""
 
@@ -83,6 +86,7 @@ class RequestLimits:
                 options.sign_in_limit_without_redis,
             ),
         }
+        self._refusals = RateLimiter(_REFUSALS_RECORDED)
         self.sockets_of_address = Counts(options.ws_sockets_per_address_max, options.ws_sockets_max)
         self.sockets_of_person = Counts(options.ws_sockets_per_person_max, options.ws_sockets_max)
         self.sign_in_slots = asyncio.Semaphore(_SIGN_INS_AT_ONCE)
@@ -105,6 +109,10 @@ class RequestLimits:
     async def require_person_allowed(self, person: Address, connection: HTTPConnection) -> None:
         """Count a request of a signed-in person. Raises RateLimited, Unavailable."""
         await self._require(LimitGroup.PERSON, person.hex(), connection.scope)
+
+    def records_refusal(self, person: Address) -> bool:
+        """Return whether this refusal of the person becomes an entry of the audit trail, whose entries no one can remove."""
+        return not self._refusals.wait_seconds(person, now=self._clock())
 
     async def _require(self, name: LimitGroup, key: str, scope: Scope) -> None:
         group = self._groups[name]

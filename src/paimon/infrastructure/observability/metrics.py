@@ -31,6 +31,9 @@ REQUESTS_NOT_COUNTED: Final = Counter(
     "Requests that Redis did not count for all replicas together, by limit, and what became of them: serve or refuse.",
     ("limit", "effect"),
 )
+REFUSALS_NOT_RECORDED: Final = Counter(
+    "paimon_refusals_not_recorded", "Refusals of permission beyond those of a person that the audit trail records."
+)
 OUTBOX_HANDLED: Final = Counter(
     "paimon_outbox_handled",
     "Outbox messages handled, by outcome: done, failed (to be retried) or dead_lettered.",
