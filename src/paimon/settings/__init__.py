@@ -142,6 +142,7 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
 
 def _error_lines(kind: str, location: tuple[int | str, ...], message: str) -> Iterator[str]:
     """Yield one line for each variable to set or to correct."""
+    message = message.removeprefix("Value error, ")
     names = [str(part).upper() for part in location]
     if kind == "missing" and len(names) == 1:  # a whole group is missing: name its required variables
         group = Settings.model_fields[str(location[0])].annotation

@@ -44,6 +44,7 @@ def test_placeholders_of_the_example_file_are_refused() -> None:
         "PAIMON_REDIS__INTEGRITY_KEY",
     }  # fmt: skip
     assert all("your own" in line for line in lines)
+    assert not any("Value error" in line for line in lines), "a word of the library, and no line is about a value of Python"
 
 
 def test_example_file_names_no_unknown_setting() -> None:

@@ -82,10 +82,12 @@ Only its owner may read the file: it has the node's URL, which is often a secret
 """
 
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from paimon.domain.kernel.chain import Address
 from paimon.gateway.signer.caller_policy import CallersTable, TlsTable
@@ -217,11 +219,8 @@ def load_policy(path: Path) -> SignerPolicy:
     try:
         policy = SignerPolicy.model_validate(document)
     except ValidationError as error:
-        problems = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg']}"
-            for problem in error.errors(include_input=False)
-        ]
-        raise PolicyError(f"signer policy {path} is incomplete or wrong:\n" + "\n".join(problems)) from None
+        lines = "\n".join(_problem_lines(error.errors(include_input=False)))
+        raise PolicyError(f"signer policy {path} is incomplete or wrong:\n{lines}") from None
     folder = path.absolute().parent
     keys = tuple(key.model_copy(update=_absolute(key, folder)) for key in policy.keys)
     return policy.model_copy(
@@ -233,6 +232,15 @@ def load_policy(path: Path) -> SignerPolicy:
             "tls": None if policy.tls is None else policy.tls.in_folder(folder),
         }
     )
+
+
+def _problem_lines(problems: Sequence[ErrorDetails]) -> Iterator[str]:
+    """Yield one line for each field. A list is called too short only if nothing in it is wrong: a wrong item is not counted."""
+    for problem in problems:
+        place = problem["loc"]
+        is_explained = any(other["loc"][: len(place)] == place and other is not problem for other in problems)
+        if not (problem["type"] == "too_short" and is_explained):
+            yield f"  {'.'.join(map(str, place)) or 'file'}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _absolute(key: KeyTable, folder: Path) -> dict[str, Path]:
