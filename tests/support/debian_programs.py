@@ -76,6 +76,18 @@ TIMESCALEDB: Final = DebianPrograms(
 )
 """PostgreSQL 17 with TimescaleDB's Apache edition."""
 
+REDIS_7: Final = DebianPrograms(
+    "redis-7.0",
+    "bookworm",
+    ("usr/bin", str(_LIBRARIES), "lib/x86_64-linux-gnu"),
+    (
+        *("redis-server", "redis-tools", "libjemalloc2", "liblua5.1-0", "lua-cjson", "lua-bitop", "libatomic1", "libssl3"),
+        *("liblzf1", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblzma5", "libzstd1", "liblz4-1"),
+        *("libc6", "libgcc-s1", "libstdc++6"),
+    ),
+)
+"""The oldest Redis that is supported."""
+
 _PROMETHEUS: Final = DebianPrograms(
     "prometheus", None, ("usr/bin/promtool",), ("prometheus",)
 )  # it uses the system's libraries
@@ -102,11 +114,21 @@ def postgres_server(programs: DebianPrograms, folder: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(folder, bin_dir=bin_dir, durable=False, with_app_role=True)
 
 
-def _set_loader(home: Path, bin_dir: Path) -> None:
-    """Let the programs use the libraries beside them: the system's may be older."""
+def with_own_libraries(home: Path, program: str) -> tuple[str, ...]:
+    """Return the command that starts a program of `usr/bin` with the libraries beside it."""
+    loader, libraries = _loader(home)
+    return (str(loader), "--library-path", libraries, str(home / "usr/bin" / program))
+
+
+def _loader(home: Path) -> tuple[Path, str]:
+    """Return the loader and the search path of the libraries: the system's may be older."""
     folders = [folder for folder in (home / _LIBRARIES, home / "lib/x86_64-linux-gnu") if folder.exists()]
     loader = next(folder / "ld-linux-x86-64.so.2" for folder in folders if (folder / "ld-linux-x86-64.so.2").exists())
-    libraries = ":".join(map(str, folders))
+    return loader, ":".join(map(str, folders))
+
+
+def _set_loader(home: Path, bin_dir: Path) -> None:
+    loader, libraries = _loader(home)
     patchelf = (loader, "--library-path", libraries, home / "usr/bin/patchelf")
     for program in ("postgres", "initdb"):
         run_program(*patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, bin_dir / program)
@@ -128,7 +150,7 @@ def main() -> None:
             "· not installed, programs of Debian's packages for x86-64, as this is another system; their tests will be skipped"
         )
         return
-    for programs in (TIMESCALEDB, POSTGRES_15):
+    for programs in (TIMESCALEDB, POSTGRES_15, REDIS_7):
         programs.require()
     promtool()
 

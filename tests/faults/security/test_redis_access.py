@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.support.api_client import seed_users
 from tests.support.api_server import receive_message, running_api_server
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.debian_programs import REDIS_7, with_own_libraries
 from tests.support.redis import INTEGRITY_KEY, redis_settings
 from tests.support.scenarios.fund_activity import snapshot_now
 from tests.support.tls_proxy import CertificateFiles, make_certificate, tls_proxy
@@ -102,10 +104,38 @@ async def test_each_process_works_with_its_own_user(
         await eventually(retention_ran, seconds_max=60)
         scheduler.send_task("paimon.take_snapshot", queue="normal")
         worker.wait_for_output("fund.snapshot_taken")
+        scheduler.send_task("paimon.assess_risk", queue="high")
+        worker.wait_for_output("risk.assessed")
         worker.terminate()
         assert worker.wait() == 0
-        assert "NOPERM" not in worker.output_text
+        assert "NoPermission" not in worker.output_text
+        assert "health.component_unavailable" not in worker.output_text, "the worker judges the system's health, too"
         assert "unreachable" not in worker.output_text, "the worker may not publish the overview"
+
+
+async def test_oldest_supported_server_starts_with_the_users(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """Redis refuses to start with a user who may use a command that it does not know."""
+    socket = tmp_path / "redis.sock"
+    server = await asyncio.create_subprocess_exec(
+        *with_own_libraries(REDIS_7.require(), "redis-server"),
+        *("--port", "0", "--unixsocket", str(socket), "--save", "", "--aclfile", str(USERS)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+    async def has_answered_or_ended() -> bool:
+        return socket.exists() or server.returncode is not None
+
+    try:
+        await eventually(has_answered_or_ended)
+        assert server.returncode is None, (await server.communicate())[0].decode()
+        async with Redis(unix_socket_path=str(socket), username="paimon-api", password="change-me-api") as redis:
+            assert await redis.ping()
+            info = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
+        assert "7.0" in str(info)
+    finally:
+        with suppress(ProcessLookupError):
+            server.kill()
+        await server.wait()
 
 
 @pytest.mark.parametrize(
