@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 from tests.support.chain.fund import WAD
-from tests.support.scenarios.plans import HUGE, PlanHarness
+from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
 
 from paimon.application.transactions.plans.calls import RequestedCall
 from paimon.application.transactions.plans.submit import PlanNotPossible
@@ -41,7 +41,10 @@ async def test_warm_safe_carries_out_a_larger_plan_when_its_owners_sign(plan_har
     plan = await plan_harness.submit(plan_harness.buy(40_000), plan_harness.buy(50_000))
     assert (plan.wallet, plan.rejected_wallets) == (
         PlanWallet.WARM,
-        ["hot: the plan moves 90 000, its plans stay below 10 000; 90 000 of 25 000 allowed in 24 hours"],
+        [
+            "hot: the plan moves 90 000, its plans stay below 10 000; 90 000 of 25 000 allowed in 24 hours; "
+            "rule manual_operation of policy 1 asks for 2 approvals, which the owners of a Safe give"
+        ],
     )
     assert plan.proposal is not None
     proposal = Hash32(plan.proposal)
@@ -61,7 +64,8 @@ async def test_cold_safe_carries_out_the_largest_plans_and_administrators_calls(
     )
     assert (slippage.wallet, slippage.rejected_wallets[0]) == (
         PlanWallet.COLD,
-        "hot: may not call AssetController.setDefaultSwapSlippage",
+        "hot: may not call AssetController.setDefaultSwapSlippage; "
+        "rule manual_operation of policy 1 asks for 2 approvals, which the owners of a Safe give",
     )
     for plan in (large, slippage):
         assert plan.proposal is not None
@@ -113,6 +117,7 @@ async def test_filling_a_full_buffer_is_satisfied_externally(plan_harness: PlanH
     assert pool["total"] > pool["target"], "the test fund has more cash than its buffer needs"
     fill = RequestedCall("AssetController", "rebalanceBuffer", {})
     loose = plan_harness.with_limits(hot=HUGE)
+    await loose.put_in_force(ALLOW_EVERYTHING)
     with pytest.raises(PlanNotPossible, match="at its target"):
         await loose.submit(fill)
     await loose.submit(plan_harness.buy(1_000), fill)

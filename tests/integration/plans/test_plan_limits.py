@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text, update
 from tests.support.chain.fund import WAD
 from tests.support.database_roles import WITHOUT_TRIGGERS
-from tests.support.scenarios.plans import HUGE, PlanHarness
+from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
 
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanDrifted, submit_plan
 from paimon.domain.kernel.chain import Hash32
@@ -23,7 +23,10 @@ async def test_plan_in_pieces_needs_the_wallet_of_its_sum(plan_harness: PlanHarn
     second = await plan_harness.submit(plan_harness.buy(4_000), key="b", plan="rebalance")
     other = await plan_harness.submit(plan_harness.buy(4_000), key="c", plan="another")
     assert [plan.wallet for plan in (first, second, other)] == [PlanWallet.HOT, PlanWallet.WARM, PlanWallet.HOT]
-    assert second.rejected_wallets == ["hot: the plan moves 10 000, its plans stay below 10 000"]
+    assert second.rejected_wallets == [
+        "hot: the plan moves 10 000, its plans stay below 10 000; "
+        "rule manual_operation of policy 1 asks for 2 approvals, which the owners of a Safe give"
+    ]
     third = await plan_harness.submit(plan_harness.buy(90_000), key="d", plan="rebalance")
     assert third.wallet is PlanWallet.COLD, "what was proposed to the warm wallet counts too"
 
@@ -81,6 +84,7 @@ async def test_fifty_concurrent_plans_never_exceed_the_day(plan_harness: PlanHar
 
 async def test_signer_refuses_a_plan_that_the_application_wrongly_accepts(plan_harness: PlanHarness) -> None:
     loose = plan_harness.with_limits(hot=HUGE, warm=HUGE)
+    await loose.put_in_force(ALLOW_EVERYTHING)
     for key, usdt, code in (("too-large", 10_000, "LIMIT_EXCEEDED"), ("fits", 9_999, None)):
         assert (await loose.submit(plan_harness.buy(usdt), key=key)).wallet is PlanWallet.HOT
         await plan_harness.sending.drive(plan_harness.hot)

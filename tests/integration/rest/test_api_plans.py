@@ -68,7 +68,8 @@ async def test_preview_shows_the_needed_wallet_and_writes_nothing(api_client: Ap
     shown = answer.json()["data"]
     assert (shown["wallet"], shown["amount"]) == ("warm", str(40_000 * WAD))
     assert [rejected["description"] for rejected in shown["rejectedWallets"]] == [
-        "hot: the plan moves 40 000, its plans stay below 10 000"
+        "hot: the plan moves 40 000, its plans stay below 10 000; "
+        "rule manual_operation of policy 1 asks for 2 approvals, which the owners of a Safe give"
     ]
     (call,) = shown["calls"]
     assert (call["succeeds"], "AccessControlUnauthorizedAccount" in call["outcome"]) == (False, True), "it has no role yet"

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from eth_utils.crypto import keccak
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import selectinload
 from tests.support.chain.fund import WAD, TestFund
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.multisig import DAY_LIMIT as WARM_DAY
 from tests.support.scenarios.multisig import PLAN_LIMIT as WARM_PLAN
 from tests.support.scenarios.multisig import SafeHarness
@@ -25,9 +27,11 @@ from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
+from paimon.infrastructure.database.models.ops.approval_policy import ApprovalPolicyRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.transaction import intent_of
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import WalletLimitSettings
 
 LIMITS: Final = {
@@ -53,6 +57,10 @@ class PlanHarness:
     def with_limits(self, **limits: WalletLimitSettings) -> "PlanHarness":
         changed = dict(self.context.limits) | {PlanWallet(name): limit for name, limit in limits.items()}
         return replace(self, context=replace(self.context, limits=changed))
+
+    async def put_in_force(self, *rules: dict[str, Any]) -> None:
+        """Put a policy of these rules in force."""
+        await put_in_force(self.context.database, *rules)
 
     def buy(self, usdt: int, symbol: str = "MMFA") -> RequestedCall:
         token = self.fund.asset(symbol).address
@@ -105,6 +113,18 @@ class PlanHarness:
     def hot(self) -> Any:
         assert self.context.hot is not None
         return self.context.hot
+
+
+ALLOW_EVERYTHING: Final = {"name": "anything", "verdict": "ALLOW", "when": {}}
+"""The rule of a policy that leaves every plan to the wallets' limits. No check would let it be published."""
+
+
+async def put_in_force(database: Database, *rules: dict[str, Any]) -> None:
+    """Put a policy of these rules in force, without a signature."""
+    row = {"version": 2, "document": {"rules": list(rules)}, "reason": "a test", "published_by": bytes(20), "nonce": bytes(32)}
+    async with database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        await session.execute(insert(ApprovalPolicyRow).values(**row).on_conflict_do_nothing())
 
 
 async def sign_plan(

@@ -20,6 +20,7 @@ from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.preview import preview_plan
 from paimon.application.transactions.plans.store import find_existing_plan
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
+from paimon.domain.approval.policy import Initiator
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.rebalance.buffer import BufferLevel, RefillPolicy, is_refill_due, refill_key
 from paimon.domain.transaction.plan import plan_payload_hash
@@ -58,6 +59,7 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
         plan=key,
         calls=(RequestedCall("AssetController", RebalancerFunction.REBALANCE_BUFFER, {}),),
         reason=f"L1 is {level.ratio} of 10000 of gross assets, {missing} below its target",
+        initiator=Initiator.PLANNER,
     )
     if await _exists(request, context):
         return None

@@ -16,7 +16,7 @@ from paimon.domain.approval.matching import DIMENSIONS, Match
 from paimon.domain.approval.ticket import TicketType
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.user.roles import UserRole
+from paimon.domain.user.roles import User, UserRole
 from paimon.errors import Forbidden
 
 
@@ -40,6 +40,11 @@ class Initiator(StrEnum):
     OPERATOR = "operator"
     ADMIN = "admin"
     SUPER_ADMIN = "super_admin"
+
+
+def initiator_of(user: User) -> Initiator:
+    """Return what a person is as an initiator. A right beyond the role makes no other initiator."""
+    return Initiator(user.role) if user.role.includes(UserRole.OPERATOR) else Initiator.OPERATOR
 
 
 class RuleVerdict(StrEnum):

@@ -72,6 +72,8 @@ class WalletCandidate:
     is_configured: bool
     limit: SpendingLimit | None
     moved_in_24_hours: RawAmount
+    policy_fault: str | None = None
+    """Why the approval policy keeps the plan from this wallet."""
 
 
 class RejectionKind(StrEnum):
@@ -81,6 +83,7 @@ class RejectionKind(StrEnum):
     FUNCTION = "function"
     PLAN = "plan"
     DAY = "day"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class WalletRejectionReason:
     calls: tuple[str, ...] = ()
     resulting_amount: RawAmount = RawAmount(0)
     limit: RawAmount = RawAmount(0)
+    policy_fault: str = ""
 
     def describe(self, decimals: int) -> str:
         """Describe the reason, with amounts in whole units of an asset with this many decimals."""
@@ -107,6 +111,8 @@ class WalletRejectionReason:
                 return f"the plan moves {resulting_amount}, its plans stay below {allowed}"
             case RejectionKind.DAY:
                 return f"{resulting_amount} of {allowed} allowed in 24 hours"
+            case RejectionKind.POLICY:
+                return self.policy_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,8 @@ def _rejection_reasons(
             reasons.append(WalletRejectionReason(RejectionKind.PLAN, resulting_amount=plan_amount, limit=limit.per_plan))
         if (day := RawAmount(candidate.moved_in_24_hours + amount)) > limit.per_day:
             reasons.append(WalletRejectionReason(RejectionKind.DAY, resulting_amount=day, limit=limit.per_day))
+    if candidate.policy_fault is not None:
+        reasons.append(WalletRejectionReason(RejectionKind.POLICY, policy_fault=candidate.policy_fault))
     return reasons
 
 

@@ -94,6 +94,13 @@ async def find_safe(session: AsyncSession, address: Address) -> SafeRow | None:
     return (await session.scalars(select(SafeRow).where(SafeRow.address == address))).one_or_none()
 
 
+async def list_thresholds(session: AsyncSession) -> dict[Address | None, int]:
+    """Return the threshold of every Safe that was synced, by its address."""
+    return {
+        Address(address): threshold for address, threshold in await session.execute(select(SafeRow.address, SafeRow.threshold))
+    }
+
+
 async def insert_safe(session: WriteSession, address: Address, name: SafeName, info: SafeInfo, *, at: BlockStamp) -> None:
     """Insert the Safe as it is at this block, unless another worker has done so."""
     statement = insert(SafeRow).values(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from eth_abi.exceptions import EncodingError
 
 from paimon.application.transactions.multisig.describe import describe_call
+from paimon.domain.approval.policy import NONE, Initiator
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, checksum, parse_address
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
@@ -49,6 +50,8 @@ class PlanRequest:
     plan: str
     calls: tuple[RequestedCall, ...]
     reason: str
+    initiator: Initiator = Initiator.OPERATOR
+    """Who the approval policy sees; a submission has the role of the person who signed it."""
 
     def __post_init__(self) -> None:
         """Raises InvalidPlan for a text that is empty or too long."""
@@ -64,12 +67,21 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class ParsedCall:
-    """A call that was understood. `money` is set if the call moves the fund's money."""
+    """A call that was understood. `money` is set if the call moves the fund's money.
+
+    `asset` is the token that it is about, `destination` the address that it pays or empowers, each checksummed or `none`.
+    """
 
     contract: ContractName
     function: str
     step: PlanStep
     money: MoneyCall | None
+    asset: str = NONE
+    destination: str = NONE
+
+
+_ASSET_ARGUMENTS: Final = ("token",)
+_DESTINATION_ARGUMENTS: Final = ("to", "receiver", "recipient", "counterparty", "account", "spender", "operator")
 
 
 def parse_calls(requested: Sequence[RequestedCall], contracts: FundContracts) -> list[ParsedCall]:
@@ -101,7 +113,19 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
     except (EncodingError, OverflowError) as error:
         raise InvalidPlan(DetailCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
     step = PlanStep(Call(address, data), describe_call(name, entry.name, to_json_value(values)))
-    return ParsedCall(name, entry.name, step, _parse_money_call(name, entry, values, f"{field}.arguments"))
+    return ParsedCall(
+        name,
+        entry.name,
+        step,
+        _parse_money_call(name, entry, values, f"{field}.arguments"),
+        asset=_address_of(values, _ASSET_ARGUMENTS),
+        destination=_address_of(values, _DESTINATION_ARGUMENTS),
+    )
+
+
+def _address_of(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the address that the first of these arguments has, as the approval policy names it."""
+    return next((checksum(values[name]) for name in names if name in values), NONE)
 
 
 def _contract(requested: str, contracts: FundContracts, field: str) -> tuple[ContractName, Address]:

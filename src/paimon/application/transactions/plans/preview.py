@@ -31,7 +31,7 @@ async def preview_plan(request: PlanRequest, context: PlanContext) -> PlanPrevie
     valued = await value_calls(calls, context)
     async with context.database.read() as session:
         await find_existing_plan(session, request.key, plan_payload_hash(request.plan, [call.step.call for call in calls]))
-        choice = await select_wallet(session, context, request.plan, valued)
+        choice = await select_wallet(session, context, request, valued)
         now = await database_now(session)
     terms = context.signing_rules.new_terms(now)
     if choice.wallet is None or (sender := context.address(choice.wallet)) is None:

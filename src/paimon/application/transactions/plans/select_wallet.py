@@ -1,10 +1,28 @@
-"""Select the wallet of a plan: value its calls, and compare them with what each wallet has moved and may still move."""
+"""Select the wallet of a plan: value its calls, and compare them with what each wallet may move, and with the policy.
+
+The approval policy decides for each wallet as the source:
+
+    a rule blocks a call, or none matches it    no plan of this wallet
+    a rule asks for approvals                   the wallet is a Safe whose threshold is at least as high: an owner's signature
+                                                over the Safe transaction is the approval. A key collects none
+    rules allow every call                      the wallet's limits alone count
+"""
 
 from dataclasses import dataclass
 
-from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall
+from paimon.application.approval_policy.store import get_current_policy
+from paimon.application.transactions.multisig.store import list_thresholds
+from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.store import sum_moved_by_plan, sum_moved_by_wallet
+from paimon.domain.approval.policy import (
+    ApprovalPolicy,
+    Initiator,
+    Operation,
+    OperationKind,
+    PolicyBlocked,
+    in_whole_units,
+)
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
@@ -52,18 +70,70 @@ async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCa
 
 
 async def select_wallet(
-    session: ReadSession | WriteSession, context: PlanContext, plan: str, valued: ValuedCalls
+    session: ReadSession | WriteSession, context: PlanContext, request: PlanRequest, valued: ValuedCalls
 ) -> WalletChoice:
-    """Return the smallest wallet that may carry out the plan, as the limits stand in this transaction."""
-    now = await database_now(session)
-    candidates = [
-        WalletCandidate(
-            wallet=wallet,
-            is_configured=context.address(wallet) is not None,
-            limit=context.limits[wallet].to_spending_limit(valued.decimals) if wallet in context.limits else None,
-            moved_in_24_hours=await sum_moved_by_wallet(session, wallet, now=now, since=now - ROLLING_DAY),
+    """Return the smallest wallet that may carry out the plan, as limits and policy stand in this transaction."""
+    now, policy = await database_now(session), await get_current_policy(session)
+    earlier_plan_amount = await sum_moved_by_plan(session, request.plan, now=now)
+    thresholds = await list_thresholds(session)
+    candidates = []
+    for wallet in PlanWallet:
+        moved = await sum_moved_by_wallet(session, wallet, now=now, since=now - ROLLING_DAY)
+        operations = _operations(request, valued, wallet, earlier_plan_amount=earlier_plan_amount, moved_in_24_hours=moved)
+        candidates.append(
+            WalletCandidate(
+                wallet=wallet,
+                is_configured=context.address(wallet) is not None,
+                limit=context.limits[wallet].to_spending_limit(valued.decimals) if wallet in context.limits else None,
+                moved_in_24_hours=moved,
+                policy_fault=_policy_fault(policy, wallet, operations, threshold=thresholds.get(context.address(wallet))),
+            )
         )
-        for wallet in PlanWallet
-    ]
-    earlier_plan_amount = await sum_moved_by_plan(session, plan, now=now)
     return choose_wallet(valued.planned, candidates, earlier_plan_amount=earlier_plan_amount)
+
+
+def _operations(
+    request: PlanRequest,
+    valued: ValuedCalls,
+    wallet: PlanWallet,
+    *,
+    earlier_plan_amount: RawAmount,
+    moved_in_24_hours: RawAmount,
+) -> list[Operation]:
+    """Return one operation for each call. Each counts for the whole plan, so that splitting it lowers nothing."""
+    amount = sum(call.amount for call in valued.planned)
+    return [
+        Operation(
+            kind=OperationKind.REBALANCE if request.initiator is Initiator.PLANNER else OperationKind.CALL,
+            initiator=request.initiator,
+            source=wallet,
+            contract=call.contract,
+            method=call.function,
+            amount=in_whole_units(RawAmount(earlier_plan_amount + amount), valued.decimals),
+            amount_24h=in_whole_units(RawAmount(moved_in_24_hours + amount), valued.decimals),
+            asset=call.asset,
+            destination=call.destination,
+        )
+        for call in valued.calls
+    ]
+
+
+def _policy_fault(
+    policy: ApprovalPolicy, wallet: PlanWallet, operations: list[Operation], *, threshold: int | None
+) -> str | None:
+    """Return why the policy keeps the plan from this wallet; None when it does not.
+
+    `threshold` is the Safe's; None for a key, and for a Safe that was not synced yet.
+    """
+    try:
+        required = policy.require_allowed(operations)
+    except PolicyBlocked as blocked:
+        return str(blocked)
+    if required is None:
+        return None
+    asked = f"rule {required.rules[0].name} of policy {policy.version} asks for {required.count_min} approvals"
+    if wallet is PlanWallet.HOT:
+        return f"{asked}, which the owners of a Safe give"
+    if threshold is not None and threshold < required.count_min:
+        return f"{asked}, and {threshold} owners of its Safe suffice"
+    return None

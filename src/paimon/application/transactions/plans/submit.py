@@ -10,7 +10,7 @@ first call would pass; the nonce is unused; the wallet and the amount are still 
 the same key and calls gets the plan that exists, no matter who sends it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -33,6 +33,7 @@ from paimon.application.transactions.plans.store import (
     insert_plan,
     lock_limits,
 )
+from paimon.domain.approval.policy import Initiator, initiator_of
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
 from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.kernel.units import RawAmount
@@ -104,7 +105,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
             return existing
         plan_id = uuid4()
         await use_nonce(session, evidence, action=ActionName.EXECUTE_PLAN, resource=f"/plans/{plan_id}")
-        choice = await select_wallet(session, context, request.plan, valued)
+        choice = await select_wallet(session, context, _by_signer(request, authorization.user), valued)
         _require_unchanged(choice, authorization, valued.decimals)
         plan = PlanRow(
             id=plan_id,
@@ -132,6 +133,13 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
         by=checksum(authorization.user.address),
     )
     return plan
+
+
+def _by_signer(request: PlanRequest, signer: User) -> PlanRequest:
+    """Return the request with the role of the person who signed it; the planner's own process names the planner."""
+    if request.initiator is Initiator.PLANNER:
+        return request
+    return replace(request, initiator=initiator_of(signer))
 
 
 async def _verify(

@@ -65,14 +65,14 @@ async def detail(plan_id: PlanId, context: ContextDep, _user: SignedInUser) -> E
     summary="Preview a plan without writing anything",
     responses=documented_responses("plan_preview", 400, 401, 403, 409, 413, 415, 503),
 )
-async def preview(body: PlanBody, context: ContextDep, _user: PlanningUser) -> Envelope[PreviewView]:
+async def preview(body: PlanBody, context: ContextDep, user: PlanningUser) -> Envelope[PreviewView]:
     """Show the wallet the plan needs, why no smaller one may send it, and each call's outcome.
 
     It is for those who may plan: the node simulates each call.
 
     Sign `signing` to submit the plan as previewed.
     """
-    return Envelope[PreviewView](data=PreviewView.of(await preview_plan(body.to_request(), context.plan_context)))
+    return Envelope[PreviewView](data=PreviewView.of(await preview_plan(body.to_request(user), context.plan_context)))
 
 
 @router.post(
@@ -87,6 +87,6 @@ async def submit(body: SignedPlanBody, context: ContextDep, user: SignedInUser) 
 
     If the plan needs another wallet by now, or its amount has changed, it is refused: preview it again.
     """
-    plan = await submit_plan(body.to_request(), body.to_signature(user), context.plan_context)
+    plan = await submit_plan(body.to_request(user), body.to_signature(user), context.plan_context)
     async with context.database.write() as session:  # the primary: a replica may not have it yet
         return Envelope[PlanDetailView](data=PlanDetailView.of_detail(await get_plan(session, plan.id, context.safe_context)))

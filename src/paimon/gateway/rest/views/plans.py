@@ -11,6 +11,7 @@ from paimon.application.transactions.plans.preview import PlanPreview
 from paimon.application.transactions.plans.queries import PlanDetail
 from paimon.application.transactions.plans.simulate import SimulationResult
 from paimon.application.transactions.plans.submit import PlanSignature
+from paimon.domain.approval.policy import initiator_of
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.plan import PlanStatus
@@ -38,10 +39,10 @@ class PlanBody(ApiModel):
     calls: list[CallBody]
     reason: str = Field(max_length=TEXT_MAX["reason"], description="why, for later readers")
 
-    def to_request(self) -> PlanRequest:
-        """Convert the body to the use case's request. Raises InvalidPlan."""
+    def to_request(self, user: User) -> PlanRequest:
+        """Convert the body to the use case's request by this person. Raises InvalidPlan."""
         calls = tuple(RequestedCall(call.contract, call.function, call.arguments) for call in self.calls)
-        return PlanRequest(self.key, self.plan, calls, self.reason)
+        return PlanRequest(self.key, self.plan, calls, self.reason, initiator_of(user))
 
 
 class SignedPlanBody(PlanBody, SignedBody):

@@ -1,0 +1,87 @@
+"""The approval policy decides which wallet a plan needs, and which plans may not be made at all."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
+
+from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
+from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
+from paimon.domain.approval.policy import Initiator
+from paimon.domain.transaction.wallet_selection import PlanWallet
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def roomy(plan_harness: PlanHarness) -> PlanHarness:
+    """Wallets whose limits admit any plan of these tests: only the policy decides."""
+    await plan_harness.safe_harness.sync()
+    return plan_harness.with_limits(hot=HUGE, warm=HUGE)
+
+
+def reasons(preview: PlanPreview) -> dict[str, str]:
+    found = preview.choice.rejected_wallets
+    return {rejected.wallet: rejected.describe(preview.valued.decimals).partition(": ")[2] for rejected in found}
+
+
+def asks(count: int, **when: Any) -> dict[str, Any]:
+    return {
+        "name": "board",
+        "verdict": "NEEDS_APPROVALS",
+        "when": when,
+        "ticket": "MANUAL_OPERATION",
+        "approvals": [[{"count": count, "from": "admin"}]],
+        "sla": {"warnSeconds": 60, "escalateSeconds": 60, "deadlineSeconds": 60},
+    }
+
+
+@pytest.mark.parametrize(
+    ("initiator", "usdt", "wallet", "rule"),
+    [
+        (Initiator.OPERATOR, 9_999, PlanWallet.HOT, None),
+        (Initiator.OPERATOR, 10_000, PlanWallet.WARM, "manual_operation of policy 1 asks for 2 approvals"),
+        (Initiator.PLANNER, 50_000, PlanWallet.HOT, None),
+        (Initiator.PLANNER, 50_001, PlanWallet.WARM, "rebalance_small of policy 1 asks for 1 approvals"),
+    ],
+)
+async def test_plan_that_needs_approvals_goes_to_a_safe(
+    roomy: PlanHarness, initiator: Initiator, usdt: int, wallet: PlanWallet, rule: str | None
+) -> None:
+    request = replace(roomy.plan_request(roomy.buy(usdt)), initiator=initiator)
+    preview = await preview_plan(request, roomy.context)
+    assert preview.choice.wallet is wallet
+    expected = {} if rule is None else {"hot": f"rule {rule}, which the owners of a Safe give"}
+    assert reasons(preview) == expected
+
+
+async def test_pieces_of_a_plan_count_together_for_the_policy(roomy: PlanHarness) -> None:
+    await roomy.submit(roomy.buy(6_000), key="first", plan="pieces")
+    preview = await roomy.preview(roomy.buy(5_000), key="second", plan="pieces")
+    assert preview.choice.wallet is PlanWallet.WARM
+
+
+async def test_plan_that_needs_more_approvals_than_a_safe_asks_owners_goes_to_the_next(roomy: PlanHarness) -> None:
+    await roomy.put_in_force(asks(3))
+    preview = await roomy.preview(roomy.buy(1_000))
+    assert preview.choice.wallet is PlanWallet.COLD
+    assert reasons(preview)["warm"] == "rule board of policy 2 asks for 3 approvals, and 2 owners of its Safe suffice"
+
+
+async def test_blocked_plan_is_refused_with_the_rule_however_it_is_signed(roomy: PlanHarness) -> None:
+    token = roomy.fund.asset("MMFA").address
+    request = roomy.plan_request(roomy.buy(1_000))
+    signature: PlanSignature = await roomy.sign(request)
+    await roomy.put_in_force({"name": "no_mmfa", "verdict": "BLOCK", "when": {"assets": [token]}}, ALLOW_EVERYTHING)
+    with pytest.raises(NoWalletEligible, match=r"hot: .* is blocked: rule no_mmfa blocks it \(policy 2\); warm: .*; cold: "):
+        await submit_plan(request, signature, roomy.context)
+    assert (await roomy.preview(roomy.buy(1_000, "MMFB"), key="other")).choice.wallet is PlanWallet.HOT
+
+
+async def test_initiator_of_a_submission_is_the_person_who_signed_it(roomy: PlanHarness) -> None:
+    rule = {"name": "admins_only", "verdict": "BLOCK", "when": {"initiators": ["operator"], "methods": ["purchaseAsset"]}}
+    await roomy.put_in_force(rule, ALLOW_EVERYTHING)
+    request = replace(roomy.plan_request(roomy.buy(1_000)), initiator=Initiator.ADMIN)
+    with pytest.raises(NoWalletEligible, match="rule admins_only blocks it"):
+        await submit_plan(request, await roomy.sign(request), roomy.context)
