@@ -121,6 +121,7 @@ READS: Final[dict[str, Access | Permission | Signed]] = {
     "listUserSessions": Permission.MANAGE_USERS,
     "listAuditEntries": Permission.READ_AUDIT,
     "getAuditEntry": Permission.READ_AUDIT,
+    "listTicketAuditLogs": Permission.READ_AUDIT,
     "listAuditRoots": Permission.READ_AUDIT,
     "getAuditConsistency": Permission.READ_AUDIT,
 }

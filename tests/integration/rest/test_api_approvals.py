@@ -2,7 +2,7 @@
 
 import asyncio
 import runpy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -264,10 +264,55 @@ async def test_ticket_is_shown_in_lists_and_the_sla_report(api_client: ApiClient
     pending = await api_client.get("/redemptions/pending-approvals")
     require_example(pending, "pending_approvals")
     assert pending.json()["data"]["items"][0]["ticket"]["id"] == TICKET
+    data = (await api_client.get("/approvals/sla-report")).json()["data"]
+    assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"], data["approvers"]) == (1, 1, [])
+
+
+async def test_sla_report_counts_by_period_type_and_approver(api_client: ApiClient, app_context: AppContext) -> None:
+    await open_ticket_for(app_context, api_client, 2)
+    for name, verb, ticket in (("vera", "approve", TICKET), ("vera", "reject", "TKT-R000002")):
+        document = (await documents(api_client, ticket))[verb]
+        body = signed_body(document, api_client.accounts.account(name), reason="looked at")
+        assert (await api_client.post(f"/approvals/{ticket}/{verb}", body, by=name)).status_code == 200
     report = await api_client.get("/approvals/sla-report")
     require_example(report, "sla_report")
-    data = report.json()["data"]
-    assert (data["figures"][0]["waiting"], data["stages"]["ON_TIME"]) == (1, 1)
+    (vera,) = report.json()["data"]["approvers"]
+    counted = {name: vera[name] for name in ("approver", "votes", "approvals", "rejections", "late")}
+    assert counted == {
+        "approver": api_client.accounts.address("vera"),
+        "votes": 2,
+        "approvals": 1,
+        "rejections": 1,
+        "late": 0,
+    }
+    today = datetime.now(UTC).date()
+    for query, opened in (
+        ({"type": "STANDARD_REDEMPTION"}, 2),
+        ({"type": "EMERGENCY_REDEMPTION"}, 0),
+        ({"startDate": str(today - timedelta(days=1)), "endDate": str(today + timedelta(days=1))}, 2),
+        ({"endDate": str(today - timedelta(days=2))}, 0),
+        ({"startDate": str(today + timedelta(days=2))}, 0),
+    ):
+        data = (await api_client.get("/approvals/sla-report", **query)).json()["data"]
+        assert sum(row["opened"] for row in data["figures"]) == opened, query
+        assert len(data["approvers"]) == (opened > 0), query
+    wrong = await api_client.get("/approvals/sla-report", startDate=str(today), endDate=str(today - timedelta(days=1)))
+    assert refused(wrong) == (400, "VALIDATION_ERROR")
+
+
+async def test_ticket_lists_what_happened_to_it(api_client: ApiClient) -> None:
+    document = (await documents(api_client))["approve"]
+    body = signed_body(document, api_client.accounts.account("vera"), reason="looked at")
+    assert (await api_client.post(f"/approvals/{TICKET}/approve", body, by="vera")).status_code == 200
+    answer = await api_client.get(f"/approvals/{TICKET}/audit-logs", by="viktor")
+    require_example(answer, "ticket_audit_logs")
+    items = answer.json()["data"]["items"]
+    assert sorted(item["operation"] for item in items) == ["ticket.decided", "ticket.raised", "ticket.vote"]
+    assert {item["resource"] for item in items} == {f"ticket/{TICKET}"}
+    (vote,) = (item for item in items if item["operation"] == "ticket.vote")
+    assert vote["actor"] == api_client.accounts.address("vera")
+    assert refused(await api_client.get(f"/approvals/{TICKET}/audit-logs", by="otto")) == (403, "FORBIDDEN")
+    assert refused(await api_client.get("/approvals/TKT-R999999/audit-logs", by="vera")) == (404, "NOT_FOUND")
 
 
 async def test_documents_to_sign_expire_and_have_a_fresh_nonce(api_client: ApiClient) -> None:

@@ -114,6 +114,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
             assert ("asOf.number" in header) is ("asOf" in data), name
             files.add(name.removeprefix("GET /api/v1"))
     assert files == {
+        "/approvals/{ticketId}/audit-logs",
         "/audit/entries",
         "/audit/roots",
         "/redemptions",

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
@@ -64,17 +64,59 @@ class SlaFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproverFigures:
+    """Counts of one approver's votes that verify. A vote is late after its ticket's deadline."""
+
+    approver: Address
+    votes: int
+    approvals: int
+    rejections: int
+    late: int
+    seconds_mean: float
+    """From the opening of the ticket to the vote."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlaFilter:
+    """The tickets of a report: of one type, opened from the first day to the last, in UTC, both included."""
+
+    kind: TicketType | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        opened_at = ApprovalTicketRow.opened_at
+        conditions: list[ColumnElement[bool]] = []
+        if self.kind is not None:
+            conditions.append(ApprovalTicketRow.type == self.kind)
+        if self.first_day is not None:
+            conditions.append(opened_at >= _midnight(self.first_day))
+        if self.last_day is not None:
+            conditions.append(opened_at < _midnight(self.last_day) + timedelta(days=1))
+        return conditions
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+_EVERY_TICKET: Final = SlaFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class SlaReport:
-    """The figures by type, and the tickets that are not closed, most urgent first."""
+    """The figures by type and by approver, and the tickets that are not closed, most urgent first."""
 
     at: datetime
     figures: list[SlaFigures]
+    approvers: list[ApproverFigures]
     stages: dict[SlaStage, int]
     waiting: list[Ticket]
 
 
-async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
-    """Compare the SLA with the decisions taken until `now`."""
+async def sla_report(session: AsyncSession, filters: SlaFilter = _EVERY_TICKET, *, now: datetime) -> SlaReport:
+    """Compare the SLA of these tickets with the decisions taken until `now`."""
+    conditions = filters.conditions()
     cancelled = ApprovalTicketRow.status == TicketStatus.CANCELLED
     decided = ApprovalTicketRow.decided_at.is_not(None) & ~cancelled
     on_time = ApprovalTicketRow.decided_at <= ApprovalTicketRow.deadline_at
@@ -90,6 +132,7 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
             func.count().filter(cancelled).label("cancelled"),
             func.avg(seconds).filter(decided).label("mean"),
         )
+        .where(*conditions)
         .group_by(ApprovalTicketRow.type)
         .order_by(ApprovalTicketRow.type)
     )
@@ -108,13 +151,38 @@ async def sla_report(session: AsyncSession, *, now: datetime) -> SlaReport:
     ]
     open_query = (
         with_records(select(ApprovalTicketRow))
-        .where(ApprovalTicketRow.closed_at.is_(None))
+        .where(ApprovalTicketRow.closed_at.is_(None), *conditions)
         .order_by(ApprovalTicketRow.deadline_at)
         .limit(OPEN_TICKETS_MAX)
     )
     waiting = [to_domain(row) for row in await session.scalars(open_query)]
     stages = Counter(ticket.sla_stage(now) for ticket in waiting)
-    return SlaReport(now, figures, {stage: stages[stage] for stage in SlaStage}, waiting)
+    approvers = await _approver_figures(session, conditions)
+    return SlaReport(now, figures, approvers, {stage: stages[stage] for stage in SlaStage}, waiting)
+
+
+async def _approver_figures(session: AsyncSession, conditions: list[ColumnElement[bool]]) -> list[ApproverFigures]:
+    """Count the votes on these tickets by approver, who voted most first."""
+    vote, ticket = ApprovalRecordRow, ApprovalTicketRow
+    count = func.count()
+    query = (
+        select(
+            vote.voter,
+            count.label("votes"),
+            count.filter(vote.verdict == Verdict.APPROVE).label("approvals"),
+            count.filter(vote.verdict == Verdict.REJECT).label("rejections"),
+            count.filter(vote.decided_at > ticket.deadline_at).label("late"),
+            func.avg(func.extract("epoch", vote.decided_at - ticket.opened_at)).label("mean"),
+        )
+        .join(ticket, ticket.id == vote.ticket_id)
+        .where(~vote.invalid.has(), *conditions)
+        .group_by(vote.voter)
+        .order_by(count.desc(), vote.voter)
+    )
+    return [
+        ApproverFigures(Address(row.voter), row.votes, row.approvals, row.rejections, row.late, float(row.mean))
+        for row in await session.execute(query)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

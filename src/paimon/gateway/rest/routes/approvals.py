@@ -1,17 +1,19 @@
 """Endpoints of approval tickets: list them, show one with the documents to sign, vote."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from paimon.application.approval_workflow.queries import TicketDetail, get_ticket_detail, list_tickets, sla_report
+from paimon.application.approval_workflow.queries import SlaFilter, TicketDetail, get_ticket_detail, list_tickets, sla_report
 from paimon.application.approval_workflow.store import get_ticket
+from paimon.application.audit.queries import AuditFilter, list_entries
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.approval.vote import VoteContent
-from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, TicketId
+from paimon.gateway.rest.dependencies import AuditReader, ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.errors import NotCancellable
+from paimon.gateway.rest.errors import InvalidInput, NotCancellable
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
 from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
@@ -22,6 +24,7 @@ from paimon.gateway.rest.views.approvals import (
     TicketDetailView,
     TicketView,
 )
+from paimon.gateway.rest.views.audit import AuditEntryView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -29,6 +32,7 @@ from paimon.infrastructure.database.sessions import ReadSession
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
 _TICKETS: Final = paged_table("approvals", TicketView, Envelope[Listing[TicketView]])
+_AUDIT_LOGS: Final = paged_table("ticket-audit-logs", AuditEntryView, Envelope[Listing[AuditEntryView]])
 _DECISION_ERRORS = (400, 401, 403, 404, 409, 413, 415, 503)
 
 
@@ -58,12 +62,39 @@ async def index(
     "/sla-report",
     operation_id="getSlaReport",
     summary="Report how tickets met their SLA",
-    responses=documented_responses("sla_report", 401, 503),
+    responses=documented_responses("sla_report", 400, 401, 503),
 )
-async def report(context: ContextDep, _user: SignedInUser) -> Envelope[SlaReportView]:
+async def report(
+    context: ContextDep,
+    _user: SignedInUser,
+    kind: Annotated[TicketType | None, Query(alias="type")] = None,
+    start_date: Annotated[date | None, Query(alias="startDate", description="UTC day of the opening, included")] = None,
+    end_date: Annotated[date | None, Query(alias="endDate", description="UTC day of the opening, included")] = None,
+) -> Envelope[SlaReportView]:
+    """Of tickets that were opened in the period. Late is a decision, or a vote, after the deadline."""
+    if start_date is not None and end_date is not None and start_date > end_date:
+        raise InvalidInput("endDate", "endDate is before startDate")
     async with context.database.read() as session:
-        found = await sla_report(session, now=await database_now(session))
+        found = await sla_report(session, SlaFilter(kind, start_date, end_date), now=await database_now(session))
     return Envelope[SlaReportView](data=SlaReportView.of(found))
+
+
+@router.get(
+    "/{ticketId}/audit-logs",
+    operation_id="listTicketAuditLogs",
+    summary="List what happened to a ticket, latest first",
+    response_model=_AUDIT_LOGS.envelope,
+    responses=with_csv(_AUDIT_LOGS, documented_responses("ticket_audit_logs", 400, 401, 403, 404, 503)),
+)
+async def audit_logs(ticket_id: TicketId, context: ContextDep, _user: AuditReader, list_request: ListRequestDep) -> Any:
+    """The entries of the audit trail about the ticket; `GET /audit/entries/{entryId}` has an entry's payload and proof."""
+
+    async def read(session: ReadSession, page: PageRequest) -> Listing[AuditEntryView]:
+        await get_ticket(session, ticket_id)
+        found = await list_entries(session, page, AuditFilter(resource=f"ticket/{ticket_id}"))
+        return Listing[AuditEntryView].page(found.mapped(AuditEntryView.of))
+
+    return await list_response(context, list_request, _AUDIT_LOGS, read)
 
 
 @router.get(

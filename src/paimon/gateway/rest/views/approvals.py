@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from paimon.application.approval_workflow.queries import RecordedVote, SlaFigures, SlaReport, TicketDetail
+from paimon.application.approval_workflow.queries import ApproverFigures, RecordedVote, SlaFigures, SlaReport, TicketDetail
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import hex0x
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
@@ -140,11 +140,34 @@ class SlaFiguresView(ApiModel):
         )
 
 
+class ApproverFiguresView(ApiModel):
+    """Counts of one approver's votes that verify."""
+
+    approver: AddressText
+    votes: int
+    approvals: int
+    rejections: int
+    late: int = Field(description="votes after the deadline of their ticket")
+    seconds_mean: float = Field(description="from the opening of a ticket to the vote")
+
+    @classmethod
+    def of(cls, figures: ApproverFigures) -> Self:
+        return cls(
+            approver=figures.approver,
+            votes=figures.votes,
+            approvals=figures.approvals,
+            rejections=figures.rejections,
+            late=figures.late,
+            seconds_mean=figures.seconds_mean,
+        )
+
+
 class SlaReportView(ApiModel):
-    """The SLA figures of every ticket type, and the tickets that are not closed, most urgent first."""
+    """The SLA figures by type of ticket and by approver, and the tickets that are not closed, most urgent first."""
 
     at: Time
     figures: list[SlaFiguresView]
+    approvers: list[ApproverFiguresView]
     stages: dict[SlaStage, int]
     waiting: list[TicketView]
 
@@ -153,6 +176,7 @@ class SlaReportView(ApiModel):
         return cls(
             at=report.at,
             figures=[SlaFiguresView.of(figures) for figures in report.figures],
+            approvers=[ApproverFiguresView.of(figures) for figures in report.approvers],
             stages=report.stages,
             waiting=[TicketView.of(ticket, report.at) for ticket in report.waiting],
         )
