@@ -1,7 +1,8 @@
 """What a browser may do with the API's responses, and odd values, which are errors of their sender."""
 
+import json
 import re
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +17,7 @@ from paimon.settings import Settings
 pytestmark = pytest.mark.fault
 
 HUGE = "9" * 6_000
+ODD: Final = "an odd text"
 ODD_VALUES = (
     HUGE,
     "-" + HUGE,
@@ -106,6 +108,27 @@ async def test_odd_values_in_a_body_are_the_senders_error(api_client: ApiClient,
         for body in (value, f'{{"address":{value}}}', f'{{"message":{value},"signature":{value}}}', f'{{"nonce":{value}}}'):
             answer = await api_client.client.post(f"/api/v1{path}", content=body.encode(), headers=headers)
             assert 400 <= answer.status_code < 500, (answer.status_code, body[:80])
+
+
+WHOLE_BODIES: Final[dict[str, dict[str, Any]]] = {
+    "/api-keys": {"name": ODD, "permissions": ["read"], "days": 30},
+    "/signed-actions": {"action": "settle_redemption", "resource": "/redemptions/1", "reason": ODD},
+    "/plans/preview": {"key": ODD, "plan": "a plan", "calls": [], "reason": "a reason"},
+    "/plans/preview?of=reason": {"key": "a key", "plan": "a plan", "calls": [], "reason": ODD},
+    "/risk/events/1/acknowledge": {"note": ODD},
+}
+"""Bodies that are right but for one text, so that nothing else refuses them first."""
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "a\\u0000b", "\\ud800", "\\udfff!"])
+async def test_text_that_no_column_holds_is_refused_in_a_whole_body(api_client: ApiClient, odd: str) -> None:
+    headers = {"Authorization": f"Bearer {api_client.token('otto')}", "Content-Type": "application/json"}
+    for path, body in WHOLE_BODIES.items():
+        content = json.dumps(body).replace(ODD, odd)
+        answer = await api_client.client.post(f"/api/v1{path}", content=content, headers=headers)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR"), (path, answer.text)
+        assert "must not contain" in error["message"] + str(error.get("details")), (path, answer.text)
 
 
 def test_no_query_declares_an_integer_without_a_bound(settings: Settings) -> None:
