@@ -1,0 +1,208 @@
+"""What starts a plan, and for each condition why it does not. Source: docs/concepts/rebalancing.md.
+
+A condition fires when its figure passes the threshold, and is then disarmed. It is armed again when the figure is back at the
+re-arming edge, so that a figure that trembles at the threshold fires once. While it stays past the threshold, it fires again
+after each cool-down: a plan that did not help is followed by another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide
+from paimon.domain.rebalance.measured_fund import MeasuredFund
+from paimon.domain.rebalance.plan_policy import PlanPolicy
+
+
+class Trigger(StrEnum):
+    """The five causes of a plan, the most urgent first."""
+
+    LIQUIDITY = "liquidity"
+    THRESHOLD = "threshold"
+    EVENT = "event"
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+
+
+class Beyond(StrEnum):
+    """The side of its threshold on which a condition fires."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One figure that starts a plan. `threshold` and `rearm` have the figure's unit: basis points, raw units or a count."""
+
+    name: str
+    trigger: Trigger
+    side: Beyond
+    threshold: int
+    rearm: int
+    cool_down: timedelta
+
+    def is_met(self, figure: int) -> bool:
+        """Report whether the figure is beyond the threshold; at the threshold it is not."""
+        return figure > self.threshold if self.side is Beyond.ABOVE else figure < self.threshold
+
+    def is_settled(self, figure: int) -> bool:
+        """Report whether the figure is back at the re-arming edge or better."""
+        return figure <= self.rearm if self.side is Beyond.ABOVE else figure >= self.rearm
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerPolicy:
+    """Thresholds of the conditions, and how long each is quiet after it fired."""
+
+    tier_deviation: Bps = Bps(500)
+    asset_share: Bps = Bps(2_500)
+    top3_share: Bps = Bps(6_000)
+    refill_below: Bps = Bps(800)
+    deploy_above: Bps = Bps(1_500)
+    deposit: RawAmount = RawAmount(100_000 * 10**18)
+    price_move: Bps = Bps(500)
+    rearm_share: Bps = Bps(8_000)
+    """A condition is armed again at this share of its threshold (for one that fires below: at the inverse)."""
+    cool_downs: Mapping[Trigger, timedelta] = field(
+        default_factory=lambda: {
+            Trigger.LIQUIDITY: timedelta(hours=1),
+            Trigger.THRESHOLD: timedelta(hours=6),
+            Trigger.EVENT: timedelta(hours=1),
+            Trigger.SCHEDULED: timedelta(hours=23),
+            Trigger.MANUAL: timedelta(0),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FundEvents:
+    """What has happened since the last look: the largest deposit, opened windows, maturities, price moves, a request."""
+
+    largest_deposit: RawAmount = RawAmount(0)
+    opened: tuple[Address, ...] = ()
+    matured: tuple[Address, ...] = ()
+    price_moves: Mapping[Address, Bps] = field(default_factory=dict)
+    requested_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionMemory:
+    """When a condition fired last, and whether its figure has been back since."""
+
+    fired_at: datetime | None = None
+    is_armed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One condition now: its figure, whether it fires, and the reason in words."""
+
+    condition: Condition
+    figure: int
+    fires: bool
+    reason: str
+    memory: ConditionMemory
+
+
+def judge_triggers(
+    fund: MeasuredFund,
+    policy: PlanPolicy,
+    triggers: TriggerPolicy,
+    events: FundEvents,
+    memory: Mapping[str, ConditionMemory],
+    *,
+    short_of_cash: RawAmount,
+    now: datetime,
+) -> tuple[Verdict, ...]:
+    """Judge every condition. `short_of_cash` is by how much forecast outflow exceeds what can be paid; `now` is UTC."""
+    figures = _figures(fund, policy, events, memory, short_of_cash, now)
+    return tuple(
+        _judge(condition, figures[condition.name], memory.get(condition.name, ConditionMemory()), now)
+        for condition in conditions(triggers)
+    )
+
+
+def conditions(policy: TriggerPolicy) -> tuple[Condition, ...]:
+    """Return every condition, the most urgent trigger first."""
+
+    def above(name: str, trigger: Trigger, threshold: int) -> Condition:
+        rearm = threshold * policy.rearm_share // BPS_ONE
+        return Condition(name, trigger, Beyond.ABOVE, threshold, rearm, policy.cool_downs[trigger])
+
+    def below(name: str, trigger: Trigger, threshold: int) -> Condition:
+        rearm = threshold * BPS_ONE // policy.rearm_share
+        return Condition(name, trigger, Beyond.BELOW, threshold, rearm, policy.cool_downs[trigger])
+
+    return (
+        above("short_of_cash", Trigger.LIQUIDITY, 0),
+        below("l1_below", Trigger.LIQUIDITY, policy.refill_below),
+        above("l1_above", Trigger.LIQUIDITY, policy.deploy_above),
+        above("tier_deviation", Trigger.THRESHOLD, policy.tier_deviation),
+        above("largest_asset", Trigger.THRESHOLD, policy.asset_share),
+        above("three_largest_assets", Trigger.THRESHOLD, policy.top3_share),
+        above("deposit", Trigger.EVENT, policy.deposit),
+        above("window_opened", Trigger.EVENT, 0),
+        above("asset_matured", Trigger.EVENT, 0),
+        above("price_move", Trigger.EVENT, policy.price_move),
+        above("daily_deviation", Trigger.SCHEDULED, 0),
+        above("requested", Trigger.MANUAL, 0),
+    )
+
+
+def _judge(condition: Condition, figure: int, memory: ConditionMemory, now: datetime) -> Verdict:
+    beyond = f"{condition.side} {condition.threshold}"
+    if not condition.is_met(figure):
+        armed = memory.is_armed or condition.is_settled(figure)
+        return Verdict(condition, figure, False, f"{figure} is not {beyond}", ConditionMemory(memory.fired_at, armed))
+    if memory.fired_at is None or memory.is_armed:
+        return Verdict(condition, figure, True, f"{figure} is {beyond}", ConditionMemory(now, is_armed=False))
+    if now < (quiet_until := memory.fired_at + condition.cool_down):
+        reason = (
+            f"{figure} is {beyond}; it fired at {memory.fired_at:%Y-%m-%d %H:%M} UTC and is quiet until {quiet_until:%H:%M}"
+        )
+        return Verdict(condition, figure, False, reason, memory)
+    reason = f"{figure} is {beyond}, still after its cool-down"
+    return Verdict(condition, figure, True, reason, ConditionMemory(now, is_armed=False))
+
+
+def _figures(
+    fund: MeasuredFund,
+    policy: PlanPolicy,
+    events: FundEvents,
+    memory: Mapping[str, ConditionMemory],
+    short_of_cash: RawAmount,
+    now: datetime,
+) -> dict[str, int]:
+    """Return the figure of each condition. An empty fund is on target and holds no asset."""
+    total = fund.total
+    shares = sorted((_share(asset.exposure, total) for asset in fund.assets), reverse=True)
+    deviation = max((abs(_share(fund.tier_values[tier], total) - policy.targets[tier]) for tier in Tier), default=0)
+    layer1 = _share(fund.tier_values[Tier.L1], total)
+    last = memory.get("daily_deviation", ConditionMemory()).fired_at
+    is_first_today = last is None or last.date() < now.date()
+    return {
+        "short_of_cash": short_of_cash,
+        "l1_below": layer1 if total else policy.targets[Tier.L1],
+        "l1_above": layer1,
+        "tier_deviation": deviation if total else 0,
+        "largest_asset": shares[0] if shares else 0,
+        "three_largest_assets": sum(shares[:3]),
+        "deposit": events.largest_deposit,
+        "window_opened": len(events.opened),
+        "asset_matured": len(events.matured),
+        "price_move": max((abs(move) for move in events.price_moves.values()), default=0),
+        "daily_deviation": max(deviation - policy.landing, 0) if total and is_first_today else 0,
+        "requested": int(events.requested_by is not None),
+    }
+
+
+def _share(value: int, total: int) -> int:
+    """Return a share in basis points, rounded away from zero: a limit that is passed by one unit is passed."""
+    if not total:
+        return 0
+    size = divide(abs(value) * BPS_ONE, total, rounding=Rounding.UP)
+    return size if value >= 0 else -size
