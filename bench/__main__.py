@@ -7,7 +7,7 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, save_figures, table
-from bench.suites import attacks, cli, database, latency, lease, listener, proof, replay, send, sparse
+from bench.suites import attacks, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
@@ -20,6 +20,7 @@ SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "cli": lambda _events: cli.measure(),
     "send": lambda _events: send.measure(),
     "attacks": lambda _events: attacks.measure(),
+    "rebalance": lambda _events: rebalance.measure(),
 }
 EVENTS: Final = 200_000
 SIZED: Final = ("listener", "replay")
