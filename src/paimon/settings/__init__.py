@@ -30,6 +30,7 @@ from paimon.settings.metrics import MetricsSettings
 from paimon.settings.nav import NavSettings
 from paimon.settings.planner import PlannerSettings
 from paimon.settings.queue import QueueSettings
+from paimon.settings.rebalance import RebalanceSettings
 from paimon.settings.redemption import RedemptionSettings
 from paimon.settings.redis import RedisSettings
 from paimon.settings.retention import RetentionSettings
@@ -59,6 +60,7 @@ __all__ = [
     "NavSettings",
     "PlannerSettings",
     "QueueSettings",
+    "RebalanceSettings",
     "RedemptionSettings",
     "RedisSettings",
     "RetentionSettings",
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     auth: AuthSettings
     signer: SignerSettings = SignerSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    rebalance: RebalanceSettings = RebalanceSettings()
     redemption: RedemptionSettings = RedemptionSettings()
     audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()

@@ -27,8 +27,8 @@ from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 
-NOT_CONNECTING: Final = {"signer", "rebalance", "demo", "smoke", "market"}
-"""The signer never reads the database, the simulation needs none, and the tools run commands of the others."""
+NOT_CONNECTING: Final = {"signer", "demo", "smoke", "market"}
+"""The signer never reads the database, and the tools run commands of the others."""
 
 CONNECTING: Final = (
     "api",
@@ -53,6 +53,7 @@ CONNECTING: Final = (
     "transactions",
     "risk-events",
     "risk status",
+    "rebalance preview",
     "tx",
     "outbox",
     "quarantine",

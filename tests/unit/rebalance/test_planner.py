@@ -276,7 +276,7 @@ def test_cost_is_that_of_the_best_of_all_combinations_of_trades(seed: int) -> No
     fixed = spread(50, Tier.L2, 15_500_000, (5,) * 4, selling=CostCurve(), buying=CostCurve())
     fund = MeasuredFund(usdt(9_500_000), (*bought, *fixed))
     plan = planned(fund, policy)
-    # Whatever amount the planner invests, no combination of trades invests as much for less.
+    # No combination of trades invests the same amount for less.
     invested = sum(explained.trade.amount for explained in plan.trades) / 10**18
     assert {explained.trade.tier for explained in plan.trades} == {Tier.L3}
     best = min(

@@ -1,6 +1,6 @@
 """What trades do to the fund, in exact integers, and which limits the fund then breaks.
 
-The planner's answer is checked here, whatever made it: the solver's floating-point numbers decide nothing by themselves.
+Every plan is checked here, the greedy one too: the solver's floating-point numbers decide nothing by themselves.
 """
 
 from collections import defaultdict

@@ -65,7 +65,7 @@ class FundAfter:
     """The fund after trades. L1 counts cash of sales that has not arrived."""
 
     cash: int
-    """In hand today: never negative in a plan that is carried out."""
+    """Available today: never negative in a plan that is carried out."""
     total: int
     tier_values: dict[Tier, int]
     exposures: dict[Address, int]

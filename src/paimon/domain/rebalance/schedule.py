@@ -96,7 +96,7 @@ class _Inputs:
     def case(self, quantile: Callable[[OutflowDay], RawAmount], weight: float) -> _Case:
         """Return a path of outflows: what is due, and further outflow at one quantile.
 
-        What leaves between two periods must be in hand at the earlier one.
+        What leaves between two periods must be available at the earlier one.
         """
         ends = (*(day - 1 for day in self.days[1:]), self.days[-1])
         flows = [(outflow.day, outflow.due + quantile(outflow)) for outflow in self.fund.outflows]
@@ -139,8 +139,8 @@ def _add_case(model: LinearModel, inputs: _Inputs, case: _Case) -> tuple[list[_B
     _bound_holdings(model, inputs, blocks)
     shortages = model.columns([np.inf] * len(inputs.days), _SHORTAGE_COST)
     for period, day in enumerate(inputs.days):
-        in_hand = scale.to_solver(fund.cash + sum(amount for arrives, amount in fund.arriving if arrives <= day))
-        model.row(*_cash_terms(blocks, period, inputs.days), (int(shortages[period]), 1.0), lower=case.paid[period] - in_hand)
+        available = scale.to_solver(fund.cash + sum(amount for arrives, amount in fund.arriving if arrives <= day))
+        model.row(*_cash_terms(blocks, period, inputs.days), (int(shortages[period]), 1.0), lower=case.paid[period] - available)
         for tier in Tier:
             _price_deviation(model, inputs, case, list(_tier_terms(blocks, tier, period)), tier, period)
     return blocks, shortages

@@ -1,6 +1,6 @@
 """Plans without a solver: pro rata, which every saving is compared with, and the greedy one that stands in for the solver.
 
-Both move the same amounts by tier: the sales first, then the purchases from the cash that is in hand.
+Both move the same amounts by tier: the sales first, then the purchases from the cash that is available.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

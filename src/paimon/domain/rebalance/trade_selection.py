@@ -175,13 +175,13 @@ def _add_limits(
         lower=(all_ := scale.to_solver(fund.total)),
         upper=all_,
     )
-    in_hand = [
+    cash_terms = [
         choice.kept if choice.side is Side.SELL else (choice.columns, -1.0)
         for choice in choices
         if choice.side is Side.BUY or choice.asset.days_to_cash == 0
     ]
-    model.row(*in_hand, lower=min(room, cash) - cash)
-    model.row(*in_hand, lower=scale.to_solver(due_today(fund)) + room - cash, group=LimitGroup.PAYOUTS)
+    model.row(*cash_terms, lower=min(room, cash) - cash)
+    model.row(*cash_terms, lower=scale.to_solver(due_today(fund)) + room - cash, group=LimitGroup.PAYOUTS)
     for tier in Tier:
         value = scale.to_solver(fund.tier_values[tier])
         terms = list(_tier_terms(choices, tier))

@@ -1,26 +1,35 @@
-"""`paimon rebalance`: try a rebalancing policy on simulated years."""
+"""`paimon rebalance`: what the planner would do now, and how a policy does over simulated years."""
 
+import asyncio
 import csv
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from paimon.application.rebalance_engine.measure import PlanPreview, preview_rebalance
 from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.units import WAD, Bps
-from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.rebalance.rebalance_plan import Method
+from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.units import BPS_ONE, WAD, Bps
+from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
+from paimon.domain.rebalance.rebalance_plan import ExplainedTrade, Method, NoPlan, RebalancePlan, Side, TradeReason
 from paimon.domain.rebalance.simulated_run import WAYS, RunSummary, example_fund, simulate
 from paimon.domain.simulation.fund_days import draw_days
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, print_json
-from paimon.gateway.cli.lists import Column, Table
-from paimon.gateway.cli.process import exit_with_message
+from paimon.gateway.cli.lists import Column, Money, Table, minute, short_address
+from paimon.gateway.cli.process import exit_on_error, exit_with_message
+from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.text import pluralize
+from paimon.settings import Settings, load_settings
 
-app = CommandApp(help="Try a rebalancing policy on simulated years.", no_args_is_help=True)
+app = CommandApp(help="Preview the plan of now, and try a policy on simulated years.", no_args_is_help=True)
 
 _WAYS_IN_WORDS = {
     Method.OPTIMISED: "planner",
@@ -58,9 +67,143 @@ Targets = Annotated[
 ]
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `simulate` a subcommand while it is the only one."""
+@app.command("preview")
+def preview_command(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show how far off target the fund is, which triggers fire, and the plan that would be made. Nothing is sent.
+
+    Measured at the newest snapshot, at the prices of that block.
+    """
+    with exit_on_error():
+        preview = asyncio.run(_read_preview(load_settings(context.obj)))
+    if as_json:
+        print_json(_preview_document(preview))
+    else:
+        print("\n".join(_preview_lines(preview)))
+
+
+async def _read_preview(settings: Settings) -> PlanPreview:
+    async with opened_database(settings, process="rebalance") as database, database.read() as session:
+        with _solver_without_output():
+            return await preview_rebalance(session, settings.rebalance.policy(), settings.risk.policy())
+
+
+def _preview_lines(preview: PlanPreview) -> Iterator[str]:
+    money, fund, plan = Money(preview.decimals), preview.fund, preview.plan
+    after = plan.after if isinstance(plan, RebalancePlan) else None
+    columns: tuple[Column[Tier], ...] = (
+        Column("TIER", lambda tier: tier),
+        Column("NOW", lambda tier: _share(fund.tier_values[tier], fund.total), is_number=True),
+        Column("TARGET", lambda tier: _share(preview.policy.targets[tier], BPS_ONE), is_number=True),
+        Column("AFTER", lambda tier: after and _share(after.tier_values[tier], after.total), is_number=True),
+        Column("BAND", lambda tier: _band(preview.policy.band(tier))),
+    )
+    reserved = money.text(fund.reserved)
+    yield f"at block {preview.at.number} of {minute(preview.at.timestamp)} UTC, {reserved} reserved for redemptions"
+    yield from Table("tiers", columns).lines(tuple(Tier))
+    for verdict in preview.triggers:
+        if verdict.fires:
+            yield f"{verdict.condition.trigger} trigger: {verdict.condition.name}, {verdict.reason}"
+    if isinstance(plan, NoPlan):
+        yield f"no plan: {plan.reason}"
+        return
+    trades: tuple[Column[ExplainedTrade], ...] = (
+        Column("", lambda each: each.trade.side),
+        Column("ASSET", lambda each: short_address(each.trade.token)),
+        Column("TIER", lambda each: each.trade.tier),
+        Column("AMOUNT", lambda each: money.text(each.trade.amount), is_number=True),
+        Column("COST", lambda each: money.text(each.trade.cost), is_number=True),
+        Column("CASH IN", lambda each: pluralize(each.trade.settles_in, "day") if each.trade.side is Side.SELL else "-"),
+        Column("BECAUSE", lambda each: _REASONS[each.reason] + (", costs much" if each.slippage_warning else "")),
+    )
+    yield from Table("trades", trades).lines(plan.trades)
+    yield f"costs {money.text(plan.cost)} and gas of {money.text(plan.gas)}; {plan.method}, {plan.solver}"
+    if plan.high_water_mark is not None:
+        fee, mark = money.text(plan.performance_fee), money.text(plan.high_water_mark)
+        yield f"buying L3 accrues a performance fee of {fee}, unless setLayer3HighWaterMark({mark}) goes with it"
+    for broken in plan.broken:
+        yield f"BROKEN: {broken.group} of {broken.subject} by {money.text(broken.amount)}"
+    if plan.conflict:
+        yield f"no plan keeps these together: {', '.join(plan.conflict)}"
+
+
+_REASONS: Final = {
+    TradeReason.PAYOUT: "pays redemptions",
+    TradeReason.CONCENTRATION: "above its cap",
+    TradeReason.TIER_ABOVE_TARGET: "its tier is above target",
+    TradeReason.TIER_BELOW_TARGET: "its tier is below target",
+    TradeReason.WITHIN_TIER: "takes another's place",
+}
+
+
+def _preview_document(preview: PlanPreview) -> dict[str, Any]:
+    """Return the preview by the field names of `POST /rebalance/preview`. Amounts are decimal text, saved may be below zero."""
+    money, fund, plan = Money(preview.decimals), preview.fund, preview.plan
+    return {
+        "blockNumber": preview.at.number,
+        "preState": {str(tier): _share(fund.tier_values[tier], fund.total) for tier in Tier},
+        "targetState": {str(tier): _share(target, BPS_ONE) for tier, target in preview.policy.targets.items()},
+        "reserved": money.text(fund.reserved),
+        "triggers": [
+            {"name": each.condition.name, "trigger": each.condition.trigger, "fires": each.fires, "reason": each.reason}
+            for each in preview.triggers
+        ],
+        **(_no_plan(plan) if isinstance(plan, NoPlan) else _plan_document(plan, money)),
+    }
+
+
+def _no_plan(plan: NoPlan) -> dict[str, Any]:
+    return {"actions": [], "reason": plan.reason}
+
+
+def _plan_document(plan: RebalancePlan, money: Money) -> dict[str, Any]:
+    return {
+        "actions": [
+            {
+                "type": each.trade.side,
+                "asset": checksum(each.trade.token),
+                "tier": each.trade.tier,
+                "amount": money.text(each.trade.amount),
+                "cost": money.text(each.trade.cost),
+                "settlesInDays": each.trade.settles_in,
+                "reason": each.reason,
+                "saved": str(Decimal(each.saved).scaleb(-(money.decimals or 0))),
+            }
+            for each in plan.trades
+        ],
+        "postState": {str(tier): _share(plan.after.tier_values[tier], plan.after.total) for tier in Tier},
+        "totalAmount": money.text(plan.amount),
+        "estimatedCost": money.text(plan.cost),
+        "estimatedGasCost": money.text(plan.gas),
+        "method": plan.method,
+        "solver": plan.solver,
+        "performanceFee": money.text(plan.performance_fee),
+        "highWaterMark": money.text(plan.high_water_mark),
+        "broken": [{"limit": each.group, "subject": each.subject, "amount": money.text(each.amount)} for each in plan.broken],
+        "conflict": list(plan.conflict),
+    }
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{Decimal(part * 100) / whole:.2f} %" if whole else "-"
+
+
+def _band(band: Band) -> str:
+    return f"{_share(band.minimum, BPS_ONE)} to {_share(band.maximum, BPS_ONE)}"
+
+
+@contextmanager
+def _solver_without_output() -> Iterator[None]:
+    """Keep what the solver's library prints by itself out of the command's output; Python's own output is not touched."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @app.command("simulate")
@@ -86,7 +229,8 @@ def simulate_command(
     if csv_file is not None and csv_file.exists():
         exit_with_message(f"{csv_file} exists, and nothing is overwritten: give another name")
     default = PlanPolicy()
-    runs = _run_all(replace(default, landing=Bps(landing), targets=targets or default.targets), days, seed, Bps(trigger))
+    with _solver_without_output():
+        runs = _run_all(replace(default, landing=Bps(landing), targets=targets or default.targets), days, seed, Bps(trigger))
     if csv_file is not None:
         try:
             _write_days(csv_file, runs)

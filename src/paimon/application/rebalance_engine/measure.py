@@ -1,0 +1,154 @@
+"""Measure the fund for the planner: the newest snapshot, what is due, and the terms of each asset.
+
+Where an asset has no profile, days to cash and cost are the defaults of its tier. An asset without a price cannot be traded,
+and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from paimon.application.fund_risk.queries import load_risk_state
+from paimon.application.nav.as_of import NoSnapshotYet
+from paimon.application.nav.store import find_newest_snapshot
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
+from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
+from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
+from paimon.domain.rebalance.planner import make_plan
+from paimon.domain.rebalance.rebalance_plan import NoPlan, RebalancePlan
+from paimon.domain.rebalance.triggers import FundEvents, TriggerPolicy, Verdict, judge_triggers
+from paimon.domain.risk.fund_risk_state import FundRiskState
+from paimon.domain.risk.promises import due_date
+from paimon.domain.risk.risk_policy import RiskPolicy
+from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
+from paimon.errors import PaimonError
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import ReadSession
+
+RESERVE_DAYS: Final = 7
+"""Cash for redemptions that are due within these days is reserved."""
+
+PERFORMANCE_FEE: Final = Bps(1_000)
+"""Of what L3 gains above its mark. Source: docs/concepts/fund.md; the contract has it as a constant."""
+
+
+class TargetsNotPossible(PaimonError):
+    """A tier's target is outside of its band on chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPreview:
+    """What the planner would do now, and what of the triggers it was made for. Nothing is kept and nothing is sent."""
+
+    at: BlockStamp
+    decimals: int
+    fund: MeasuredFund
+    policy: PlanPolicy
+    triggers: tuple[Verdict, ...]
+    plan: RebalancePlan | NoPlan
+
+
+async def preview_rebalance(session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy) -> PlanPreview:
+    """Measure the fund at the newest snapshot and plan its trades.
+
+    Raises:
+        NoSnapshotYet, TargetsNotPossible.
+    """
+    snapshot = await find_newest_snapshot(session)
+    if snapshot is None:
+        raise NoSnapshotYet
+    now = await database_now(session)
+    state = await load_risk_state(session, snapshot, now=now, system_health=None)
+    fund = measured_fund(state, risk_policy)
+    own = policy_of_fund(policy, snapshot)
+    short = RawAmount(max(sum(outflow.due for outflow in fund.outflows if outflow.day <= RESERVE_DAYS) - _liquid(fund), 0))
+    triggers = replace(TriggerPolicy(), deposit=RawAmount(TriggerPolicy().deposit * 10**snapshot.asset_decimals // WAD))
+    verdicts = judge_triggers(fund, own, triggers, FundEvents(), {}, short_of_cash=short, now=now)
+    plan = make_plan(fund, own, asset_decimals=snapshot.asset_decimals)
+    return PlanPreview(snapshot.at, snapshot.asset_decimals, fund, own, verdicts, plan)
+
+
+def policy_of_fund(policy: PlanPolicy, snapshot: FundSnapshot) -> PlanPolicy:
+    """Return the policy with the bands and the amounts of this fund's contracts.
+
+    Raises:
+        TargetsNotPossible: a target is outside of the contract's band.
+    """
+    bands = {tier: Band(limits.minimum, limits.maximum) for tier, limits in zip(Tier, snapshot.tier_limits, strict=True)}
+    try:
+        return replace(_in_units_of(policy, snapshot.asset_decimals), contract_bands=bands)
+    except ValueError as error:
+        raise TargetsNotPossible(f"{error}: the contract's band and the settings' together") from error
+
+
+def measured_fund(state: FundRiskState, risk_policy: RiskPolicy) -> MeasuredFund:
+    """Describe a state of the fund as the planner needs it. Days are counted from the snapshot's block."""
+    snapshot = state.fund
+    at = snapshot.at.timestamp
+    due: dict[int, int] = {}
+    for request in state.open_requests:
+        if not request.awaits_approval:
+            day = max((due_date(request, at) - at).days, 0)
+            due[day] = due.get(day, 0) + request.amount
+    outflows = tuple(OutflowDay(day, due=RawAmount(amount)) for day, amount in sorted(due.items()))
+    return MeasuredFund(
+        cash=snapshot.cash,
+        assets=tuple(_asset(position, state, risk_policy) for position in snapshot.assets if position.is_listed),
+        reserved=RawAmount(sum(outflow.due for outflow in outflows if outflow.day <= RESERVE_DAYS)),
+        outflows=outflows,
+        high_water_mark=snapshot.fees.high_water_mark,
+        performance_fee=PERFORMANCE_FEE,
+    )
+
+
+def _asset(position: AssetPosition, state: FundRiskState, risk_policy: RiskPolicy) -> TradableAsset:
+    profile = state.profiles.get(position.token)
+    liquidity = risk_policy.tier_liquidity[position.tier] if profile is None else profile.liquidity
+    can_trade = position.price is not None and not state.fund.flags.controller_paused
+    curve = CostCurve.flat(Bps(min(liquidity.cost, BPS_ONE))) if can_trade else CostCurve()
+    buys_in = _days_until_purchase(position, state.fund.at.timestamp)
+    return TradableAsset(
+        token=position.token,
+        tier=position.tier,
+        value=position.value,
+        selling=curve,
+        buying=CostCurve() if buys_in is None else curve,
+        days_to_cash=liquidity.days_to_cash,
+        buys_in=buys_in or 0,
+        counterparty=None if profile is None else profile.counterparty,
+        smallest_purchase=position.terms.minimum,
+        in_transit=RawAmount(
+            sum(
+                token_value(order.expected_tokens, position.price or 0, position.decimals)
+                for order in state.fund.in_transit
+                if order.token == position.token
+            )
+        ),
+    )
+
+
+def _days_until_purchase(position: AssetPosition, at: datetime) -> int | None:
+    """Return the days until the subscription window opens; 0 where it is open, None where it has ended."""
+    start, end = position.terms.subscription_start, position.terms.subscription_end
+    if end is not None and at > end:
+        return None
+    if start is None or start <= at:
+        return 0
+    return -((at - start) // timedelta(days=1))
+
+
+def _liquid(fund: MeasuredFund) -> int:
+    """Return what is cash within the reserve's days, before costs."""
+    arriving = sum(amount for day, amount in fund.arriving if day <= RESERVE_DAYS)
+    return fund.cash + arriving + sum(asset.value for asset in fund.assets if asset.days_to_cash <= RESERVE_DAYS)
+
+
+def _in_units_of(policy: PlanPolicy, decimals: int) -> PlanPolicy:
+    """Return the policy with its amounts in raw units of an asset of so many decimals; they are written for 18."""
+
+    def scaled(amount: RawAmount) -> RawAmount:
+        return RawAmount(amount * 10**decimals // WAD)
+
+    return replace(policy, gas_per_trade=scaled(policy.gas_per_trade), smallest_plan=scaled(policy.smallest_plan))
