@@ -349,6 +349,7 @@ def _signer(folder: Path, settings: Settings, accounts: DemoAccounts) -> Iterato
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
         fund=FundAddresses(where.vault, where.redemption_manager, where.asset_controller),
+        safes=None,
     )
     command = [sys.executable, "-m", "paimon", "signer", "--policy", str(folder / "policy.toml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -16,6 +16,7 @@ from eth_typing import ChecksumAddress
 from paimon.domain.user.roles import PERMISSIONS, Permission, UserRole
 from paimon_devkit.stack.errors import DemoError
 from paimon_devkit.stack.fund_deployment import FundAccounts
+from paimon_devkit.stack.safe_deployment import SafeOwners
 from paimon_devkit.stack.secret_files import write_private_file
 
 Account.enable_unaudited_hdwallet_features()
@@ -35,6 +36,9 @@ USER_ROLES: Final[dict[str, UserRole]] = {
 
 PLANNERS: Final = tuple(name for name, role in USER_ROLES.items() if role.includes(PERMISSIONS[Permission.EXECUTE_PLAN].role))
 """Accounts that may make plans."""
+
+SAFE_OWNERS: Final = {"warm": ("ada", "vera", "viktor"), "cold": ("ada", "vera", "viktor", "otto", "willa")}
+"""The people whose signatures the demo's Safes need. Only an admin submits them, also those of others."""
 
 _ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
 
@@ -79,6 +83,10 @@ class DemoAccounts:
             for name, role in USER_ROLES.items()
         ]
         return json.dumps({"chainId": chain_id, "accounts": people})
+
+    def safe_owners(self) -> SafeOwners:
+        """Return the owners of the demo's Safes."""
+        return SafeOwners(*(tuple(self.address(name) for name in SAFE_OWNERS[safe]) for safe in ("warm", "cold")))
 
     def fund_accounts(self) -> FundAccounts:
         """Return the accounts that take part in the fund on chain."""

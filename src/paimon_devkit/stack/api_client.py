@@ -68,6 +68,12 @@ class DemoApiClient:
         document["message"]["reason"] = reason
         return await self.post(f"/approvals/{ticket_id}/{verdict}", self._signed_body(document))
 
+    async def submit_plan(self, plan: dict[str, Any]) -> Any:
+        """Preview a plan, sign the document of the preview, and submit it. Raises ApiError."""
+        document = (await self.post("/plans/preview", plan))["signing"]
+        chosen = {name: document["message"][name] for name in ("wallet", "amount")}
+        return await self.post("/plans", plan | self._signed_body(document) | chosen)
+
     async def sign_action(self, action: str, resource: str, reason: str) -> Any:
         """Fetch the document of an action, sign it as it is, and submit it. Raises ApiError."""
         proposed = await self.post("/signed-actions", {"action": action, "resource": resource, "reason": reason})

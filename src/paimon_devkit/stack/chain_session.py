@@ -42,11 +42,14 @@ class Artifact:
     name: str
     items: Sequence[Mapping[str, Any]]
     bytecode: bytes
+    runtime_bytecode: bytes = b""
+    """What stands at the address of a deployed contract; empty where the file does not have it."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
         content = json.loads(path.read_text())
-        return cls(content["contractName"], content["abi"], bytes.fromhex(content["bytecode"][2:]))
+        bytecodes = (bytes.fromhex(content.get(field, "0x")[2:]) for field in ("bytecode", "deployedBytecode"))
+        return cls(content["contractName"], content["abi"], *bytecodes)
 
     def creation_code(self, *args: Any) -> bytes:
         """Return the bytecode followed by the constructor's arguments."""
@@ -65,12 +68,13 @@ class _PendingTransaction:
 class ChainSession:
     """One endpoint, the contracts' artifacts and the transactions not yet confirmed. Use it as a context manager."""
 
-    def __init__(self, rpc_url: str, artifacts: Path) -> None:
+    def __init__(self, rpc_url: str, artifacts: Path, *, contracts: Mapping[str, Artifact] | None = None) -> None:
+        """Open a session. `artifacts` is the folder of the fund's compiled contracts; `contracts` are others by name."""
         self._session = Session()
         self._provider = Web3.HTTPProvider(rpc_url, session=self._session)
         self.web3 = Web3(self._provider)
         self.id = self.web3.eth.chain_id
-        self.artifacts = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))}
+        self.artifacts = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))} | dict(contracts or {})
         self._abis = {name: ContractAbi(artifact.items) for name, artifact in self.artifacts.items()}
         self._reasons = ContractAbi(_errors_of(self.artifacts.values()))
         self._fees = _fees(self.web3)
@@ -94,6 +98,10 @@ class ChainSession:
         abi = self._abis[contract]
         answer = self.web3.eth.call({"to": address, "data": HexBytes(abi.encode_call(function, *args))})
         return abi.decode_result(function, bytes(answer))
+
+    def encode(self, contract: str, function: str, *args: Any) -> bytes:
+        """Encode a call."""
+        return self._abis[contract].encode_call(function, *args)
 
     def deploy(self, sender: LocalAccount, contract: str, *args: Any) -> ChecksumAddress:
         """Send a contract's creation and return its address, which follows from the sender's nonce."""

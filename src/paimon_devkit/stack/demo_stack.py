@@ -6,7 +6,8 @@ used instead of an embedded one. The processes are the same in both cases.
     data/accounts          mnemonic of the demo's accounts       data/demo.env      settings of a person's commands
     data/settings/         a settings file for each process, with the password of its own database role
     data/fund.json         addresses of the test fund            data/signer/       keystores, policy, socket
-    data/postgres, redis, chain                                  data/logs/         one file a process
+    data/safes.json        addresses of its people's Safes       data/logs/         one file a process
+    data/postgres, redis, chain
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import PLANNERS, DemoAccounts
+from paimon_devkit.stack.accounts import ADMIN, PLANNERS, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
@@ -39,9 +40,10 @@ from paimon_devkit.stack.embedded_chain import LASTING_PACE, EmbeddedChain, find
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.embedded_redis import EmbeddedRedis
 from paimon_devkit.stack.errors import DemoError, InconsistentDataFolder
-from paimon_devkit.stack.fund_deployment import CONTRACTS, FundDeployment, deploy_fund
+from paimon_devkit.stack.fund_deployment import ARTIFACTS, CONTRACTS, FundDeployment, deploy_fund
 from paimon_devkit.stack.ports import PortInUse, free_port, is_free, reserve_port
 from paimon_devkit.stack.postgres_leftovers import remove_cluster
+from paimon_devkit.stack.safe_deployment import SafeDeployment, deploy_safes
 from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
 from paimon_devkit.stack.signer_files import write_signer_files
 from paimon_devkit.stack.supervisor import Supervisor
@@ -97,7 +99,7 @@ class DemoStack:
         remove_cluster(self.data / "postgres")
         for name in ("redis", "chain", "signer", "logs", "settings"):
             shutil.rmtree(self.data / name, ignore_errors=True)
-        for name in ("accounts", "fund.json", "demo.env", "secrets.json"):
+        for name in ("accounts", "fund.json", "safes.json", "demo.env", "secrets.json"):
             (self.data / name).unlink(missing_ok=True)
 
     def start(self, supervisor: Supervisor) -> None:
@@ -118,7 +120,8 @@ class DemoStack:
         variables |= self._start_chain(supervisor, chain)
         self._require_matching_database(variables)
         variables |= self._deploy_fund()
-        variables |= self._prepare_signer(variables)
+        safes = self._deploy_safes()
+        variables |= self._prepare_signer(variables, safes)
         variables |= self._write_demo_accounts(variables)
         self._write_settings(variables)
         self._prepare_database()
@@ -264,7 +267,25 @@ class DemoStack:
             "PAIMON_FUND__START_BLOCK": str(fund.start_block),
         }
 
-    def _prepare_signer(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def _deploy_safes(self) -> SafeDeployment | None:
+        """Return the Safes of the demo's people; a fund of one's own gets none."""
+        if self.fund is None:
+            return None
+        record = self.data / "safes.json"
+        if record.exists():
+            return SafeDeployment.from_json(record.read_text())
+        safes = deploy_safes(
+            self.chain_rpc.url,
+            deployer=self.accounts.account(ADMIN),
+            owners=self.accounts.safe_owners(),
+            asset_controller=self.fund.asset_controller,
+            artifacts=ARTIFACTS,
+        )
+        write_private_file(record, safes.to_json())
+        self._report_progress("Safes", "warm needs 2 of 3 owners, cold 3 of 5")
+        return safes
+
+    def _prepare_signer(self, variables: Mapping[str, str], safes: SafeDeployment | None) -> dict[str, str]:
         socket_path = write_signer_files(
             self.data / "signer",
             accounts={name: self.accounts.account(name) for name in ("keeper", "approver", "hot")},
@@ -276,13 +297,14 @@ class DemoStack:
                 parse_address(variables["PAIMON_FUND__REDEMPTION_MANAGER"]),
                 parse_address(variables["PAIMON_FUND__ASSET_CONTROLLER"]),
             ),
+            safes=safes,
         )
         return {
             "PAIMON_SIGNER__SOCKET": str(socket_path),
             "PAIMON_SENDING__KEEPER": self.accounts.address("keeper"),
             "PAIMON_SENDING__APPROVER": self.accounts.address("approver"),
             "PAIMON_SENDING__HOT": self.accounts.address("hot"),
-        }
+        } | ({} if safes is None else {"PAIMON_SENDING__WARM": safes.warm, "PAIMON_SENDING__COLD": safes.cold})
 
     def _write_demo_accounts(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Write the keys that the console's demo wallet signs with, where the chain is one that lives on this machine."""

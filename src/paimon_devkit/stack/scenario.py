@@ -43,6 +43,12 @@ class ChainActions:
             (receipt,) = chain.confirm()
         return receipt["transactionHash"].to_0x_hex()
 
+    def held(self, symbol: str) -> int:
+        """Return how much of an asset the vault holds, in its raw units."""
+        (asset,) = (asset for asset in self.fund.assets if asset.symbol == symbol)
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
+            return int(chain.read("TestToken", asset.address, "balanceOf", self.fund.vault))
+
     def warp(self, seconds: int) -> int:
         """Move chain time forward and wait until it is final. Return the new time in Unix seconds."""
         rpc = ChainRpc(self.rpc_url)

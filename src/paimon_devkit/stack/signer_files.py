@@ -16,15 +16,18 @@ from paimon.gateway.signer.ledger import Ledger
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.policy_tables import (
     MONEY_FUNCTIONS,
+    SAFE_MONEY_FUNCTIONS,
     CapsTable,
     ContractsTable,
     KeyTable,
     PlanSignerTable,
+    SafeTable,
     SignableFunction,
 )
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
+from paimon_devkit.stack.safe_deployment import SafeDeployment
 from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
 
 _SOCKET_PATH_MAX: Final = 100
@@ -34,13 +37,14 @@ _SCRYPT_COST: Final = 2**12
 """Cheap on purpose: these keys exist for a demo only, and the signer starts often."""
 
 _ALLOWED_FUNCTIONS: Final = {
-    "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
+    "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED, SignableFunction.EXECUTE}),
     "approver": frozenset({SignableFunction.APPROVE, SignableFunction.REJECT}),
     "hot": MONEY_FUNCTIONS,
 }
 _CAPS: Final = CapsTable(gas_wei_per_day_max=100 * 10**18)
 """A demo's days pass in minutes, at the gas price of a local chain."""
 _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
+_WARM_LIMITS: Final = {"plan_limit": 100_000, "day_limit": 2_000_000}
 
 
 def write_signer_files(
@@ -51,10 +55,11 @@ def write_signer_files(
     chain_id: int,
     rpc_url: str,
     fund: FundAddresses,
+    safes: SafeDeployment | None,
 ) -> Path:
     """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket.
 
-    `plan_signers` are the people by name whose signed plans the hot key carries out.
+    `plan_signers` are the people by name whose signed plans the hot key carries out. `safes` is None where the demo has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -88,12 +93,21 @@ def write_signer_files(
         plan_signers=tuple(
             PlanSignerTable(name=name, address=parse_address(address)) for name, address in plan_signers.items()
         ),
+        safes=() if safes is None else _safe_tables(safes),
     )
     write_policy(folder / "policy.toml", policy)
     if not (ledger := folder / policy.ledger).exists():
         with Ledger.open(ledger, counter=folder / policy.counter, new=True):
             pass
     return socket_path
+
+
+def _safe_tables(safes: SafeDeployment) -> tuple[SafeTable, ...]:
+    """Return what the keeper may execute for each Safe: for the cold one, any call of the fund's contracts."""
+    return (
+        SafeTable(name="warm", address=parse_address(safes.warm), functions=SAFE_MONEY_FUNCTIONS, **_WARM_LIMITS),
+        SafeTable(name="cold", address=parse_address(safes.cold)),
+    )
 
 
 def _socket_path(folder: Path) -> Path:

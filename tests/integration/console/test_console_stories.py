@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.fund_deployment import ARTIFACTS
-from paimon_devkit.stack.scenario import ChainActions
+from paimon_devkit.stack.scenario import WAD, ChainActions
 from paimon_devkit.stack.supervisor import RestartPolicy, Supervisor
 
 pytestmark = pytest.mark.browser
@@ -40,11 +40,26 @@ class Outside:
             case "request":
                 request_id, _ = self._chain.request(values["name"], values["shares"])
                 return asyncio.run(self._recorded(request_id))
+            case "plan":
+                return asyncio.run(self._plan(values["name"], values["symbols"], values["usdt"]))
+            case "held":
+                return str(self._chain.held(values["symbol"]))
             case "warp":
                 return self._chain.warp(values["seconds"])
             case "kill":
                 return self._supervisor.kill(values["process"])
         raise ValueError(f"nothing is called {name}")
+
+    async def _plan(self, name: str, symbols: list[str], usdt: int) -> dict[str, Any]:
+        """Preview a plan that buys each asset for so many USDT, sign it as the account, and return its Safe transaction."""
+        assert self._stack.fund is not None
+        tokens = {asset.symbol: asset.address for asset in self._stack.fund.assets}
+        arguments = [{"token": tokens[symbol], "usdtAmount": str(usdt * WAD)} for symbol in symbols]
+        calls = [{"contract": "AssetController", "function": "purchaseAsset", "arguments": each} for each in arguments]
+        async with DemoApiClient(self._stack.api_url, self._stack.accounts.account(name)) as api:
+            plan = await api.submit_plan({"key": "story", "plan": "story", "calls": calls, "reason": "fill tier 2"})
+            proposal = await api.get(f"/multisig/proposals/{plan['proposal']}")
+        return {"planId": plan["id"], "safeTxHash": proposal["hash"], "hashCard": proposal["hashCard"]}
 
     async def _recorded(self, request_id: int) -> dict[str, str | None]:
         """Wait until the API shows the request, with its ticket if it needs one."""
