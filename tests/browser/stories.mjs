@@ -218,6 +218,20 @@ async function screensAreAccessible(world) {
   }
 }
 
+/** Every page of one thing, in both themes. */
+async function detailPagesAreAccessible(world) {
+  const pages = await world.act('details', { name: 'ivan', shares: 106_000 })
+  for (const theme of ['light', 'dark']) {
+    const person = await signedIn(world, 'vera', '', { theme })
+    for (const path of pages) {
+      await person.visit(path)
+      await person.page.locator('main h1').waitFor()
+      await person.page.waitForLoadState('networkidle')
+      await person.requireAccessible(`${path.replace(/[^/]*$/, '…')}, ${theme}`)
+    }
+  }
+}
+
 async function phoneShowsEveryScreen(world) {
   const { page } = await signedIn(world, 'vera', '', { width: 390, height: 844 })
   for (const [path, title] of SCREENS) {
@@ -239,19 +253,102 @@ async function chineseReaderSeesChinese(world) {
 /** The session ends while a reason is half written: the person signs in again over the page, and the reason is still there. */
 async function sessionEndsInMidForm(world) {
   const { ticketId } = await world.act('request', { name: 'inga', shares: 105_000 })
-  const { page } = await signedIn(world, 'vera', `approvals/${ticketId}`)
-  const vera = world.people.at(-1)
+  const vera = await signedIn(world, 'vera', `approvals/${ticketId}`)
+  const { page } = vera
   await page.getByRole('button', { name: 'Reject' }).click()
   await page.getByLabel('Reason', { exact: true }).fill('half a reason')
-  const ended = (route) =>
-    route.fulfill({ status: 401, json: { success: false, error: { code: 'AUTH_EXPIRED', message: 'the session has ended' } } })
-  await page.route(/api\/v1\/(approvals|auth\/refresh)/, ended)
-  await page.getByText('Your session has ended').waitFor()
-  await page.unroute(/api\/v1\/(approvals|auth\/refresh)/, ended)
+  await world.act('endSessions', { name: 'vera' })
+  await page.getByText('Your session has ended').waitFor(SLOW)
   await page.getByRole('button', { name: /^Sign in as/ }).click()
   await vera.confirm()
   await page.getByText('Your session has ended').waitFor({ state: 'hidden' })
   assert.equal(await page.getByLabel('Reason', { exact: true }).inputValue(), 'half a reason')
+}
+
+/** An approver loses the role on chain while a ticket is open: the vote is no longer offered, and the page says what is missing. */
+async function approverLosesTheRole(world) {
+  const { ticketId } = await world.act('request', { name: 'inga', shares: 101_000 })
+  const { page } = await signedIn(world, 'viktor', `approvals/${ticketId}`)
+  await page.getByRole('button', { name: 'Approve' }).waitFor()
+  await world.act('setApprover', { name: 'viktor', holds: false })
+  await page.getByRole('button', { name: 'Approve' }).waitFor({ state: 'detached', timeout: 90_000 })
+  await page.getByText(/^Not offered: /).waitFor()
+  await world.act('setApprover', { name: 'viktor', holds: true })
+  await page.getByRole('button', { name: 'Approve' }).waitFor({ timeout: 90_000 })
+}
+
+/** The wallet is on another network: it is switched by one click, and signs by another. */
+async function walletIsOnAnotherNetwork(world) {
+  const { requestId, ticketId } = await world.act('request', { name: 'inga', shares: 102_000 })
+  const vera = await newPerson(world)
+  const { page } = vera
+  await page.addInitScript(() => {
+    let isElsewhere = true
+    window.addEventListener('eip6963:announceProvider', ({ detail: { provider } }) => {
+      if (provider.request.isPatched) return
+      const request = provider.request.bind(provider)
+      provider.request = async (asked) => {
+        if (asked.method === 'wallet_switchEthereumChain') {
+          isElsewhere = false
+          await request(asked)
+          provider.emit('chainChanged', await request({ method: 'eth_chainId' }))
+          return null
+        }
+        return asked.method === 'eth_chainId' && isElsewhere ? '0x38' : request(asked)
+      }
+      provider.request.isPatched = true
+    })
+  })
+  await vera.signIn('vera', `approvals/${ticketId}`)
+  await page.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText(/^The wallet is on another network/).waitFor()
+  assert.equal(await dialog.getByRole('button', { name: 'Sign with the wallet' }).count(), 0)
+  await vera.requireAccessible('a wallet on another network')
+  await dialog.getByRole('button', { name: /^Switch network to/ }).click()
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await vera.visit(`redemptions/${requestId}`)
+  await page.getByText('Approved on chain').waitFor(SLOW)
+}
+
+/** The node hangs while the page is open: the page says so, and shows by itself that it answers again. */
+async function nodeStopsAndReturns(world) {
+  const { page } = await signedIn(world, 'otto', 'system')
+  const components = page.getByRole('region', { name: 'Components' })
+  await components.getByText(/^head is \d+/).waitFor(SLOW)
+  await world.act('pause', { process: 'chain' })
+  await components.getByText(/^does not answer/).first().waitFor(SLOW)
+  await world.act('continue', { process: 'chain' })
+  await components.getByText(/^head is \d+/).waitFor(SLOW)
+  const { requestId } = await world.act('request', { name: 'ilja', shares: 103_000 })
+  await page.getByRole('link', { name: 'Overview' }).first().click()
+  await page.getByRole('link', { name: `#${requestId}` }).first().waitFor(SLOW)
+}
+
+/** A transaction waits in the pool of a chain that makes no blocks: it is sped up, and another is cancelled. */
+async function transactionIsSpedUpAndAnotherCancelled(world) {
+  const { ticketId } = await world.act('request', { name: 'isla', shares: 104_000 })
+  const vera = await signedIn(world, 'vera', `approvals/${ticketId}`)
+  const { page } = vera
+  await world.act('setMining', { isOn: false })
+  await page.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await page.getByRole('link', { name: /Approve on chain/ }).first().click(SLOW)
+  for (const name of ['Speed up', 'Cancel it']) {
+    await page.getByRole('button', { name }).click(SLOW)
+    await dialog.getByLabel('Reason').fill('it waits for too long')
+    await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+    await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+    await vera.confirm()
+    await dialog.waitFor({ state: 'hidden' })
+  }
+  await world.act('setMining', { isOn: true })
+  await state(page, 'Cancelled').waitFor(SLOW)
 }
 
 export const STORIES = {
@@ -259,12 +356,17 @@ export const STORIES = {
   redemptionIsApprovedAndSettled,
   redemptionIsRejected,
   sessionEndsInMidForm,
+  approverLosesTheRole,
+  walletIsOnAnotherNetwork,
+  transactionIsSpedUpAndAnotherCancelled,
   twoApproversDecideAtOnce,
   operatorResolvesARiskEvent,
   twoOwnersSignAPlan,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
+  nodeStopsAndReturns,
   screensAreAccessible,
+  detailPagesAreAccessible,
   phoneShowsEveryScreen,
   chineseReaderSeesChinese,
 }

@@ -59,6 +59,10 @@ class DemoApiClient:
         """Return the `data` of a POST. Raises ApiError."""
         return await self._authenticated_request("POST", path, json=body)
 
+    async def delete(self, path: str) -> Any:
+        """Return the `data` of a DELETE. Raises ApiError."""
+        return await self._authenticated_request("DELETE", path)
+
     async def decide(self, ticket_id: str, verdict: str, reason: str = "") -> Any:
         """Sign a decision over exactly what the ticket shows, and submit it. `verdict` is "approve" or "reject"."""
         signing = (await self.get(f"/approvals/{ticket_id}"))["signing"]

@@ -31,7 +31,7 @@ _SPARE_BALANCE_USDT: Final = 2_000_000
 
 _OPERATOR_ROLE: Final = keccak(text="OPERATOR_ROLE")
 _REBALANCER_ROLE: Final = keccak(text="REBALANCER_ROLE")
-_VIP_APPROVER_ROLE: Final = keccak(text="VIP_APPROVER_ROLE")
+VIP_APPROVER_ROLE: Final = keccak(text="VIP_APPROVER_ROLE")
 _OTC, _AUTO = 0, 2
 
 
@@ -215,7 +215,7 @@ def _wire(chain: ChainSession, fund: FundDeployment, accounts: FundAccounts) -> 
     manager("setAssetController", fund.asset_controller)
     manager("setAssetScheduler", fund.asset_scheduler)
     for approver in (*(account.address for account in accounts.approvers), accounts.approver_key):
-        manager("grantRole", _VIP_APPROVER_ROLE, approver)
+        manager("grantRole", VIP_APPROVER_ROLE, approver)
 
     controller("setOracleAdapter", fund.oracle_adapter)
     controller("setSwapHelper", fund.swap_helper)

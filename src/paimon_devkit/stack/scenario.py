@@ -7,7 +7,7 @@ from typing import Final
 from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.chain_session import ChainSession
-from paimon_devkit.stack.fund_deployment import FundDeployment
+from paimon_devkit.stack.fund_deployment import VIP_APPROVER_ROLE, FundDeployment
 
 WAD: Final = 10**18
 
@@ -42,6 +42,14 @@ class ChainActions:
             chain.call(self.accounts.account(ADMIN), "Vault", self.fund.vault, "setEmergencyMode", enabled)
             (receipt,) = chain.confirm()
         return receipt["transactionHash"].to_0x_hex()
+
+    def set_approver(self, name: str, *, holds: bool) -> None:
+        """Grant an account the approver's role, or revoke it, as the fund's admin."""
+        function, address = "grantRole" if holds else "revokeRole", self.accounts.address(name)
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
+            call = ("RedemptionManager", self.fund.redemption_manager, function, VIP_APPROVER_ROLE, address)
+            chain.call(self.accounts.account(ADMIN), *call)
+            chain.confirm()
 
     def held(self, symbol: str) -> int:
         """Return how much of an asset the vault holds, in its raw units."""

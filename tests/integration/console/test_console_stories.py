@@ -6,6 +6,7 @@ the test's folder; `PAIMON_PICTURES=docs/images` writes those that the documenta
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from tests.support.browser import install_browser, run_stories
 from tests.support.paths import ROOT
 
+from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.fund_deployment import ARTIFACTS
@@ -44,22 +46,57 @@ class Outside:
                 return asyncio.run(self._plan(values["name"], values["symbols"], values["usdt"]))
             case "held":
                 return str(self._chain.held(values["symbol"]))
+            case "details":
+                return asyncio.run(self._detail_pages(values["name"], values["shares"]))
+            case "pause" | "continue":
+                return self._signal(values["process"], signal.SIGSTOP if name == "pause" else signal.SIGCONT)
+            case "endSessions":
+                return asyncio.run(self._end_sessions(values["name"]))
+            case "setApprover":
+                return self._chain.set_approver(values["name"], holds=values["holds"])
+            case "setMining":
+                return self._stack.chain_rpc.call("evm_setIntervalMining", 1 if values["isOn"] else 0)
             case "warp":
                 return self._chain.warp(values["seconds"])
             case "kill":
                 return self._supervisor.kill(values["process"])
         raise ValueError(f"nothing is called {name}")
 
-    async def _plan(self, name: str, symbols: list[str], usdt: int) -> dict[str, Any]:
+    async def _plan(self, name: str, symbols: list[str], usdt: int, *, key: str = "story") -> dict[str, Any]:
         """Preview a plan that buys each asset for so many USDT, sign it as the account, and return its Safe transaction."""
         assert self._stack.fund is not None
         tokens = {asset.symbol: asset.address for asset in self._stack.fund.assets}
         arguments = [{"token": tokens[symbol], "usdtAmount": str(usdt * WAD)} for symbol in symbols]
         calls = [{"contract": "AssetController", "function": "purchaseAsset", "arguments": each} for each in arguments]
         async with DemoApiClient(self._stack.api_url, self._stack.accounts.account(name)) as api:
-            plan = await api.submit_plan({"key": "story", "plan": "story", "calls": calls, "reason": "fill tier 2"})
+            plan = await api.submit_plan({"key": key, "plan": key, "calls": calls, "reason": "fill tier 2"})
             proposal = await api.get(f"/multisig/proposals/{plan['proposal']}")
         return {"planId": plan["id"], "safeTxHash": proposal["hash"], "hashCard": proposal["hashCard"]}
+
+    def _signal(self, process: str, number: signal.Signals) -> None:
+        pid = self._supervisor.pid(process)
+        assert pid is not None, f"{process} does not run"
+        os.kill(pid, number)
+
+    async def _detail_pages(self, name: str, shares: int) -> list[str]:
+        """Make one of each thing that has a page of its own, and return their paths in the console."""
+        request_id, _ = self._chain.request(name, shares)
+        ticket_id = (await self._recorded(request_id))["ticketId"]
+        proposal = (await self._plan("otto", ["MMFA"], 20_000, key="details"))["safeTxHash"]
+        async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("vera")) as api:
+            await api.decide(str(ticket_id), "approve")
+            (intent, *_) = (await api.get("/transactions/intents"))["items"]
+        wallet = self._stack.accounts.address("keeper")
+        return [
+            *(f"redemptions/{request_id}", f"approvals/{ticket_id}", f"transactions/intents/{intent['id']}"),
+            *(f"transactions/wallets/{wallet}", f"transactions/proposals/{proposal}"),
+        ]
+
+    async def _end_sessions(self, name: str) -> None:
+        """End all sessions of a person, as a super_admin does who suspects their device."""
+        accounts = self._stack.accounts
+        async with DemoApiClient(self._stack.api_url, accounts.account(ADMIN)) as api:
+            await api.delete(f"/users/{accounts.address(name)}/sessions")
 
     async def _recorded(self, request_id: int) -> dict[str, str | None]:
         """Wait until the API shows the request, with its ticket if it needs one."""

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
+from tests.support.paths import ROOT
 
 from paimon.gateway.rest.console import console_router
 from paimon.gateway.rest.console.files import StaticFile
@@ -16,6 +18,7 @@ from paimon.settings import Settings, SettingsError, load_settings
 
 pytestmark = pytest.mark.unit
 
+EXAMPLES = ROOT / "src/paimon/gateway/rest/examples.json"
 SCRIPT = "assets/main-abc123.js"
 DEMO_SCRIPT = "demo/demo-def456.js"
 
@@ -144,3 +147,11 @@ async def test_api_without_a_built_console_says_so(tmp_path: Path) -> None:
 def test_console_is_part_of_the_api_and_not_of_its_document() -> None:
     app = create_reference_app()
     assert not [path for path in app.openapi()["paths"] if "console" in path]
+
+
+def test_every_component_of_health_has_a_name_in_the_console() -> None:
+    """Without one, the System screen shows the word of the code."""
+    examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    components = {component["name"] for component in examples["health"]["data"]["components"]}
+    named = set(re.findall(r"'component\.(\w+)'", (ROOT / "web/src/i18n/en.ts").read_text(encoding="utf-8")))
+    assert components - named == set()

@@ -110,6 +110,7 @@ export const en = {
   'component.listener': 'Listener',
   'component.proof': 'Proof of blocks',
   'component.scheduler': 'Scheduler',
+  'component.auditor': 'Auditor',
   'component.outbox': 'Queue',
   'component.quarantine': 'Quarantine',
   'component.risk': 'Risk events',

@@ -111,6 +111,7 @@ export const zh: Catalogue = {
   'component.listener': '监听器',
   'component.proof': '区块证明',
   'component.scheduler': '调度器',
+  'component.auditor': '审计进程',
   'component.outbox': '队列',
   'component.quarantine': '隔离区',
   'component.risk': '风险事件',
