@@ -218,10 +218,10 @@ def log_row(block: BlockRow, event: str, request_id: int, args: Mapping[str, Any
     )
 
 
-async def record_outcome(session: WriteSession, request_id: int, status: RedemptionStatus | str) -> None:
+async def record_outcome(session: WriteSession, request_id: int, status: RedemptionStatus | str, *, block: int = 77) -> None:
     """Record the log by which the chain shows that the request has this status."""
     event = f"Redemption{RedemptionStatus(status).capitalize()}"
-    session.add(log_row(await add_block(session, 77), event, request_id, {"requestId": str(request_id)}))
+    session.add(log_row(await add_block(session, block), event, request_id, {"requestId": str(request_id)}))
 
 
 def locked_nav_row(block: BlockRow, request_id: int, nav: int) -> ObservationRow:
