@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
 from tests.support.chain.fund import FundFactory, TestFund
 from tests.support.database_roles import let_app_role_write_everything, let_tests_change_evidence
+from tests.support.prices import ANY_PRICE_SETTINGS
 from tests.support.redis import INTEGRITY_KEY
 
 from paimon.composition import AppContext, open_app_context
@@ -182,6 +183,7 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
             "start_block": fund.start_block,
         },
         "sending": {"keeper": fund.accounts.address("keeper"), "approver": fund.accounts.address("approver")},
+        "prices": ANY_PRICE_SETTINGS,
         "signer": {"socket": folder / "signer.sock"},
         "auth": {
             "token_secret": SecretStr("a secret for tests only, 32 bytes+"),

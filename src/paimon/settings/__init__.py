@@ -29,6 +29,7 @@ from paimon.settings.log import LogSettings
 from paimon.settings.metrics import MetricsSettings
 from paimon.settings.nav import NavSettings
 from paimon.settings.planner import PlannerSettings
+from paimon.settings.prices import PricesSettings
 from paimon.settings.queue import QueueSettings
 from paimon.settings.rebalance import RebalanceSettings
 from paimon.settings.redemption import RedemptionSettings
@@ -59,6 +60,7 @@ __all__ = [
     "MetricsSettings",
     "NavSettings",
     "PlannerSettings",
+    "PricesSettings",
     "QueueSettings",
     "RebalanceSettings",
     "RedemptionSettings",
@@ -102,6 +104,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     nav: NavSettings = NavSettings()
+    prices: PricesSettings = PricesSettings()
     risk: RiskSettings = RiskSettings()
     retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()

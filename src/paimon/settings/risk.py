@@ -81,6 +81,10 @@ class RiskSettings(SettingsGroup):
     rcr_1d: ThresholdSettings = _threshold(IndicatorName.RCR_1D, "the coverage of what is due within a day")
     rcr_7d: ThresholdSettings = _threshold(IndicatorName.RCR_7D, "the coverage of what is due within 7 days")
     nav_volatility_24h: ThresholdSettings = _threshold(IndicatorName.NAV_VOLATILITY_24H, "the range of NAV in 24 hours")
+    asset_price_deviation: ThresholdSettings = _threshold(
+        IndicatorName.ASSET_PRICE_DEVIATION, "the contracts' price compared with that of other sources"
+    )
+    oracle_staleness: ThresholdSettings = _threshold(IndicatorName.ORACLE_STALENESS, "the number of missed publications")
     single_asset_concentration: ThresholdSettings = _threshold(
         IndicatorName.SINGLE_ASSET_CONCENTRATION, "the largest asset ÷ gross assets"
     )

@@ -350,6 +350,8 @@ class DemoStack:
             "PAIMON_SCHEDULE__CHECK_SIGNER_SECONDS": "2",
             "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "15",
             "PAIMON_SCHEDULE__RECONCILE_SECONDS": "60",
+            # The demo's prices are set once, and its time moves by days at a word.
+            "PAIMON_PRICES__HEARTBEAT_SECONDS": "315360000",
             "PAIMON_QUEUE__REPUBLISH_SECONDS": "5",
             "PAIMON_SENDING__RECHECK_SECONDS": "2",
             "PAIMON_LEASE__TTL_SECONDS": "3",

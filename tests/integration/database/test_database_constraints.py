@@ -46,6 +46,7 @@ from paimon.infrastructure.database.models.ops.operator_action import OperatorAc
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.plan import PlanRow
+from paimon.infrastructure.database.models.ops.price import PriceJudgementRow, PriceObservationRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
@@ -146,6 +147,19 @@ INVALID_STATES: list[InvalidRow] = [
     (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_durations_not_negative"),
     (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_hour_is_truncated"),
     (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_batches_positive"),
+    (PriceObservationRow, {"token": bytes(19)}, "ck_price_observations_token_length"),
+    (PriceObservationRow, {"price": -1}, "ck_price_observations_price_uint256"),
+    (PriceObservationRow, {"kind": "RUMOUR"}, "ck_price_observations_kind_known"),
+    (PriceObservationRow, {"price": None, "fault": "ODD"}, "ck_price_observations_fault_known"),
+    (PriceObservationRow, {"price": None}, "ck_price_observations_price_or_fault"),
+    (PriceObservationRow, {"publications": -1}, "ck_price_observations_publications_counted"),
+    (PriceJudgementRow, {"token": bytes(21)}, "ck_price_judgements_token_length"),
+    (PriceJudgementRow, {"price": 2**256}, "ck_price_judgements_price_uint256"),
+    (PriceJudgementRow, {"contract_price": -1}, "ck_price_judgements_contract_price_uint256"),
+    (PriceJudgementRow, {"tier": "L4"}, "ck_price_judgements_tier_known"),
+    (PriceJudgementRow, {"trust": "MAYBE"}, "ck_price_judgements_trust_known"),
+    (PriceJudgementRow, {"missed": -1}, "ck_price_judgements_missed_counted"),
+    (PriceJudgementRow, {"price": None}, "ck_price_judgements_trusted_has_price"),
     (RiskPolicyRow, {"version": "0123456789AB"}, "ck_risk_policies_version_form"),
     (RiskAssessmentRow, {"id": 2}, "ck_risk_assessment_one_row"),
     (RiskAssessmentRow, {"score": 101}, "ck_risk_assessment_score_in_range"),

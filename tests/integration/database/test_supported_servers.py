@@ -54,6 +54,7 @@ CONNECTING: Final = (
     "risk-events",
     "risk status",
     "rebalance preview",
+    "prices list",
     "tx",
     "outbox",
     "quarantine",

@@ -26,6 +26,7 @@ from paimon.composition import AppContext
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel, RangeProof
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.infrastructure.database.leases import release, try_acquire
 from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow
@@ -79,6 +80,7 @@ async def recorded_block(app_context: AppContext) -> int:
         await insert_row(session, WalletRow, **seen, fault="used elsewhere", seen_at=block.recorded_at)
         await insert_row(session, IntentRow)
         await insert_row(session, RiskEventRow)
+        await insert_row(session, RiskEventRow, kind=RiskKind.PRICE_UNTRUSTED, subject="price of 0x01")
         await insert_row(session, ReconciliationRow, discrepancies=[])
         await insert_row(session, RiskAssessmentRow, level=RiskLevel.HIGH, score=42.5)
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
@@ -115,10 +117,11 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, r
     assert value(found, "outbox_oldest_age_seconds", priority="critical") >= 90
     assert value(found, "outbox_dead_lettered") == 1
     assert (value(found, "quarantined_logs"), value(found, "skipped_logs")) == (2, 1)
-    assert value(found, "risk_events_unresolved", severity="CRITICAL") == 1
+    assert value(found, "risk_events_unresolved", severity="CRITICAL") == 2
     assert value(found, "risk_events_unresolved", severity="WARNING") == 0
     assert (value(found, "risk_level"), value(found, "risk_score")) == (3, 42.5)
     assert value(found, "risk_assessment_age_seconds") >= 60
+    assert value(found, "untrusted_prices") == 1
     assert value(found, "intents_open", status="QUEUED") == 1
     assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40

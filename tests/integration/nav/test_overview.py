@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from tests.support.api_client import ApiClient
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
+from tests.support.prices import ANY_PRICE
 from tests.support.redis import authenticated
 
 from paimon.application.common.formatting import display
@@ -36,7 +37,7 @@ async def take_scheduled(app_context: AppContext, redis: AuthenticatedRedis | No
     nav = app_context.settings.nav
     documents = FundDocuments(app_context.database, redis or app_context.redis)
     taken = await take_snapshot(
-        app_context.database, app_context.contracts, documents, material_threshold=nav.material_threshold_bps
+        app_context.database, app_context.contracts, documents, material_threshold=nav.material_threshold_bps, prices=ANY_PRICE
     )
     return taken.snapshot.at if taken else None
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
+from tests.support.prices import ANY_PRICE
 from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD, FundActivity, snapshot_now
 
 from paimon.application.common.chain_position import chain_position
@@ -173,6 +174,7 @@ async def test_scheduled_snapshot_is_kept_only_when_something_changed(
             app_context.contracts,
             FundDocuments(app_context.database, app_context.redis),
             material_threshold=MATERIAL_THRESHOLD,
+            prices=ANY_PRICE,
         )
 
     await take_scheduled()

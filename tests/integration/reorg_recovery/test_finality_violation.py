@@ -17,6 +17,7 @@ from tests.support.chain.recording import record_final
 from tests.support.chain.stub_node import StubNode, stub_node
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.factories.rows import insert_row
+from tests.support.prices import ANY_PRICE
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.common.recorded_block import lock_recorded_block
@@ -123,7 +124,12 @@ async def violation(app_context: AppContext, fund: TestFund) -> FinalityViolatio
     await open_ticket(app_context, lost_request)
     documents = FundDocuments(app_context.database, app_context.redis)
     taken = await take_snapshot(
-        app_context.database, app_context.contracts, documents, material_threshold=MATERIAL_THRESHOLD, keep=True
+        app_context.database,
+        app_context.contracts,
+        documents,
+        material_threshold=MATERIAL_THRESHOLD,
+        prices=ANY_PRICE,
+        keep=True,
     )
     assert taken is not None
     await reconcile_and_publish(app_context.database, app_context.contracts, documents, material_threshold=MATERIAL_THRESHOLD)

@@ -25,7 +25,7 @@ OF_ONE_RESPONSE = frozenset({"x-request-id", "date"})
 EXAMPLES = {
     "sessionId": "3f0c2f4e9a7b4d0f8f5d1c2b3a495867", "keyId": "3f0c2f4e9a7b4d0f8f5d1c2b3a495867",
     "requestId": "1", "ticketId": "TKT-R000001", "eventId": "1", "messageId": "1", "blockNumber": "1", "logIndex": "0",
-    "address": "0x" + "00" * 20, "safeTxHash": "0x" + "00" * 32,
+    "address": "0x" + "00" * 20, "token": "0x" + "00" * 20, "safeTxHash": "0x" + "00" * 32,
     "planId": "00000000-0000-0000-0000-000000000001", "intentId": "00000000-0000-0000-0000-000000000001",
     "name": "swagger-ui.css", "entryId": "1", "version": "1", "draftId": "1",
 }  # fmt: skip

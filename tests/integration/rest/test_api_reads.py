@@ -19,6 +19,7 @@ from tests.support.api_client import (
     signed_body,
 )
 from tests.support.chain.fund import WAD
+from tests.support.prices import ANY_PRICE
 
 from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.event_listener.fetch.block_range import EndpointFault
@@ -226,6 +227,7 @@ async def test_overview_is_the_last_snapshot_and_503_before_the_first(api_client
         app_context.contracts,
         FundDocuments(app_context.database, app_context.redis),
         material_threshold=app_context.settings.nav.material_threshold_bps,
+        prices=ANY_PRICE,
     )
     answer = await api_client.get("/fund/overview")
     assert answer.status_code == 200, answer.text

@@ -62,6 +62,7 @@ LISTS: Final = {
     "/fund/nav/explain": "nav-explain",
     "/risk/indicators/l1_ratio/history": "risk-indicator",
     "/risk/promises": "promises",
+    "/prices": "prices",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
 }
@@ -83,7 +84,7 @@ def items_of(data: dict[str, Any]) -> list[dict[str, Any]]:
     if "lines" in data:
         ends = {"fromBlock": data["from"]["blockNumber"], "toBlock": data["to"]["blockNumber"]}
         return [ends | {"group": line["group"]} | component for line in data["lines"] for component in line["components"]]
-    return next(data[name] for name in ("items", "layers", "fees", "points", "promises") if name in data)
+    return next(data[name] for name in ("items", "layers", "fees", "points", "promises", "prices") if name in data)
 
 
 def as_cells(item: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
-from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, SendingRecord, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, PriceState, SendingRecord, WindowFlows
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 
 NO_FLOWS: Final = WindowFlows(RawAmount(0), RawAmount(0), RawAmount(10**6 * WAD))
@@ -67,6 +68,11 @@ PROFILES: Final = st.builds(
 )
 
 
+PRICE_STATES: Final = st.builds(
+    PriceState, st.integers(0, 1_000), st.none() | st.integers(0, 10**60).map(lambda parts: Decimal(f"{parts}E-12"))
+)
+
+
 @st.composite
 def risk_states(draw: st.DrawFn) -> FundRiskState:
     fund = draw(snapshots())
@@ -86,4 +92,5 @@ def risk_states(draw: st.DrawFn) -> FundRiskState:
         sending=SendingRecord(sends, failures, draw(st.integers(0, failures))),
         system_health=draw(st.none() | st.integers(0, 2)),
         profiles={asset.token: draw(PROFILES) for asset in fund.assets if draw(st.booleans())},
+        prices={asset.token: draw(PRICE_STATES) for asset in fund.assets if draw(st.booleans())},
     )

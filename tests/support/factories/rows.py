@@ -17,6 +17,8 @@ from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, Hash32
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.domain.price.observation import SourceKind
+from paimon.domain.price.trust import PriceTrust
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
@@ -53,6 +55,7 @@ from paimon.infrastructure.database.models.ops.lease import LeaseRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.price import PriceJudgementRow, PriceObservationRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
@@ -235,6 +238,31 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "fetch_us": 1,
         "record_us": 1,
         "record_us_max": 1,
+    },
+    PriceObservationRow: {
+        "token": bytes(20),
+        "source": "adapter",
+        "kind": SourceKind.ADAPTER,
+        "upstream": "adapter",
+        "price": 1,
+        "valued_at": EPOCH,
+        "seen_at": EPOCH,
+        "publications": 1,
+    },
+    PriceJudgementRow: {
+        "token": bytes(20),
+        "tier": "L2",
+        "block_number": 1,
+        "at": EPOCH,
+        "trust": PriceTrust.TRUSTED,
+        "price": 1,
+        "contract_price": 1,
+        "valued_at": EPOCH,
+        "missed": 0,
+        "released": False,
+        "reasons": Jsonb([]),
+        "notes": Jsonb([]),
+        "sources": Jsonb([]),
     },
     RiskPolicyRow: {"version": "0123456789ab", "content": {}},
     RiskAssessmentRow: {

@@ -6,10 +6,12 @@ from typing import Any, Final
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.database_roles import context_of
+from tests.support.prices import ANY_PRICE
 
 from paimon.application.nav.snapshots import take_snapshot
 from paimon.composition import AppContext
 from paimon.domain.kernel.units import Bps
+from paimon.domain.price.policy import PricePolicy
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.database.rights.roles import DatabaseRole
@@ -19,7 +21,9 @@ from paimon_devkit.stack.fund_deployment import FundAsset
 MATERIAL_THRESHOLD: Final = Bps(1)
 
 
-async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = True) -> FundSnapshot:
+async def snapshot_now(
+    app_context: AppContext, fund: TestFund, *, keep: bool = True, prices: PricePolicy = ANY_PRICE
+) -> FundSnapshot:
     """Record everything done so far and take a snapshot."""
     await record_all(app_context, fund)
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
@@ -28,6 +32,7 @@ async def snapshot_now(app_context: AppContext, fund: TestFund, *, keep: bool = 
             worker.contracts,
             FundDocuments(worker.database, worker.redis),
             material_threshold=MATERIAL_THRESHOLD,
+            prices=prices,
             keep=keep,
         )
     assert taken is not None

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.chain.fund import ARTIFACTS, TestFund
 from tests.support.chain.recording import record_all, record_final
+from tests.support.prices import ANY_PRICE
 from tests.support.scenarios.fund_activity import MATERIAL_THRESHOLD
 
 from paimon.application.nav.nav_inputs_sql import load_nav_inputs
@@ -80,6 +81,7 @@ async def generate_and_record(
                 app_context.contracts,
                 FundDocuments(app_context.database, app_context.redis),
                 material_threshold=MATERIAL_THRESHOLD,
+                prices=ANY_PRICE,
                 keep=True,
             )
         if reconciles:
@@ -115,6 +117,7 @@ async def prove_history(
         app_context.contracts,
         FundDocuments(app_context.database, app_context.redis),
         material_threshold=MATERIAL_THRESHOLD,
+        prices=ANY_PRICE,
         keep=True,
     )
     summary, reconciliations = await generate_and_record(app_context, fund, seed=seed, actions=actions)
@@ -124,6 +127,7 @@ async def prove_history(
         app_context.contracts,
         FundDocuments(app_context.database, app_context.redis),
         material_threshold=MATERIAL_THRESHOLD,
+        prices=ANY_PRICE,
         keep=True,
     )
     reconciliations.append(await reconcile(app_context.database, app_context.contracts))

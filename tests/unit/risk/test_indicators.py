@@ -15,7 +15,7 @@ from tests.support.factories.snapshots import MONEY, NOON, snapshot, token
 from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import UINT256_MAX, Bps, NavPerShare, RawAmount
-from paimon.domain.risk.fund_risk_state import FundRiskState, SendingRecord, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, PriceState, SendingRecord, WindowFlows
 from paimon.domain.risk.indicators import INFINITE, Measurement, measure, ratio
 from paimon.domain.risk.liquidity import realisable
 from paimon.domain.risk.risk_policy import (
@@ -91,6 +91,13 @@ def awaiting_approval(value: int) -> FundRiskState:
     return risk_state(fund_of(ONE // 2, ONE // 2, ONE), open_requests=(open_request(value, due_days=None),))
 
 
+def priced(missed: int = 0, deviation: Decimal | None = None) -> FundRiskState:
+    """Two held assets, of which the second has this price; one that is not held is far worse."""
+    assets = (holding(1, Tier.L2, ONE), holding(2, Tier.L3, ONE), holding(3, Tier.L3, 0))
+    prices = {token(1): PriceState(0, None), token(2): PriceState(missed, deviation), token(3): PriceState(99, Decimal(99))}
+    return risk_state(snapshot(assets=assets), prices=prices)
+
+
 STATE_OF: Final[dict[IndicatorName, Callable[[int], FundRiskState]]] = {
     IndicatorName.L1_RATIO: lambda value: risk_state(fund_of(value, 0, ONE - value)),
     IndicatorName.L1_L2_RATIO: lambda value: risk_state(fund_of(value // 3, value - value // 3, ONE - value)),
@@ -98,6 +105,7 @@ STATE_OF: Final[dict[IndicatorName, Callable[[int], FundRiskState]]] = {
     IndicatorName.RCR_1D: due_within(1),
     IndicatorName.RCR_7D: due_within(7),
     IndicatorName.NAV_VOLATILITY_24H: nav_range,
+    IndicatorName.ASSET_PRICE_DEVIATION: lambda value: priced(deviation=Decimal(value) / ONE),
     IndicatorName.SINGLE_ASSET_CONCENTRATION: largest_assets(1),
     IndicatorName.TOP3_CONCENTRATION: largest_assets(3),
     IndicatorName.COUNTERPARTY_CONCENTRATION: one_counterparty,
@@ -116,6 +124,8 @@ def test_thresholds_are_those_of_the_design() -> None:
         IndicatorName.RCR_1D: ("1.2", "1"),
         IndicatorName.RCR_7D: ("1.2", "1"),
         IndicatorName.NAV_VOLATILITY_24H: ("0.03", "0.05"),
+        IndicatorName.ASSET_PRICE_DEVIATION: ("0.02", "0.03"),
+        IndicatorName.ORACLE_STALENESS: ("1", "1.5"),
         IndicatorName.SINGLE_ASSET_CONCENTRATION: ("0.2", "0.25"),
         IndicatorName.TOP3_CONCENTRATION: ("0.5", "0.6"),
         IndicatorName.COUNTERPARTY_CONCENTRATION: ("0.3", "0.4"),
@@ -128,7 +138,7 @@ def test_thresholds_are_those_of_the_design() -> None:
         name: (Decimal(normal), Decimal(critical)) for name, (normal, critical) in table.items()
     }
     assert all(edge.fits(DEFINITIONS[name].bad) for name, edge in DEFAULT_THRESHOLDS.items())
-    assert STATE_OF.keys() == DEFAULT_THRESHOLDS.keys() - {IndicatorName.FAILED_IN_A_ROW}
+    assert STATE_OF.keys() == DEFAULT_THRESHOLDS.keys() - {IndicatorName.FAILED_IN_A_ROW, IndicatorName.ORACLE_STALENESS}
 
 
 @pytest.mark.parametrize("name", STATE_OF)
@@ -152,6 +162,18 @@ def test_three_failed_transactions_in_a_row_are_critical(failed: int, status: In
     state = risk_state(sending=SendingRecord(10, failed, failed))
     assert reading(state, IndicatorName.FAILED_IN_A_ROW).status is status
     assert reading(state, IndicatorName.TX_FAILURE_RATE).value == Decimal(failed) / 10
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0, NORMAL), (1, WARNING), (2, CRITICAL), (1_000, CRITICAL)])
+def test_one_missed_publication_warns_and_two_are_critical(missed: int, status: IndicatorStatus) -> None:
+    assert reading(priced(missed), IndicatorName.ORACLE_STALENESS).status is status
+
+
+def test_prices_that_were_not_judged_are_not_measured() -> None:
+    state = risk_state(snapshot(assets=(holding(1, Tier.L2, ONE),)))
+    for name in (IndicatorName.ORACLE_STALENESS, IndicatorName.ASSET_PRICE_DEVIATION):
+        assert reading(state, name).status is IndicatorStatus.NOT_MEASURED
+    assert reading(priced(), IndicatorName.ASSET_PRICE_DEVIATION).status is IndicatorStatus.NOT_MEASURED
 
 
 @settings(max_examples=40)

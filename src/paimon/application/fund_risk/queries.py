@@ -6,10 +6,11 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.oracle.queries import load_judged_prices
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import NavPerShare, RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
-from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, SendingRecord, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, PriceState, SendingRecord, WindowFlows
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 _DAY: Final = timedelta(days=1)
@@ -104,6 +105,10 @@ async def load_risk_state(
         hourly_nav=tuple(NavPerShare(int(nav)) for nav in (await session.execute(_HOURLY_NAV, times)).scalars()),
         sending=await _sending(session, since=now - _DAY),
         system_health=system_health,
+        prices={
+            token: PriceState(judged.missed, judged.deviation)
+            for token, judged in (await load_judged_prices(session, block=snapshot.at.number)).items()
+        },
     )
 
 

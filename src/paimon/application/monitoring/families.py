@@ -128,6 +128,9 @@ def figures_families(figures: SystemFigures, low_balance_wei: LowBalanceSettings
         _single_gauge(
             "tickets_overdue", "Approval tickets that are past their deadline and undecided.", figures.tickets_overdue
         ),
+        _single_gauge(
+            "untrusted_prices", "Assets that the fund holds and whose price is not trusted.", figures.untrusted_prices
+        ),
     ]
 
 

@@ -81,6 +81,7 @@ class SystemFigures:
     intents: Mapping[IntentStatus, int]
     wallets: tuple[WalletFigures, ...]
     tickets_overdue: int
+    untrusted_prices: int
     reconciliation: LastReconciliation | None
     assessment: LastAssessment | None
 

@@ -57,7 +57,8 @@ _FIGURES: Final = text(f"""
                AS risk,
            {
     _rows('''SELECT severity, count(*) AS events FROM ops.risk_events
-                      WHERE status <> 'RESOLVED' AND kind NOT IN ('INDICATOR_BREACH', 'RISK_LEVEL') GROUP BY severity''')
+                      WHERE status <> 'RESOLVED' AND kind NOT IN ('INDICATOR_BREACH', 'RISK_LEVEL', 'USDT_OFF_PARITY')
+                      GROUP BY severity''')
 } AS system_risk,
            {_rows("SELECT status, count(*) AS intents FROM ops.transaction_intents WHERE closed_at IS NULL GROUP BY status")}
                AS intents,
@@ -68,6 +69,7 @@ _FIGURES: Final = text(f"""
 } AS wallets,
            (SELECT count(*) FROM ops.approval_tickets WHERE closed_at IS NULL AND decided_at IS NULL AND deadline_at < now())
                AS tickets_overdue,
+           (SELECT count(*) FROM ops.risk_events WHERE status <> 'RESOLVED' AND kind = 'PRICE_UNTRUSTED') AS untrusted_prices,
            {
     _rows('''SELECT block_number AS block, jsonb_array_length(discrepancies) AS discrepancies,
                             extract(epoch FROM now() - checked_at) AS seconds_ago
@@ -116,6 +118,7 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         intents=dict.fromkeys(OPEN_INTENTS, 0) | {IntentStatus(found["status"]): found["intents"] for found in row.intents},
         wallets=tuple(_wallet(wallet) for wallet in row.wallets),
         tickets_overdue=row.tickets_overdue,
+        untrusted_prices=row.untrusted_prices,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
         assessment=_assessment(row.assessment[0]) if row.assessment else None,
     )

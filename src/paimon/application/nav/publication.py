@@ -4,6 +4,9 @@
                                             a material break  ──► WITHHELD, with the reason ──► PUBLISHED by the next
                                                                                                 clean reconciliation
 
+A price that is not trusted withholds the points of the blocks from its first judgement on, until the first one that trusts it
+again. Those points stay withheld: what was provisional at its time does not become official later.
+
 A snapshot is read from the contracts and needs no reconciliation to be true. A material break puts in doubt whether this
 system understands the fund, so no figure is official until the break is resolved. Open breaks are risk events, and the critical
 ones among them are the material ones: there is no second list. A snapshot on which our valuation of a tier differs from the

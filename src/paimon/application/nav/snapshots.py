@@ -33,8 +33,10 @@ from paimon.application.nav.store import (
     schedule_message,
     store_snapshot,
 )
+from paimon.application.oracle.judge import judge_prices
 from paimon.domain.kernel.units import Bps
 from paimon.domain.operations.outbox import OutboxPriority
+from paimon.domain.price.policy import PricePolicy
 from paimon.domain.vault.fund_snapshot import FundSnapshot, should_keep_snapshot
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
@@ -60,9 +62,10 @@ async def take_snapshot(
     publisher: FundPublisher,
     *,
     material_threshold: Bps,
+    prices: PricePolicy,
     keep: bool = False,
 ) -> SnapshotResult | None:
-    """Read the fund at the last recorded final block, store it and publish it.
+    """Read the fund at the last recorded final block, judge its prices, store it and publish it.
 
     Return None before the listener's first batch, and when a recovery removed the block while it was read.
 
@@ -85,6 +88,7 @@ async def take_snapshot(
         if not await lock_recorded_block(session, at):
             return None
         await store_snapshot(session, snapshot, kept=kept)
+        await judge_prices(session, snapshot, prices)
         if kept and not snapshot.tier_values_match:
             await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": at.number})
     await publisher.publish_overview(previous=previous)
@@ -110,6 +114,7 @@ async def snapshot_after_events(
     redis: Redis,
     *,
     material_threshold: Bps,
+    prices: PricePolicy,
     pause_seconds: float,
 ) -> None:
     """Take a snapshot if events were recorded since the last kept one and the pause after it is over.
@@ -119,7 +124,7 @@ async def snapshot_after_events(
     async with database.read() as session:
         due = await is_snapshot_due(session)
     if due and await _begin_pause(redis, pause_seconds):
-        await take_snapshot(database, contracts, publisher, material_threshold=material_threshold)
+        await take_snapshot(database, contracts, publisher, material_threshold=material_threshold, prices=prices)
 
 
 async def defer_if_due(session: WriteSession, kind: str, *, pause_seconds: float) -> None:

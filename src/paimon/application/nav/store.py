@@ -183,8 +183,12 @@ _ADD_NAV_POINTS: Final = text("""
            CASE WHEN decision.reason IS NULL THEN now() END
       FROM derived.daily_snapshots AS snapshot
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN snapshot.tier_values_match THEN CAST(:reason AS text)
-                       ELSE 'our valuation of a tier is not the contract''s at this block' END AS reason) AS decision
+           SELECT CASE WHEN NOT snapshot.tier_values_match THEN 'our valuation of a tier is not the contract''s at this block'
+                       ELSE coalesce(CAST(:reason AS text),
+                                     (SELECT format('untrusted %s: %s', subject, observed) FROM ops.risk_events
+                                       WHERE kind = 'PRICE_UNTRUSTED' AND first_seen_block <= snapshot.block_number
+                                         AND coalesce(resolved_block > snapshot.block_number, true)
+                                       ORDER BY subject LIMIT 1)) END AS reason) AS decision
      WHERE snapshot.block_number <= :block
        AND NOT EXISTS (SELECT 1 FROM ops.nav_points AS decided WHERE decided.block_number = snapshot.block_number
                          AND decided.block_hash = snapshot.block_hash)
@@ -198,6 +202,9 @@ _RELEASE_NAV_POINTS: Final = text("""
       FROM derived.daily_snapshots AS snapshot
      WHERE point.status = 'WITHHELD' AND point.block_number <= :block
        AND snapshot.block_number = point.block_number AND snapshot.time = point.time AND snapshot.tier_values_match
+       AND NOT EXISTS (SELECT FROM ops.risk_events
+                        WHERE kind = 'PRICE_UNTRUSTED' AND first_seen_block <= point.block_number
+                          AND coalesce(resolved_block > point.block_number, true))
     RETURNING point.status
 """)
 

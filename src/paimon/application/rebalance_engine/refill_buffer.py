@@ -44,7 +44,8 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
     """Return the plan that was made now; None when there is nothing to plan.
 
     Raises:
-        NoWalletEligible, PlanDrifted, PlanNotPossible, HashMismatch, IncompleteExecutions, RpcUnavailable, RpcError.
+        UntrustedPrice, NoWalletEligible, PlanDrifted, PlanNotPossible, HashMismatch, IncompleteExecutions, RpcUnavailable,
+        RpcError.
     """
     contracts = context.contracts
     buffer = await contracts.read_one(contracts.asset_controller.buffer_pool_info(), at=await context.final_block())

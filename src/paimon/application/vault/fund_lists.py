@@ -1,8 +1,10 @@
 """Assets and fees at a snapshot, with recorded facts: a token's symbol, and what was ever accrued and paid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paimon.application.nav.as_of import snapshot_as_of
+from paimon.application.oracle.queries import JudgedPrice, load_judged_prices
 from paimon.application.vault.queries import sum_fee_entries
 from paimon.application.vault.store import load_tokens
 from paimon.domain.asset.tier import Tier
@@ -16,10 +18,11 @@ from paimon.infrastructure.database.sessions import ReadSession
 
 @dataclass(frozen=True, slots=True)
 class AssetList:
-    """Assets of one snapshot. A symbol is the token's own, and is missing until it was read."""
+    """Assets of one snapshot, with the judgements of their prices. A symbol is the token's own, missing until it was read."""
 
     snapshot: FundSnapshot
     symbols: dict[Address, str]
+    judged: Mapping[Address, JudgedPrice]
     page: Page[AssetPosition]
 
 
@@ -37,7 +40,8 @@ async def list_assets(
     ]
     matching.sort(key=lambda position: position.tier)  # stable: the controller's order within a tier
     symbols = {token: terms.symbol for token, terms in (await load_tokens(session)).items()}
-    return AssetList(snapshot, symbols, paginate(matching, page))
+    judged = await load_judged_prices(session, block=snapshot.at.number)
+    return AssetList(snapshot, symbols, judged, paginate(matching, page))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ units of the vault's asset.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from paimon.domain.asset.profile import AssetProfile
 from paimon.domain.kernel.chain import Address
@@ -49,6 +50,17 @@ class SendingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceState:
+    """The price of one asset: publications that it misses, and how far the contracts' price is from that of other sources.
+
+    `deviation` is None without a source beside the fund's own adapter.
+    """
+
+    missed: int
+    deviation: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class FundRiskState:
     """The state of the fund at one block, with what happened before it.
 
@@ -67,3 +79,4 @@ class FundRiskState:
     sending: SendingRecord
     system_health: int | None = None
     profiles: Mapping[Address, AssetProfile] = field(default_factory=dict)
+    prices: Mapping[Address, PriceState] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from paimon.domain.kernel.units import Rounding, divide
-from paimon.domain.risk.fund_risk_state import FundRiskState, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, PriceState, WindowFlows
 from paimon.domain.risk.liquidity import default_liquidity_note, held_assets, realisable
 from paimon.domain.risk.risk_policy import DEFINITIONS, Bad, IndicatorName, IndicatorStatus, RiskPolicy, plain_text
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -128,10 +128,25 @@ def nav_volatility_24h(state: FundRiskState, _policy: RiskPolicy) -> Reading:
     return Reading(ratio((max(nav) - min(nav)) * len(nav), sum(nav), Bad.HIGH))
 
 
+def asset_price_deviation(state: FundRiskState, _policy: RiskPolicy) -> Reading:
+    """Take the held asset whose price by the contracts is farthest from that of the other sources."""
+    found = [price.deviation for price in _prices(state) if price.deviation is not None]
+    if not found:
+        return Reading(None, "no held asset has a source of prices beside the fund's own adapter")
+    return Reading(max(found))
+
+
 def oracle_staleness(state: FundRiskState, _policy: RiskPolicy) -> Reading:
+    """Take the held asset whose price misses the most publications of its calendar."""
+    found = [price.missed for price in _prices(state)]
+    if not found:
+        return Reading(None, "no price of a held asset was judged")
     age = state.fund.oldest_price_age
-    oldest = "no price in use has a time" if age is None else f"the oldest price in use is {_hours(age)} h old"
-    return Reading(None, f"no asset has a calendar of publications that could be missed; {oldest}")
+    return Reading(Decimal(max(found)), None if age is None else f"the oldest price in use is {_hours(age)} h old")
+
+
+def _prices(state: FundRiskState) -> list[PriceState]:
+    return [state.prices[position.token] for position in held_assets(state) if position.token in state.prices]
 
 
 def _hours(age: timedelta) -> str:
@@ -247,7 +262,7 @@ _READINGS: Final[Mapping[IndicatorName, Callable[[FundRiskState, RiskPolicy], Re
     IndicatorName.RCR_90D: partial(redemption_coverage_ratio, days=90),
     IndicatorName.LIQUIDITY_GAP_7D: _not_measured("no forecast of outflows is made"),
     IndicatorName.NAV_VOLATILITY_24H: nav_volatility_24h,
-    IndicatorName.ASSET_PRICE_DEVIATION: _not_measured("prices are recorded from the fund's own adapter alone"),
+    IndicatorName.ASSET_PRICE_DEVIATION: asset_price_deviation,
     IndicatorName.ORACLE_STALENESS: oracle_staleness,
     IndicatorName.SINGLE_ASSET_CONCENTRATION: single_asset_concentration,
     IndicatorName.TOP3_CONCENTRATION: top3_concentration,

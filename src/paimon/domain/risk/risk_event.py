@@ -44,6 +44,8 @@ class RiskKind(StrEnum):
     DUST_REDEMPTIONS = "DUST_REDEMPTIONS"  # requests too small to pay for their settlement, and how many are usual
     INDICATOR_BREACH = "INDICATOR_BREACH"  # the value of one of the fund's risk indicators, and its threshold
     RISK_LEVEL = "RISK_LEVEL"  # the conditions by which the fund's risk level is above NORMAL, and their limits
+    PRICE_UNTRUSTED = "PRICE_UNTRUSTED"  # why an asset's price is not trusted, and what stops because of it
+    USDT_OFF_PARITY = "USDT_OFF_PARITY"  # USD for one USDT, and 1
     INVALID_VOTE = "INVALID_VOTE"  # why a recorded vote counts for nothing, and that its voter signed it
 
 
@@ -85,6 +87,10 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     " it resolves it: find who holds the role `user_admin`, then sign what is right (`paimon users add`)",
     RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"
     " `paimon risk status` shows the figures",
+    RiskKind.PRICE_UNTRUSTED: "judged at block {block}. The first judgement that trusts the price resolves it:"
+    " `paimon prices` shows what each source says",
+    RiskKind.USDT_OFF_PARITY: "judged at block {block}. The first judgement that finds USDT at parity resolves it:"
+    " `paimon prices` shows what each source says",
     RiskKind.RISK_LEVEL: "assessed at block {block}. The level ends when no condition of it has held for the settling time:"
     " `paimon risk status` shows them",
     RiskKind.FINAL_BLOCK_CHANGED: "the listener is halted. `paimon recover` resolves it, after a check of two nodes",
@@ -243,6 +249,10 @@ def effect_unknown_finding(key: str, wallet: Address, reason: str) -> Finding:
 
 def effect_unknown_subject(key: str, wallet: Address) -> str:
     return f"{key} by {checksum(wallet)}"
+
+
+def untrusted_price_subject(token: Address) -> str:
+    return f"price of {checksum(token)}"
 
 
 def unsigned_movement_finding(wallet: Address, nonce: int, reason: str) -> Finding:

@@ -167,6 +167,8 @@ DEFAULT_THRESHOLDS: Final[Mapping[IndicatorName, Threshold]] = {
     IndicatorName.RCR_1D: Threshold(Decimal("1.2"), Decimal("1")),
     IndicatorName.RCR_7D: Threshold(Decimal("1.2"), Decimal("1")),
     IndicatorName.NAV_VOLATILITY_24H: Threshold(Decimal("0.03"), Decimal("0.05")),
+    IndicatorName.ASSET_PRICE_DEVIATION: Threshold(Decimal("0.02"), Decimal("0.03")),
+    IndicatorName.ORACLE_STALENESS: Threshold(Decimal(1), Decimal("1.5")),
     IndicatorName.SINGLE_ASSET_CONCENTRATION: Threshold(Decimal("0.20"), Decimal("0.25")),
     IndicatorName.TOP3_CONCENTRATION: Threshold(Decimal("0.50"), Decimal("0.60")),
     IndicatorName.COUNTERPARTY_CONCENTRATION: Threshold(Decimal("0.30"), Decimal("0.40")),
@@ -175,7 +177,10 @@ DEFAULT_THRESHOLDS: Final[Mapping[IndicatorName, Threshold]] = {
     IndicatorName.REDEMPTION_VELOCITY: Threshold(Decimal("1.5"), Decimal("2")),
     IndicatorName.FAILED_IN_A_ROW: Threshold(Decimal(2), Decimal("2.5")),
 }
-"""Thresholds by indicator; the others are shown without one. Two failed transactions in a row warn, three are critical."""
+"""Thresholds by indicator; the others are shown without one.
+
+Two failed transactions in a row warn, three are critical. One missed publication of a price warns, two are critical.
+"""
 
 DEFAULT_CONDITIONS: Final = (
     LevelCondition(RiskLevel.ELEVATED, IndicatorName.L1_RATIO, Decimal("0.10")),

@@ -70,6 +70,7 @@ COMMANDS: Final = (
     CommandEntry("risk-events", "List risk events, latest first.", "paimon.gateway.cli.risk_events"),
     CommandEntry("risk", "Show the fund's risk, and try thresholds on what is recorded.", "paimon.gateway.cli.risk"),
     CommandEntry("rebalance", "Preview the plan of now, and try a policy on simulated years.", "paimon.gateway.cli.rebalance"),
+    CommandEntry("prices", "Show the assets' prices, their sources, and whether each is trusted.", "paimon.gateway.cli.prices"),
     CommandEntry("tx", "Show wallets and intents; speed up, cancel or retry an intent; submit plans.", "paimon.gateway.cli.tx"),
     CommandEntry("outbox", "Show the outbox; list and replay dead-lettered messages.", "paimon.gateway.cli.outbox"),
     CommandEntry("quarantine", "Show logs that could not be applied; release or skip one.", "paimon.gateway.cli.quarantine"),

@@ -37,6 +37,7 @@ async def _take_snapshot(settings: Settings) -> SnapshotResult:
                 app_context.contracts,
                 FundDocuments(app_context.database, app_context.redis),
                 material_threshold=settings.nav.material_threshold_bps,
+                prices=settings.prices.policy(),
                 keep=True,
             )
         except CallReverted as error:

@@ -243,6 +243,7 @@ async def _take_snapshot(context: AppContext) -> None:
             context.contracts,
             FundDocuments(context.database, context.redis),
             material_threshold=context.settings.nav.material_threshold_bps,
+            prices=context.settings.prices.policy(),
         )
     except (RpcUnavailable, RpcError) as error:
         log.warning("snapshot.node_unavailable", reason=str(error))

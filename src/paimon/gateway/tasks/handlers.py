@@ -51,6 +51,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             documents,
             context.redis.client,
             material_threshold=nav.material_threshold_bps,
+            prices=context.settings.prices.policy(),
             pause_seconds=nav.snapshot_pause_seconds,
         )
         await assess_fund_risk(context, only_if_due=False)

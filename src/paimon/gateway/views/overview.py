@@ -54,7 +54,7 @@ def overview_document(overview: FundOverview) -> dict[str, Any]:
             "assetController": snapshot.flags.controller_paused,
         },
         "layers": {tier.name: _layer(tier, snapshot) for tier in Tier},
-        "assets": [_asset(position, snapshot) for position in snapshot.assets if position.is_listed or position.balance],
+        "assets": [_asset(position, overview) for position in snapshot.assets if position.is_listed or position.balance],
         "priceAgeSeconds": None if age is None else int(age.total_seconds()),
         "contract": {
             "totalAssets": str(state.contract_total_assets),
@@ -72,7 +72,8 @@ def _layer(tier: Tier, snapshot: FundSnapshot) -> dict[str, str]:
     return {"value": str(value), "ratio": ratio(snapshot.vault.layer_ratio(value))}
 
 
-def _asset(position: AssetPosition, snapshot: FundSnapshot) -> dict[str, Any]:
+def _asset(position: AssetPosition, overview: FundOverview) -> dict[str, Any]:
+    snapshot = overview.snapshot
     age = None if position.priced_at is None else max(int((snapshot.at.timestamp - position.priced_at).total_seconds()), 0)
     return {
         "token": checksum(position.token),
@@ -82,6 +83,7 @@ def _asset(position: AssetPosition, snapshot: FundSnapshot) -> dict[str, Any]:
         "decimals": position.decimals,
         "price": None if position.price is None else str(position.price),
         "priceAgeSeconds": age,
+        "priceUntrusted": overview.untrusted.get(position.token),
         "value": str(position.value),
     }
 

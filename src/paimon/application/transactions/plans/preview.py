@@ -5,6 +5,7 @@ from typing import Any
 
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
+from paimon.application.transactions.plans.price_check import require_trusted_prices
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import SimulationResult, simulate_calls
 from paimon.application.transactions.plans.store import find_existing_plan
@@ -26,11 +27,12 @@ class PlanPreview:
 
 
 async def preview_plan(request: PlanRequest, context: PlanContext) -> PlanPreview:
-    """Raises InvalidPlan, PayloadConflict, RpcUnavailable, RpcError."""
+    """Raises InvalidPlan, PayloadConflict, UntrustedPrice, RpcUnavailable, RpcError."""
     calls = parse_calls(request.calls, context.contracts)
     valued = await value_calls(calls, context)
     async with context.database.read() as session:
         await find_existing_plan(session, request.key, plan_payload_hash(request.plan, [call.step.call for call in calls]))
+        await require_trusted_prices(session, valued)
         choice = await select_wallet(session, context, request, valued)
         now = await database_now(session)
     terms = context.signing_rules.new_terms(now)

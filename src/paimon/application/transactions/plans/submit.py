@@ -6,8 +6,8 @@ proposal.
 
 The checks, in this order, each with an exception of its own: the calls can be made; the signature is well formed, in time,
 and the signed-in wallet's over exactly this plan; the user has the permission; the key is not another plan's; the hot key's
-first call would pass; the nonce is unused; the wallet and the amount are still those that were signed. A second request with
-the same key and calls gets the plan that exists, no matter who sends it.
+first call would pass; the nonce is unused; every price that the plan trades at is trusted; the wallet and the amount are still
+those that were signed. A second request with the same key and calls gets the plan that exists, no matter who sends it.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from paimon.application.transactions.multisig.propose import ProposeCalls, propo
 from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
+from paimon.application.transactions.plans.price_check import require_trusted_prices
 from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate_calls
 from paimon.application.transactions.plans.store import (
@@ -87,8 +88,8 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
 
     Raises:
         InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, KeySignatureRequired, NotPermitted, PayloadConflict,
-        NonceUsed, NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions,
-        RpcUnavailable, RpcError.
+        NonceUsed, UntrustedPrice, NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch,
+        IncompleteExecutions, RpcUnavailable, RpcError.
     """
     calls = parse_calls(request.calls, context.contracts)
     digest = plan_payload_hash(request.plan, [call.step.call for call in calls])
@@ -105,6 +106,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
             return existing
         plan_id = uuid4()
         await use_nonce(session, evidence, action=ActionName.EXECUTE_PLAN, resource=f"/plans/{plan_id}")
+        await require_trusted_prices(session, valued)
         choice = await select_wallet(session, context, _by_signer(request, authorization.user), valued)
         _require_unchanged(choice, authorization, valued.decimals)
         plan = PlanRow(

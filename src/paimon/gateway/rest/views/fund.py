@@ -30,6 +30,7 @@ class HeldAssetView(ApiModel):
     decimals: int
     price: BigInt | None = Field(description="USDT per whole token, scaled by 1e18")
     price_age_seconds: int | None = Field(description="at the block; null where the oracle gives no time")
+    price_untrusted: str | None = Field(description="why the price is not trusted; null for a trusted price")
     value: BigInt
 
 
@@ -56,7 +57,7 @@ class ContractFiguresView(ApiModel):
 
 
 class OfficialNavView(ApiModel):
-    """The newest NAV point: published, or withheld while a material discrepancy with the chain is open."""
+    """The newest NAV point: published, or withheld while a material discrepancy is open or a price is not trusted."""
 
     status: Literal["PUBLISHED", "WITHHELD"]
     share_price: BigInt | None

@@ -12,6 +12,7 @@ from paimon.application.common.formatting import display, ratio
 from paimon.application.vault.fund_lists import AssetList, FeeTotals
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import ratio_bps
+from paimon.domain.price.trust import PriceTrust
 from paimon.domain.vault.fees import FeeKind
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 from paimon.gateway.rest.envelope import BlockStampView, Dated, DatedListing
@@ -119,6 +120,8 @@ class AssetView(ApiModel):
     price_display: str | None
     priced_at: Time | None = Field(description="null where the oracle gives no time")
     price_age_seconds: int | None = Field(description="at the block")
+    price_trust: PriceTrust | None = Field(description="see `GET /prices`; null while the price was not judged")
+    price_untrusted: str | None = Field(description="why the price is not trusted")
     value: BigInt
     value_display: str
     ratio: str = Field(description="of gross assets")
@@ -127,11 +130,11 @@ class AssetView(ApiModel):
     terms: PurchaseTermsView
 
     @classmethod
-    def of(cls, position: AssetPosition, snapshot: FundSnapshot, symbol: str | None) -> Self:
-        terms = position.terms
+    def of(cls, position: AssetPosition, assets: AssetList) -> Self:
+        terms, snapshot, judged = position.terms, assets.snapshot, assets.judged.get(position.token)
         return cls(
             token=position.token,
-            symbol=symbol,
+            symbol=assets.symbols.get(position.token),
             tier=position.tier,
             active=position.is_listed,
             balance=position.balance,
@@ -141,6 +144,8 @@ class AssetView(ApiModel):
             price_display=None if position.price is None else display(position.price, PRICE_DECIMALS),
             priced_at=position.priced_at,
             price_age_seconds=_age(position, snapshot.at.timestamp),
+            price_trust=None if judged is None else judged.trust,
+            price_untrusted="; ".join(judged.reasons) if judged and judged.reasons else None,
             value=position.value,
             value_display=display(position.value, snapshot.asset_decimals),
             ratio=ratio(ratio_bps(position.value, snapshot.vault.gross_assets)),
@@ -162,7 +167,7 @@ def _age(position: AssetPosition, now: datetime) -> int | None:
 
 
 def asset_listing(assets: AssetList) -> DatedListing[AssetView]:
-    page = assets.page.mapped(lambda position: AssetView.of(position, assets.snapshot, assets.symbols.get(position.token)))
+    page = assets.page.mapped(lambda position: AssetView.of(position, assets))
     return DatedListing[AssetView].page(page, as_of=BlockStampView.of(assets.snapshot.at))
 
 

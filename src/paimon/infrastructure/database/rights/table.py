@@ -189,6 +189,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.risk_metrics_series": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.price_observations": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
+    "ops.price_judgements": _row((*_METRICS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
     "ops.acknowledgement_links": _row(_OPS_READERS, {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.reconciliations": _row((*_METRICS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
     "ops.nav_points": _row(
