@@ -25,6 +25,7 @@ const DEPLOYABLE = {
   "src/testing/PurchaseAdapter.sol": "PurchaseAdapter",
   "src/testing/Counterparty.sol": "Counterparty",
   "src/testing/Scatter.sol": "Scatter",
+  "src/testing/PriceFeed.sol": "PriceFeed",
 };
 const ERC20 = "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 const PRODUCT_CONTRACTS = [

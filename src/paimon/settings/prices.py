@@ -1,6 +1,7 @@
 """Settings of prices: when one is trusted. Source of the defaults: docs/concepts/prices.md."""
 
 from datetime import time, timedelta
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field
@@ -8,8 +9,9 @@ from pydantic import Field
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import Bps
 from paimon.domain.price.calendar import BusinessDays, Calendar, Heartbeat
-from paimon.domain.price.policy import DEFAULT_LIMITS, PricePolicy, TierLimits
+from paimon.domain.price.policy import DEFAULT_LIMITS, AssetPricing, PricePolicy, TierLimits
 from paimon.settings.base import SettingsGroup
+from paimon.settings.price_sources import PriceSources, read_price_sources
 
 
 class TierPriceSettings(SettingsGroup):
@@ -28,8 +30,12 @@ def _tier(tier: Tier) -> TierPriceSettings:
 
 
 class PricesSettings(SettingsGroup):
-    """When a price is trusted."""
+    """When a price is trusted, and which sources say one."""
 
+    file: Path | None = Field(
+        None, description="TOML file of the assets' calendars, growth bounds and sources beside the fund's adapter"
+    )
+    source_timeout_seconds: float = Field(5, gt=0, le=60, description="seconds to wait for the answer of a web source")
     l1: TierPriceSettings = _tier(Tier.L1)
     l2: TierPriceSettings = _tier(Tier.L2)
     l3: TierPriceSettings = _tier(Tier.L3)
@@ -44,11 +50,29 @@ class PricesSettings(SettingsGroup):
     missed_max: int = Field(1, ge=0, description="missed publications with which a price is still trusted")
     release_publications: int = Field(3, ge=2, description="publications that agree after which a jump is the price")
 
+    @property
+    def sources(self) -> PriceSources:
+        """Read the file; without one there are no other sources.
+
+        Raises:
+            SettingsError.
+        """
+        return PriceSources() if self.file is None else read_price_sources(self.file)
+
     def policy(self) -> PricePolicy:
+        """Raises SettingsError."""
         tiers = {Tier.L1: self.l1, Tier.L2: self.l2, Tier.L3: self.l3}
         return PricePolicy(
             limits={tier: TierLimits(Bps(limits.tolerance_bps), Bps(limits.step_bps)) for tier, limits in tiers.items()},
             default_calendar=self._calendar(),
+            assets={
+                asset.token: AssetPricing(
+                    asset.calendar,
+                    asset.growth.bound if asset.growth else None,
+                    frozenset(source.name for source in asset.sources),
+                )
+                for asset in self.sources.assets
+            },
             missed_max=self.missed_max,
             release_publications=self.release_publications,
         )

@@ -13,6 +13,7 @@ class ScheduleSettings(SettingsGroup):
     sync_safes_seconds: float = Field(10, description="seconds between reads of the Safes on chain")
     check_signer_seconds: float = Field(10, gt=0, description="seconds between the worker's checks of the signer")
     snapshot_seconds: float = Field(60, description="seconds between snapshots of the fund")
+    observe_prices_seconds: float = Field(60, gt=0, description="seconds between reads of the price sources of the file")
     assess_risk_seconds: float = Field(60, gt=0, description="seconds between assessments of the fund's risk; fewer at NORMAL")
     sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
     check_users_seconds: float = Field(

@@ -60,7 +60,9 @@ async def _judge(session: WriteSession, position: AssetPosition, snapshot: FundS
         known = await add_observation(session, token, seen, known)
     asset = PricedAsset(token, position.tier, position.price)
     past = await load_past_prices(session, token, now=now)
-    judgement = judge_price(asset, known.newest, past, policy, now=now)
+    pricing = policy.pricing(token)
+    observations = [observation for observation in known.newest if pricing.counts(observation.source)]
+    judgement = judge_price(asset, observations, past, policy, now=now)
     await add_judgement(session, judgement, block_number=snapshot.at.number)
     return judgement
 

@@ -26,6 +26,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.sweep_sla", OutboxPriority.HIGH, schedule.sla_sweep_seconds),
         Job("paimon.check_users", OutboxPriority.HIGH, schedule.check_users_seconds),
         Job("paimon.check_splits", OutboxPriority.NORMAL, schedule.check_splits_seconds),
+        Job("paimon.observe_prices", OutboxPriority.NORMAL, schedule.observe_prices_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.assess_risk", OutboxPriority.HIGH, schedule.assess_risk_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),

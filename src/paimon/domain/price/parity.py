@@ -12,6 +12,7 @@ from paimon.domain.price.agreement import Agreement, AgreementRules, agree, part
 from paimon.domain.price.calendar import Calendar
 from paimon.domain.price.observation import Observation
 
+PARITY_SUBJECT: Final = "USDT/USD"
 PARITY_WARNING: Final = Bps(50)
 PARITY_CRITICAL: Final = Bps(200)
 

@@ -14,6 +14,7 @@ from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.price.agreement import AgreementRules
 from paimon.domain.price.calendar import BusinessDays, Calendar
+from paimon.domain.price.observation import PriceSource, SourceKind
 
 _YEAR: Final = timedelta(days=365)
 
@@ -54,10 +55,15 @@ class GrowthBound:
 
 @dataclass(frozen=True, slots=True)
 class AssetPricing:
-    """What is particular to one asset's prices."""
+    """What is particular to one asset's prices. `sources` names those that count beside the fund's own adapter."""
 
     calendar: Calendar
     growth_bound: GrowthBound | None = None
+    sources: frozenset[str] = frozenset()
+
+    def counts(self, source: PriceSource) -> bool:
+        """Report whether a source is one of the asset's: what another one said was said before it was taken out."""
+        return source.kind is SourceKind.ADAPTER or source.name in self.sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from paimon.application.common.live import LiveMessage
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.oracle.observe import observe_prices
 from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.redemptions.check_splits import check_splits
 from paimon.application.redemptions.settlement import settle_due
@@ -251,6 +252,13 @@ async def _take_snapshot(context: AppContext) -> None:
         log.error("snapshot.valuation_failed", reason=str(error))
 
 
+async def _observe_prices(context: AppContext) -> None:
+    try:
+        await observe_prices(context.database, context.contracts, context.settings.prices)
+    except (RpcUnavailable, RpcError) as error:
+        log.warning("prices.node_unavailable", reason=str(error))
+
+
 async def _assess_risk(context: AppContext) -> None:
     await assess_fund_risk(context, only_if_due=True)
 
@@ -298,6 +306,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.sweep_sla": _sweep_sla,
     "paimon.check_users": _check_users,
     "paimon.check_splits": _check_splits,
+    "paimon.observe_prices": _observe_prices,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.assess_risk": _assess_risk,
     "paimon.reconcile": _reconcile,
