@@ -134,6 +134,8 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/risk/events",
         "/risk/indicators/{name}/history",
         "/risk/promises",
+        "/prices",
+        "/prices/{token}/observations",
         "/transactions/intents",
         "/wallets",
         "/plans",
