@@ -55,6 +55,7 @@ CONNECTING: Final = (
     "risk status",
     "rebalance preview",
     "prices list",
+    "stress",
     "tx",
     "outbox",
     "quarantine",

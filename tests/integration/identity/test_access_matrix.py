@@ -99,6 +99,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "changePolicyDraft": Permission.MANAGE_POLICY,
     "removePolicyDraft": Permission.MANAGE_POLICY,
     "publishPolicy": Signed(Permission.MANAGE_POLICY),
+    "runStressTest": Permission.HANDLE_RISK,
     "createAcknowledgementLink": Permission.HANDLE_RISK,
     "acknowledgeByLink": Access.LINK,
     "acknowledgeRiskEvent": Permission.HANDLE_RISK,

@@ -72,7 +72,9 @@ _VIP_APPROVER: Final = ChainRole(ContractName.REDEMPTION_MANAGER, OnChainRole.VI
 PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
     Permission.READ: PermissionRule("read the fund, redemptions, approvals, transactions, risk and users", UserRole.VIEWER),
     Permission.SETTLE: PermissionRule("settle a due redemption", UserRole.OPERATOR, is_signed=True),
-    Permission.HANDLE_RISK: PermissionRule("acknowledge risk events, and resolve them with a signature", UserRole.OPERATOR),
+    Permission.HANDLE_RISK: PermissionRule(
+        "acknowledge risk events, resolve them with a signature, and run stress tests", UserRole.OPERATOR
+    ),
     Permission.REPLAY_MESSAGES: PermissionRule("replay dead-lettered messages", UserRole.OPERATOR, is_signed=True),
     Permission.EXECUTE_PLAN: PermissionRule("preview and submit plans", UserRole.OPERATOR, is_signed=True),
     Permission.DECIDE_APPROVAL: PermissionRule("vote on redemptions", UserRole.ADMIN, _VIP_APPROVER, is_signed=True),

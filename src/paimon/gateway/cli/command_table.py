@@ -70,6 +70,9 @@ COMMANDS: Final = (
     CommandEntry("risk-events", "List risk events, latest first.", "paimon.gateway.cli.risk_events"),
     CommandEntry("risk", "Show the fund's risk, and try thresholds on what is recorded.", "paimon.gateway.cli.risk"),
     CommandEntry("rebalance", "Preview the plan of now, and try a policy on simulated years.", "paimon.gateway.cli.rebalance"),
+    CommandEntry(
+        "stress", "Run stress scenarios on the fund, and show how concentrated its investors are.", "paimon.gateway.cli.stress"
+    ),
     CommandEntry("prices", "Show the assets' prices, their sources, and whether each is trusted.", "paimon.gateway.cli.prices"),
     CommandEntry("tx", "Show wallets and intents; speed up, cancel or retry an intent; submit plans.", "paimon.gateway.cli.tx"),
     CommandEntry("outbox", "Show the outbox; list and replay dead-lettered messages.", "paimon.gateway.cli.outbox"),

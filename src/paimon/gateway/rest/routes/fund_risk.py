@@ -1,4 +1,4 @@
-"""Endpoints of the fund's risk: status, indicators over time, the promise ledger, and the dry run of thresholds."""
+"""Endpoints of the fund's risk: status, indicators over time, promises, stress tests, investors, dry run of thresholds."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 
 from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
 from paimon.application.fund_risk.promises import read_promises
+from paimon.application.fund_risk.stress import read_investor_concentration, run_stress_tests
 from paimon.domain.risk.risk_policy import DEFINITIONS, IndicatorName, Threshold
-from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
+from paimon.gateway.rest.dependencies import ContextDep, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import CsvTable, ResponseFormatDep, unpaged_response
@@ -22,6 +23,7 @@ from paimon.gateway.rest.views.fund_risk import (
     RiskStatusView,
 )
 from paimon.gateway.rest.views.promises import PromiseLedgerView, PromiseView
+from paimon.gateway.rest.views.stress import InvestorsView, StressBody, StressReportView
 from paimon.infrastructure.database.clock import database_now
 
 router = APIRouter(prefix="/risk", tags=["risk"])
@@ -91,6 +93,32 @@ async def promises(context: ContextDep, _user: SignedInUser, response_format: Re
     async with context.database.read() as session:
         ledger = await read_promises(session, context.settings.risk.policy())
     return await unpaged_response(context, response_format, _PROMISES, PromiseLedgerView.of(ledger))
+
+
+@router.post(
+    "/stress-test",
+    operation_id="runStressTest",
+    summary="Run stress scenarios on the newest snapshot: the standard ones, or one's own",
+    responses=documented_responses("risk_stress_test", 400, 401, 403, 413, 415, 503),
+)
+async def stress_test(body: StressBody, context: ContextDep, _user: RiskHandler) -> Envelope[StressReportView]:
+    """It changes nothing. Each scenario also has the smallest run that breaks a promise."""
+    async with context.database.read() as session:
+        report = await run_stress_tests(session, context.settings.risk.policy(), body.chosen())
+    return Envelope[StressReportView](data=StressReportView.of(report))
+
+
+@router.get(
+    "/investors",
+    operation_id="getInvestorConcentration",
+    summary="Show how concentrated the fund's investors are",
+    responses=documented_responses("risk_investors", 401, 503),
+)
+async def investors(context: ContextDep, _user: SignedInUser) -> Envelope[InvestorsView]:
+    """As of the newest snapshot."""
+    async with context.database.read() as session:
+        report = await read_investor_concentration(session, context.settings.risk.policy())
+    return Envelope[InvestorsView](data=InvestorsView.of(report))
 
 
 @router.post(
