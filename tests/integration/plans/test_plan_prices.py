@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
+from tests.support.database_roles import acting_as
 from tests.support.factories.rows import insert_row
 from tests.support.scenarios.plans import PlanHarness
 
@@ -14,6 +15,7 @@ from paimon.domain.kernel.chain import parse_address
 from paimon.domain.price.trust import PriceTrust
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.models.ops.price import PriceJudgementRow
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 
 
 def call(function: str, **arguments: Any) -> RequestedCall:
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 async def judge(plan_harness: PlanHarness, symbol: str, tier: str, *reasons: str) -> None:
     """Record that a price is trusted, or why it is not."""
-    async with plan_harness.context.database.write() as session:
+    async with acting_as(DatabaseRole.WORKER, plan_harness.context.database) as worker, worker.write() as session:
         token = parse_address(plan_harness.fund.asset(symbol).address)
         trust = PriceTrust.UNTRUSTED if reasons else PriceTrust.TRUSTED
         await insert_row(session, PriceJudgementRow, token=token, tier=tier, trust=trust, reasons=Jsonb(list(reasons)))
