@@ -185,6 +185,7 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
         "sending": {"keeper": fund.accounts.address("keeper"), "approver": fund.accounts.address("approver")},
         "prices": ANY_PRICE_SETTINGS,
         "signer": {"socket": folder / "signer.sock"},
+        "storage": {"url": f"file://{folder}/objects"},
         "auth": {
             "token_secret": SecretStr("a secret for tests only, 32 bytes+"),
             "domain": "localhost",

@@ -47,6 +47,7 @@ from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon.infrastructure.database.version import require_current
 from paimon.infrastructure.keys.client import SignerClient
 from paimon.infrastructure.keys.link import SignerLink, SocketLink, TlsLink
+from paimon.infrastructure.storage.objects import ObjectStorage
 from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettings
 
 if TYPE_CHECKING:
@@ -238,6 +239,11 @@ def open_shared_limits(settings: Settings) -> SharedLimits:
         **options.tls_options(),
     )
     return SharedLimits(client, options.integrity_key)
+
+
+def open_objects(settings: Settings) -> ObjectStorage:
+    """Open the object storage; it connects at its first use."""
+    return ObjectStorage(settings.storage.url, timeout_seconds=settings.storage.timeout_seconds)
 
 
 def open_rpc(chain: ChainSettings) -> Rpc:

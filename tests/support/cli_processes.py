@@ -138,6 +138,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
             if (address := getattr(sending, name)) is not None
         },
         "PAIMON_SIGNER__SOCKET": str(settings.signer.socket),
+        "PAIMON_STORAGE__URL": settings.storage.url,
         "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
         "PAIMON_AUTH__DOMAIN": settings.auth.domain,
         "PAIMON_AUTH__URI": settings.auth.uri,

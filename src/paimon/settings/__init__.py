@@ -39,6 +39,7 @@ from paimon.settings.risk import RiskSettings
 from paimon.settings.schedule import ScheduleSettings
 from paimon.settings.sending import LowBalanceSettings, SendingSettings, WalletLimitSettings
 from paimon.settings.signer import SignerSettings
+from paimon.settings.storage import StorageSettings
 
 __all__ = [
     "GCP_ENDPOINT",
@@ -74,6 +75,7 @@ __all__ = [
     "SettingsGroup",
     "SignerSettings",
     "StartupError",
+    "StorageSettings",
     "WalletLimitSettings",
     "env_file_from",
     "load_settings",
@@ -98,6 +100,7 @@ class Settings(BaseSettings):
     rebalance: RebalanceSettings = RebalanceSettings()
     redemption: RedemptionSettings = RedemptionSettings()
     audit: AuditSettings = AuditSettings()
+    storage: StorageSettings = StorageSettings()
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     planner: PlannerSettings = PlannerSettings()

@@ -356,6 +356,7 @@ class DemoStack:
             "PAIMON_SENDING__RECHECK_SECONDS": "2",
             "PAIMON_LEASE__TTL_SECONDS": "3",
             "PAIMON_LEASE__RENEW_SECONDS": "1",
+            "PAIMON_STORAGE__URL": f"file://{self.data.resolve()}/objects",
         }
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:

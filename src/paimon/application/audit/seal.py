@@ -1,12 +1,14 @@
 """Seal the audit trail: append the entries that are in no tree yet, and record the new root. One process does it, by lease."""
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
 from paimon.application.audit.store import find_root, list_unsealed, load_tree, save_sealed
 from paimon.domain.audit.merkle_tree import Subtree
 from paimon.domain.kernel.chain import Hash32, hex0x
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.leases import HeldLease, fence
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import AuditSettings
@@ -46,8 +48,9 @@ async def seal(database: Database, lease: HeldLease, *, entries_max: int) -> int
         if last is not None and tree.root() != last.root:
             raise TreeDiffers(f"the tree of {last.size} entries has the root {hex0x(tree.root())}, not {hex0x(last.root)}")
         completed: dict[Subtree, Hash32] = {}
+        sealed_at = await database_now(session)
         for entry in entries:
-            completed.update(tree.append(entry.leaf()))
-        await save_sealed(session, entries, completed, tree)
+            completed.update(tree.append(replace(entry, sealed_at=sealed_at).leaf()))
+        await save_sealed(session, entries, completed, tree, sealed_at=sealed_at)
     log.debug("audit.sealed", entries=len(entries), size=tree.size, root=hex0x(tree.root()))
     return len(entries)

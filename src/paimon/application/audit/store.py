@@ -1,6 +1,7 @@
 """The audit trail in the database: entries to seal, and the subtrees and roots of the tree."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, text, tuple_
@@ -8,16 +9,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import BigInteger
 
+from paimon.domain.audit.day_root import DayRoot
 from paimon.domain.audit.entry import AuditEntry, AuditRetention
 from paimon.domain.audit.export import TreeRoot
 from paimon.domain.audit.merkle_tree import GrowingTree, Subtree, edge_of
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.database.clock import as_utc
-from paimon.infrastructure.database.models.ops.audit import AuditEntryRow, AuditRootRow, AuditSubtreeRow
+from paimon.infrastructure.database.models.ops.audit import AuditDayRootRow, AuditEntryRow, AuditRootRow, AuditSubtreeRow
 from paimon.infrastructure.database.sessions import WriteSession
 
 _SEAL: Final = text("""
-    UPDATE ops.audit_entries AS entry SET position = sealed.position, leaf = sealed.leaf
+    UPDATE ops.audit_entries AS entry SET position = sealed.position, leaf = sealed.leaf, sealed_at = :sealed_at
       FROM unnest(:ids, :positions, :leaves) AS sealed(id, position, leaf)
      WHERE entry.id = sealed.id
 """).bindparams(
@@ -46,6 +48,7 @@ def to_entry(row: AuditEntryRow) -> AuditEntry:
         recorded_by=row.recorded_by,
         payload_hash=Hash32(row.payload_hash),
         payload=row.payload,
+        sealed_at=None if row.sealed_at is None else as_utc(row.sealed_at),
     )
 
 
@@ -110,7 +113,12 @@ async def load_subtrees(session: AsyncSession, subtrees: Sequence[Subtree]) -> d
 
 
 async def save_sealed(
-    session: WriteSession, entries: Sequence[AuditEntry], completed: Mapping[Subtree, Hash32], tree: GrowingTree
+    session: WriteSession,
+    entries: Sequence[AuditEntry],
+    completed: Mapping[Subtree, Hash32],
+    tree: GrowingTree,
+    *,
+    sealed_at: datetime,
 ) -> None:
     """Give the entries their positions, the last ones of the tree, and save the subtrees that they completed and the root."""
     first = tree.size - len(entries)
@@ -120,6 +128,7 @@ async def save_sealed(
             "ids": [entry.id for entry in entries],
             "positions": list(range(first, tree.size)),
             "leaves": [completed[Subtree(0, position)] for position in range(first, tree.size)],
+            "sealed_at": sealed_at,
         },
     )
     above = [
@@ -127,4 +136,34 @@ async def save_sealed(
     ]
     if above:
         await session.execute(insert(AuditSubtreeRow), above)
-    await session.execute(insert(AuditRootRow).values(size=tree.size, root=tree.root()))
+    await session.execute(insert(AuditRootRow).values(size=tree.size, root=tree.root(), sealed_at=sealed_at))
+
+
+async def find_last_day_root(session: AsyncSession) -> AuditDayRootRow | None:
+    """Return the newest day whose root is stored, or None before the first."""
+    row: AuditDayRootRow | None = await session.scalar(select(AuditDayRootRow).order_by(AuditDayRootRow.day.desc()).limit(1))
+    return row
+
+
+async def find_first_root(session: AsyncSession) -> TreeRoot | None:
+    """Return the root of the first sealed entries, or None before them."""
+    row = await session.scalar(select(AuditRootRow).order_by(AuditRootRow.size).limit(1))
+    return None if row is None else to_root(row)
+
+
+async def find_root_before(session: AsyncSession, end: datetime) -> TreeRoot | None:
+    """Return the newest root that was sealed before this time."""
+    query = select(AuditRootRow).where(AuditRootRow.sealed_at < end).order_by(AuditRootRow.size.desc()).limit(1)
+    row = await session.scalar(query)
+    return None if row is None else to_root(row)
+
+
+async def find_root_of(session: AsyncSession, size: int) -> TreeRoot | None:
+    """Return the root of the tree of this size, if one was recorded."""
+    row = await session.get(AuditRootRow, size)
+    return None if row is None else to_root(row)
+
+
+async def insert_day_root(session: WriteSession, root: DayRoot) -> None:
+    """Record that a day's root is stored."""
+    await session.execute(insert(AuditDayRootRow).values(day=root.day, size=root.size, root=root.root))

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final
 
+from paimon.domain.audit.day_root import DayRoot
 from paimon.domain.audit.entry import AuditEntry
 from paimon.domain.audit.export import ExportFault, ExportInvalid, ExportReader, VerifiedExport
 from paimon.domain.kernel.chain import Hash32, checksum
@@ -17,20 +20,39 @@ _WALLET_SIGNATURE_BYTES: Final = 65
 
 @dataclass(frozen=True, slots=True)
 class VerifiedTrail:
-    """A whole export whose signatures fit. `contract_signatures` are those that only the chain can check."""
+    """A whole export whose signatures fit. `contract_signatures` are those that only the chain can check.
+
+    `missing_days` counts the days between the first and the last day root that was given which have none.
+    """
 
     export: VerifiedExport
     signatures: int
     contract_signatures: int
+    missing_days: int
 
 
-def verify_trail(lines: Iterable[str], trusted: Mapping[int, Hash32], *, now: datetime) -> VerifiedTrail:
-    """Check an export line by line, with `trusted` roots by size that were kept elsewhere.
+def verify_trail(
+    lines: Iterable[str],
+    trusted: Mapping[int, Hash32],
+    *,
+    now: datetime,
+    day_roots: Mapping[date, DayRoot] = MappingProxyType({}),
+) -> VerifiedTrail:
+    """Check an export line by line, with `trusted` roots by size and day roots that were kept elsewhere.
 
     Raises:
         ExportInvalid: names the first line that was changed, removed, moved or inserted, or whose signature is another's.
     """
-    reader, signatures, of_contracts = ExportReader(lines, now, trusted), 0, 0
+    numbered = iter(lines)
+    header = next(numbered, "")
+    known = dict(trusted)
+    for root in day_roots.values():
+        _require_fund(header, root)
+        if known.setdefault(root.size, root.root) != root.root:
+            raise ExportInvalid(
+                ExportFault(1, f"two roots that you trust differ, both of {root.size} entries; one is of {root.day}")
+            )
+    reader, signatures, of_contracts = ExportReader(chain((header,), numbered) if header else (), now, known), 0, 0
     for line, entry in reader.entries():
         signed = _signed(entry)
         if signed is None:
@@ -48,7 +70,20 @@ def verify_trail(lines: Iterable[str], trusted: Mapping[int, Hash32], *, now: da
             raise ExportInvalid(ExportFault(line, reason, entry.id))
         signatures += 1
     assert reader.result is not None  # noqa: S101 — set when the entries are exhausted
-    return VerifiedTrail(reader.result, signatures, of_contracts)
+    span = (max(day_roots) - min(day_roots)).days + 1 if day_roots else 0
+    return VerifiedTrail(reader.result, signatures, of_contracts, span - len(day_roots))
+
+
+def _require_fund(header: str, root: DayRoot) -> None:
+    """Refuse a day root of another fund than the export's."""
+    try:
+        found = json.loads(header)
+        is_same = (found["chainId"], found["redemptionManager"]) == (root.chain_id, checksum(root.redemption_manager))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return  # the reader says what is wrong with the line
+    if not is_same:
+        fund = f"{checksum(root.redemption_manager)} on chain {root.chain_id}"
+        raise ExportInvalid(ExportFault(1, f"the day root of {root.day} is of the fund at {fund}, not the export's"))
 
 
 def _signed(entry: AuditEntry) -> tuple[dict[str, Any], bytes] | None:

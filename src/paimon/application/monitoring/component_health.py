@@ -6,7 +6,7 @@ named, by host and port, because an operator must know which one is faulty.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from paimon.application.event_listener.fetch.queries import EndpointFaultCount, ProofSummary
@@ -169,13 +169,22 @@ def database_components(
         _listener(facts, chain_heads, limits),
         proof_health(facts.proof),
         _lease(SCHEDULER, facts.figures),
-        _lease(AUDITOR, facts.figures),
+        auditor_health(facts.figures),
         _outbox(facts.figures, limits),
         _quarantine(facts),
         _risk(facts.figures),
         wallets_health(facts.wallets, low_balance_wei),
         _intents(facts.intents),
     ]
+
+
+def auditor_health(figures: SystemFigures) -> ComponentHealth:
+    """Judge the auditor by its lease, and by the day roots that it should have stored."""
+    running = _lease(AUDITOR, figures)
+    if (late := figures.day_roots_late) and running.status is HealthStatus.OK:
+        summary = f"running; {late} day roots of the audit trail are not in the object storage"
+        return replace(running, status=HealthStatus.DEGRADED, summary=summary)
+    return running
 
 
 def _lease(name: str, figures: SystemFigures) -> ComponentHealth:

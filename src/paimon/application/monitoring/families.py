@@ -126,6 +126,11 @@ def figures_families(figures: SystemFigures, low_balance_wei: LowBalanceSettings
             [((wallet.name,), wallet.seen_seconds_ago or 0) for wallet in seen],
         ),
         _single_gauge(
+            "audit_day_roots_late",
+            "Days that ended more than an hour ago and whose root of the audit trail is not in the object storage.",
+            figures.day_roots_late,
+        ),
+        _single_gauge(
             "tickets_overdue", "Approval tickets that are past their deadline and undecided.", figures.tickets_overdue
         ),
         _single_gauge(

@@ -82,6 +82,8 @@ class SystemFigures:
     wallets: tuple[WalletFigures, ...]
     tickets_overdue: int
     untrusted_prices: int
+    day_roots_late: int
+    """Days that ended more than an hour ago and whose root of the audit trail is not in the object storage."""
     reconciliation: LastReconciliation | None
     assessment: LastAssessment | None
 

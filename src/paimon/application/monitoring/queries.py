@@ -75,6 +75,10 @@ _FIGURES: Final = text(f"""
                             extract(epoch FROM now() - checked_at) AS seconds_ago
                        FROM ops.reconciliations WHERE NOT orphaned ORDER BY id DESC LIMIT 1''')
 } AS reconciliation,
+           (SELECT greatest(0, (now() AT TIME ZONE 'UTC' - interval '1 hour')::date - coalesce(
+                       (SELECT max(day) + 1 FROM ops.audit_day_roots),
+                       (SELECT (sealed_at AT TIME ZONE 'UTC')::date FROM ops.audit_roots ORDER BY size LIMIT 1))))
+               AS day_roots_late,
            {
     _rows("SELECT level, score, extract(epoch FROM now() - assessed_at) AS seconds_ago FROM ops.risk_assessment")
 } AS assessment
@@ -119,6 +123,7 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         wallets=tuple(_wallet(wallet) for wallet in row.wallets),
         tickets_overdue=row.tickets_overdue,
         untrusted_prices=row.untrusted_prices,
+        day_roots_late=row.day_roots_late or 0,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
         assessment=_assessment(row.assessment[0]) if row.assessment else None,
     )

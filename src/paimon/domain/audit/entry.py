@@ -56,6 +56,8 @@ class AuditEntry:
     recorded_by: str
     payload_hash: Hash32
     payload: str | None
+    sealed_at: datetime | None = None
+    """When the auditor sealed it: the time of its root. None before, and of entries whose leaf does not cover it."""
 
     def content(self) -> bytes:
         """Return what the leaf's hash covers: the fields but the payload, as JSON with sorted keys and without spaces."""
@@ -70,6 +72,8 @@ class AuditEntry:
             "resource": self.resource,
             "retention": self.retention.value,
         }
+        if self.sealed_at is not None:
+            fields["sealedAt"] = timestamp_text(self.sealed_at)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def must_have_payload(self, at: datetime) -> bool:

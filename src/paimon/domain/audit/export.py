@@ -1,8 +1,11 @@
 """An export of the audit trail, which anyone checks without this system: lines of JSON, in the order of the tree.
 
     {"format": "paimon-audit-1", "chainId": …, "redemptionManager": "0x…", "exportedAt": "…", "size": n, "root": "0x…"}
-    {"position": 0, "id": …, …, "payload": "…", "leaf": "0x…"}        each entry
+    {"position": 0, "id": …, …, "payload": "…", "sealedAt": "…", "leaf": "0x…"}   each entry
     {"size": 1, "root": "0x…", "sealedAt": "…"}                      each root, behind the last entry that it covers
+
+Entries that were sealed together have the same time of sealing, and their root has it too. So a root that was removed, repeated
+or dated otherwise shows as well.
 
 The export says itself what its roots are, so one who could change the database could change them too. A root that was kept
 elsewhere (a day root, an earlier export) shows that: see `verify_export`.
@@ -100,6 +103,7 @@ def entry_line(position: int, entry: AuditEntry, leaf: Hash32) -> str:
         recordedBy=entry.recorded_by,
         payloadHash=hex0x(entry.payload_hash),
         payload=entry.payload,
+        sealedAt=None if entry.sealed_at is None else timestamp_text(entry.sealed_at),
         leaf=hex0x(leaf),
     )
 
@@ -136,12 +140,16 @@ class ExportReader:
         if header.exported_at > self.now:
             raise ExportInvalid(ExportFault(number, f"it was exported at {header.exported_at}, which is in the future"))
         tree, ids, removed, roots, checked, sealed = GrowingTree(), set[int](), 0, 0, set[int](), 0
+        sealed_at: datetime | None = None
         for number, line in numbered:
             if line.startswith('{"position":'):
                 position, entry, leaf = _read(number, line, _entry)
                 fault = _entry_fault(position, entry, leaf, expected=tree.size, ids=ids, header=header)
+                if fault is None and tree.size > sealed and entry.sealed_at != sealed_at:
+                    fault = f"it was sealed later than the entry before it, and the root of {tree.size} entries was removed"
                 if fault is not None:
                     raise ExportInvalid(ExportFault(number, fault, entry.id))
+                sealed_at = entry.sealed_at
                 ids.add(entry.id)
                 removed += entry.payload is None
                 for _ in tree.append(leaf):
@@ -151,6 +159,11 @@ class ExportReader:
                 root = _read(number, line, _root)
                 if root.size != tree.size:
                     raise ExportInvalid(ExportFault(number, f"a root of {root.size} entries stands behind {tree.size}"))
+                if root.size == sealed:
+                    raise ExportInvalid(ExportFault(number, f"the root of {root.size} entries stands twice"))
+                if sealed_at not in (None, root.sealed_at):
+                    reason = f"the root is dated {root.sealed_at}; its entries were sealed at {sealed_at}"
+                    raise ExportInvalid(ExportFault(number, reason))
                 if root.root != tree.root():
                     reason = f"entries {sealed} to {tree.size - 1} do not add up to the root that was sealed over them"
                     raise ExportInvalid(ExportFault(number, reason))
@@ -160,6 +173,8 @@ class ExportReader:
                     reason = f"the first {tree.size} entries are not those of the root that you trust: one of them was changed"
                     raise ExportInvalid(ExportFault(number, reason))
                 checked.add(tree.size)
+        if sealed < tree.size == header.size:
+            raise ExportInvalid(ExportFault(number, f"the root of {tree.size} entries, behind the last one, was removed"))
         self._require_whole(number, header, tree, checked)
         self.result = VerifiedExport(header, tree.size, roots, removed, len(checked))
 
@@ -245,6 +260,7 @@ def _entry(found: dict[str, Any]) -> tuple[int, AuditEntry, Hash32]:
         recorded_by=_text(found, "recordedBy"),
         payload_hash=_hash(found, "payloadHash"),
         payload=_text_or_none(found, "payload"),
+        sealed_at=None if (sealed_at := _text_or_none(found, "sealedAt")) is None else _as_time(sealed_at),
     )
     return position, entry, _hash(found, "leaf")
 
@@ -268,7 +284,11 @@ def _text_or_none(found: dict[str, Any], name: str) -> str | None:
 
 
 def _time(found: dict[str, Any], name: str) -> datetime:
-    return datetime.strptime(_text(found, name), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return _as_time(_text(found, name))
+
+
+def _as_time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def _hash(found: dict[str, Any], name: str) -> Hash32:

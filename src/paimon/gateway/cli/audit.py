@@ -5,7 +5,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -13,6 +13,7 @@ import typer
 
 from paimon.application.audit.queries import AuditFilter, export_lines, get_proven_entry, list_entries
 from paimon.composition import signing_rules
+from paimon.domain.audit.day_root import DayRoot, DayRootUnreadable, parse_day_root
 from paimon.domain.audit.export import ExportInvalid
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.gateway.cli.command_app import CommandApp
@@ -83,22 +84,35 @@ Trust = Annotated[
 ]
 
 
+DayRoots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--day-roots",
+        metavar="PATH",
+        exists=True,
+        help="Day roots that were kept: a file, or a folder with such files below it.",
+    ),
+]
+
+
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="An export.")],
     trust: Trust = None,
+    day_roots: DayRoots = None,
 ) -> None:
     """Check an export without database or chain: its tree and the wallets' signatures over the decisions in it.
 
-    Exit with 1 and the first line that was changed, removed, moved or inserted. Only a root that was kept elsewhere (`--trust`)
-    shows a change by someone who could change the database and made the whole tree anew.
+    Exit with 1 and the first line that was changed, removed, moved or inserted. Only a root that was kept elsewhere (`--trust`,
+    `--day-roots`) shows a change by someone who could change the database and made the whole tree anew.
     """
     from paimon.application.audit.verify import verify_trail  # its signature library takes half a second to load
 
     trusted = dict(map(_trusted_root, trust or []))
+    days = _read_day_roots(day_roots or [])
     try:
         with _reading(file) as lines:
-            found = verify_trail(lines, trusted, now=datetime.now(UTC))
+            found = verify_trail(lines, trusted, day_roots=days, now=datetime.now(UTC))
     except ExportInvalid as invalid:
         print(invalid)
         raise typer.Exit(1) from None
@@ -111,12 +125,32 @@ def verify(
         f"{pluralize(found.signatures, 'signature')} of wallets checked; {found.contract_signatures} of contracts not checked"
     )
     print(f"{pluralize(export.removed_payloads, 'payload')} removed by retention")
-    if not trusted:
-        print("no root was given (--trust): this shows that the file agrees with itself")
+    if days:
+        print(f"{pluralize(len(days), 'day root')} compared, {min(days).isoformat()} to {max(days).isoformat()}")
+        if found.missing_days:
+            print(f"no day root was given for {pluralize(found.missing_days, 'day')} between them")
+    elif not trusted:
+        print("no root was given (--trust, --day-roots): this shows that the file agrees with itself")
 
 
 def _entries(number: int) -> str:
     return "1 entry" if number == 1 else f"{number} entries"
+
+
+def _read_day_roots(paths: list[Path]) -> dict[date, DayRoot]:
+    """Read day roots from files, and from all files below folders."""
+    found: dict[date, DayRoot] = {}
+    for path in paths:
+        for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
+            try:
+                root = parse_day_root(file.read_bytes())
+            except (DayRootUnreadable, OSError) as error:
+                exit_with_message(f"{file} does not read: {error}")
+            if found.setdefault(root.day, root) != root:
+                exit_with_message(f"{file} has another root for {root.day} than a file before it")
+    if paths and not found:
+        exit_with_message(f"there is no day root in {', '.join(map(str, paths))}")
+    return found
 
 
 def _trusted_root(text: str) -> tuple[int, Hash32]:

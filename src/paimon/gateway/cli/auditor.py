@@ -1,12 +1,14 @@
-"""`paimon auditor`: seal the audit trail, under a lease."""
+"""`paimon auditor`: seal the audit trail and store its day roots, under a lease."""
 
+import asyncio
 from functools import partial
 
 import structlog
 import typer
 
+from paimon.application.audit.day_roots import keep_day_roots
 from paimon.application.audit.seal import TreeDiffers, seal_all
-from paimon.composition import open_database
+from paimon.composition import open_database, open_objects, signing_rules
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, run_until_signalled, settings_for
 from paimon.gateway.cli.resources import explain_unreachable
@@ -27,7 +29,7 @@ _LEASE = "auditor"
 
 @app.command()
 def auditor(context: typer.Context) -> None:
-    """Seal the entries of the audit trail into its tree.
+    """Seal the entries of the audit trail into its tree, and store the root of each day in the object storage.
 
     Of several auditors one works and the others stand by. One that finds the tree changed ends with an error.
     """
@@ -45,7 +47,7 @@ async def _run_auditor(settings: Settings) -> None:
         await run_as_leader(
             database,
             _LEASE,
-            partial(_seal, database, settings),
+            partial(_keep_trail, database, settings),
             ttl_seconds=settings.lease.ttl_seconds,
             renew_seconds=settings.lease.renew_seconds,
         )
@@ -53,9 +55,19 @@ async def _run_auditor(settings: Settings) -> None:
         await database.close()
 
 
-async def _seal(database: Database, settings: Settings, lease: HeldLease) -> None:
+async def _keep_trail(database: Database, settings: Settings, lease: HeldLease) -> None:
+    """Seal entries and store day roots beside each other: a storage that does not answer delays no sealing."""
+    scope, options = signing_rules(settings).scope, settings.audit
+    tasks = (
+        asyncio.create_task(seal_all(database, lease, options)),
+        asyncio.create_task(keep_day_roots(database, lease, open_objects(settings), scope, options)),
+    )
     try:
-        await seal_all(database, lease, settings.audit)
+        await asyncio.gather(*tasks)  # the first that fails ends both
     except TreeDiffers as differs:
         log.critical("audit.tree_differs", reason=str(differs))
         raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -38,7 +38,11 @@ COMMANDS: Final = (
     CommandEntry(
         "worker", "Relay the outbox, handle its messages, run the jobs and drive the wallets.", "paimon.gateway.cli.worker"
     ),
-    CommandEntry("auditor", "Seal the entries of the audit trail into its tree.", "paimon.gateway.cli.auditor"),
+    CommandEntry(
+        "auditor",
+        "Seal the entries of the audit trail into its tree, and store the root of each day in the object storage.",
+        "paimon.gateway.cli.auditor",
+    ),
     CommandEntry("scheduler", "Enqueue jobs by the clock.", "paimon.gateway.cli.scheduler"),
     CommandEntry("planner", "Make the fund's own plans, and sign them with the planner's key.", "paimon.gateway.cli.planner"),
     CommandEntry(

@@ -64,9 +64,10 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     ),
     "ops.acknowledgement_links": Evidence(("used_at",), final_when="OLD.used_at IS NOT NULL"),
     # The auditor seals an entry once; retention removes the payload of a sealed one. See `keep_sealed` and `keep_payload`.
-    "ops.audit_entries": Evidence(("position", "leaf", "payload")),
+    "ops.audit_entries": Evidence(("position", "leaf", "sealed_at", "payload")),
     "ops.audit_subtrees": Evidence(),
     "ops.audit_roots": Evidence(),
+    "ops.audit_day_roots": Evidence(),
     "ops.reconciliations": Evidence(("orphaned",)),
     # A withheld point was never official: a recovery removes it with its block.
     "ops.nav_points": Evidence(
@@ -218,7 +219,8 @@ def _refusal(table: str, name: str, operation: str, condition: str, what: str) -
 _FOLLOWING: Final = {
     ("ops.audit_entries", "keep_sealed"): (
         "CREATE TRIGGER keep_sealed BEFORE UPDATE ON ops.audit_entries FOR EACH ROW"
-        " WHEN (OLD.position IS NOT NULL AND ROW(OLD.position, OLD.leaf) IS DISTINCT FROM ROW(NEW.position, NEW.leaf))"
+        " WHEN (OLD.position IS NOT NULL"
+        " AND ROW(OLD.position, OLD.leaf, OLD.sealed_at) IS DISTINCT FROM ROW(NEW.position, NEW.leaf, NEW.sealed_at))"
         " EXECUTE FUNCTION ops.keep_evidence('to seal it again')"
     ),
     ("ops.audit_entries", "keep_payload"): (

@@ -202,9 +202,10 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.event_processing_logs": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT"}),
     "ops.event_processing_hourly": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT, UPDATE"}),
     "ops.signer_checks": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
-    "ops.audit_entries": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, UPDATE (position, leaf)"}),
+    "ops.audit_entries": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, UPDATE (position, leaf, sealed_at)"}),
     "ops.audit_subtrees": _row((_API, _WORKER, _CLI), {_AUDITOR: "SELECT, INSERT"}),
     "ops.audit_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
+    "ops.audit_day_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
     "ops.retention_runs": _row(_OPS_READERS, {DatabaseRole.RETENTION: "SELECT, INSERT, UPDATE"}),
     "public.alembic_version": _row((*_READERS, _SCHEDULER, _USER_ADMIN)),
 }

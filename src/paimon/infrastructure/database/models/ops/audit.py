@@ -1,6 +1,8 @@
 """Tables of the audit trail: its entries, and the subtrees and roots of its tree."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, SmallInteger, Text, func
+from datetime import date
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, Identity, Index, SmallInteger, Text, func
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +16,7 @@ class AuditEntryRow(Base):
     """One operation. The database's own functions write it, in the transaction that did it; the auditor seals it.
 
     `payload` is JSON as text, so that its hash is of the bytes that stand here; NULL once retention removed it.
-    `position` and `leaf` are NULL until the entry is sealed.
+    `position`, `leaf` and `sealed_at` are NULL until the entry is sealed; `sealed_at` also of one whose leaf does not cover it.
     """
 
     __tablename__ = "audit_entries"
@@ -24,6 +26,7 @@ class AuditEntryRow(Base):
         *length_check(20, "actor"),
         *length_check(32, "payload_hash", "leaf"),
         CheckConstraint("(position IS NULL) = (leaf IS NULL)", name="sealed_whole"),
+        CheckConstraint("sealed_at IS NULL OR position IS NOT NULL", name="sealed_at_sealed"),
         Index("uq_audit_entries_position", "position", unique=True, postgresql_where="position IS NOT NULL"),
         Index("ix_audit_entries_unsealed", "id", postgresql_where="position IS NULL"),
         Index("ix_audit_entries_resource", "resource", "id"),
@@ -44,6 +47,7 @@ class AuditEntryRow(Base):
     payload: Mapped[str | None] = mapped_column(Text)
     position: Mapped[int | None] = mapped_column(BigInteger)
     leaf: Mapped[Hash32 | None] = mapped_column(BYTEA)
+    sealed_at: Mapped[Instant | None]
 
 
 class AuditSubtreeRow(Base):
@@ -64,3 +68,14 @@ class AuditRootRow(Base):
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     root: Mapped[HashBytes]
     sealed_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+class AuditDayRootRow(Base):
+    """A UTC day whose root, that of the tree at its end, is in the object storage."""
+
+    __tablename__ = "audit_day_roots"
+    __table_args__ = (CheckConstraint("size >= 1", name="size_positive"), *length_check(32, "root"), OPS_SCHEMA)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    root: Mapped[HashBytes]
+    stored_at: Mapped[Instant] = mapped_column(server_default=func.now())
