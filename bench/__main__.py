@@ -7,13 +7,14 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, save_figures, table
-from bench.suites import attacks, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse
+from bench.suites import attacks, audit, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
     "latency": lambda _events: latency.measure(),
     "sparse": lambda _events: sparse.measure(),
     "database": lambda _events: database.measure(),
+    "audit": lambda _events: audit.measure(),
     "lease": lambda _events: lease.measure(),
     "proof": lambda _events: proof.measure(),
     "replay": replay.measure,

@@ -65,14 +65,14 @@ def _request(number: int) -> Redemption:
     )
 
 
-class _Rate(NamedTuple):
+class Rate(NamedTuple):
     """Operations a second, and this process's CPU time for each (without PostgreSQL's)."""
 
     rate: float
     cpu_us: float
 
 
-async def _measure_rate(work: Callable[[int], Awaitable[None]]) -> _Rate:
+async def measure_rate(work: Callable[[int], Awaitable[None]]) -> Rate:
     """Measure CLIENTS callers together that repeat `work` for SECONDS, after each has done it once."""
     numbers, done = count(1), 0
     await asyncio.gather(*(work(next(numbers)) for _ in range(CLIENTS)))
@@ -85,7 +85,7 @@ async def _measure_rate(work: Callable[[int], Awaitable[None]]) -> _Rate:
             done += 1
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    return _Rate(round(done / SECONDS, 1), round((time.process_time() - began_cpu) / done * 1e6, 1))
+    return Rate(round(done / SECONDS, 1), round((time.process_time() - began_cpu) / done * 1e6, 1))
 
 
 async def measure() -> list[Figure]:
@@ -111,8 +111,8 @@ async def _writes(database: Database, url: str) -> list[Figure]:
             assert await insert_ticket(session, ticket)
             await outbox.add(session, "redemption", str(number), priority=OutboxPriority.HIGH)
 
-    ours = await _measure_rate(open_ticket_once)
-    async with await _pool(url) as pool:
+    ours = await measure_rate(open_ticket_once)
+    async with await open_pool(url) as pool:
 
         async def insert_both(number: int) -> None:
             async with pool.connection() as connection, connection.transaction():
@@ -130,7 +130,7 @@ async def _writes(database: Database, url: str) -> list[Figure]:
                     (str(number),),
                 )
 
-        baseline = await _measure_rate(insert_both)
+        baseline = await measure_rate(insert_both)
     return [
         Figure("db.write_tps", ours.rate, "tx/s", baseline.rate, "≥ 500"),
         Figure("db.write_cpu_us", ours.cpu_us, "µs", baseline.cpu_us),
@@ -149,8 +149,8 @@ async def _reads(database: Database, url: str) -> list[Figure]:
         async with database.read() as session:
             assert await find_redemption(session, number % _ROWS + 1) is not None
 
-    single, snapshot = await _measure_rate(read_one), await _measure_rate(read_in_snapshot)
-    async with await _pool(url) as pool:
+    single, snapshot = await measure_rate(read_one), await measure_rate(read_in_snapshot)
+    async with await open_pool(url) as pool:
         query = "SELECT * FROM derived.redemption_requests WHERE request_id = %s"
 
         async def select_one(number: int) -> None:
@@ -161,7 +161,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
             async with pool.connection() as connection, connection.transaction():
                 assert await (await connection.execute(query, (number % _ROWS + 1,))).fetchone()
 
-        bare, bare_snapshot = await _measure_rate(select_one), await _measure_rate(select_in_snapshot)
+        bare, bare_snapshot = await measure_rate(select_one), await measure_rate(select_in_snapshot)
     return [
         Figure("db.read_qps", single.rate, "reads/s", bare.rate, "≥ 2 000"),
         Figure("db.read_cpu_us", single.cpu_us, "µs", bare.cpu_us),
@@ -170,7 +170,7 @@ async def _reads(database: Database, url: str) -> list[Figure]:
     ]
 
 
-async def _pool(url: str) -> AsyncConnectionPool[psycopg.AsyncConnection[TupleRow]]:
+async def open_pool(url: str) -> AsyncConnectionPool[psycopg.AsyncConnection[TupleRow]]:
     """Return a pool of CLIENTS bare connections, with the options of the product's connections."""
     dsn = url.replace("postgresql+psycopg", "postgresql")
     options = {"autocommit": True, "prepare_threshold": None}
