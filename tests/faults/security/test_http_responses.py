@@ -51,7 +51,9 @@ async def test_responses_carry_security_headers_and_name_no_server(api_server: A
     for response in (answer, unsigned):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
-        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+        for directive in ("frame-ancestors 'none'", "base-uri 'none'"):
+            assert directive in response.headers["Content-Security-Policy"]
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         assert "Server" not in response.headers
         if path.startswith("/api/v1"):

@@ -9,6 +9,7 @@ import pytest
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import TestFund
 from tests.support.signed_grants import grant
@@ -70,6 +71,18 @@ async def test_sign_in_is_refused_with_another_wallets_signature(api_client: Api
         "/auth/verify", {"message": message, "signature": personal_sign(api_client.accounts.account("willa"), message)}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AUTH_INVALID")
+
+
+async def test_refused_sign_in_is_a_log_line_without_the_signature(api_client: ApiClient) -> None:
+    message = await challenge_for(api_client, "vera")
+    signature = personal_sign(api_client.accounts.account("willa"), message)
+    with capture_logs() as lines:
+        for body in ({"message": message, "signature": signature}, {"message": "hello", "signature": signature}):
+            await api_client.post("/auth/verify", body)
+    refused = [line for line in lines if line["event"] == "user.sign_in_refused"]
+    assert [line["network_address"] for line in refused] == ["127.0.0.1"] * 2
+    assert all(line["reason"] for line in refused)
+    assert signature[2:] not in str(lines)
 
 
 @pytest.mark.parametrize("change", [{"domain": "evil.example"}, {"uri": "http://evil.example"}, {"chain_id": 1}])

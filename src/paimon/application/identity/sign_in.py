@@ -29,7 +29,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import User
 from paimon.domain.user.siwe import SignInMessage, mismatched_fields, parse, render
-from paimon.errors import AuthenticationExpired, Unauthenticated
+from paimon.errors import AuthenticationExpired, Forbidden, InvalidRequest, Unauthenticated
 from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 _TOUCH_SECONDS: Final = 60
 """A session's last use is recorded once a minute at most: that is fine enough for half an hour without use."""
+
+_REASON_CHARACTERS_MAX: Final = 200
 
 STATEMENT: Final = "Sign in to the operations backend of Paimon Prime Fund. This costs nothing and sends no transaction."
 
@@ -109,6 +111,25 @@ async def verify_challenge(
     Raises:
         MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted, WalletNotRead.
     """
+    try:
+        return await _verify(text, signature, origin, database=database, auth=auth, keys=keys, scope=scope, wallets=wallets)
+    except (Unauthenticated, Forbidden, InvalidRequest) as refusal:
+        reason = str(refusal)[:_REASON_CHARACTERS_MAX]
+        log.warning("user.sign_in_refused", network_address=origin.network_address, reason=reason)
+        raise
+
+
+async def _verify(
+    text: str,
+    signature: str,
+    origin: Origin,
+    *,
+    database: Database,
+    auth: AuthSettings,
+    keys: TokenKeys,
+    scope: SigningScope,
+    wallets: ContractWallets,
+) -> IssuedTokens:
     message = parse(text)
     signer = message.address
     expected = replace(message, domain=auth.domain, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri))
