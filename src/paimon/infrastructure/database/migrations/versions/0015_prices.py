@@ -11,12 +11,13 @@ depends_on = None
 
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 _UINT256_MAX = 2**256 - 1
-_ADDED = ("PRICE_UNTRUSTED", "USDT_OFF_PARITY")
 _KINDS_BEFORE = (
     *("RECONCILIATION_BREAK", "NAV_UNEXPLAINED", "LOW_GAS", "FINALITY_LAG", "FINAL_BLOCK_CHANGED", "ORPHANED_EFFECT"),
     *("CHAIN_BEHIND", "EFFECT_UNKNOWN", "UNSIGNED_MOVEMENT", "UNSIGNED_USER", "UNSIGNED_GRANT", "SPLIT_REDEMPTIONS"),
     *("DUST_REDEMPTIONS", "INDICATOR_BREACH", "RISK_LEVEL", "INVALID_VOTE"),
 )
+_ADDED = ("PRICE_UNTRUSTED", "USDT_OFF_PARITY")
+_KINDS = (*_KINDS_BEFORE[:-1], *_ADDED, _KINDS_BEFORE[-1])  # in the order of the model
 _FAULTS = (
     *("UNAVAILABLE", "UNREADABLE", "NOT_SIGNED", "NOT_POSITIVE", "TOO_LARGE", "NO_TIME", "IN_FUTURE", "OLDER_THAN_BEFORE"),
     *("ROUND_INCOMPLETE", "AT_BOUND", "FEED_CHANGED", "NO_PARITY"),
@@ -74,7 +75,7 @@ def upgrade() -> None:
         schema="ops",
     )
     op.create_index("ix_price_judgements_token", "price_judgements", ["token", "id"], schema="ops")
-    _replace_kinds((*_KINDS_BEFORE, *_ADDED))
+    _replace_kinds(_KINDS)
 
 
 def downgrade() -> None:
