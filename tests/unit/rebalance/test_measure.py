@@ -76,6 +76,13 @@ def test_window_says_when_an_asset_can_be_bought(start: float | None, end: float
     assert asset.sells_today
 
 
+def test_asset_at_an_untrusted_price_counts_and_is_not_traded() -> None:
+    (asset,) = measured_fund(one_asset(L2_ASSET), RISK_POLICY, untrusted={L2_ASSET.token}).assets
+    assert asset.value == L2_ASSET.value
+    assert not asset.sells_today
+    assert not asset.buys_today
+
+
 def test_paid_order_counts_for_its_asset_and_cannot_be_sold() -> None:
     state = one_asset(L2_ASSET)
     order = OrderInTransit(1, L2_ASSET.token, RawAmount(9 * WAD), RawAmount(10 * WAD), L2_ASSET.token)

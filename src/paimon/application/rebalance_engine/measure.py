@@ -1,9 +1,10 @@
 """Measure the fund for the planner: the newest snapshot, what is due, and the terms of each asset.
 
-Where an asset has no profile, days to cash and cost are the defaults of its tier. An asset without a price cannot be traded,
-and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
+Where an asset has no profile, days to cash and cost are the defaults of its tier. An asset without a trusted price cannot be
+traded, and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,8 +12,9 @@ from typing import Final
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.nav.as_of import NoSnapshotYet
 from paimon.application.nav.store import find_newest_snapshot
+from paimon.application.oracle.queries import load_untrusted
 from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
 from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
 from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
@@ -61,7 +63,8 @@ async def preview_rebalance(session: ReadSession, policy: PlanPolicy, risk_polic
         raise NoSnapshotYet
     now = await database_now(session)
     state = await load_risk_state(session, snapshot, now=now, system_health=None)
-    fund = measured_fund(state, risk_policy)
+    untrusted = await load_untrusted(session, block=snapshot.at.number)
+    fund = measured_fund(state, risk_policy, untrusted=untrusted)
     own = policy_of_fund(policy, snapshot)
     short = RawAmount(max(sum(outflow.due for outflow in fund.outflows if outflow.day <= RESERVE_DAYS) - _liquid(fund), 0))
     triggers = replace(TriggerPolicy(), deposit=RawAmount(TriggerPolicy().deposit * 10**snapshot.asset_decimals // WAD))
@@ -83,8 +86,11 @@ def policy_of_fund(policy: PlanPolicy, snapshot: FundSnapshot) -> PlanPolicy:
         raise TargetsNotPossible(f"{error}: the contract's band and the settings' together") from error
 
 
-def measured_fund(state: FundRiskState, risk_policy: RiskPolicy) -> MeasuredFund:
-    """Describe a state of the fund as the planner needs it. Days are counted from the snapshot's block."""
+def measured_fund(state: FundRiskState, risk_policy: RiskPolicy, *, untrusted: Collection[Address] = ()) -> MeasuredFund:
+    """Describe a state of the fund as the planner needs it. Days are counted from the snapshot's block.
+
+    The assets whose prices are untrusted count with their value and are not traded.
+    """
     snapshot = state.fund
     at = snapshot.at.timestamp
     due: dict[int, int] = {}
@@ -95,7 +101,11 @@ def measured_fund(state: FundRiskState, risk_policy: RiskPolicy) -> MeasuredFund
     outflows = tuple(OutflowDay(day, due=RawAmount(amount)) for day, amount in sorted(due.items()))
     return MeasuredFund(
         cash=snapshot.cash,
-        assets=tuple(_asset(position, state, risk_policy) for position in snapshot.assets if position.is_listed),
+        assets=tuple(
+            _asset(position, state, risk_policy, is_trusted=position.token not in untrusted)
+            for position in snapshot.assets
+            if position.is_listed
+        ),
         reserved=RawAmount(sum(outflow.due for outflow in outflows if outflow.day <= RESERVE_DAYS)),
         outflows=outflows,
         high_water_mark=snapshot.fees.high_water_mark,
@@ -103,10 +113,10 @@ def measured_fund(state: FundRiskState, risk_policy: RiskPolicy) -> MeasuredFund
     )
 
 
-def _asset(position: AssetPosition, state: FundRiskState, risk_policy: RiskPolicy) -> TradableAsset:
+def _asset(position: AssetPosition, state: FundRiskState, risk_policy: RiskPolicy, *, is_trusted: bool) -> TradableAsset:
     profile = state.profiles.get(position.token)
     liquidity = risk_policy.tier_liquidity[position.tier] if profile is None else profile.liquidity
-    can_trade = position.price is not None and not state.fund.flags.controller_paused
+    can_trade = is_trusted and position.price is not None and not state.fund.flags.controller_paused
     curve = CostCurve.flat(Bps(min(liquidity.cost, BPS_ONE))) if can_trade else CostCurve()
     buys_in = _days_until_purchase(position, state.fund.at.timestamp)
     return TradableAsset(
