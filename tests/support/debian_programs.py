@@ -109,6 +109,7 @@ def postgres_server(programs: DebianPrograms, folder: Path) -> EmbeddedPostgres:
     """Return a server of these programs, which are copied into `folder`, where the server's user can reach them."""
     installed, home = programs.require(), folder / "programs"
     shutil.copytree(installed, home, symlinks=True)
+    home.chmod(0o755)  # under any umask
     (bin_dir,) = (home / "usr/lib/postgresql").glob("*/bin")
     _set_loader(home, bin_dir)
     return EmbeddedPostgres(folder, bin_dir=bin_dir, durable=False, with_app_role=True)
