@@ -176,7 +176,8 @@ class FaultScenario:
         return [fault for host in self.hosts for node in host.nodes for fault in node.faults_met]
 
     def describe(self) -> str:
-        configs = [f"{host.name}: {host_config}" for host, host_config in zip(self.hosts, self.host_configs, strict=True)]
+        # A scenario that failed before it began has no configurations yet.
+        configs = [f"{host.name}: {host_config}" for host, host_config in zip(self.hosts, self.host_configs, strict=False)]
         faults = [
             f"{host.name}/{index} met {', '.join(node.faults_met)}"
             for host in self.hosts
