@@ -60,7 +60,7 @@ class PlanHarness:
 
     async def put_in_force(self, *rules: dict[str, Any]) -> None:
         """Put a policy of these rules in force."""
-        await put_in_force(self.context.database, *rules)
+        await put_in_force(self.sending.database, *rules)
 
     def buy(self, usdt: int, symbol: str = "MMFA") -> RequestedCall:
         token = self.fund.asset(symbol).address
