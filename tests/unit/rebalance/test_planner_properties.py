@@ -137,7 +137,7 @@ def test_plan_is_never_dearer_than_pro_rata_where_both_reach_the_target(fund: Me
 
 PRINT_A_PLAN = """
 from dataclasses import replace
-from tests.unit.rebalance.test_planner import crowded_fund
+from tests.unit.rebalance.test_rebalance_planner import crowded_fund
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.planner import make_plan
 print(make_plan(crowded_fund(), PlanPolicy()))
