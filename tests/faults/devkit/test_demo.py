@@ -160,7 +160,10 @@ def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     assert re.findall(r"(\w+): stopping", stopping)[-3:] == ["chain", "redis", "postgres"]
     assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == 3 + 6
     assert not demo.processes()
-    others = [path for path in demo.data.rglob("*") if path.stat().st_mode & 0o007]
+    # Copies of PostgreSQL's programs, made where its user cannot reach the installed ones, hold no secret.
+    programs = tuple(demo.data.glob("postgres/programs-*"))
+    found = [path for path in demo.data.rglob("*") if path.stat().st_mode & 0o007]
+    others = [path for path in found if not any(path.is_relative_to(copy) for copy in programs)]
     assert not others, f"other users may open {others}"
     for log in (demo.data / "logs").glob("*.log*"):
         assert "Traceback" not in log.read_text(errors="replace"), f"{log.name}:\n{log.read_text(errors='replace')[-4_000:]}"
