@@ -204,6 +204,13 @@ def test_small_plan_and_dear_gas_are_refused_with_the_reason() -> None:
     assert "gas" in dear.reason or "worth" in dear.reason
 
 
+def test_redemption_that_cash_pays_is_no_reason_for_a_small_plan() -> None:
+    due = replace(crowded_fund(), outflows=(OutflowDay(3, due=usdt(10)),))
+    small = make_plan(due, replace(POLICY, smallest_plan=usdt(10_000_000)))
+    assert isinstance(small, NoPlan)
+    assert "less than the smallest" in small.reason
+
+
 def test_buying_l3_shows_the_performance_fee_and_the_mark_that_avoids_it() -> None:
     fund = replace(crowded_fund(), performance_fee=Bps(1_000), high_water_mark=usdt(27_000_000))
     plan = planned(fund)

@@ -79,7 +79,7 @@ def _worth_it(
     deviation = deviation_beyond_landing(policy, before.tier_values, before.total)
     if not plan.trades:
         return NoPlan("no trade of today is worth what it costs", _ratio(deviation, fund))
-    if _by_rank(plan.broken) < _by_rank(broken_before) or any(outflow.due for outflow in fund.outflows):
+    if _by_rank(plan.broken) < _by_rank(broken_before) or _leaving(fund, policy) > fund.cash:
         return plan
     if plan.amount < policy.smallest_plan:
         return NoPlan(
