@@ -10,6 +10,8 @@ from tests.support.api_client import ApiClient
 from tests.support.factories.rows import VALID
 from tests.support.sign_in import refresh, sign_in
 
+from paimon.application.identity.api_keys import KEY_PREFIX
+from paimon.application.identity.sessions import REFRESH_PREFIX
 from paimon.composition import AppContext
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.infrastructure.database.models.base import metadata
@@ -19,6 +21,7 @@ from paimon.infrastructure.observability.exposition import render_metrics
 
 pytestmark = pytest.mark.integration
 
+SHORTEST_SECRET: Final = 32
 KEY: Final = {"name": "a report", "permissions": ["read"], "days": 7}
 
 
@@ -37,7 +40,9 @@ async def issued(api_client: ApiClient, database: Database) -> list[str]:
 
 def forms(token: str) -> list[str]:
     """Return the text in the forms in which a dump would have it: as it is, and as bytes in hexadecimal digits."""
-    secret = token.rpartition("_")[2].rpartition(".")[2]
+    # What is secret follows the prefix of a refresh token or key, and the last dot of a signed one; it may hold "_" itself.
+    secret = token.removeprefix(REFRESH_PREFIX).removeprefix(KEY_PREFIX).rpartition(".")[2]
+    assert len(secret) >= SHORTEST_SECRET, "a shorter one would be found in any dump"
     decoded = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
     return [secret, token.encode().hex(), secret.encode().hex(), decoded.hex()]
 

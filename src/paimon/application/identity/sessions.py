@@ -38,7 +38,7 @@ from paimon.settings import AuthSettings
 log = structlog.get_logger(__name__)
 
 SESSIONS_LISTED_MAX: Final = 200
-_PREFIX: Final = "paimon_rt_"
+REFRESH_PREFIX: Final = "paimon_rt_"
 """What a refresh token begins with, so that people and scanners of secrets know one."""
 _TOKEN_BYTES: Final = 32
 _CLIENT_CHARS_MAX: Final = 200
@@ -172,7 +172,7 @@ async def end_all_sessions(address: Address, reason: SessionEnd, *, database: Da
 
 
 async def _issue_refresh_token(database_session: WriteSession, session: Session, now: datetime) -> str:
-    text = _PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+    text = REFRESH_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     await insert_refresh_token(database_session, _hash(text), session.id, now)
     return text
 
