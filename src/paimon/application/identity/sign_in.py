@@ -11,6 +11,8 @@ late by a tolerance, and the record of a used challenge is kept for as long.
 A wallet is a key, or a contract such as a Safe, which says itself whether a signature is its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -111,52 +113,45 @@ async def verify_challenge(
     Raises:
         MalformedMessage, MalformedSignature, SignInRefused, ChallengeExpired, NotPermitted, WalletNotRead.
     """
+    with _refusal_logged(origin):
+        message = parse(text)
+        signer = message.address
+        expected = replace(message, domain=auth.domain, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri))
+        if wrong := mismatched_fields(message, expected):
+            raise SignInRefused(f"the signed message does not fit this site: {', '.join(wrong)}")
+        expires_at = find_expiry(message.nonce, signer, secrets=auth.token_secrets())
+        if expires_at is None:
+            raise SignInRefused("this challenge was not issued here to this wallet; ask for a new one")
+        if (fault := _key_fault(signer, text, signature)) is not None and not await _accepts(
+            signer, text, signature, database=database, scope=scope, wallets=wallets
+        ):
+            raise fault
+        tolerance = timedelta(seconds=auth.clock_tolerance_seconds)
+        issued = None
+        async with database.write() as session:
+            now = await database_now(session)
+            _require_in_time(message, expires_at, now, tolerance)
+            if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at + tolerance):
+                raise SignInRefused("this challenge was used before; ask for a new one")
+            user = await find_user(session, signer, scope)
+            if user is not None:
+                issued = await open_session(session, user, origin, auth=auth, keys=keys, now=now)
+        # Outside the transaction: the challenge is used up even when its signer is not a user.
+        if issued is None:
+            raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
+        log.info("user.signed_in", address=checksum(signer), role=issued.user.role, session=str(issued.session.id))
+        return issued
+
+
+@contextmanager
+def _refusal_logged(origin: Origin) -> Iterator[None]:
+    """Log a refused sign-in with its network address and a bounded reason."""
     try:
-        return await _verify(text, signature, origin, database=database, auth=auth, keys=keys, scope=scope, wallets=wallets)
+        yield
     except (Unauthenticated, Forbidden, InvalidRequest) as refusal:
         reason = str(refusal)[:_REASON_CHARACTERS_MAX]
         log.warning("user.sign_in_refused", network_address=origin.network_address, reason=reason)
         raise
-
-
-async def _verify(
-    text: str,
-    signature: str,
-    origin: Origin,
-    *,
-    database: Database,
-    auth: AuthSettings,
-    keys: TokenKeys,
-    scope: SigningScope,
-    wallets: ContractWallets,
-) -> IssuedTokens:
-    message = parse(text)
-    signer = message.address
-    expected = replace(message, domain=auth.domain, uri=auth.uri, chain_id=scope.chain_id, scheme=_scheme(auth.uri))
-    if wrong := mismatched_fields(message, expected):
-        raise SignInRefused(f"the signed message does not fit this site: {', '.join(wrong)}")
-    expires_at = find_expiry(message.nonce, signer, secrets=auth.token_secrets())
-    if expires_at is None:
-        raise SignInRefused("this challenge was not issued here to this wallet; ask for a new one")
-    if (fault := _key_fault(signer, text, signature)) is not None and not await _accepts(
-        signer, text, signature, database=database, scope=scope, wallets=wallets
-    ):
-        raise fault
-    tolerance = timedelta(seconds=auth.clock_tolerance_seconds)
-    issued = None
-    async with database.write() as session:
-        now = await database_now(session)
-        _require_in_time(message, expires_at, now, tolerance)
-        if not await use_challenge(session, message.nonce, signer, text, now=now, expires_at=expires_at + tolerance):
-            raise SignInRefused("this challenge was used before; ask for a new one")
-        user = await find_user(session, signer, scope)
-        if user is not None:
-            issued = await open_session(session, user, origin, auth=auth, keys=keys, now=now)
-    # Outside the transaction: the challenge is used up even when its signer is not a user.
-    if issued is None:
-        raise NotPermitted(f"{checksum(signer)} is not a user; an administrator must add it first")
-    log.info("user.signed_in", address=checksum(signer), role=issued.user.role, session=str(issued.session.id))
-    return issued
 
 
 def _key_fault(signer: Address, text: str, signature: str) -> MalformedSignature | SignInRefused | None:
