@@ -17,7 +17,7 @@ class ScheduleSettings(SettingsGroup):
     assess_risk_seconds: float = Field(60, gt=0, description="seconds between assessments of the fund's risk; fewer at NORMAL")
     sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
     check_users_seconds: float = Field(
-        60, gt=0, description="seconds between comparisons of the users with their signed grants"
+        60, gt=0, description="seconds between comparisons of users and policy versions with what was signed"
     )
     check_splits_seconds: float = Field(60, gt=0, description="seconds between searches for redemptions that were split")
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")

@@ -150,5 +150,5 @@ async def test_vote_of_a_contract_wallet_is_refused_with_a_reason(
     answer = await api_client.client.post("/api/v1/approvals/TKT-R000001/approve", json=body, headers=headers)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["details"][0]["code"]) == (403, "FORBIDDEN", "KEY_SIGNATURE_REQUIRED")
-    assert "a contract wallet signs neither votes nor plans" in error["message"].lower()
+    assert "a contract wallet signs no vote, no plan and no policy" in error["message"].lower()
     assert (await api_client.get("/approvals/TKT-R000001")).json()["data"]["votes"] == []

@@ -11,7 +11,7 @@ import pytest
 from tests.support.api_client import ApiClient, request_row, require_example, signed_body
 from tests.support.cli_processes import CliRunner, environment_of
 
-from paimon.application.approval_policy.store import get_current_policy
+from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.application.approval_workflow.store import get_ticket
 from paimon.composition import AppContext
@@ -51,7 +51,7 @@ async def opened(app_context: AppContext, api_client: ApiClient, request_id: int
         row = request_row(request_id, owner=parse_address(api_client.accounts.address("ines")))
         session.add(row)
         await session.flush()
-        policy, now = await get_current_policy(session), await database_now(session)
+        policy, now = await get_current_policy(session, app_context.signing_rules.scope), await database_now(session)
         ticket = await open_ticket_if_needed(session, to_domain(row), policy, now=now)
     assert ticket is not None
     return ticket
@@ -148,7 +148,7 @@ async def test_of_two_publications_at_once_one_counts_and_the_other_is_outdated(
     message = late.json()["error"]["message"]
     assert "version 2 is in force" in message or "has changed since it was signed" in message, message
     async with app_context.database.read() as session:
-        assert (await get_current_policy(session)).version == 2
+        assert (await get_current_policy(session, app_context.signing_rules.scope)).version == 2
 
 
 async def test_draft_that_changed_after_it_was_signed_is_not_published(api_client: ApiClient) -> None:

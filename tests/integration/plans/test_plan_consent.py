@@ -75,7 +75,7 @@ async def test_plan_of_a_contract_wallet_is_refused_with_a_reason(plan_harness: 
     by_contract = replace(good, user=replace(good.user, address=plan_harness.fund.addresses.vault))
     long_signature = replace(by_contract, signed=replace(good.signed, signature=good.signed.signature + "00" * 65))
     for signature in (by_contract, long_signature):
-        with pytest.raises(KeySignatureRequired, match="contract wallet signs neither votes nor plans"):
+        with pytest.raises(KeySignatureRequired, match="contract wallet signs no vote, no plan and no policy"):
             await submit_plan(plan_request, signature, plan_harness.context)
     assert await plan_harness.intents() == []
 

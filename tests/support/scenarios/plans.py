@@ -6,33 +6,37 @@ from typing import Any, Final
 
 from eth_utils.crypto import keccak
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import selectinload
+from tests.support.api_client import fund_signing_rules
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.multisig import DAY_LIMIT as WARM_DAY
 from tests.support.scenarios.multisig import PLAN_LIMIT as WARM_PLAN
 from tests.support.scenarios.multisig import SafeHarness
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, signing_scope
 
+from paimon.application.approval_policy.publications import publication_content
+from paimon.application.approval_policy.store import insert_policy, next_version
 from paimon.application.common.signed_action import SignedAction
-from paimon.application.common.signing_rules import SigningRules
+from paimon.application.common.signing_rules import SignatureEvidence, SigningRules
+from paimon.application.common.store import use_nonce
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
+from paimon.domain.approval.policy_document import parse_policy, policy_document
 from paimon.domain.kernel.chain import Hash32, hex0x, parse_address
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.models.ops.approval_policy import ApprovalPolicyRow
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 from paimon.infrastructure.database.rows.transaction import intent_of
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import WalletLimitSettings
+from paimon_devkit.stack.demo_users import name_first_super_admin
 
 LIMITS: Final = {
     PlanWallet.HOT: WalletLimitSettings(plan=PLAN_LIMIT, day=DAY_LIMIT),
@@ -60,7 +64,7 @@ class PlanHarness:
 
     async def put_in_force(self, *rules: dict[str, Any]) -> None:
         """Put a policy of these rules in force."""
-        await put_in_force(self.sending.database, *rules)
+        await put_in_force(self.sending.database, self.fund, *rules)
 
     def buy(self, usdt: int, symbol: str = "MMFA") -> RequestedCall:
         token = self.fund.asset(symbol).address
@@ -119,12 +123,22 @@ ALLOW_EVERYTHING: Final = {"name": "anything", "verdict": "ALLOW", "when": {}}
 """The rule of a policy that leaves every plan to the wallets' limits. No check would let it be published."""
 
 
-async def put_in_force(database: Database, *rules: dict[str, Any]) -> None:
-    """Put a policy of these rules in force, without a signature."""
-    row = {"version": 2, "document": {"rules": list(rules)}, "reason": "a test", "published_by": bytes(20), "nonce": bytes(32)}
+async def put_in_force(database: Database, fund: TestFund, *rules: dict[str, Any]) -> None:
+    """Put a policy of these rules in force: ada, the first super_admin, signs what no check would let her publish."""
+    policy, reason, signing = parse_policy({"rules": list(rules)}, version=2), "a test", fund_signing_rules(fund)
+    await name_first_super_admin(database, fund.accounts)
     async with database.write() as session:
-        await session.execute(WITHOUT_TRIGGERS)
-        await session.execute(insert(ApprovalPolicyRow).values(**row).on_conflict_do_nothing())
+        if await next_version(session) > 2:  # the harness put its policy in force before
+            return
+        terms = signing.new_terms(await database_now(session))
+        words = {"resource": "/policy/drafts/1", "statement": "Publish approval policy 2"}
+        content = publication_content(policy.version, policy_document(policy), **words)
+        signed = content.document(reason, terms, signing.scope)
+        signature = bytes(fund.accounts.account("ada").sign_typed_data(full_message=signed).signature)
+        publisher = parse_address(fund.accounts.address("ada"))
+        evidence = SignatureEvidence(publisher, terms, signed, signature)
+        await use_nonce(session, evidence, action=content.action, resource=content.resource)
+        await insert_policy(session, policy, reason=reason, published_by=publisher, nonce=terms.nonce)
 
 
 async def sign_plan(

@@ -93,7 +93,7 @@ class Setup:
         """Sign once for all runs of the workflow, which together take longer than a signature usually lasts."""
         rules = SigningRules(signing_scope(self._harness.fund), SIGNATURE_TTL_SECONDS)
         context = PlanContext(self._safes.context, hot, {PlanWallet.HOT: HOT_LIMITS}, timedelta(hours=1), rules)
-        await put_in_force(self._harness.database, ALLOW_EVERYTHING)
+        await put_in_force(self._harness.database, self._harness.fund, ALLOW_EVERYTHING)
         return await sign_plan(plan, context, self._harness.fund)
 
     def _settings_for(self, name: str, scenario: Scenario) -> Settings:

@@ -9,23 +9,26 @@ from datetime import timedelta
 
 import structlog
 
+from paimon.application.approval_policy.publications import (
+    PublishedPolicy,
+    find_current,
+    get_version,
+    publication_content,
+)
 from paimon.application.approval_policy.store import (
     PolicyDraft,
-    PublishedPolicy,
     delete_draft,
-    find_current,
     get_draft,
-    get_version,
     insert_policy,
     lock_policies,
 )
-from paimon.application.common.signed_action import ProposedAction
+from paimon.application.common.signed_action import KeySignatureRequired, ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.approval.policy_check import check_policy
-from paimon.domain.approval.policy_document import canonical_text
+from paimon.domain.approval.policy_document import policy_document
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import Permission
 from paimon.errors import Conflict, Forbidden
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
@@ -52,23 +55,27 @@ async def publish_policy(
 
     Raises:
         PolicyDraftNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, ActionChanged,
-        PolicyOutdated, PolicyFaulty, OwnDraft, RpcUnavailable, RpcError.
+        PolicyOutdated, PolicyFaulty, OwnDraft, KeySignatureRequired, RpcUnavailable, RpcError.
     """
-    publisher = request.user.address
+    publisher, scope = request.user.address, context.rules.scope
     async with context.database.write() as session:  # on the primary: a replica may lag behind
-        _, proposed = await propose_publication(session, draft_id, publisher, redemption_deadline_max=redemption_deadline_max)
+        _, proposed = await propose_publication(
+            session, draft_id, publisher, scope=scope, redemption_deadline_max=redemption_deadline_max
+        )
     accepted = await accept_action(request, proposed, context)
+    if accepted.evidence.verified_at_block is not None:
+        raise KeySignatureRequired
     async with context.database.write() as session:
         await lock_policies(session)
         draft, now_proposed = await propose_publication(
-            session, draft_id, publisher, redemption_deadline_max=redemption_deadline_max, lock=True
+            session, draft_id, publisher, scope=scope, redemption_deadline_max=redemption_deadline_max, lock=True
         )
         await accepted.record(session, now_proposed)
         await insert_policy(
             session, draft.policy, reason=request.reason, published_by=publisher, nonce=accepted.evidence.terms.nonce
         )
         await delete_draft(session, draft_id)
-        published = await get_version(session, draft.policy.version)
+        published = await get_version(session, draft.policy.version, scope)
     log.info("policy.published", version=draft.policy.version, by=checksum(publisher), reason=request.reason)
     return published
 
@@ -78,6 +85,7 @@ async def propose_publication(
     draft_id: int,
     publisher: Address,
     *,
+    scope: SigningScope,
     redemption_deadline_max: timedelta,
     lock: bool = False,
 ) -> tuple[PolicyDraft, ProposedAction]:
@@ -87,12 +95,12 @@ async def propose_publication(
         PolicyDraftNotFound
     """
     draft = await get_draft(session, draft_id, lock=lock)
-    current = (await find_current(session)).policy
-    content = ActionContent(
-        action=ActionName.PUBLISH_POLICY,
+    current = (await find_current(session, scope)).policy
+    content = publication_content(
+        draft.policy.version,
+        policy_document(draft.policy),
         resource=f"/policy/drafts/{draft_id}",
         statement=f"Publish approval policy {draft.policy.version}: {_changes(current, draft.policy)}",
-        effect=effect_hash(str(draft.policy.version), canonical_text(draft.policy)),
     )
     rejection = _rejection(draft, current, publisher, redemption_deadline_max)
     return draft, ProposedAction(content, Permission.MANAGE_POLICY, rejection)

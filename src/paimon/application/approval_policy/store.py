@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.approval.policy_document import parse_policy, policy_document
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.errors import NotFound
+from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.ops.approval_policy import ApprovalPolicyDraftRow, ApprovalPolicyRow
+from paimon.infrastructure.database.models.ops.signed_action import SignedActionRow
 from paimon.infrastructure.database.sessions import WriteSession
-
-
-class PolicyVersionNotFound(NotFound):
-    """No version of the approval policy has this number."""
 
 
 class PolicyDraftNotFound(NotFound):
@@ -24,18 +24,23 @@ class PolicyDraftNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedPolicy:
-    """A version with its publication. `published_by` is None for version 1, which came with the database."""
+class StoredVersion:
+    """A version as its row has it, which its signed action (`evidence`) has yet to confirm.
 
-    policy: ApprovalPolicy
+    `published_by` is None for version 1, which came with the database.
+    """
+
+    version: int
+    document: dict[str, Any]
     reason: str
     published_at: datetime
     published_by: Address | None
+    evidence: SignatureEvidence | None
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyDraft:
-    """A draft, and the version that it would replace."""
+    """A draft as the next version, and the version that was in force when it was changed."""
 
     id: int
     based_on: int
@@ -65,38 +70,27 @@ class DraftContent:
         }
 
 
-async def find_current(session: AsyncSession) -> PublishedPolicy:
-    """Return the version in force, which is the newest."""
-    row = (await session.scalars(select(ApprovalPolicyRow).order_by(ApprovalPolicyRow.version.desc()).limit(1))).one()
-    return _published(row)
+async def list_stored_versions(session: AsyncSession, version: int | None = None) -> list[StoredVersion]:
+    """List every stored version, or the one of this number, newest first, each with what was signed to publish it."""
+    query = select(ApprovalPolicyRow, SignedActionRow).outerjoin(
+        SignedActionRow, SignedActionRow.nonce == ApprovalPolicyRow.nonce
+    )
+    if version is not None:
+        query = query.where(ApprovalPolicyRow.version == version)
+    rows = await session.execute(query.order_by(ApprovalPolicyRow.version.desc()))
+    return [_stored(row, action) for row, action in rows]
 
 
-async def get_current_policy(session: AsyncSession) -> ApprovalPolicy:
-    return (await find_current(session)).policy
-
-
-async def get_version(session: AsyncSession, version: int) -> PublishedPolicy:
-    """Return a version.
-
-    Raises:
-        PolicyVersionNotFound
-    """
-    row = await session.get(ApprovalPolicyRow, version)
-    if row is None:
-        raise PolicyVersionNotFound(f"there is no version {version} of the approval policy")
-    return _published(row)
-
-
-async def list_versions(session: AsyncSession) -> list[PublishedPolicy]:
-    """List every version, newest first."""
-    query = select(ApprovalPolicyRow).order_by(ApprovalPolicyRow.version.desc())
-    return [_published(row) for row in await session.scalars(query)]
+async def next_version(session: AsyncSession) -> int:
+    """Return the number of the next version. A row that counts for nothing has its number too."""
+    return int((await session.execute(select(func.max(ApprovalPolicyRow.version)))).scalar_one()) + 1
 
 
 async def list_drafts(session: AsyncSession) -> list[PolicyDraft]:
     """List every draft, the last changed first."""
     query = select(ApprovalPolicyDraftRow).order_by(ApprovalPolicyDraftRow.changed_at.desc(), ApprovalPolicyDraftRow.id)
-    return [_draft(row) for row in await session.scalars(query)]
+    version = await next_version(session)
+    return [_draft(row, version) for row in await session.scalars(query)]
 
 
 async def get_draft(session: AsyncSession, draft_id: int, *, lock: bool = False) -> PolicyDraft:
@@ -108,7 +102,7 @@ async def get_draft(session: AsyncSession, draft_id: int, *, lock: bool = False)
     row = await session.get(ApprovalPolicyDraftRow, draft_id, with_for_update=lock or None, populate_existing=True)
     if row is None:
         raise PolicyDraftNotFound(f"there is no draft {draft_id} of the approval policy")
-    return _draft(row)
+    return _draft(row, await next_version(session))
 
 
 async def lock_policies(session: WriteSession) -> None:
@@ -148,21 +142,23 @@ async def insert_policy(
     await session.flush()
 
 
-def _published(row: ApprovalPolicyRow) -> PublishedPolicy:
-    return PublishedPolicy(
-        parse_policy(row.document, version=row.version),
-        row.reason,
-        row.published_at,
-        row.published_by and Address(row.published_by),
-    )
+def _stored(row: ApprovalPolicyRow, action: SignedActionRow | None) -> StoredVersion:
+    evidence = None
+    if action is not None:
+        terms = SignatureTerms(Hash32(action.nonce), as_utc(action.expires_at))
+        evidence = SignatureEvidence(
+            Address(action.signer), terms, action.typed_data, action.signature, action.verified_at_block
+        )
+    published_by = row.published_by and Address(row.published_by)
+    return StoredVersion(row.version, row.document, row.reason, row.published_at, published_by, evidence)
 
 
-def _draft(row: ApprovalPolicyDraftRow) -> PolicyDraft:
+def _draft(row: ApprovalPolicyDraftRow, version: int) -> PolicyDraft:
     return PolicyDraft(
         id=row.id,
         based_on=row.based_on,
         title=row.title,
-        policy=parse_policy(row.document, version=row.based_on + 1),
+        policy=parse_policy(row.document, version=version),
         changed_by=Address(row.changed_by),
         changed_at=row.changed_at,
     )

@@ -42,7 +42,7 @@ class SignerMismatch(Forbidden):
 
 
 class KeySignatureRequired(Forbidden):
-    """A contract wallet signs neither votes nor plans: the signer process counts only those that a person's own key signed."""
+    """A contract wallet signs no vote, no plan and no policy: they are verified later, by the key that signed them."""
 
     field = "signature"
     code = DetailCode.KEY_SIGNATURE_REQUIRED

@@ -15,13 +15,14 @@ from paimon.application.identity.store import (
     UserRecord,
     find_chain_head,
     find_user_row,
+    list_first_super_admins,
     list_grants,
     list_user_rows,
 )
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.grants import GrantChain, SignedGrant
-from paimon.domain.user.roles import User
+from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,20 @@ async def load_chain(session: ReadSession | WriteSession, scope: SigningScope) -
     """Return the chain of the stored grants, with every signature verified."""
     head = await find_chain_head(session)
     return GrantChain(head.first).extend(await list_grants(session), lambda signed: _recover(signed, scope))
+
+
+async def list_past_holders(session: ReadSession | WriteSession, permission: Permission, scope: SigningScope) -> set[Address]:
+    """Return everyone whom a signed grant ever gave this permission, also under an earlier first super_admin.
+
+    What a person signed while they held it stays valid afterwards.
+    """
+    grants = await list_grants(session)
+    return {
+        user.address
+        for first in await list_first_super_admins(session)
+        for user in GrantChain(first).extend(grants, lambda signed: _recover(signed, scope)).made
+        if user.may(permission)
+    }
 
 
 async def find_user(session: ReadSession | WriteSession, address: Address, scope: SigningScope) -> User | None:

@@ -183,6 +183,12 @@ async def find_chain_head(session: AsyncSession) -> ChainHead:
     return _head_of((await session.execute(_HEAD)).one())
 
 
+async def list_first_super_admins(session: AsyncSession) -> list[User]:
+    """List every first super_admin whom the owner of the tables ever named, the one who counts now last."""
+    rows = await session.scalars(select(FirstSuperAdminRow).order_by(FirstSuperAdminRow.id))
+    return [User(Address(row.address), UserRole.SUPER_ADMIN, row.name) for row in rows]
+
+
 async def lock_grants(session: WriteSession) -> None:
     """Let no other grant be added until the transaction ends: each names the one before it."""
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

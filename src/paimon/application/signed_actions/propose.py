@@ -130,7 +130,11 @@ async def _vote(verdict: Verdict, context: ProposalContext, user: User, parts: t
 async def _publication(context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
     async with context.signing.database.read() as session:
         _draft, proposed = await propose_publication(
-            session, int(parts[0]), user.address, redemption_deadline_max=context.redemption_deadline_max
+            session,
+            int(parts[0]),
+            user.address,
+            scope=context.signing.rules.scope,
+            redemption_deadline_max=context.redemption_deadline_max,
         )
     return proposed
 

@@ -64,8 +64,9 @@ def policy_document(policy: ApprovalPolicy) -> dict[str, Any]:
     return {"rules": [_rule_document(rule) for rule in policy.rules]}
 
 
-def canonical_text(policy: ApprovalPolicy) -> str:
-    return json.dumps(policy_document(policy), sort_keys=True, separators=(",", ":"))
+def canonical_text(document: Mapping[str, Any]) -> str:
+    """Return the one text of a canonical document, which is hashed into the signature of its publication."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 _RULE: Final = ("name", "verdict", "when", "ticket", "approvals", "sla", "isReviewed")

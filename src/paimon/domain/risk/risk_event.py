@@ -47,6 +47,7 @@ class RiskKind(StrEnum):
     PRICE_UNTRUSTED = "PRICE_UNTRUSTED"  # why an asset's price is not trusted, and what stops because of it
     USDT_OFF_PARITY = "USDT_OFF_PARITY"  # USD for one USDT, and 1
     INVALID_VOTE = "INVALID_VOTE"  # why a recorded vote counts for nothing, and that its voter signed it
+    UNSIGNED_POLICY = "UNSIGNED_POLICY"  # why a version of the approval policy counts for nothing, and that it is signed
 
 
 class Severity(StrEnum):

@@ -113,10 +113,12 @@ class GrantChain:
     sequence: int = field(init=False, default=0)
     head: Hash32 = field(init=False, default=FIRST_PREVIOUS)
     rejected: list[RejectedGrant] = field(init=False, default_factory=list)
+    made: set[User] = field(init=False, default_factory=set)
+    """Every user as the chain ever made them, also those who have another role since, or none."""
 
     def __post_init__(self) -> None:
         if self.first is not None:
-            self.users[self.first.address] = self.first
+            self._add(self.first)
 
     def extend(self, grants: Iterable[SignedGrant], recover: Recover) -> "GrantChain":
         """Apply stored grants in their order, leave out those that do not fit, and return the chain."""
@@ -170,4 +172,8 @@ class GrantChain:
         if grant.role is None:
             self.users.pop(grant.user, None)
         else:
-            self.users[grant.user] = User(grant.user, grant.role, grant.name, grant.granted, grant.denied)
+            self._add(User(grant.user, grant.role, grant.name, grant.granted, grant.denied))
+
+    def _add(self, user: User) -> None:
+        self.users[user.address] = user
+        self.made.add(user)

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from paimon.application.approval_policy.publications import PublishedPolicy, find_current, get_version
 from paimon.application.approval_policy.publish import propose_publication, publish_policy
-from paimon.application.approval_policy.store import PublishedPolicy, find_current, get_version
+from paimon.composition import signing_rules
 from paimon.domain.approval.policy import NONE, ApprovalPolicy, Initiator, Operation, OperationKind
 from paimon.domain.approval.policy_check import check_policy
 from paimon.domain.approval.policy_document import InvalidPolicy, parse_policy
@@ -113,8 +114,9 @@ def publish(
 
 
 async def _read(settings: Settings, version: int | None) -> PublishedPolicy:
+    scope = signing_rules(settings).scope
     async with opened_database(settings, process="policy") as database, database.read() as session:
-        return await find_current(session) if version is None else await get_version(session, version)
+        return await find_current(session, scope) if version is None else await get_version(session, version, scope)
 
 
 async def _publish(settings: Settings, draft_id: int, keystore: Path, password_file: Path, reason: str) -> PublishedPolicy:
@@ -123,7 +125,11 @@ async def _publish(settings: Settings, draft_id: int, keystore: Path, password_f
         signer = await load_signer(app_context, keystore, password_file)
         async with app_context.database.read() as session:
             _, proposed = await propose_publication(
-                session, draft_id, signer.user.address, redemption_deadline_max=deadline_max
+                session,
+                draft_id,
+                signer.user.address,
+                scope=app_context.signing_rules.scope,
+                redemption_deadline_max=deadline_max,
             )
         request = await sign_action(app_context, proposed, keystore=keystore, password_file=password_file, reason=reason)
         return await publish_policy(draft_id, request, app_context.signing, redemption_deadline_max=deadline_max)

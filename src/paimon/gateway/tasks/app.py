@@ -13,6 +13,7 @@ from celery.exceptions import OperationalError
 from celery.worker import state
 from redis.exceptions import NoPermissionError, RedisError
 
+from paimon.application.approval_policy.check_versions import check_versions
 from paimon.application.approval_workflow.check_votes import check_votes
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
@@ -280,7 +281,9 @@ async def _reconcile(context: AppContext) -> None:
 async def _check_users(context: AppContext) -> None:
     async with context.database.write() as session:
         at = await chain_position(session)
-        await check_users(session, context.signing_rules.scope, block=at.number if at else 0)
+        block, scope = at.number if at else 0, context.signing_rules.scope
+        await check_users(session, scope, block=block)
+        await check_versions(session, scope, block=block)
 
 
 async def _check_splits(context: AppContext) -> None:

@@ -3,7 +3,7 @@
 A handler acts on the aggregate's present state, so order and repetition do no harm.
 """
 
-from paimon.application.approval_policy.store import get_current_policy
+from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
@@ -33,7 +33,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             session,
             int(message.aggregate_id),
             events=message.payload.get("events", ()),
-            policy=await get_current_policy(session),
+            policy=await get_current_policy(session, context.signing_rules.scope),
             now=await database_now(session),
         )
 

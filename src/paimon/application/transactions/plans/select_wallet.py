@@ -10,7 +10,7 @@ The approval policy decides for each wallet as the source:
 
 from dataclasses import dataclass
 
-from paimon.application.approval_policy.store import get_current_policy
+from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.transactions.multisig.store import list_thresholds
 from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
@@ -73,7 +73,7 @@ async def select_wallet(
     session: ReadSession | WriteSession, context: PlanContext, request: PlanRequest, valued: ValuedCalls
 ) -> WalletChoice:
     """Return the smallest wallet that may carry out the plan, as limits and policy stand in this transaction."""
-    now, policy = await database_now(session), await get_current_policy(session)
+    now, policy = await database_now(session), await get_current_policy(session, context.signing_rules.scope)
     earlier_plan_amount = await sum_moved_by_plan(session, request.plan, now=now)
     thresholds = await list_thresholds(session)
     candidates = []

@@ -5,16 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 
 from paimon.application.approval_policy.draft import WriteDraft, remove_draft, write_draft
+from paimon.application.approval_policy.publications import find_current, get_current_policy, get_version, list_versions
 from paimon.application.approval_policy.publish import publish_policy
-from paimon.application.approval_policy.store import (
-    PolicyDraft,
-    find_current,
-    get_current_policy,
-    get_draft,
-    get_version,
-    list_drafts,
-    list_versions,
-)
+from paimon.application.approval_policy.store import PolicyDraft, get_draft, list_drafts
 from paimon.composition import AppContext
 from paimon.domain.approval.policy_check import check_policy
 from paimon.gateway.rest.dependencies import ContextDep, PolicyManager, SignedInUser
@@ -47,7 +40,7 @@ _DRAFT_ERRORS: Final = (400, 401, 403, 404, 413, 415, 503)
 )
 async def current(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyView]:
     async with context.database.read() as session:
-        return Envelope[PolicyView](data=PolicyView.of(await find_current(session)))
+        return Envelope[PolicyView](data=PolicyView.of(await find_current(session, context.signing_rules.scope)))
 
 
 @router.get(
@@ -58,7 +51,8 @@ async def current(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyVi
 )
 async def versions(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyVersionsView]:
     async with context.database.read() as session:
-        return Envelope[PolicyVersionsView](data=PolicyVersionsView.of(await list_versions(session)))
+        found = await list_versions(session, context.signing_rules.scope)
+    return Envelope[PolicyVersionsView](data=PolicyVersionsView.of(found))
 
 
 @router.get(
@@ -70,7 +64,7 @@ async def versions(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyV
 async def version(version: _Version, context: ContextDep, _user: SignedInUser) -> Envelope[PolicyView]:
     """A ticket names the version that it was raised under."""
     async with context.database.read() as session:
-        return Envelope[PolicyView](data=PolicyView.of(await get_version(session, version)))
+        return Envelope[PolicyView](data=PolicyView.of(await get_version(session, version, context.signing_rules.scope)))
 
 
 @router.post(
@@ -83,7 +77,7 @@ async def dry_run(body: PolicyDryRunBody, context: ContextDep, _user: SignedInUs
     """Nothing is changed. A rule that stands before the deciding one is listed with what does not match."""
     async with context.database.read() as session:
         if body.draft_id is None:
-            policy = await get_current_policy(session)
+            policy = await get_current_policy(session, context.signing_rules.scope)
         else:
             policy = (await get_draft(session, body.draft_id)).policy
     return Envelope[PolicyDryRunView](data=PolicyDryRunView.of(policy, body.operation))
@@ -97,7 +91,7 @@ async def dry_run(body: PolicyDryRunBody, context: ContextDep, _user: SignedInUs
 )
 async def drafts(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyDraftsView]:
     async with context.database.read() as session:
-        found, in_force = await list_drafts(session), await get_current_policy(session)
+        found, in_force = await list_drafts(session), await get_current_policy(session, context.signing_rules.scope)
     views = [_view(draft, in_force.version, context) for draft in found]
     return Envelope[PolicyDraftsView](data=PolicyDraftsView(items=views))
 
@@ -110,7 +104,9 @@ async def drafts(context: ContextDep, _user: SignedInUser) -> Envelope[PolicyDra
 )
 async def create(body: DraftBody, context: ContextDep, user: PolicyManager) -> Envelope[PolicyDraftView]:
     """A draft may have faults, which `findings` lists. It changes nothing before it is published."""
-    draft = await write_draft(WriteDraft(user, body.title, body.document), database=context.database)
+    draft = await write_draft(
+        WriteDraft(user, body.title, body.document), database=context.database, scope=context.signing_rules.scope
+    )
     return Envelope[PolicyDraftView](data=_view(draft, draft.based_on, context))
 
 
@@ -122,7 +118,8 @@ async def create(body: DraftBody, context: ContextDep, user: PolicyManager) -> E
 )
 async def change(draft_id: _DraftId, body: DraftBody, context: ContextDep, user: PolicyManager) -> Envelope[PolicyDraftView]:
     """The draft is then based on the version in force. Who changed it last does not publish it."""
-    draft = await write_draft(WriteDraft(user, body.title, body.document), database=context.database, draft_id=draft_id)
+    command, scope = WriteDraft(user, body.title, body.document), context.signing_rules.scope
+    draft = await write_draft(command, database=context.database, scope=scope, draft_id=draft_id)
     return Envelope[PolicyDraftView](data=_view(draft, draft.based_on, context))
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
-from paimon.application.approval_policy.store import PolicyDraft, PublishedPolicy
+from paimon.application.approval_policy.publications import PublishedPolicy
+from paimon.application.approval_policy.store import PolicyDraft
 from paimon.domain.approval.policy import (
     NONE,
     ApprovalPolicy,

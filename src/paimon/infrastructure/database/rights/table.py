@@ -84,8 +84,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "derived.transactions": _row(_READERS, _PROJECTED),
     # People and approvals
     "ops.users": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT, UPDATE, DELETE"}),
-    "ops.user_grants": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT"}),
-    "ops.first_super_admins": _row((_API, _WORKER, _AUDITOR, _CLI, _USER_ADMIN)),
+    "ops.user_grants": _row((_API, _WORKER, _PLANNER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT"}),
+    "ops.first_super_admins": _row((_API, _WORKER, _PLANNER, _AUDITOR, _CLI, _USER_ADMIN)),
     "ops.signed_actions": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _PLANNER, _USER_ADMIN), "SELECT, INSERT")),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
