@@ -162,16 +162,6 @@ def open_database(settings: Settings, *, process: str) -> Database:
 
 
 @asynccontextmanager
-async def opened_as_user_admin(settings: Settings) -> AsyncIterator[Database]:
-    """Open one connection as the role `user_admin`, which alone writes users; without its URL, as the role of `URL`."""
-    database = Database(_engine(settings.database.users_url or settings.database.url, settings, "users", 1))
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
 async def opened_as_retention(settings: Settings) -> AsyncIterator[Database | None]:
     """Open one connection as the role `retention`, or give None without `PAIMON_DATABASE__RETENTION_URL`."""
     if settings.database.retention_url is None:

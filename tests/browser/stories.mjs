@@ -351,6 +351,39 @@ async function transactionIsSpedUpAndAnotherCancelled(world) {
   await state(page, 'Cancelled').waitFor(SLOW)
 }
 
+/** A super admin adds a person, changes and removes them, each by a signature; an admin is offered none of it. */
+async function superAdminChangesThePeople(world) {
+  const admin = await signedIn(world, 'vera', 'administration')
+  await admin.page.getByRole('region', { name: 'People' }).getByText('super admin').waitFor()
+  assert.equal(await admin.page.getByRole('button', { name: 'Add a person' }).count(), 0)
+  const ada = await signedIn(world, 'ada', 'administration')
+  const { page } = ada
+  const row = page.getByRole('region', { name: 'People' }).getByRole('row').filter({ hasText: 'Nadia' })
+  const dialog = page.getByRole('dialog')
+  const sign = async (statement) => {
+    await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+    await dialog.getByText(statement).first().waitFor()
+    await ada.requireAccessible('the change of a person')
+    await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+    await ada.confirm()
+    await dialog.waitFor({ state: 'hidden' })
+  }
+  await page.getByRole('button', { name: 'Add a person' }).click()
+  await dialog.getByLabel('Wallet').fill('0x00000000000000000000000000000000000a11ce')
+  await dialog.getByLabel('Name').fill('Nadia')
+  await dialog.getByText('Rights other than the role’s').click()
+  await dialog.getByLabel('settle a due redemption').selectOption('granted')
+  await sign(/\(Nadia\) sign in as viewer, with settle/)
+  await row.getByText('settle', { exact: true }).waitFor()
+  await row.getByRole('button', { name: 'Change' }).click()
+  await dialog.getByLabel('Role').selectOption('operator')
+  await sign(/\(Nadia\) sign in as operator/)
+  await row.getByText('operator', { exact: true }).waitFor()
+  await row.getByRole('button', { name: 'Remove' }).click()
+  await sign(/^Remove 0x/)
+  await row.waitFor({ state: 'detached' })
+}
+
 export const STORIES = {
   viewerIsOfferedNoAction,
   redemptionIsApprovedAndSettled,
@@ -362,6 +395,7 @@ export const STORIES = {
   twoApproversDecideAtOnce,
   operatorResolvesARiskEvent,
   twoOwnersSignAPlan,
+  superAdminChangesThePeople,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
   nodeStopsAndReturns,

@@ -1,14 +1,14 @@
 """Submit grants of users in tests, signed by one of the demo's accounts."""
 
+from dataclasses import replace
+
 from tests.support.api_client import fund_signing_rules
 from tests.support.chain.fund import TestFund
 
 from paimon.application.common.signed_action import SignedAction
-from paimon.application.identity.signed_users import load_chain
-from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
+from paimon.application.identity.submit_grant import SubmitGrant, UserChange, propose_grant, submit_grant
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.user.roles import Permission, UserRole
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
 
 
@@ -29,11 +29,10 @@ async def grant(
     """
     rules = fund_signing_rules(fund)
     user = address or parse_address(fund.accounts.address(name))
-    async with database.write() as session:
-        terms = rules.new_terms(await database_now(session))
-        unsigned = (await load_chain(session, rules.scope)).next_grant(user, signed_for or role, name, terms, **exceptions)
+    change = UserChange(user, role, name, **exceptions)
+    unsigned = await propose_grant(replace(change, role=signed_for or role), database=database, rules=rules)
     signature = fund.accounts.account(by).sign_typed_data(full_message=unsigned.document(rules.scope)).signature
-    signed = SignedAction(terms, "0x" + signature.hex().removeprefix("0x"))
+    signed = SignedAction(unsigned.terms, "0x" + signature.hex().removeprefix("0x"))
     signer = parse_address(fund.accounts.address(by))
-    await submit_grant(SubmitGrant(user, role, name, signer, signed, **exceptions), database=database, rules=rules)
+    await submit_grant(SubmitGrant(change, signer, signed), database=database, rules=rules)
     return signed

@@ -10,9 +10,6 @@ class DatabaseSettings(SettingsGroup):
 
     url: PostgresUrl = Field(description="as the role of this process: postgresql+psycopg://paimon_api@host/paimon")
     owner_url: PostgresUrl | None = Field(None, description="as the owner of the tables; used by administrative commands only")
-    users_url: PostgresUrl | None = Field(
-        None, description="as the role `user_admin`, which alone writes users; used by `paimon users` only"
-    )
     retention_url: PostgresUrl | None = Field(
         None, description="as the role `retention`; the workers' retention job needs it, and removes nothing without it"
     )

@@ -21,7 +21,7 @@ from typing import Final
 
 import psycopg
 
-from paimon.composition import open_app_context, opened_as_user_admin, require_ready, signing_rules
+from paimon.composition import open_app_context, open_database, require_ready, signing_rules
 from paimon.domain.kernel.chain import parse_address
 from paimon.gateway.cli.migrations import run_migrations
 from paimon.gateway.cli.resources import opened_owner_engine
@@ -61,7 +61,7 @@ _ROLES: Final = {
     "auditor": DatabaseRole.AUDITOR,
     "api": DatabaseRole.API,
 }
-_DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__USERS_URL", "PAIMON_DATABASE__OWNER_URL")
+_DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
 
 PrintLine = Callable[[str], None]
 
@@ -165,7 +165,6 @@ class DemoStack:
         self._process_variables["worker"]["PAIMON_DATABASE__RETENTION_URL"] = server.process_url(DatabaseRole.RETENTION)
         return {
             "PAIMON_DATABASE__URL": server.process_url(DatabaseRole.CLI),
-            "PAIMON_DATABASE__USERS_URL": server.process_url(DatabaseRole.USER_ADMIN),
             "PAIMON_DATABASE__OWNER_URL": server.owner_url,
         }
 
@@ -380,8 +379,11 @@ class DemoStack:
     async def _seed_users(self) -> None:
         async with opened_owner_engine(self.settings, process="demo") as engine:
             await name_first_super_admin(Database(engine), self.accounts)
-        async with opened_as_user_admin(self.settings) as database:
+        database = open_database(self.settings, process="demo")
+        try:
             await grant_users(database, self.accounts, signing_rules(self.settings))
+        finally:
+            await database.close()
 
     def _start_app_processes(self, supervisor: Supervisor) -> None:
         """Start the processes together, once every service they check at their start answers."""

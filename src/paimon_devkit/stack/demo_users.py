@@ -2,12 +2,11 @@
 
 from paimon.application.common.signed_action import SignedAction
 from paimon.application.common.signing_rules import SigningRules
-from paimon.application.identity.signed_users import list_users, load_chain
+from paimon.application.identity.signed_users import list_users
 from paimon.application.identity.store import find_chain_head, insert_first_super_admin
-from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
+from paimon.application.identity.submit_grant import SubmitGrant, UserChange, propose_grant, submit_grant
 from paimon.domain.kernel.chain import hex0x, parse_address
 from paimon.domain.user.roles import User, UserRole
-from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.keys.signatures import typed_digest
@@ -26,7 +25,7 @@ async def grant_users(
     accounts: DemoAccounts,
     rules: SigningRules,
 ) -> None:
-    """Sign and store a grant for every user who lacks theirs. `database` is open as the role `user_admin`."""
+    """Sign and store a grant for every user who lacks theirs. `database` is open as the role `cli`."""
     ada = LocalKey(bytes(accounts.account(ADMIN).key))
     async with database.read() as session:
         present = await list_users(session, rules.scope)
@@ -34,9 +33,8 @@ async def grant_users(
         user = User(parse_address(accounts.address(name)), role, name)
         if name == ADMIN or user in present:
             continue
-        async with database.write() as session:
-            terms = rules.new_terms(await database_now(session))
-            grant = (await load_chain(session, rules.scope)).next_grant(user.address, role, name, terms)
+        change = UserChange(user.address, role, name)
+        grant = await propose_grant(change, database=database, rules=rules)
         signature = await ada.sign_digest(typed_digest(grant.document(rules.scope)))
-        signed = SignedAction(terms, hex0x(signature.message_bytes))
-        await submit_grant(SubmitGrant(user.address, role, name, ada.address, signed), database=database, rules=rules)
+        signed = SignedAction(grant.terms, hex0x(signature.message_bytes))
+        await submit_grant(SubmitGrant(change, ada.address, signed), database=database, rules=rules)

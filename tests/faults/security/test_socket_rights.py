@@ -5,13 +5,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
 from tests.support.api_client import seed_users
 from tests.support.api_server import ApiServer, receive_message, receive_until_close, running_api_server, send_message
 from tests.support.chain.fund import TestFund
 from tests.support.signed_grants import grant
 
-from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
@@ -37,13 +35,7 @@ async def raise_role(database: Database, fund: TestFund) -> None:
     await grant(database, fund, "willa", UserRole.OPERATOR)
 
 
-async def forge_row(database: Database, fund: TestFund) -> None:
-    async with database.write() as session:
-        values = {"address": parse_address(fund.accounts.address("willa"))}
-        await session.execute(text("UPDATE ops.users SET role = 'super_admin' WHERE address = :address"), values)
-
-
-@pytest.mark.parametrize("end_right", [remove, raise_role, forge_row])
+@pytest.mark.parametrize("end_right", [remove, raise_role])
 async def test_sockets_of_a_person_end_with_their_right(
     api_server: ApiServer, database: Database, fund: TestFund, end_right: Callable[[Database, TestFund], Any]
 ) -> None:
@@ -70,10 +62,10 @@ async def test_socket_is_kept_while_the_users_cannot_be_read(
     """Its token's expiry still ends it. Once the users can be read again, the next look decides."""
     async with api_server.client("willa", channels=["redemption:new"]) as client:
         with psycopg.connect(owner_url.replace("+psycopg", ""), autocommit=True) as owner:
-            owner.execute("ALTER TABLE ops.users RENAME TO users_away")
+            owner.execute("ALTER TABLE ops.user_grants RENAME TO grants_away")
         await api_server.publish("redemption:new", requestId="1")
         assert (await receive_message(client))["data"] == {"requestId": "1"}
         with psycopg.connect(owner_url.replace("+psycopg", ""), autocommit=True) as owner:
-            owner.execute("ALTER TABLE ops.users_away RENAME TO users")
+            owner.execute("ALTER TABLE ops.grants_away RENAME TO user_grants")
         await remove(database, fund)
         assert (await receive_until_close(client))[0] == 4401

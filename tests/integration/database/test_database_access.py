@@ -30,7 +30,7 @@ NOT_FOR_THE_APPLICATION = [
     "DELETE FROM public.alembic_version",
     "SET ROLE paimon_owner",
     "CREATE ROLE intruder",
-    "COPY ops.users TO PROGRAM 'cat'",
+    "COPY ops.user_grants TO PROGRAM 'cat'",
 ]
 
 

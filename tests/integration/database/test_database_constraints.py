@@ -52,7 +52,7 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
@@ -183,7 +183,6 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         RiskAssessmentRow: ("level", "indicated", "lower_highest"),
         RiskMetricRow: ("level",),
         ContractFlagRow: ("contract",),
-        UserRow: ("role",),
         UserGrantRow: ("role",),
         ApprovalTicketRow: ("type", "sla_stage"),
         ApprovalRecordRow: ("verdict",),
@@ -217,7 +216,6 @@ WRONG_LENGTHS: list[InvalidRow] = [
         ShareBalanceRow: ("holder",),
         RedemptionRequestRow: ("owner", "receiver"),
         RoleHolderRow: ("role", "account"),
-        UserRow: ("address",),
         UserGrantRow: ("address", "granted_by", "previous", "nonce"),
         FirstSuperAdminRow: ("address",),
         SignInChallengeRow: ("address",),
@@ -284,7 +282,6 @@ DUPLICATES: list[InvalidRow] = [
     (RoleHolderRow, {}, "pk_role_holders"),
     (ContractFlagRow, {"enabled": False}, "pk_contract_flags"),
     (LeaseRow, {"owner": "another"}, "pk_leases"),
-    (UserRow, {"role": "admin"}, "pk_users"),
     (UserGrantRow, {"sequence": 2}, "uq_user_grants_nonce"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),

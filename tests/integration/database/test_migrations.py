@@ -105,14 +105,17 @@ def test_each_migration_can_be_reverted_alone(owner_url: str, owner: Engine) -> 
 
 
 def test_database_of_the_first_migration_keeps_its_rows(owner_url: str, owner: Engine) -> None:
-    """Its users are there afterwards, and count once a super_admin has signed for them."""
     with owner.begin() as connection:
         command.downgrade(migrate._config(connection), "0001_initial")
-        user = "INSERT INTO ops.users (address, role, name) VALUES (decode(repeat('aa', 20), 'hex'), 'admin', 'A')"
-        connection.execute(text(user))
+        event = """
+            INSERT INTO ops.risk_events (kind, subject, observed, expected, severity, status, owner_role, first_seen_at,
+                   first_seen_block, last_seen_at, last_seen_block)
+            VALUES ('LOW_GAS', 'keeper', '1', '2', 'WARNING', 'OPEN', 'operator', now(), 1, now(), 1)
+        """
+        connection.execute(text(event))
     assert migrate.upgrade(owner_url) == version.head_revision()
     with owner.connect() as connection:
-        assert connection.execute(text("SELECT name FROM ops.users")).scalars().all() == ["A"]
+        assert connection.execute(text("SELECT subject FROM ops.risk_events")).scalars().all() == ["keeper"]
         assert connection.execute(text("SELECT count(*) FROM ops.user_grants")).scalar_one() == 0
 
 

@@ -206,7 +206,6 @@ def test_changed_trigger_or_policy_is_a_difference(owner: Engine, change: str, d
 def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
     changing = {
         *(
-            "ops.users",
             "ops.sign_in_challenges",
             "ops.approval_policy_drafts",
             "ops.sessions",
@@ -238,6 +237,6 @@ async def test_process_of_a_test_has_the_rights_of_its_own_role_only(database: D
     async with acting_as(role, database) as own:
         async with own.read() as session:
             assert (await session.execute(text("SELECT current_user::text"))).scalar_one() == f"paimon_{role}"
-        with pytest.raises(ProgrammingError, match="permission denied for table users"):
+        with pytest.raises(ProgrammingError, match="permission denied for table user_grants"):
             async with own.write() as session:
-                await session.execute(text("DELETE FROM ops.users"))
+                await session.execute(text("DELETE FROM ops.user_grants"))

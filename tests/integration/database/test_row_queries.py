@@ -12,12 +12,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tests.support.factories.rows import insert_row, rolled_back
 from tests.support.factories.strategies import address
 
-from paimon.application.identity.store import USER_RECORD, save_user
+from paimon.application.identity.store import USER_RECORD
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import DATABASE_NOW
 from paimon.infrastructure.database.models.derived import RedemptionRequestRow
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, UserGrantRow
 from paimon.infrastructure.database.row_query import InvalidRowQuery, RowQuery
 from paimon.infrastructure.database.sessions import Database, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -51,16 +52,16 @@ async def test_row_query_returns_what_a_session_returns(database: Database) -> N
     assert await database.find(REDEMPTION, request_id=2**256 - 1) is None
 
 
-async def test_user_query_returns_clock_even_without_user(database: Database) -> None:
+async def test_user_query_returns_clock_and_head_even_without_session(database: Database) -> None:
     async with database.write() as session:
-        await save_user(session, User(address(1), UserRole.OPERATOR, "Olga"))
-    before, known = await database.find(DATABASE_NOW), await database.find(USER_RECORD, address=address(1), session=UUID(int=0))
-    unknown = await database.find(USER_RECORD, address=address(2), session=UUID(int=0))
+        await insert_row(session, FirstSuperAdminRow, address=address(1), name="Ada")
+        await insert_row(session, UserGrantRow)
+    before, found = await database.find(DATABASE_NOW), await database.find(USER_RECORD, address=address(2), session=UUID(int=0))
     assert before is not None
-    assert known is not None
-    assert unknown is not None
-    assert (known.user, unknown.user) == (User(address(1), UserRole.OPERATOR, "Olga"), None)
-    assert before <= known.now <= unknown.now
+    assert found is not None
+    assert found.session is None
+    assert (found.head.first, found.head.grants) == (User(address(1), UserRole.SUPER_ADMIN, "Ada"), 1)
+    assert before <= found.now
 
 
 INVALID_QUERIES: Final[list[Any]] = [

@@ -93,6 +93,8 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "signProposal": Signed(Permission.SIGN_PROPOSALS),
     "rejectProposal": Permission.SIGN_PROPOSALS,
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS
+    "previewUserChange": Permission.MANAGE_USERS,
+    "changeUser": Permission.MANAGE_USERS,
     "dryRunThresholds": Access.PERSON,
     "dryRunPolicy": Access.PERSON,
     "createPolicyDraft": Permission.MANAGE_POLICY,

@@ -1,5 +1,8 @@
 """Users and their rights over REST: what one may do now, and why a right is missing."""
 
+from typing import Any
+
+import httpx
 import pytest
 from tests.support.api_client import ApiClient, grant_approver_role, require_example
 from tests.support.chain.fund import TestFund
@@ -54,6 +57,59 @@ async def test_users_are_listed_with_their_roles_and_grants(api_client: ApiClien
     assert (made["role"], made["grantedBy"]) == ("admin", api_client.accounts.address("ada"))
     unknown = await api_client.get(f"/users/{api_client.accounts.address('ines')}")
     assert outcome(unknown) == (404, "NOT_FOUND")
+
+
+def signed_terms(api_client: ApiClient, document: dict[str, Any], *, by: str = "ada") -> dict[str, str]:
+    """Sign a grant's document, and return what a wallet adds to the change."""
+    signature = api_client.accounts.account(by).sign_typed_data(full_message=document).signature
+    message = document["message"]
+    return {"nonce": message["nonce"], "expiresAt": message["expiresAt"], "signature": "0x" + bytes(signature).hex()}
+
+
+async def change_user(api_client: ApiClient, change: dict[str, Any], *, by: str = "ada", **others: Any) -> httpx.Response:
+    """Fetch the grant of a change, sign it, and send the change, or `others` than were signed; return a refusal as it is."""
+    preview = await api_client.post("/users/preview", change, by=by)
+    if not preview.is_success:
+        return preview
+    data = preview.json()["data"]
+    signed = signed_terms(api_client, data["typedData"], by=by)
+    return await api_client.post(data["submitTo"], {**change, **signed, **others}, by=by)
+
+
+async def test_super_admin_adds_changes_and_removes_a_user_by_signatures(api_client: ApiClient) -> None:
+    ines = api_client.accounts.address("ines")
+    change: dict[str, Any] = {"address": ines, "role": "viewer", "name": "Ines", "granted": ["settle"], "denied": []}
+    preview = await api_client.post("/users/preview", change, by="ada")
+    require_example(preview, "user_grant")
+    assert preview.json()["data"]["statement"] == f"Let {ines} (Ines) sign in as viewer, with settle"
+    assert outcome(await api_client.get("/me", by="ines")) == (401, "AUTH_INVALID")
+    added = await change_user(api_client, change)
+    require_example(added, "user_changed")
+    assert added.json()["data"]["user"]["granted"] == ["settle"]
+    assert (await missing(api_client, "ines"))["settle"] == []
+    change = {"address": ines, "role": "operator", "name": "Ines"}
+    assert (await change_user(api_client, change)).json()["data"]["user"]["role"] == "operator"
+    removed = await change_user(api_client, {"address": ines, "role": None})
+    assert removed.json()["data"] == {"address": ines, "user": None}
+    assert outcome(await api_client.get("/me", by="ines")) == (401, "AUTH_INVALID")
+    assert outcome(await change_user(api_client, {"address": ines, "role": None})) == (404, "NOT_FOUND")
+
+
+async def test_change_of_a_user_is_refused_unless_a_super_admin_signed_it(api_client: ApiClient) -> None:
+    ines, ada = (api_client.accounts.address(name) for name in ("ines", "ada"))
+    change = {"address": ines, "role": "viewer", "name": "Ines"}
+    for name in ("vera", "otto", "willa"):
+        assert outcome(await change_user(api_client, change, by=name)) == (403, "FORBIDDEN")
+        assert outcome(await api_client.post("/users", change, by=name)) == (403, "FORBIDDEN")
+    assert outcome(await change_user(api_client, change, role="super_admin")) == (403, "FORBIDDEN"), "another than was signed"
+    assert outcome(await change_user(api_client, {**change, "address": ada})) == (409, "CONFLICT")
+    refused = await change_user(api_client, {**change, "granted": ["manage_users"]})
+    assert outcome(refused) == (400, "VALIDATION_ERROR"), refused.text
+    first = (await api_client.post("/users/preview", change, by="ada")).json()["data"]["typedData"]
+    assert (await change_user(api_client, {**change, "address": api_client.accounts.address("keeper")})).is_success
+    late = {**change, **signed_terms(api_client, first)}
+    assert outcome(await api_client.post("/users", late, by="ada")) == (403, "FORBIDDEN"), "another grant came between"
+    assert outcome(await api_client.get("/me", by="ines")) == (401, "AUTH_INVALID")
 
 
 async def test_only_a_super_admin_sees_and_ends_the_sessions_of_others(api_client: ApiClient) -> None:

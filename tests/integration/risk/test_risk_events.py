@@ -131,7 +131,7 @@ async def test_grown_break_reopens_and_withholds_nav_although_acknowledged(app_c
     assert {event.owner for event in small.events} == {UserRole.OPERATOR}
     otto = User(parse_address(fund.accounts.address("otto")), UserRole.OPERATOR, "otto")
     for event in small.events:
-        await acknowledge_event(app_context.database, event.id, by=otto)
+        await acknowledge_event(app_context.database, event.id, by=otto, scope=app_context.signing_rules.scope)
     assert await handle_messages(app_context, RISK_EVENT) == []
     await corrupt_holding(app_context, 9_000 * WAD)
     fund.send("ada", "Vault", "updateNav")
@@ -142,7 +142,7 @@ async def test_grown_break_reopens_and_withholds_nav_although_acknowledged(app_c
     }
     assert len(await handle_messages(app_context, RISK_EVENT)) == 2
     for event in large.events:
-        await acknowledge_event(app_context.database, event.id, by=otto)
+        await acknowledge_event(app_context.database, event.id, by=otto, scope=app_context.signing_rules.scope)
     await run_reconciliation(app_context)
     async with app_context.database.read() as session:
         points = {row.block_number: row.status for row in await session.scalars(select(NavPointRow))}

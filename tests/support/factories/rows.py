@@ -61,7 +61,7 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow, UserRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -111,7 +111,6 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     RoleHolderRow: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
     ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
     LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
-    UserRow: {"address": address(1), "role": UserRole.VIEWER, "name": "willa"},
     UserGrantRow: {
         "address": address(1),
         "role": UserRole.VIEWER,

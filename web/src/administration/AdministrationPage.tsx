@@ -1,12 +1,13 @@
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, read, type Schemas } from '../api/client'
-import { apiKeysQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery, usersQuery } from '../api/queries'
+import { apiKeysQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery } from '../api/queries'
 import { formatSpan, spanOf } from '../format/time'
 import { useI18n } from '../i18n'
 import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Status, Time } from '../ui/values'
+import { People } from './People'
 
 export function AdministrationPage() {
   const { t } = useI18n()
@@ -43,33 +44,6 @@ function Rights() {
           />
         )}
       </Loaded>
-    </Panel>
-  )
-}
-
-function People() {
-  const { t } = useI18n()
-  const users = useQuery(usersQuery)
-  return (
-    <Panel title={t('users.title')}>
-      <Loaded query={users}>
-        {({ items }) => (
-          <DataTable
-            label={t('users.title')}
-            rows={items}
-            rowKey={({ address }) => address}
-            empty=""
-            columns={[
-              { name: 'name', head: t('users.name'), cell: ({ name, address }) => <Address of={address} name={name} /> },
-              { name: 'role', head: t('users.role'), cell: ({ role }) => t(`role.${role}`) },
-              { name: 'onChain', head: t('users.onChain'), cell: ({ chainRoles }) => chainRoles.map(({ role }) => role).join(', ') || '–' },
-              { name: 'granted', head: t('users.granted'), cell: ({ granted }) => granted.join(', ') || '–' },
-              { name: 'denied', head: t('users.denied'), cell: ({ denied }) => denied.join(', ') || '–' },
-            ]}
-          />
-        )}
-      </Loaded>
-      <p className={ui.note}>{t('users.howTo')}</p>
     </Panel>
   )
 }

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.identity.store import MAKER_COLUMNS, UserRecord, user_record_of, with_maker
+from paimon.application.identity.store import RECORD_COLUMNS, UserRecord, user_record_of, with_head
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.user.api_key import ApiKey
 from paimon.domain.user.roles import Permission
@@ -28,10 +28,10 @@ _COLUMNS: Final = tuple(getattr(ApiKeyRow, name).label(f"key_{name}") for name i
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """A key with the row of its maker, which their grants have yet to confirm."""
+    """A key, with the head of the grants, which say who its maker is."""
 
     key: ApiKey
-    maker: UserRecord
+    record: UserRecord
 
 
 def _key_of(row: Any) -> ApiKey:
@@ -49,7 +49,7 @@ def _key_of(row: Any) -> ApiKey:
 
 
 API_KEY_RECORD: Final = RowQuery(
-    select(*_COLUMNS, *MAKER_COLUMNS).select_from(with_maker(ApiKeyRow)).where(ApiKeyRow.hash == bindparam("hash")),
+    select(*_COLUMNS, *RECORD_COLUMNS).select_from(with_head(ApiKeyRow)).where(ApiKeyRow.hash == bindparam("hash")),
     lambda row: ApiKeyRecord(_key_of(row), user_record_of(row)),
 )
 """What every request with a key needs, in one query."""

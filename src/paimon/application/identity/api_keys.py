@@ -84,13 +84,13 @@ async def authenticate_key(text: str, network_address: str, *, database: Databas
     Raises:
         ApiKeyInvalid
     """
-    record = await database.find_newest(API_KEY_RECORD, hash=_hash(text))
-    if record is None:
+    found = await database.find_newest(API_KEY_RECORD, hash=_hash(text))
+    if found is None:
         raise ApiKeyInvalid("there is no such API key")
-    key, now = record.key, record.maker.now
+    key, now = found.key, found.record.now
     if (fault := key.fault(now, network_address)) is not None:
         raise ApiKeyInvalid(fault)
-    maker = await users.confirm(record.maker, database)
+    maker = await users.find(key.address, found.record.head, database)
     if maker is None:
         raise ApiKeyInvalid(f"{checksum(key.address)}, who made the API key, is no user any more")
     if key.last_used_at is None or key.last_used_at + timedelta(seconds=_USE_SECONDS) <= now:

@@ -194,19 +194,19 @@ def _scheme(uri: str) -> str:
 async def authenticate(text: str, *, database: Database, auth: AuthSettings, keys: TokenKeys, users: SignedUsers) -> Caller:
     """Return the caller with this access token. Role and session are read now, so that ending either takes effect at once.
 
-    The role counts only if the signed grants confirm it.
+    The role is the one that the signed grants give.
 
     Raises:
         TokenInvalid, TokenExpired, SessionEnded, SessionExpired.
     """
     token = keys.decode(text)
     record = await database.find_newest(USER_RECORD, address=token.address, session=token.session)
-    assert record is not None  # noqa: S101 — the query has one row, with or without the user
+    assert record is not None  # noqa: S101 — the query has one row, with or without a session
     token.require_unexpired(record.now)
     if record.session is None:
         raise SessionEnded
     require_active(record.session, record.now, auth=auth)
-    user = await users.confirm(record, database)
+    user = await users.find(token.address, record.head, database)
     if user is None:
         raise TokenInvalid(f"{checksum(token.address)} may no longer sign in")
     if record.session.used_at + timedelta(seconds=_TOUCH_SECONDS) <= record.now:

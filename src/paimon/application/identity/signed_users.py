@@ -1,31 +1,24 @@
-"""Users whose rows their signed grants confirm: a row of `users` alone gives no right.
+"""Users as their signed grants make them: nothing else in the database gives anyone a right.
 
-The row says what the user may do now; the chain of grants says whether a super_admin wanted that. The chain is verified once:
-its head, which a request reads beside the user's row, commits to every grant before it. So a request costs no signature check.
+The chain of grants is verified once in a process. Its head, which a request reads, commits to every grant before it. So a
+request costs no signature check.
 """
 
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-import structlog
-
 from paimon.application.identity.store import (
     ChainHead,
-    UserRecord,
     find_chain_head,
-    find_user_row,
     list_first_super_admins,
     list_grants,
-    list_user_rows,
 )
-from paimon.domain.kernel.chain import Address, Hash32, checksum
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.grants import GrantChain, SignedGrant
 from paimon.domain.user.roles import Permission, User
 from paimon.infrastructure.database.sessions import Database, ReadSession, WriteSession
-
-log = structlog.get_logger(__name__)
 
 _REMEMBERED: Final = 10_000
 """Grants whose signature is verified once in a process; a grant's content is the key."""
@@ -64,38 +57,27 @@ async def list_past_holders(session: ReadSession | WriteSession, permission: Per
 
 
 async def find_user(session: ReadSession | WriteSession, address: Address, scope: SigningScope) -> User | None:
-    """Return the user of this address if the grants confirm the row, else None."""
-    return confirmed(await find_user_row(session, address), await load_chain(session, scope))
+    """Return the user of this address, or None if the grants make none."""
+    return (await load_chain(session, scope)).users.get(address)
 
 
 async def list_users(session: ReadSession | WriteSession, scope: SigningScope) -> list[User]:
-    """List every user that the grants confirm, oldest first."""
-    chain = await load_chain(session, scope)
-    return [user for user in await list_user_rows(session) if confirmed(user, chain) is not None]
-
-
-def confirmed(user: User | None, chain: GrantChain) -> User | None:
-    """Return the user of a row if the grants made exactly this user, else None."""
-    if user is None or chain.users.get(user.address) == user:
-        return user
-    log.critical("user.not_signed", address=checksum(user.address), role=user.role)
-    return None
+    """List every user, oldest first."""
+    return list((await load_chain(session, scope)).users.values())
 
 
 @dataclass(slots=True)
 class SignedUsers:
-    """Confirms users for a process that asks often. It keeps the last chain, by the content of its head."""
+    """Finds users for a process that asks often. It keeps the last chain, by the content of its head."""
 
     scope: SigningScope
     _head: ChainHead | None = field(init=False, default=None)
     _chain: GrantChain = field(init=False, default_factory=lambda: GrantChain(None))
 
-    async def confirm(self, record: UserRecord, database: Database) -> User | None:
-        """Return the user of a record if the grants confirm it. The grants are read only when their head is another."""
-        if record.user is None:
-            return None
-        if record.head != self._head:
-            async with database.read() as session:
+    async def find(self, address: Address, head: ChainHead, database: Database) -> User | None:
+        """Return the user of this address at a head that was just read. The grants are read only when the head is another."""
+        if head != self._head:
+            async with database.write() as session:  # the primary: a removal may not be on a replica yet
                 head, chain = await find_chain_head(session), await load_chain(session, self.scope)
             self._head, self._chain = head, chain
-        return confirmed(record.user, self._chain)
+        return self._chain.users.get(address)

@@ -1,4 +1,4 @@
-"""Users, their signed grants and sign-in challenges in the database. A user's role is read anew at every request."""
+"""Signed grants of users and sign-in challenges in the database. The head of the grants is read anew at every request."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -24,7 +24,6 @@ from paimon.infrastructure.database.models.ops.user import (
     SessionRow,
     SignInChallengeRow,
     UserGrantRow,
-    UserRow,
 )
 from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import WriteSession
@@ -38,22 +37,26 @@ _FIRST: Final = (
     .subquery("first")
 )
 _NEWEST: Final = select(UserGrantRow.id, UserGrantRow.signature).order_by(UserGrantRow.id.desc()).limit(1).subquery("newest")
+_COUNT: Final = select(func.count()).select_from(UserGrantRow).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """The first super_admin and the newest stored grant. Its signature covers the digest of the grant before, and so on."""
+    """The first super_admin and the newest stored grant. Its signature covers the digest of the grant before, and so on.
+
+    `grants` is the number of stored grants: one that commits after a later one, which may be forged, changes it.
+    """
 
     first: User | None
     id: int | None
     signature: bytes | None
+    grants: int
 
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """The row of a user, which their grants have yet to confirm, their session, the head of the chain, the database's time."""
+    """A wallet's session, the head of the grants, which say who the user is, and the database's time."""
 
-    user: User | None
     session: Session | None
     head: ChainHead
     now: datetime
@@ -61,7 +64,7 @@ class UserRecord:
 
 def _head_of(row: Any) -> ChainHead:
     first = None if row.first_address is None else User(Address(row.first_address), UserRole.SUPER_ADMIN, row.first_name)
-    return ChainHead(first, row.grant_id, row.signature)
+    return ChainHead(first, row.grant_id, row.signature, row.grants)
 
 
 _HEAD_COLUMNS: Final = (
@@ -69,6 +72,7 @@ _HEAD_COLUMNS: Final = (
     _FIRST.c.name.label("first_name"),
     _NEWEST.c.id.label("grant_id"),
     _NEWEST.c.signature.label("signature"),
+    _COUNT.label("grants"),
 )
 
 _SESSION_COLUMNS: Final = tuple(getattr(SessionRow, field.name).label(f"session_{field.name}") for field in fields(Session))
@@ -86,41 +90,31 @@ def to_session(values: Mapping[str, Any]) -> Session:
     return Session(**{**values, "address": Address(values["address"]), **times})
 
 
-_USER_COLUMNS: Final = UserRow.address, UserRow.role, UserRow.name, UserRow.granted, UserRow.denied
-
-
 def user_record_of(row: Any, session: Session | None = None) -> UserRecord:
-    """Make a record from a row with `MAKER_COLUMNS`."""
-    return UserRecord(None if row.role is None else _user_of(row), session, _head_of(row), as_utc(row.now))
+    """Make a record from a row with the `RECORD_COLUMNS`."""
+    return UserRecord(session, _head_of(row), as_utc(row.now))
+
+
+RECORD_COLUMNS: Final = (func.now().label("now"), *_HEAD_COLUMNS)
 
 
 USER_RECORD: Final = RowQuery(
-    select(func.now().label("now"), *_USER_COLUMNS, *_SESSION_COLUMNS, *_HEAD_COLUMNS).select_from(
-        _ONE_ROW.outerjoin(UserRow, UserRow.address == bindparam("address"))
-        .outerjoin(SessionRow, and_(SessionRow.id == bindparam("session"), SessionRow.address == bindparam("address")))
+    select(*RECORD_COLUMNS, *_SESSION_COLUMNS).select_from(
+        _ONE_ROW.outerjoin(SessionRow, and_(SessionRow.id == bindparam("session"), SessionRow.address == bindparam("address")))
         .outerjoin(_FIRST, true())
         .outerjoin(_NEWEST, true())
     ),
     lambda row: user_record_of(row, _session_of(row)),
 )
-"""What every request needs, in one query: the user's row, their session, the head of the grants, the database's time."""
-
-MAKER_COLUMNS: Final = (func.now().label("now"), *_USER_COLUMNS, *_HEAD_COLUMNS)
+"""What every request needs, in one query: the session, the head of the grants, the database's time."""
 
 
-def with_maker(table: type[ApiKeyRow]) -> FromClause:
-    """Join the user who made each row, and the head of the grants, to a table."""
-    joined = inspect(table).local_table.outerjoin(UserRow, UserRow.address == table.address)
-    return joined.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true())
+def with_head(table: type[ApiKeyRow]) -> FromClause:
+    """Join the head of the grants to a table."""
+    return inspect(table).local_table.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true())
 
 
 _HEAD: Final = select(*_HEAD_COLUMNS).select_from(_ONE_ROW.outerjoin(_FIRST, true()).outerjoin(_NEWEST, true()))
-
-
-async def find_user_row(session: AsyncSession, address: Address) -> User | None:
-    """Return the user as the row has it, which the grants have yet to confirm."""
-    row = await session.get(UserRow, address, populate_existing=True)
-    return _user_of(row) if row else None
 
 
 _CHAIN_ROLES: Final = {role.id: role for role in OnChainRole}
@@ -142,41 +136,14 @@ async def list_chain_roles_of(session: AsyncSession, addresses: Collection[Addre
     return {address: frozenset(roles) for address, roles in held.items()}
 
 
-async def list_user_rows(session: AsyncSession) -> list[User]:
-    """List the users as their rows have them, oldest first."""
-    rows = await session.scalars(select(UserRow).order_by(UserRow.created_at).execution_options(populate_existing=True))
-    return [_user_of(row) for row in rows]
-
-
-def _user_of(row: Any) -> User:
-    return User(Address(row.address), row.role, row.name, _permissions(row.granted), _permissions(row.denied))
-
-
 def _permissions(names: Iterable[str]) -> frozenset[Permission]:
     return frozenset(map(Permission, names))
 
 
-async def save_user(session: WriteSession, user: User) -> None:
-    """Insert the row of a user, or change it."""
-    values = {"role": user.role, "name": user.name, "granted": sorted(user.granted), "denied": sorted(user.denied)}
-    statement = insert(UserRow).values(address=user.address, **values)
-    await session.execute(statement.on_conflict_do_update(index_elements=[UserRow.address], set_=values))
-
-
-async def delete_user(session: WriteSession, address: Address) -> None:
-    await session.execute(delete(UserRow).where(UserRow.address == address))
-
-
 async def insert_first_super_admin(session: WriteSession, user: User) -> None:
-    """Name the first super_admin, as the owner of the tables.
-
-    An earlier one and every grant in its chain no longer count, so the users whom they made are removed.
-    """
-    if (await find_chain_head(session)).first is not None:
-        await session.execute(delete(UserRow))
+    """Name the first super_admin, as the owner of the tables. An earlier one and every grant in its chain no longer count."""
     session.add(FirstSuperAdminRow(address=user.address, name=user.name))
     await session.flush()
-    await save_user(session, user)
 
 
 async def find_chain_head(session: AsyncSession) -> ChainHead:

@@ -7,9 +7,10 @@ import structlog
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
-from paimon.application.identity.store import find_user_row
+from paimon.application.identity.signed_users import find_user
 from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save
 from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
 from paimon.domain.risk import risk_event as risk
 from paimon.domain.risk.risk_event import InvalidOwner, RiskEvent, RiskOwner, RiskStatus, format_owner
@@ -23,23 +24,29 @@ RISK_ALERT: Final = "risk:alert"
 
 
 async def acknowledge_event(
-    database: Database, event_id: int, *, by: User, owner: RiskOwner | None = None, note: str | None = None
+    database: Database,
+    event_id: int,
+    *,
+    by: User,
+    scope: SigningScope,
+    owner: RiskOwner | None = None,
+    note: str | None = None,
 ) -> RiskEvent:
-    """Acknowledge an event; it is then the user's own, or the given owner's.
+    """Acknowledge an event; it is then the user's own, or the given owner's. `scope` says which users' grants count.
 
     Raises:
         RiskEventNotFound, RiskEventClosed, InvalidOwner.
     """
     async with database.write() as session:
         event = await lock_event(session, event_id)
-        await _require_user(session, owner)
+        await _require_user(session, owner, scope)
         acknowledged = risk.acknowledge(event, by, now=await database_now(session), owner=owner, note=note)
         await save(session, [acknowledged])
     log.info("risk.acknowledged", event_id=event_id, by=checksum(by.address), owner=format_owner(acknowledged.owner))
     return acknowledged
 
 
-async def assign_event(database: Database, event_id: int, owner: RiskOwner) -> RiskEvent:
+async def assign_event(database: Database, event_id: int, owner: RiskOwner, *, scope: SigningScope) -> RiskEvent:
     """Assign an event to a person or a role.
 
     Raises:
@@ -47,7 +54,7 @@ async def assign_event(database: Database, event_id: int, owner: RiskOwner) -> R
     """
     async with database.write() as session:
         event = await lock_event(session, event_id)
-        await _require_user(session, owner)
+        await _require_user(session, owner, scope)
         assigned = risk.assign(event, owner)
         await save(session, [assigned])
     log.info("risk.assigned", event_id=event_id, owner=format_owner(owner))
@@ -85,10 +92,10 @@ def propose_resolution(event: RiskEvent) -> ProposedAction:
     return ProposedAction(content, Permission.HANDLE_RISK, risk.resolution_rejection(event))
 
 
-async def _require_user(session: WriteSession, owner: RiskOwner | None) -> None:
+async def _require_user(session: WriteSession, owner: RiskOwner | None, scope: SigningScope) -> None:
     if owner is None or isinstance(owner, UserRole):
         return
-    if await find_user_row(session, owner) is None:
+    if await find_user(session, owner, scope) is None:
         raise InvalidOwner(f"{checksum(owner)} is not a user: `paimon users add` adds one")
 
 

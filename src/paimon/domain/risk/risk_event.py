@@ -38,7 +38,6 @@ class RiskKind(StrEnum):
     CHAIN_BEHIND = "CHAIN_BEHIND"  # that every node's chain is shorter than the records, and the block it should have
     EFFECT_UNKNOWN = "EFFECT_UNKNOWN"  # the node's error instead of an intent's effect, and that it answers
     UNSIGNED_MOVEMENT = "UNSIGNED_MOVEMENT"  # what used a nonce of the hot wallet, and that a signed plan's call does
-    UNSIGNED_USER = "UNSIGNED_USER"  # the role in a user's row, and the role that a super_admin signed
     UNSIGNED_GRANT = "UNSIGNED_GRANT"  # why a stored grant counts for nothing, and that it is signed
     SPLIT_REDEMPTIONS = "SPLIT_REDEMPTIONS"  # requests of one party with their sum, and the limit that each alone is below
     DUST_REDEMPTIONS = "DUST_REDEMPTIONS"  # requests too small to pay for their settlement, and how many are usual
@@ -84,8 +83,6 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     RiskKind.CHAIN_BEHIND: "the listener waits. The first check that finds block {block} on a node again resolves it",
     RiskKind.EFFECT_UNKNOWN: "found by the check at block {block}. The first check after the node answers, or after the intent"
     " ends, resolves it: `paimon tx` shows the reason",
-    RiskKind.UNSIGNED_USER: "the row was written past the signed grants and gives no right. The first check without"
-    " it resolves it: find who holds the role `user_admin`, then sign what is right (`paimon users add`)",
     RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"
     " `paimon risk status` shows the figures",
     RiskKind.PRICE_UNTRUSTED: "judged at block {block}. The first judgement that trusts the price resolves it:"

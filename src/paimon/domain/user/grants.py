@@ -70,6 +70,20 @@ class Grant:
         exceptions = {"granted": ",".join(sorted(self.granted)), "denied": ",".join(sorted(self.denied))}
         return GRANT_WITH_EXCEPTIONS.build({**values, **exceptions}, self.terms, scope)
 
+    @property
+    def statement(self) -> str:
+        """Return what the grant does, in words."""
+        if self.role is None:
+            return f"Remove {checksum(self.user)}"
+        named = f" ({self.name})" if self.name else ""
+        exceptions = (("with", self.granted), ("without", self.denied))
+        words = [f"{word} {', '.join(sorted(names))}" for word, names in exceptions if names]
+        return ", ".join([f"Let {checksum(self.user)}{named} sign in as {self.role}", *words])
+
+    def made_user(self) -> User | None:
+        """Return the user whom the grant makes, None for a removal."""
+        return None if self.role is None else User(self.user, self.role, self.name, self.granted, self.denied)
+
     def exceptions_fault(self) -> str | None:
         """Return why the exceptions from the role do not count, or None."""
         if self.role is None and self.granted | self.denied:
@@ -169,10 +183,10 @@ class GrantChain:
         return grant.exceptions_fault()
 
     def _apply(self, grant: Grant) -> None:
-        if grant.role is None:
+        if (user := grant.made_user()) is None:
             self.users.pop(grant.user, None)
         else:
-            self._add(User(grant.user, grant.role, grant.name, grant.granted, grant.denied))
+            self._add(user)
 
     def _add(self, user: User) -> None:
         self.users[user.address] = user

@@ -9,7 +9,7 @@ import typer
 from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.reconciliation.reconcile import Reconciliation
 from paimon.application.risk_control.triage import assign_event
-from paimon.composition import open_app_context, require_ready
+from paimon.composition import open_app_context, require_ready, signing_rules
 from paimon.domain.risk.risk_event import RiskEvent, format_owner, parse_owner
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
@@ -62,7 +62,7 @@ def _line(event: RiskEvent, now: datetime) -> str:
 
 async def _assign(settings: Settings, event_id: int, owner: str) -> RiskEvent:
     async with opened_database(settings, process="reconcile") as database:
-        return await assign_event(database, event_id, parse_owner(owner))
+        return await assign_event(database, event_id, parse_owner(owner), scope=signing_rules(settings).scope)
 
 
 async def _reconcile(settings: Settings) -> Reconciliation:

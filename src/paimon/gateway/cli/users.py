@@ -7,22 +7,18 @@ from typing import Annotated
 
 import typer
 
-from paimon.application.identity.signed_users import list_users, load_chain
+from paimon.application.identity.signed_users import list_users
 from paimon.application.identity.store import find_chain_head, insert_first_super_admin
-from paimon.application.identity.submit_grant import SubmitGrant, submit_grant
-from paimon.composition import opened_as_user_admin, signing_rules
-from paimon.domain.kernel.chain import Address, checksum
+from paimon.application.identity.submit_grant import SubmitGrant, UserChange, propose_grant, submit_grant
+from paimon.composition import signing_rules
+from paimon.domain.kernel.chain import checksum
 from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, open_keystore, sign_document
 from paimon.gateway.cli.process import address_argument, exit_on_error, exit_with_message
-from paimon.gateway.cli.resources import explain_unreachable, opened_database, opened_owner_engine
+from paimon.gateway.cli.resources import opened_database, opened_owner_engine
 from paimon.gateway.rest.views.accounts import UserView
-from paimon.infrastructure.database import version
-from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.rights.check import require_rights
-from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings, load_settings
 
@@ -65,9 +61,9 @@ def add(
 ) -> None:
     """Add a user, or change the role and name of an existing one. You sign it with your own key, as a super_admin."""
     wallet = address_argument(address)
-    exceptions = {"granted": frozenset(granted or ()), "denied": frozenset(denied or ())}
+    change = UserChange(wallet, role, name, frozenset(granted or ()), frozenset(denied or ()))
     with exit_on_error():
-        asyncio.run(_grant(load_settings(context.obj), wallet, role, name, keystore, password_file, **exceptions))
+        asyncio.run(_grant(load_settings(context.obj), change, keystore, password_file))
     print(f"{checksum(wallet)} may sign in as {role}")
 
 
@@ -76,7 +72,7 @@ def remove(context: typer.Context, address: _Address, keystore: KeystoreOption, 
     """Remove a user. You sign it with your own key, as a super_admin."""
     wallet = address_argument(address)
     with exit_on_error():
-        asyncio.run(_grant(load_settings(context.obj), wallet, None, "", keystore, password_file))
+        asyncio.run(_grant(load_settings(context.obj), UserChange(wallet, None, ""), keystore, password_file))
     print(f"{checksum(wallet)} may no longer sign in")
 
 
@@ -111,25 +107,12 @@ async def _init(settings: Settings, user: User, *, replace: bool) -> None:
         await insert_first_super_admin(session, user)
 
 
-async def _grant(
-    settings: Settings,
-    wallet: Address,
-    role: UserRole | None,
-    name: str,
-    keystore: Path,
-    password_file: Path,
-    **exceptions: frozenset[Permission],
-) -> None:
+async def _grant(settings: Settings, change: UserChange, keystore: Path, password_file: Path) -> None:
     key, rules = open_keystore(keystore, password_file), signing_rules(settings)
-    async with opened_as_user_admin(settings) as database:
-        with explain_unreachable():
-            await version.require_current(database.engine)
-            await require_rights(database.engine, DatabaseRole.USER_ADMIN, url_setting="PAIMON_DATABASE__USERS_URL")
-        async with database.write() as session:
-            terms = rules.new_terms(await database_now(session))
-            grant = (await load_chain(session, rules.scope)).next_grant(wallet, role, name, terms, **exceptions)
-        signed = await sign_document(key, grant.document(rules.scope), terms)
-        await submit_grant(SubmitGrant(wallet, role, name, key.address, signed, **exceptions), database=database, rules=rules)
+    async with opened_database(settings, process="users") as database:
+        grant = await propose_grant(change, database=database, rules=rules)
+        signed = await sign_document(key, grant.document(rules.scope), grant.terms)
+        await submit_grant(SubmitGrant(change, key.address, signed), database=database, rules=rules)
 
 
 async def _list(settings: Settings) -> Sequence[User]:

@@ -69,7 +69,9 @@ async def acknowledge(
 ) -> Envelope[RiskEventView]:
     """A second acknowledgement changes the owner. The cause remains: a material discrepancy still withholds NAV."""
     owner = None if body.owner is None else parse_owner(body.owner)
-    event = await acknowledge_event(context.database, event_id, by=user, owner=owner, note=body.note)
+    event = await acknowledge_event(
+        context.database, event_id, by=user, scope=context.signing_rules.scope, owner=owner, note=body.note
+    )
     return Envelope[RiskEventView](data=await _view(context, event))
 
 

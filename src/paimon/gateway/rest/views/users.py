@@ -1,15 +1,18 @@
 """JSON shapes of users and their rights."""
 
 from collections.abc import Iterable, Set
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from paimon.application.identity.rights import Right, UserDetail, UserRights
 from paimon.application.identity.store import GrantRecord
-from paimon.domain.kernel.chain import ContractName, OnChainRole
-from paimon.domain.user.roles import PERMISSIONS, ChainRole, Permission, UserRole
+from paimon.application.identity.submit_grant import SubmitGrant, UserChange
+from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
+from paimon.domain.user.roles import PERMISSIONS, ChainRole, Permission, User, UserRole
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
+from paimon.gateway.rest.validation_messages import ONE_LINE
+from paimon.gateway.rest.views.signed_action import SignedBody
 
 
 class ChainRoleView(ApiModel):
@@ -124,3 +127,31 @@ class UsersView(ApiModel):
     @classmethod
     def of(cls, users: Iterable[UserRights]) -> Self:
         return cls(items=[UserRightsView.of(user) for user in users])
+
+
+class UserChangeBody(ApiModel):
+    """What shall become of a user. The role `null` removes them, with no name and no rights."""
+
+    address: AddressText
+    role: UserRole | None = Field(description="what the user may do; null removes the user")
+    name: Annotated[str, StringConstraints(max_length=100, pattern=ONE_LINE)] = Field("", description="the name to show")
+    granted: frozenset[Permission] = Field(frozenset(), description="rights besides those of the role")
+    denied: frozenset[Permission] = Field(frozenset(), description="rights that the user lacks in any role")
+
+    @property
+    def change(self) -> UserChange:
+        return UserChange(Address(self.address), self.role, self.name, self.granted, self.denied)
+
+
+class SignedUserChangeBody(UserChangeBody, SignedBody):
+    """A change of a user with the signature over its grant: the same fields as in the preview, and the signed terms."""
+
+    def command_of(self, user: User) -> SubmitGrant:
+        return SubmitGrant(self.change, user.address, self.signed)
+
+
+class ChangedUserView(ApiModel):
+    """The user after the change. `user` is null for a removed one."""
+
+    address: AddressText
+    user: UserRightsView | None

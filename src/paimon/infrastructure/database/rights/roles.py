@@ -21,7 +21,6 @@ class DatabaseRole(StrEnum):
     PLANNER = "planner"
     AUDITOR = "auditor"
     RETENTION = "retention"
-    USER_ADMIN = "user_admin"
     CLI = "cli"
 
     def server_name(self, prefix: str) -> str:
@@ -36,14 +35,13 @@ class DatabaseRole(StrEnum):
 
 
 MEANINGS: Final[dict[DatabaseRole, str]] = {
-    DatabaseRole.API: "the API: sign-in, votes, plans, operator actions and decisions",
+    DatabaseRole.API: "the API: sign-in, votes, plans, grants of users, operator actions and decisions",
     DatabaseRole.LISTENER: "the listener: records the chain and projects it",
     DatabaseRole.WORKER: "the workers: handle messages, run jobs, send transactions",
     DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
     DatabaseRole.PLANNER: "the planner: its lease, and the plans that it signs",
     DatabaseRole.AUDITOR: "the auditor: seals the audit trail",
     DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",
-    DatabaseRole.USER_ADMIN: "the changes of users: writes users and their signed grants",
     DatabaseRole.CLI: "the commands of a person at a terminal",
 }
 

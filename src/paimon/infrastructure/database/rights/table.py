@@ -13,7 +13,7 @@ from paimon.infrastructure.database.rights.roles import DatabaseRole
 
 _API, _LISTENER, _WORKER = DatabaseRole.API, DatabaseRole.LISTENER, DatabaseRole.WORKER
 _SCHEDULER, _PLANNER, _AUDITOR = DatabaseRole.SCHEDULER, DatabaseRole.PLANNER, DatabaseRole.AUDITOR
-_USER_ADMIN, _CLI = DatabaseRole.USER_ADMIN, DatabaseRole.CLI
+_CLI = DatabaseRole.CLI
 
 _READERS: Final = (_API, _LISTENER, _WORKER, _PLANNER, _AUDITOR, _CLI)
 _OPS_READERS: Final = (_API, _WORKER, _AUDITOR, _CLI)
@@ -34,6 +34,11 @@ _PROJECTED: Final[Cells] = {_LISTENER: "SELECT, INSERT, UPDATE", _WORKER: "SELEC
 
 _DECISION_APPLIED: Final = "UPDATE (status, outcome, ended_at)"
 _OUTBOX_AGAIN: Final = "UPDATE (available_at, enqueued_at, attempts, dead_lettered_at)"
+_GRANT_ADDED: Final = (
+    "SELECT, INSERT (address, role, name, sequence, previous, granted, denied, granted_by, nonce, typed_data, signature,"
+    " expires_at)"
+)
+"""The time is the database's, so that a check refuses a grant whose signature has expired."""
 _TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally)"
 
 TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
@@ -83,10 +88,9 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "derived.fee_entries": _row(_READERS, _PROJECTED),
     "derived.transactions": _row(_READERS, _PROJECTED),
     # People and approvals
-    "ops.users": _row((_API, _WORKER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT, UPDATE, DELETE"}),
-    "ops.user_grants": _row((_API, _WORKER, _PLANNER, _AUDITOR, _CLI), {_USER_ADMIN: "SELECT, INSERT"}),
-    "ops.first_super_admins": _row((_API, _WORKER, _PLANNER, _AUDITOR, _CLI, _USER_ADMIN)),
-    "ops.signed_actions": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _PLANNER, _USER_ADMIN), "SELECT, INSERT")),
+    "ops.user_grants": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_API, _CLI), _GRANT_ADDED)),
+    "ops.first_super_admins": _row((*_OPS_READERS, _PLANNER)),
+    "ops.signed_actions": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _PLANNER), "SELECT, INSERT")),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
     "ops.api_keys": _row(
@@ -207,7 +211,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.audit_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
     "ops.audit_day_roots": _row(_METRICS_READERS, {_AUDITOR: "SELECT, INSERT"}),
     "ops.retention_runs": _row(_OPS_READERS, {DatabaseRole.RETENTION: "SELECT, INSERT, UPDATE"}),
-    "public.alembic_version": _row((*_READERS, _SCHEDULER, _USER_ADMIN)),
+    "public.alembic_version": _row((*_READERS, _SCHEDULER)),
 }
 """By table and role. A table without a row of its own fails the test of this table."""
 

@@ -1,4 +1,4 @@
-"""Tables of users, their signed grants, sign-in challenges, sessions, refresh tokens and API keys."""
+"""Tables of users' signed grants, sign-in challenges, sessions, refresh tokens and API keys."""
 
 from datetime import datetime
 from typing import Any
@@ -19,19 +19,6 @@ from paimon.infrastructure.database.types import (
     enum_column,
     length_check,
 )
-
-
-class UserRow(Base):
-    """A wallet that may sign in, with its off-chain role."""
-
-    __tablename__ = "users"
-    __table_args__ = (enum_check("role", UserRole), *length_check(20, "address"), OPS_SCHEMA)
-    address: Mapped[AddressBytes] = mapped_column(primary_key=True)
-    role: Mapped[UserRole] = enum_column(UserRole)
-    name: Mapped[str] = mapped_column(Text)
-    granted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    denied: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
 class UserGrantRow(Base):
