@@ -15,6 +15,14 @@ class ApprovalSettings(SettingsGroup):
         description="longest deadline of a redemption's ticket in a published policy; the signer takes no older vote",
     )
 
+    seen_within_seconds: int = Field(
+        3 * 24 * 3600, ge=1, description="seconds since the last use of a session for which a signer counts as present"
+    )
+
+    @property
+    def seen_within(self) -> timedelta:
+        return timedelta(seconds=self.seen_within_seconds)
+
     @property
     def redemption_deadline_max(self) -> timedelta:
         return timedelta(seconds=self.redemption_deadline_seconds_max)

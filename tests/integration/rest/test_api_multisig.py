@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from tests.support.api_client import ApiClient, require_example
+from tests.support.api_client import ApiClient, grant_approver_role, require_example
 from tests.support.chain.safes import owner_account
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
@@ -103,6 +103,25 @@ async def test_safes_and_proposals_are_listed_and_filtered(safe_harness: SafeHar
     ]
     assert (await api_client.get("/multisig/proposals", open=False)).json()["data"]["items"] == []
     assert refused(await api_client.get("/multisig/proposals", safe="lukewarm")) == (400, "VALIDATION_ERROR")
+
+
+async def test_readiness_shows_the_owners_and_voters_who_can_sign_now(
+    safe_harness: SafeHarness, api_client: ApiClient, database: Database
+) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera")
+    for name in SafeName:
+        await safe_harness.propose(name, safe=name)  # which syncs the Safe
+    answer = await api_client.get("/approvals/readiness")
+    require_example(answer, "signer_readiness")
+    warm, cold, voters = answer.json()["data"]["items"][:3]
+    assert [(group["name"], group["needed"], group["readiness"]) for group in (warm, cold)] == [
+        ("warm", 2, "AWAY"),
+        ("cold", 3, "AWAY"),
+    ], "its owners are no users, so they were never seen"
+    assert (voters["kind"], voters["name"], voters["readiness"]) == ("VOTERS", "1 of vip_approver", "READY")
+    assert [signer["name"] for signer in voters["signers"] if signer["isPresent"]] == ["vera"]
+    (missing,) = next(signer["missing"] for signer in voters["signers"] if signer["name"] == "viktor")
+    assert missing.startswith("this needs VIP_APPROVER_ROLE")
 
 
 async def test_rejection_is_proposed_once(safe_harness: SafeHarness, api_client: ApiClient) -> None:

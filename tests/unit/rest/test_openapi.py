@@ -260,6 +260,8 @@ FREE_TEXT = {
     "AttemptView.nodeResponse": "the node's words, or how they were understood",
     "SafeCallView.function": "any function of any contract",
     "RuleModel.name": "a name of one's own",
+    "SignerGroupView.name": "a Safe's name, or a group in words",
+    "SignerGroupView.rules": "names of rules",
     "WhenModel.contracts": "any contract that a policy names",
     "WhenModel.methods": "any function of any contract",
     "WhenModel.sources": "any wallet that a policy names",

@@ -49,6 +49,12 @@ export const configQuery = queryOptions({
   staleTime: Infinity,
 })
 
+export const readinessQuery = queryOptions({
+  queryKey: ['approvals', 'readiness'],
+  queryFn: () => read(api.GET('/api/v1/approvals/readiness')),
+  refetchInterval: 60_000,
+})
+
 export const policyQuery = queryOptions({
   queryKey: ['policy'],
   queryFn: () => read(api.GET('/api/v1/policy')),

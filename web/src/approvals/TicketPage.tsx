@@ -7,6 +7,7 @@ import { IntentProgress } from '../transactions/IntentProgress'
 import { Empty, Facts, Loaded, Page, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Countdown, RedemptionLink, Status, Time } from '../ui/values'
+import { VotersNow } from './SignersNow'
 import { VotePanel } from './VotePanel'
 import { Votes } from './Votes'
 
@@ -34,6 +35,7 @@ function TicketDetail({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
       <Panel title={t('ticket.votes', { given: ticket.approvals, needed: ticket.requiredApprovals })}>
         <Votes of={ticket.votes} />
         <VotePanel ticket={ticket} />
+        {ticket.closedAt === null ? <VotersNow type={ticket.type} /> : null}
       </Panel>
       <Panel title={t('ticket.afterwards')}>
         {ticket.intents.length === 0 ? (

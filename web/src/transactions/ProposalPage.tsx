@@ -8,6 +8,7 @@ import { proposalQuery } from '../api/queries'
 import { useI18n, type Translate } from '../i18n'
 import { useRight, WhyNot } from '../session/rights'
 import { useUser, type SignedIn } from '../session/store'
+import { OwnersNow } from '../approvals/SignersNow'
 import { Empty, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Hash, Status, Time } from '../ui/values'
@@ -60,6 +61,7 @@ function ProposalDetail({ proposal }: { proposal: Proposal }) {
         <Panel title={t('proposals.signaturesOf', { given: proposal.signedBy.length, needed: proposal.threshold })}>
           <Signatures proposal={proposal} />
           <SignAsOwner proposal={proposal} refused={warning === 'proposals.innerDelegate'} />
+          <OwnersNow safe={proposal.safeName} />
         </Panel>
         <Panel title={t('ticket.afterwards')}>
           {proposal.intents.length === 0 ? <Empty>{t('proposals.notSent')}</Empty> : proposal.intents.map((intent) => <IntentProgress key={intent.id} intent={intent} />)}

@@ -150,7 +150,7 @@ const COLORS: Record<string, string> = {
   PENDING_APPROVAL: 'yellow', PARTIALLY_APPROVED: 'yellow', AWAITING_OWNERS: 'yellow', WARN: 'yellow', WARNING: 'yellow', DEGRADED: 'yellow',
   ACKNOWLEDGED: 'yellow', PARTIALLY_DONE: 'yellow', EMERGENCY: 'orange', ESCALATE: 'orange', QUARANTINED: 'orange',
   REJECTED: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
-  OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
+  AWAY: 'orange', SHORT: 'red', OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
 }
 
 /** A state of the API, in the reader's language, with a color that never says more than its text. */

@@ -25,6 +25,12 @@ async def insert_session(database_session: WriteSession, session: Session) -> No
     await database_session.execute(insert(SessionRow).values(asdict(session)))
 
 
+async def list_last_seen(database_session: AsyncSession) -> dict[Address, datetime]:
+    """Return when each person last used a session; a person without one is absent."""
+    query = select(SessionRow.address, func.max(SessionRow.used_at)).group_by(SessionRow.address)
+    return {Address(address): as_utc(used_at) for address, used_at in await database_session.execute(query)}
+
+
 async def insert_refresh_token(database_session: WriteSession, token_hash: Hash32, session: UUID, now: datetime) -> None:
     await database_session.execute(insert(RefreshTokenRow).values(hash=token_hash, session_id=session, issued_at=now))
 

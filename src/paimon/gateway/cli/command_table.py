@@ -53,6 +53,11 @@ COMMANDS: Final = (
     ),
     CommandEntry("db", "Migrate the database, give the roles their rights, and check both.", "paimon.gateway.cli.database"),
     CommandEntry("users", "Name the first super_admin, and change users by signed grants.", "paimon.gateway.cli.users"),
+    CommandEntry(
+        "signers",
+        "Show who can sign now: the owners of each Safe, and each group of voters of the approval policy.",
+        "paimon.gateway.cli.signers",
+    ),
     CommandEntry("api-keys", "List the API keys of a person, and revoke one.", "paimon.gateway.cli.api_keys"),
     CommandEntry("sessions", "List the sessions of a person, and end one or all of them.", "paimon.gateway.cli.sessions"),
     CommandEntry(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from paimon.application.approval_workflow.queries import SlaFilter, TicketDetail, get_ticket_detail, list_tickets, sla_report
+from paimon.application.approval_workflow.readiness import list_signer_groups
 from paimon.application.approval_workflow.store import get_ticket
 from paimon.application.audit.queries import AuditFilter, list_entries
 from paimon.composition import AppContext
@@ -25,6 +26,7 @@ from paimon.gateway.rest.views.approvals import (
     TicketView,
 )
 from paimon.gateway.rest.views.audit import AuditEntryView
+from paimon.gateway.rest.views.readiness import ReadinessView
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -56,6 +58,20 @@ async def index(
         return Listing[TicketView].page(found.mapped(lambda ticket: TicketView.of(ticket, now)))
 
     return await list_response(context, list_request, _TICKETS, read)
+
+
+@router.get(
+    "/readiness",
+    operation_id="getSignerReadiness",
+    summary="Show who can sign now",
+    responses=documented_responses("signer_readiness", 401, 503),
+)
+async def readiness(context: ContextDep, _user: SignedInUser) -> Envelope[ReadinessView]:
+    """The owners of each Safe, and each group of voters of the policy in force. When one was seen is a hint only."""
+    async with context.database.read() as session:
+        groups = await list_signer_groups(session, context.safe_context, context.signing_rules.scope)
+        now = await database_now(session)
+    return Envelope[ReadinessView](data=ReadinessView.of(groups, now, within=context.settings.approval.seen_within))
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from paimon.application.monitoring.health import HealthReport
@@ -49,6 +50,7 @@ class ApprovalView(ApiModel):
 
     vote_ttl_seconds_max: int
     redemption_deadline_seconds_max: int
+    seen_within_seconds: int = Field(description="for how long after their last request a signer counts as present")
 
 
 class WalletLimitsView(ApiModel):
