@@ -73,7 +73,7 @@ test: setup test-servers api-clients browser ## All tests: Python on real servic
 unit: setup ## Only the pure rules, in seconds
 	@$(BIN)/pytest -m unit $(PYTEST_ARGS)
 
-check: lint types documents web ## Lint, spelling, architecture, types, the documents made from the code, and the console
+check: lint types documents security web ## Lint, spelling, architecture, types, documents made from the code, security and the console
 
 lint: setup ## ruff, codespell and import-linter
 	@$(BIN)/ruff check src tests bench hatch_build.py
@@ -93,6 +93,7 @@ documents: setup ## Compare docs/reference with the code
 	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py tests/unit/identity/test_permissions.py
 
 # bandit looks at each file by itself, so those that have not changed since its last run are left alone.
+.PHONY: security audit
 security: setup ## bandit on what changed, secrets, and advisories (ADVISORIES=all.zip, OSV's export of PyPI)
 	@find src -name '*.py' $(if $(wildcard $(VENV)/.bandit),-newer $(VENV)/.bandit) -print0 | \
 	  xargs -0 -r $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium
