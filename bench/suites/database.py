@@ -25,7 +25,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import insert
 
 from bench.figures import Figure
-from paimon.application.approval_workflow.store import insert_ticket
+from paimon.application.approval_tickets.store import insert_ticket
 from paimon.application.redemptions.store import REDEMPTION, find_redemption
 from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.approval.redemption_ticket import open_ticket

@@ -12,8 +12,8 @@ from tests.support.api_client import ApiClient, request_row, require_example, si
 from tests.support.cli_processes import CliRunner, environment_of
 
 from paimon.application.approval_policy.publications import get_current_policy
+from paimon.application.approval_tickets.store import get_ticket
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
-from paimon.application.approval_workflow.store import get_ticket
 from paimon.composition import AppContext
 from paimon.domain.approval.first_policy import FIRST_POLICY, FIRST_POLICY_DOCUMENT
 from paimon.domain.approval.ticket import Ticket

@@ -6,8 +6,8 @@ import pytest
 from eth_account import Account
 from sqlalchemy import select, text
 
+from paimon.application.approval_tickets.store import insert_record, insert_ticket, save_outcome
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
-from paimon.application.approval_workflow.store import insert_record, insert_ticket, save_outcome
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.first_policy import FIRST_POLICY

@@ -21,12 +21,21 @@ from tests.integration.approval_workflow.test_tickets import awaiting, policy_wi
 from tests.support.api_client import BLOCK_TIME, approver_row, record_outcome
 from tests.support.chain.fund import TestFund
 
+from paimon.application.approval_tickets.store import get_ticket, of_redemption
 from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
 from paimon.application.approval_workflow.sla import sweep_deadlines
-from paimon.application.approval_workflow.store import get_ticket
 from paimon.application.identity.permissions import NotPermitted
 from paimon.composition import AppContext
-from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, VoterNotAllowed
+from paimon.domain.approval.ticket import (
+    AlreadyVoted,
+    RedemptionTicket,
+    SlaStage,
+    TicketClosed,
+    TicketStatus,
+    Verdict,
+    VoterNotAllowed,
+)
+from paimon.domain.approval.vote import VerdictNotTaken
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import Redemption, RedemptionStatus
 from paimon.infrastructure.database.clock import database_now
@@ -38,7 +47,7 @@ pytestmark = pytest.mark.integration
 
 OWNER = "ines"
 VOTERS = ("vera", "viktor", "ada", OWNER)
-REFUSALS = (AlreadyVoted, TicketClosed, VoterNotAllowed, NotPermitted)
+REFUSALS = (AlreadyVoted, TicketClosed, VoterNotAllowed, NotPermitted, VerdictNotTaken)
 OUTCOMES: dict[RedemptionStatus, dict[str, object]] = {
     RedemptionStatus.APPROVED: {},
     RedemptionStatus.REJECTED: {"rejection_reason": "why", "closed_at": BLOCK_TIME},
@@ -80,7 +89,7 @@ class TicketMachine(RuleBasedStateMachine):
             await session.execute(delete(RoleHolderRow))
             session.add_all([approver_row(parse_address(self.fund.accounts.address(name))) for name in sorted(self.holders)])
 
-    async def _open(self) -> Ticket:
+    async def _open(self) -> RedemptionTicket:
         async with self.app_context.database.write() as session:
             now = await database_now(session)
             ticket = await open_ticket_if_needed(session, self._request(), policy_with(self.required), now=now)
@@ -182,10 +191,10 @@ class TicketMachine(RuleBasedStateMachine):
             query = select(func.count()).select_from(IntentRow).where(IntentRow.ticket_id == self.ticket.id)
             return int((await session.execute(query)).scalar_one())
 
-    def current(self) -> Ticket:
-        async def read() -> Ticket:
+    def current(self) -> RedemptionTicket:
+        async def read() -> RedemptionTicket:
             async with self.app_context.database.read() as session:
-                return await get_ticket(session, self.ticket.id)
+                return of_redemption(await get_ticket(session, self.ticket.id))
 
         return self.run(read())
 

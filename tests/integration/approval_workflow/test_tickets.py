@@ -12,24 +12,34 @@ from structlog.testing import capture_logs
 from tests.support.api_client import BLOCK_TIME, grant_approver_role, record_outcome, request_row, signed_body
 from tests.support.chain.fund import TestFund
 
-from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
-from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
-from paimon.application.approval_workflow.queries import sla_report
-from paimon.application.approval_workflow.sla import sweep_deadlines
-from paimon.application.approval_workflow.store import (
+from paimon.application.approval_tickets.store import (
     find_ticket,
     get_ticket,
     insert_record,
     lock_ticket,
     save_outcome,
 )
+from paimon.application.approval_workflow.decide import DecideTicket, decide_ticket
+from paimon.application.approval_workflow.open_ticket import adopt_chain_outcome, open_ticket_if_needed
+from paimon.application.approval_workflow.queries import sla_report
+from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.signed_action import SignedAction
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.composition import AppContext
 from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.approval.plan_ticket import AnyTicket
 from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.approval.policy_document import parse_policy, policy_document
-from paimon.domain.approval.ticket import AlreadyVoted, SlaStage, Ticket, TicketClosed, TicketStatus, Verdict, Vote, decide
+from paimon.domain.approval.ticket import (
+    AlreadyVoted,
+    RedemptionTicket,
+    SlaStage,
+    TicketClosed,
+    TicketStatus,
+    Verdict,
+    Vote,
+    decide,
+)
 from paimon.domain.approval.vote import VoteContent
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
@@ -77,7 +87,7 @@ def policy_with(required: int) -> ApprovalPolicy:
     return parse_policy(document, version=1)
 
 
-async def opened(app_context: AppContext, fund: TestFund, *, required: int = 1) -> Ticket:
+async def opened(app_context: AppContext, fund: TestFund, *, required: int = 1) -> RedemptionTicket:
     policy = policy_with(required)
     async with app_context.database.write() as session:
         ticket = await open_ticket_if_needed(session, awaiting(fund), policy, now=await database_now(session))
@@ -86,8 +96,8 @@ async def opened(app_context: AppContext, fund: TestFund, *, required: int = 1) 
 
 
 async def vote(
-    app_context: AppContext, fund: TestFund, ticket: Ticket, name: str, verdict: Verdict = Verdict.APPROVE
-) -> Ticket:
+    app_context: AppContext, fund: TestFund, ticket: RedemptionTicket, name: str, verdict: Verdict = Verdict.APPROVE
+) -> AnyTicket:
     rules = app_context.signing_rules
     terms = rules.new_terms(await clock(app_context))
     document = VoteContent(ticket, verdict).document("why", terms, rules.scope)
@@ -111,7 +121,7 @@ async def counts(app_context: AppContext) -> tuple[int, int]:
 
 async def test_concurrent_calls_open_one_ticket(app_context: AppContext, fund: TestFund) -> None:
 
-    async def open_one() -> Ticket | None:
+    async def open_one() -> RedemptionTicket | None:
         async with app_context.database.write() as session:
             return await open_ticket_if_needed(session, awaiting(fund), FIRST_POLICY, now=await database_now(session))
 
@@ -155,7 +165,7 @@ async def test_second_vote_waits_for_the_first_to_commit(
     vera = parse_address(fund.accounts.address("vera"))
     async with app_context.database.write() as session:
         locked = await lock_ticket(session, TICKET)
-        assert locked is not None
+        assert isinstance(locked, RedemptionTicket)
         now = await database_now(session)
         first = decide(locked, Vote(vera, Verdict.APPROVE, "", now))
         terms = app_context.signing_rules.new_terms(now)
@@ -180,7 +190,7 @@ async def test_second_vote_of_one_approver_is_refused_even_concurrently(app_cont
     await grant_approver_role(app_context.database, fund.accounts, "vera")
     ticket = await opened(app_context, fund, required=3)
     results = await asyncio.gather(*(vote(app_context, fund, ticket, "vera") for _ in range(4)), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["AlreadyVoted"] * 3 + ["Ticket"]
+    assert sorted(type(result).__name__ for result in results) == ["AlreadyVoted"] * 3 + ["RedemptionTicket"]
     with pytest.raises(AlreadyVoted):
         await vote(app_context, fund, ticket, "vera", Verdict.REJECT)
     assert await counts(app_context) == (1, 0)
@@ -194,7 +204,7 @@ async def test_concurrent_approval_and_rejection_have_one_outcome_and_one_call(a
         vote(app_context, fund, ticket, "viktor", Verdict.REJECT),
         return_exceptions=True,
     )
-    assert sorted(type(result).__name__ for result in results) == [Ticket.__name__, TicketClosed.__name__]
+    assert sorted(type(result).__name__ for result in results) == [RedemptionTicket.__name__, TicketClosed.__name__]
     assert await counts(app_context) == (1, 1)
 
 
@@ -212,7 +222,7 @@ async def test_chain_outcome_closes_the_ticket_once(
 ) -> None:
     await opened(app_context, fund)
 
-    async def adopt(status: RedemptionStatus) -> Ticket | None:
+    async def adopt(status: RedemptionStatus) -> RedemptionTicket | None:
         async with app_context.database.write() as session:
             return await adopt_chain_outcome(session, awaiting(fund, status=status), now=await database_now(session))
 

@@ -82,7 +82,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "rejectRedemption": _VOTE,
     "approveTicket": _VOTE,
     "rejectTicket": _VOTE,
-    "cancelTicket": Signed(READ),  # 409 for everyone: tickets of redemptions close on chain
+    "cancelTicket": Signed(Permission.EXECUTE_PLAN),
     "settleRedemption": Signed(Permission.SETTLE),
     "speedUpIntent": _OF_TRANSACTION,
     "cancelIntent": _OF_TRANSACTION,

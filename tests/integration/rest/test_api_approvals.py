@@ -250,10 +250,11 @@ async def test_unknown_and_malformed_ids_are_refused(api_client: ApiClient, path
 
 
 async def test_ticket_of_a_redemption_cannot_be_cancelled_here(api_client: ApiClient) -> None:
-    answer = await api_client.post(f"/approvals/{TICKET}/cancel", by="ada")
+    body = signed_body((await documents(api_client))["reject"], api_client.accounts.account("ada"))
+    answer = await api_client.post(f"/approvals/{TICKET}/cancel", body, by="ada")
     assert refused(answer) == (409, "CONFLICT")
-    assert "closes only by an event on chain" in answer.json()["error"]["message"]
-    assert refused(await api_client.post("/approvals/TKT-R999999/cancel", by="ada")) == (404, "NOT_FOUND")
+    assert "closes with its outcome on chain" in answer.json()["error"]["message"]
+    assert refused(await api_client.post("/approvals/TKT-R999999/cancel", body, by="ada")) == (404, "NOT_FOUND")
 
 
 async def test_ticket_is_shown_in_lists_and_the_sla_report(api_client: ApiClient) -> None:

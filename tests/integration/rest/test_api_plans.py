@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from eth_account import Account
-from tests.support.api_client import ApiClient, require_example
+from tests.support.api_client import ApiClient, require_example, signed_body
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig
 
@@ -162,3 +162,40 @@ async def test_invalid_plan_gets_the_field_and_a_stable_code(api_client: ApiClie
     assert await refused(**many) == (400, "calls", "TOO_MANY_CALLS")
     nothing = {"arguments": body(fund, 0)["calls"][0]["arguments"]}
     assert await refused(**call(**nothing)) == (400, "calls.0.arguments.usdtAmount", "ZERO_AMOUNT")
+
+
+def status_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def test_plan_that_needs_approvals_has_a_ticket_which_its_requester_cancels(
+    api_client: ApiClient, fund: TestFund, safe_harness: SafeHarness
+) -> None:
+    await safe_harness.sync()
+    shown = await preview(api_client, body(fund, 20_000))
+    assert shown["approvals"] == {"type": "MANUAL_OPERATION", "rules": ["manual_operation"], "needs": ["2 of admin"]}
+    assert (await submit(api_client, body(fund, 20_000))).status_code == 202
+    (listed,) = (await api_client.get("/approvals", type="MANUAL_OPERATION")).json()["data"]["items"]
+    assert (listed["status"], listed["requiredApprovals"], listed["requestId"], listed["plan"]["wallet"]) == (
+        "PENDING",
+        2,
+        None,
+        "warm",
+    )
+    path = f"/approvals/{listed['id']}"
+    signing = (await api_client.get(path)).json()["data"]["signing"]
+    assert signing["approve"] is None
+    for verb, name, expected in (("cancel", "vera", (403, "FORBIDDEN")), ("reject", "otto", (403, "FORBIDDEN"))):
+        vote = signed_body(signing[verb], api_client.accounts.account(name), reason="mistaken")
+        assert status_of(await api_client.post(f"{path}/{verb}", vote, by=name)) == expected
+    approve = signed_body(signing["reject"], api_client.accounts.account("vera"))
+    refused = await api_client.post(f"{path}/approve", approve, by="vera")
+    assert (refused.status_code, listed["plan"]["safeTxHash"] in refused.json()["error"]["message"]) == (409, True)
+    cancel = signed_body(signing["cancel"], api_client.accounts.account("otto"), reason="mistaken")
+    cancelled = (await api_client.post(f"{path}/cancel", cancel, by="otto")).json()["data"]
+    assert (cancelled["status"], [vote["verdict"] for vote in cancelled["votes"]]) == ("CANCELLED", ["CANCEL"])
+    assert status_of(await api_client.post(f"{path}/cancel", cancel, by="otto")) == (409, "CONFLICT")
+    offered = await api_client.post(
+        "/signed-actions", {"action": "reject_redemption", "resource": path, "reason": ""}, by="ada"
+    )
+    assert status_of(offered) == (400, "VALIDATION_ERROR")

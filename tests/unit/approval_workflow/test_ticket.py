@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from paimon.domain.approval.ticket import (
     OPEN_TICKETS,
     AlreadyVoted,
+    RedemptionTicket,
     SlaStage,
-    Ticket,
     TicketClosed,
     TicketStatus,
     TicketType,
@@ -32,8 +32,8 @@ voters = st.integers(1, 8).map(lambda number: Address(bytes(19) + bytes([number]
 votes = st.lists(st.tuples(voters, st.sampled_from(Verdict)), max_size=12)
 
 
-def ticket(required: int = 1) -> Ticket:
-    return Ticket(
+def ticket(required: int = 1) -> RedemptionTicket:
+    return RedemptionTicket(
         id="TKT-R000001",
         type=TicketType.STANDARD_REDEMPTION,
         request_id=1,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.application.redemptions.timeline import ChainEvent, timeline
-from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType, Verdict, Vote
+from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, TicketType, Verdict, Vote
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.attempt import Attempt
@@ -35,9 +35,9 @@ def after(minutes: int) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-def ticket() -> Ticket:
+def ticket() -> RedemptionTicket:
     vote = Vote(Address(bytes(20)), Verdict.REJECT, "why", after(2))
-    return Ticket(
+    return RedemptionTicket(
         id="TKT-R000001",
         type=TicketType.EMERGENCY_REDEMPTION,
         request_id=1,

@@ -128,7 +128,11 @@ export const ticketQuery = (ticketId: string) =>
 export const slaQuery = queryOptions({
   queryKey: ['approvals', 'sla'],
   queryFn: () => read(api.GET('/api/v1/approvals/sla-report')),
+  refetchInterval: REFRESH_MS,
 })
+
+/** The tickets that still take votes, the most urgent first. */
+export const openTickets = ({ waiting }: Schemas['SlaReportView']) => waiting.filter(({ status }) => status === 'PENDING' || status === 'PARTIALLY_APPROVED')
 
 export const intentsQuery = (open: boolean | undefined, page: number) =>
   queryOptions({

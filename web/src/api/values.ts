@@ -3,7 +3,7 @@ import type { Schemas } from './client'
 
 export const REDEMPTION_STATUSES: readonly Schemas['RedemptionStatus'][] = ['PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED']
 export const CHANNELS: readonly Schemas['RedemptionChannel'][] = ['STANDARD', 'EMERGENCY', 'SCHEDULED']
-export const TICKET_STATUSES: readonly Schemas['TicketStatus'][] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED']
+export const TICKET_STATUSES: readonly Schemas['TicketStatus'][] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED', 'EXPIRED', 'VOID']
 export const INTERVALS: readonly Schemas['Interval'][] = ['hourly', 'daily', 'weekly']
 export const RISK_STATUSES: readonly Schemas['RiskStatus'][] = ['OPEN', 'ACKNOWLEDGED', 'RESOLVED']
 export const OUTBOX_STATUSES: readonly Schemas['OutboxStatus'][] = ['DUE', 'SCHEDULED', 'DEAD_LETTERED', 'DONE']

@@ -2,7 +2,7 @@ import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
-import { inboxQuery, slaQuery, ticketsQuery, type TicketStatus } from '../api/queries'
+import { openTickets, slaQuery, ticketsQuery, type TicketStatus } from '../api/queries'
 import { TICKET_STATUSES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
@@ -24,15 +24,15 @@ export function ApprovalsPage() {
 
 function Inbox() {
   const { t } = useI18n()
-  const inbox = useQuery(inboxQuery)
+  const report = useQuery(slaQuery)
   const columns = useTicketColumns()
   return (
     <Panel title={t('approvals.inbox')}>
-      <Loaded query={inbox}>
-        {({ items }) => (
+      <Loaded query={report}>
+        {(data) => (
           <DataTable
             label={t('approvals.inbox')}
-            rows={items.flatMap(({ ticket }) => (ticket ? [ticket] : [])).sort((one, other) => one.sla.deadlineAt.localeCompare(other.sla.deadlineAt))}
+            rows={openTickets(data)}
             rowKey={({ id }) => id}
             empty={t('approvals.inboxEmpty')}
             columns={columns}
@@ -87,7 +87,11 @@ function useTicketColumns(): Column<Schemas['TicketView']>[] {
   return [
     { name: 'ticket', head: t('column.ticket'), cell: ({ id }) => <Link to="/approvals/$ticketId" params={{ ticketId: id }}>{id}</Link> },
     { name: 'type', head: t('ticket.type'), cell: ({ type }) => <Status of={type} /> },
-    { name: 'request', head: t('column.request'), cell: ({ requestId }) => <RedemptionLink requestId={requestId} /> },
+    {
+      name: 'subject',
+      head: t('ticket.about'),
+      cell: ({ requestId, plan }) => (requestId === null ? plan?.name : <RedemptionLink requestId={requestId} />),
+    },
     { name: 'amount', head: t('column.amount'), right: true, cell: ({ grossAmount }) => <Amount raw={grossAmount} /> },
     { name: 'votes', head: t('column.votes'), right: true, cell: ({ approvals, requiredApprovals }) => `${approvals} / ${requiredApprovals}` },
     { name: 'status', head: t('column.status'), cell: ({ status }) => <Status of={status} /> },

@@ -1,5 +1,6 @@
+import { Alert } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { getRouteApi } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
 import { configQuery, ticketQuery } from '../api/queries'
 import { useI18n } from '../i18n'
@@ -8,6 +9,8 @@ import { Empty, Facts, Loaded, Page, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Countdown, RedemptionLink, Status, Time } from '../ui/values'
 import { VotersNow } from './SignersNow'
+import { PlanVotePanel } from './PlanVotePanel'
+import { isRedemption, type Ticket } from './ticket'
 import { VotePanel } from './VotePanel'
 import { Votes } from './Votes'
 
@@ -24,42 +27,60 @@ export function TicketPage() {
   )
 }
 
-function TicketDetail({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
+function TicketDetail({ ticket }: { ticket: Ticket }) {
   const { t } = useI18n()
   return (
-    <div className={ui.grid}>
-      <Panel title={t('ticket.what')}>
-        <TicketFacts ticket={ticket} />
-        <WhatRuns ticket={ticket} />
-      </Panel>
-      <Panel title={t('ticket.votes', { given: ticket.approvals, needed: ticket.requiredApprovals })}>
-        <Votes of={ticket.votes} />
-        <VotePanel ticket={ticket} />
-        {ticket.closedAt === null ? <VotersNow type={ticket.type} /> : null}
-      </Panel>
-      <Panel title={t('ticket.afterwards')}>
-        {ticket.intents.length === 0 ? (
-          <Empty>{t('ticket.nothingSent')}</Empty>
-        ) : (
-          ticket.intents.map((intent) => <IntentProgress key={intent.id} intent={intent} />)
-        )}
-        {ticket.decidedExternally ? <Empty>{t('ticket.externally')}</Empty> : null}
-      </Panel>
-    </div>
+    <>
+      {ticket.voidReason === null ? null : (
+        <Alert color="orange" title={t('ticket.void')}>
+          {ticket.voidReason}
+        </Alert>
+      )}
+      <div className={ui.grid}>
+        <Panel title={t('ticket.what')}>
+          <TicketFacts ticket={ticket} />
+          {ticket.plan === null ? <DecisionCalls ticket={ticket} /> : <PlanCalls plan={ticket.plan} />}
+        </Panel>
+        <Panel title={t('ticket.votes', { given: ticket.approvals, needed: ticket.requiredApprovals })}>
+          <Votes of={ticket.votes} />
+          {isRedemption(ticket) ? <VotePanel ticket={ticket} /> : ticket.plan === null ? null : <PlanVotePanel ticket={ticket} plan={ticket.plan} />}
+          {ticket.closedAt === null ? <VotersNow type={ticket.type} /> : null}
+        </Panel>
+        <Panel title={t('ticket.afterwards')}>
+          {ticket.intents.length === 0 ? (
+            <Empty>{t('ticket.nothingSent')}</Empty>
+          ) : (
+            ticket.intents.map((intent) => <IntentProgress key={intent.id} intent={intent} />)
+          )}
+          {ticket.decidedExternally ? <Empty>{t('ticket.externally')}</Empty> : null}
+        </Panel>
+      </div>
+    </>
   )
 }
 
-function TicketFacts({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
+function TicketFacts({ ticket }: { ticket: Ticket }) {
   const { t } = useI18n()
-  const { sla } = ticket
+  const { sla, plan } = ticket
   return (
     <Facts
       of={[
-        [t('column.request'), <RedemptionLink key="r" requestId={ticket.requestId} />],
+        ...(isRedemption(ticket) ? [[t('column.request'), <RedemptionLink key="r" requestId={ticket.requestId} />] as const] : []),
+        ...(plan === null ? [] : [[t('plan.name'), plan.name] as const]),
         [t('ticket.type'), <Status key="s" of={ticket.type} />],
         [t('column.amount'), <Amount key="a" raw={ticket.grossAmount} />],
-        [t('redemption.owner'), <Address key="o" of={ticket.owner} />],
-        [t('redemption.receiver'), <Address key="v" of={ticket.receiver} />],
+        ...(isRedemption(ticket)
+          ? [
+              [t('redemption.owner'), <Address key="o" of={ticket.owner} />] as const,
+              [t('redemption.receiver'), <Address key="v" of={ticket.receiver} />] as const,
+            ]
+          : []),
+        ...(plan === null
+          ? []
+          : [
+              [t('ticket.requestedBy'), <Address key="b" of={plan.requestedBy} />] as const,
+              [t('ticket.wallet'), plan.wallet] as const,
+            ]),
         [t('ticket.opened'), <Time key="t" at={ticket.openedAt} />],
         ticket.closedAt === null
           ? [
@@ -69,14 +90,15 @@ function TicketFacts({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
               </span>,
             ]
           : [t('ticket.closed'), <Time key="c" at={ticket.closedAt} />],
-        [t('ticket.rule'), t('ticket.ruleText', { needed: ticket.requiredApprovals, version: ticket.policyVersion })],
+        [t('ticket.rule'), t('ticket.ruleText', { rules: ticket.rules.join(', '), needed: ticket.requiredApprovals, version: ticket.policyVersion })],
+        ...(ticket.atDeadline === 'REJECT' ? [[t('ticket.atDeadline'), t('ticket.atDeadlineText')] as const] : []),
       ]}
     />
   )
 }
 
 /** The call that the vote permits, as the signer will check it. */
-function WhatRuns({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
+function DecisionCalls({ ticket }: { ticket: Ticket }) {
   const { t } = useI18n()
   const config = useQuery(configQuery)
   const contract = config.data?.contracts.redemptionManager
@@ -84,7 +106,7 @@ function WhatRuns({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
     <>
       <h3>{t('ticket.runs')}</h3>
       <pre className={ui.document}>
-        {`RedemptionManager.approveRedemption(requestId=${ticket.requestId})\nRedemptionManager.rejectRedemption(requestId=${ticket.requestId}, reason)`}
+        {`RedemptionManager.approveRedemption(requestId=${ticket.requestId ?? ''})\nRedemptionManager.rejectRedemption(requestId=${ticket.requestId ?? ''}, reason)`}
       </pre>
       {contract ? (
         <p className={ui.note}>
@@ -92,6 +114,29 @@ function WhatRuns({ ticket }: { ticket: Schemas['TicketDetailView'] }) {
         </p>
       ) : null}
       <p className={ui.note}>{t('ticket.runsText')}</p>
+    </>
+  )
+}
+
+/** What the Safe will do, all of it or nothing. */
+function PlanCalls({ plan }: { plan: Schemas['TicketPlanView'] }) {
+  const { t } = useI18n()
+  return (
+    <>
+      <h3>{t('ticket.runs')}</h3>
+      <ol>
+        {plan.calls.map((call, index) => (
+          <li key={index} className={ui.mono}>
+            {call}
+          </li>
+        ))}
+      </ol>
+      <p className={ui.note}>
+        <Link to="/transactions/proposals/$safeTxHash" params={{ safeTxHash: plan.safeTxHash }}>
+          {t('ticket.safeTransaction')}
+        </Link>
+      </p>
+      <p className={ui.note}>{t('ticket.planRunsText')}</p>
     </>
   )
 }

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import { useState } from 'react'
-import { api, read, type Schemas } from '../api/client'
+import { api, read } from '../api/client'
 import { formatRaw, parseRaw } from '../format/amounts'
 import { shortHex } from '../format/addresses'
 import { useI18n, type Translate } from '../i18n'
@@ -9,16 +9,17 @@ import { useUser, type SignedIn } from '../session/store'
 import { Empty } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { SignDialog, signedFields, type SignedDocument } from '../wallet/SignDialog'
+import type { RedemptionTicket } from './ticket'
 
-type Ticket = Schemas['TicketDetailView']
 type Verdict = 'approve' | 'reject'
+type Documents = Record<Verdict, unknown>
 
 /** Vote on a ticket, or read why that is not possible. */
-export function VotePanel({ ticket }: { ticket: Ticket }) {
+export function VotePanel({ ticket }: { ticket: RedemptionTicket }) {
   const { t } = useI18n()
   const user = useUser()
   const right = useRight('decide_approval')
-  const [vote, setVote] = useState<{ verdict: Verdict; signing: Schemas['SigningView'] } | null>(null)
+  const [vote, setVote] = useState<{ verdict: Verdict; signing: Documents } | null>(null)
   const obstacle = obstacleTo(ticket, user, t)
   const { signing } = ticket
   if (obstacle === null && vote !== null && signing !== null && signing !== vote.signing) setVote({ ...vote, signing })
@@ -52,7 +53,7 @@ export function VotePanel({ ticket }: { ticket: Ticket }) {
 }
 
 /** Why this person cannot vote; null if they can, as far as the console knows. */
-function obstacleTo(ticket: Ticket, user: SignedIn, t: Translate): string | null {
+function obstacleTo(ticket: RedemptionTicket, user: SignedIn, t: Translate): string | null {
   const is = (address: string) => address.toLowerCase() === user.address.toLowerCase()
   if (ticket.closedAt !== null || ticket.signing === null) return t('vote.closed')
   if (is(ticket.owner) || is(ticket.receiver)) return t('vote.own')
@@ -60,7 +61,7 @@ function obstacleTo(ticket: Ticket, user: SignedIn, t: Translate): string | null
   return null
 }
 
-function WillHappen({ ticket, verdict }: { ticket: Ticket; verdict: Verdict }) {
+function WillHappen({ ticket, verdict }: { ticket: RedemptionTicket; verdict: Verdict }) {
   const { t } = useI18n()
   const values = {
     request: ticket.requestId,

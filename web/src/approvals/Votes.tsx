@@ -13,10 +13,14 @@ export function Votes({ of: votes }: { of: readonly Schemas['VoteView'][] }) {
         <li key={vote.signature} data-source="users">
           <Status of={vote.verdict} /> <Address of={vote.voter} /> <Time at={vote.decidedAt} />
           {vote.reason ? <div>{vote.reason}</div> : null}
-          <details>
-            <summary>{t('ticket.signedDocument')}</summary>
-            <pre className={ui.document}>{JSON.stringify({ ...vote.typedData, signature: vote.signature }, null, 2)}</pre>
-          </details>
+          {vote.typedData === null ? (
+            <div className={ui.note}>{t('ticket.safeSignature')}</div>
+          ) : (
+            <details>
+              <summary>{t('ticket.signedDocument')}</summary>
+              <pre className={ui.document}>{JSON.stringify({ ...vote.typedData, signature: vote.signature }, null, 2)}</pre>
+            </details>
+          )}
         </li>
       ))}
     </ul>

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
 import { redemptionQuery, ticketQuery } from '../api/queries'
+import { isRedemption } from '../approvals/ticket'
 import { VotePanel } from '../approvals/VotePanel'
 import { Votes } from '../approvals/Votes'
 import { useI18n } from '../i18n'
@@ -88,7 +89,7 @@ function TicketPanel({ ticketId }: { ticketId: string }) {
               {data.closedAt === null ? <> · {t('column.deadline')} <Countdown until={data.sla.deadlineAt} /></> : null}
             </p>
             <Votes of={data.votes} />
-            <VotePanel ticket={data} />
+            {isRedemption(data) ? <VotePanel ticket={data} /> : null}
             {data.intents.map((intent) => <IntentProgress key={intent.id} intent={intent} />)}
           </>
         )}

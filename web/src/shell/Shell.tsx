@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, SegmentedControl, useMantineColorScheme } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
-import { inboxQuery } from '../api/queries'
+import { openTickets, slaQuery } from '../api/queries'
 import { shortHex } from '../format/addresses'
 import { useI18n, type Key } from '../i18n'
 import { useLiveState } from '../live/LiveProvider'
@@ -112,8 +112,8 @@ function Choices() {
 
 function Navigation() {
   const { t } = useI18n()
-  const inbox = useQuery(inboxQuery)
-  const waiting = inbox.data?.pagination.total ?? 0
+  const report = useQuery(slaQuery)
+  const waiting = report.data ? openTickets(report.data).length : 0
   return (
     <nav className={css.nav} aria-label={t('shell.navigation')}>
       {SECTIONS.map(({ name, to }) => (

@@ -149,7 +149,7 @@ const COLORS: Record<string, string> = {
   READY: 'blue', EXECUTING: 'blue', IN_PROGRESS: 'blue', DUE: 'blue', SCHEDULED: 'blue', REQUESTED: 'blue',
   PENDING_APPROVAL: 'yellow', PARTIALLY_APPROVED: 'yellow', AWAITING_OWNERS: 'yellow', WARN: 'yellow', WARNING: 'yellow', DEGRADED: 'yellow',
   ACKNOWLEDGED: 'yellow', PARTIALLY_DONE: 'yellow', EMERGENCY: 'orange', ESCALATE: 'orange', QUARANTINED: 'orange',
-  REJECTED: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
+  REJECTED: 'red', VOID: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
   AWAY: 'orange', SHORT: 'red', OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
 }
 

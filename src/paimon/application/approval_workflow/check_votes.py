@@ -6,7 +6,7 @@ worker may mark, and no worker may add a vote. A ticket that such a vote decided
 
 import structlog
 
-from paimon.application.approval_workflow.store import lock_unclosed, mark_invalid, save_outcome
+from paimon.application.approval_tickets.store import lock_unclosed, mark_invalid, save_outcome
 from paimon.application.approval_workflow.verify_votes import invalid_reason, verify_votes
 from paimon.application.risk_control.record_findings import record_facts
 from paimon.domain.approval.ticket import Ticket, Vote

@@ -1,8 +1,11 @@
 """Decide a ticket: accept one signed vote, and queue the on-chain call it leads to.
 
+The votes that approve a plan are signatures over its Safe transaction (transactions/multisig/sign.py); its rejection and its
+cancellation are votes here, and lead to no call: what is not approved is not executed.
+
 The checks run in this order, each with its own exception:
 
-1. the ticket exists, and its recorded votes verify
+1. the ticket exists, takes this kind of vote, and its recorded votes verify
 2. the signature: its form, its expiry, its nonce, and its signer over exactly this ticket (common/signed_action.py)
 3. the voter's role, in this system and on chain
 4. the ticket takes this vote
@@ -15,14 +18,15 @@ from typing import Final
 
 import structlog
 
-from paimon.application.approval_workflow.queue_call import queue_call
-from paimon.application.approval_workflow.store import (
+from paimon.application.approval_tickets.plan_tickets import announce
+from paimon.application.approval_tickets.store import (
     TicketNotFound,
     get_ticket,
     insert_record,
     lock_ticket,
     save_outcome,
 )
+from paimon.application.approval_workflow.queue_call import queue_call
 from paimon.application.approval_workflow.verify_votes import verify_votes
 from paimon.application.common.signed_action import (
     ProposedAction,
@@ -34,9 +38,9 @@ from paimon.application.common.signing_rules import SigningRules
 from paimon.application.common.store import is_nonce_used, use_nonce
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.store import list_chain_roles
+from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket, give_verdict
 from paimon.domain.approval.ticket import (
     AlreadyVoted,
-    Ticket,
     TicketClosed,
     TicketStatus,
     Verdict,
@@ -44,7 +48,7 @@ from paimon.domain.approval.ticket import (
     VoterNotAllowed,
     decide,
 )
-from paimon.domain.approval.vote import VoteContent
+from paimon.domain.approval.vote import VoteContent, require_taken
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import Permission, User
@@ -76,11 +80,12 @@ class DecideTicket:
 
 async def decide_ticket(
     command: DecideTicket, *, database: Database, contracts: FundContracts, rules: SigningRules, approver: Address
-) -> Ticket:
-    """Return the ticket with this vote. When the vote decides the ticket, its call is queued in the same transaction.
+) -> AnyTicket:
+    """Return the ticket with this vote. When the vote decides a redemption, its call is queued in the same transaction.
 
     Raises:
-        TicketNotFound, VoteNotVerified, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, KeySignatureRequired,
+        TicketNotFound, VerdictNotTaken, VoteNotVerified, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch,
+        KeySignatureRequired,
         NotPermitted, VoterNotAllowed, TicketClosed, AlreadyVoted.
     """
     async with contract_wallets_refused(command.user.address, contracts.rpc), database.write() as session:
@@ -88,6 +93,7 @@ async def decide_ticket(
         ticket = await lock_ticket(session, command.ticket_id)
         if ticket is None:
             raise TicketNotFound(f"there is no ticket {command.ticket_id}")
+        require_taken(ticket, command.verdict)
         _require_verified(ticket, rules.scope)
         now = await database_now(session)
         content, terms = VoteContent(ticket, command.verdict), command.signed.terms
@@ -100,20 +106,33 @@ async def decide_ticket(
             nonce_used=await is_nonce_used(session, terms.nonce),
         )
         held = await list_chain_roles(session, command.user.address)  # under the ticket's lock: the role may have just ended
-        require_permission(command.user, Permission.DECIDE_APPROVAL, held)
+        require_permission(command.user, _permission(ticket, command.verdict), held)
 
         vote = Vote(command.user.address, command.verdict, command.reason, now, terms, evidence.signature)
-        decided = decide(ticket, vote)
+        decided = cast_vote(ticket, vote)
         await use_nonce(session, evidence, action=content.action, resource=content.resource)
         await insert_record(session, ticket.id, vote, evidence)
         await save_outcome(session, decided)
-        if decided.status in _DECIDED:
+        if isinstance(decided, PlanTicket):
+            await announce(session, decided)
+        elif decided.status in _DECIDED:
             await queue_call(session, decided, contracts=contracts, approver=approver)
     log.info("ticket.voted", ticket_id=decided.id, verdict=vote.verdict, voter=checksum(vote.voter), status=decided.status)
     return decided
 
 
-def _require_verified(ticket: Ticket, scope: SigningScope) -> None:
+def cast_vote(ticket: AnyTicket, vote: Vote) -> AnyTicket:
+    """Raises TicketClosed, AlreadyVoted, VoterNotAllowed."""
+    return give_verdict(ticket, vote) if isinstance(ticket, PlanTicket) else decide(ticket, vote)
+
+
+def _permission(ticket: AnyTicket, verdict: Verdict) -> Permission:
+    if not isinstance(ticket, PlanTicket):
+        return Permission.DECIDE_APPROVAL
+    return Permission.EXECUTE_PLAN if verdict is Verdict.CANCEL else Permission.SIGN_PROPOSALS
+
+
+def _require_verified(ticket: AnyTicket, scope: SigningScope) -> None:
     """Count no vote beside one that does not verify; a worker takes it out of the ticket within a minute."""
     if len(verify_votes(ticket, scope).votes) < len(ticket.votes):
         log.critical("ticket.has_invalid_vote", ticket_id=ticket.id)
@@ -126,12 +145,13 @@ async def propose_vote(session: ReadSession | WriteSession, ticket_id: str, verd
     """Return what this user signs to vote on the ticket as it is now.
 
     Raises:
-        TicketNotFound
+        TicketNotFound, VerdictNotTaken.
     """
     ticket = await get_ticket(session, ticket_id)
+    require_taken(ticket, verdict)
     rejection = None
     try:
-        decide(ticket, Vote(user.address, verdict, "", decided_at=await database_now(session)))
+        cast_vote(ticket, Vote(user.address, verdict, "", decided_at=await database_now(session)))
     except (VoterNotAllowed, TicketClosed, AlreadyVoted) as error:
         rejection = error
-    return ProposedAction(VoteContent(ticket, verdict), Permission.DECIDE_APPROVAL, rejection)
+    return ProposedAction(VoteContent(ticket, verdict), _permission(ticket, verdict), rejection)

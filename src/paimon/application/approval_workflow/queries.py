@@ -9,10 +9,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paimon.application.approval_workflow.store import get_ticket, to_domain, with_records
+from paimon.application.approval_tickets.store import get_ticket, of_redemption, to_domain, with_records
 from paimon.application.approval_workflow.verify_votes import invalid_reason, verify_votes
 from paimon.application.transactions.queries import list_intents_about
-from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
+from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
+from paimon.domain.approval.ticket import RedemptionTicket, SlaStage, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.intent import IntentWithAttempts
@@ -31,7 +32,7 @@ async def list_tickets(
     *,
     status: TicketStatus | None = None,
     kind: TicketType | None = None,
-) -> Page[Ticket]:
+) -> Page[AnyTicket]:
     """List tickets, latest first."""
     clauses: list[ColumnElement[bool]] = []
     if status is not None:
@@ -43,10 +44,11 @@ async def list_tickets(
     return await fetch_page(session, query, page, to_domain, order=order)
 
 
-async def tickets_by_request(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, Ticket]:
+async def tickets_by_request(session: AsyncSession, request_ids: Iterable[int]) -> dict[int, RedemptionTicket]:
     """Return the tickets of these requests by request id; a request without a ticket is absent."""
     query = with_records(select(ApprovalTicketRow).where(ApprovalTicketRow.request_id.in_(list(request_ids))))
-    return {row.request_id: to_domain(row) for row in await session.scalars(query)}
+    tickets = [of_redemption(to_domain(row)) for row in await session.scalars(query)]
+    return {ticket.request_id: ticket for ticket in tickets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class SlaReport:
     figures: list[SlaFigures]
     approvers: list[ApproverFigures]
     stages: dict[SlaStage, int]
-    waiting: list[Ticket]
+    waiting: list[AnyTicket]
 
 
 async def sla_report(session: AsyncSession, filters: SlaFilter = _EVERY_TICKET, *, now: datetime) -> SlaReport:
@@ -187,14 +189,17 @@ async def _approver_figures(session: AsyncSession, conditions: list[ColumnElemen
 
 @dataclass(frozen=True, slots=True)
 class RecordedVote:
-    """An accepted vote with what was signed: enough to verify it without this system."""
+    """An accepted vote with what was signed: enough to verify it without this system.
+
+    An owner's signature has no document here: it is over the Safe transaction.
+    """
 
     voter: Address
     verdict: Verdict
     reason: str
     decided_at: datetime
-    expires_at: datetime
-    typed_data: dict[str, Any]
+    expires_at: datetime | None
+    typed_data: dict[str, Any] | None
     signature: bytes
     invalid_reason: str | None
     """Why the vote counts for nothing; None for one that verifies."""
@@ -204,7 +209,7 @@ class RecordedVote:
 class TicketDetail:
     """One ticket with its votes and intents, as of `read_at`."""
 
-    ticket: Ticket
+    ticket: AnyTicket
     votes: list[RecordedVote]
     intents: list[IntentWithAttempts]
     read_at: datetime
@@ -221,14 +226,29 @@ async def get_ticket_detail(session: AsyncSession, ticket_id: str, scope: Signin
     reasons = {vote.terms.nonce: invalid_reason(ticket, vote, scope) for vote in ticket.invalid_votes if vote.terms}
     return TicketDetail(
         ticket=ticket,
-        votes=[_recorded_vote(row, reasons.get(row.nonce)) for row in await session.scalars(query)],
-        intents=[
-            intent
-            for intent in await list_intents_about(session, IntentSubject.redemption(ticket.request_id))
-            if intent.ticket_id == ticket_id
+        votes=[
+            *_signatures(ticket),
+            *[_recorded_vote(row, reasons.get(row.nonce)) for row in await session.scalars(query)],
         ],
+        intents=await _intents(session, ticket),
         read_at=await database_now(session),
     )
+
+
+async def _intents(session: AsyncSession, ticket: AnyTicket) -> list[IntentWithAttempts]:
+    """Return the calls that the votes led to: the decision of a redemption, or the Safe's execution of a plan."""
+    if isinstance(ticket, PlanTicket):
+        return await list_intents_about(session, IntentSubject.safe_transaction(ticket.safe_tx_hash))
+    found = await list_intents_about(session, IntentSubject.redemption(ticket.request_id))
+    return [intent for intent in found if intent.ticket_id == ticket.id]
+
+
+def _signatures(ticket: AnyTicket) -> list[RecordedVote]:
+    return [
+        RecordedVote(vote.voter, vote.verdict, vote.reason, vote.decided_at, None, None, vote.signature, None)
+        for vote in ticket.votes
+        if isinstance(ticket, PlanTicket) and vote.terms is None
+    ]
 
 
 def _recorded_vote(row: ApprovalRecordRow, invalid_reason: str | None) -> RecordedVote:

@@ -2,11 +2,11 @@
 
 import structlog
 
-from paimon.application.approval_workflow.store import list_decided
+from paimon.application.approval_tickets.store import list_decided_redemptions
 from paimon.application.approval_workflow.verify_votes import verify_votes
 from paimon.application.transactions.intents import approve_call, queue_intent, reject_call
 from paimon.application.transactions.retries import RetriesExhausted, next_retry_key
-from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
+from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, Verdict
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.intent_subject import IntentSubject
@@ -17,7 +17,7 @@ from paimon.infrastructure.database.sessions import Database, WriteSession
 log = structlog.get_logger(__name__)
 
 
-async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundContracts, approver: Address) -> None:
+async def queue_call(session: WriteSession, ticket: RedemptionTicket, *, contracts: FundContracts, approver: Address) -> None:
     """Queue the call of a decided ticket. An earlier try that is open or has succeeded keeps its intent.
 
     Raises:
@@ -43,7 +43,7 @@ async def queue_call(session: WriteSession, ticket: Ticket, *, contracts: FundCo
 async def queue_decided_calls(database: Database, contracts: FundContracts, *, approver: Address, scope: SigningScope) -> None:
     """Queue a call for every ticket that votes have decided and the chain has not closed. The votes are verified first."""
     async with database.read() as session:
-        tickets = await list_decided(session)
+        tickets = await list_decided_redemptions(session)
     for ticket in tickets:
         if verify_votes(ticket, scope).status is not ticket.status:
             log.critical("approval.votes_do_not_verify", ticket_id=ticket.id)

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.approval_tickets.store import find_ticket_for_request
 from paimon.application.approval_workflow.queries import tickets_by_request
-from paimon.application.approval_workflow.store import find_ticket_for_request
 from paimon.application.quarantine.queries import find_requests_with_quarantined_logs
 from paimon.application.redemptions.store import find_locked_nav, find_redemption
 from paimon.application.redemptions.timeline import ChainEvent, TimelineEntry, timeline
 from paimon.application.transactions.queries import list_intents_about
-from paimon.domain.approval.ticket import Ticket
+from paimon.domain.approval.ticket import RedemptionTicket
 from paimon.domain.kernel.chain import Address
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.transaction.intent import IntentWithAttempts
@@ -74,7 +74,7 @@ async def list_redemptions(session: AsyncSession, page: PageRequest, filters: Re
 class AwaitingApproval(RedemptionListItem):
     """A request that awaits approval with its ticket; None between the event and its handler."""
 
-    ticket: Ticket | None
+    ticket: RedemptionTicket | None
 
 
 async def list_awaiting_approval(session: AsyncSession, page: PageRequest) -> Page[AwaitingApproval]:
@@ -97,7 +97,7 @@ class RedemptionDetail(RedemptionListItem):
     """A request with its ticket, its intents and its timeline."""
 
     locked_nav: int | None
-    ticket: Ticket | None
+    ticket: RedemptionTicket | None
     intents: list[IntentWithAttempts]
     timeline: list[TimelineEntry]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from paimon.domain.approval.ticket import Ticket, TicketStatus, Verdict
+from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, Verdict
 from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.intent import IntentWithAttempts
 
@@ -54,7 +54,9 @@ _EVENT_TITLES: Final = {
 }
 
 
-def timeline(events: Iterable[ChainEvent], ticket: Ticket | None, intents: Iterable[IntentWithAttempts]) -> list[TimelineEntry]:
+def timeline(
+    events: Iterable[ChainEvent], ticket: RedemptionTicket | None, intents: Iterable[IntentWithAttempts]
+) -> list[TimelineEntry]:
     """List all entries by the time they became known. Events of one block keep the block's order."""
     entries = [*_event_entries(events)]
     if ticket is not None:
@@ -76,7 +78,7 @@ def _event_entries(events: Iterable[ChainEvent]) -> Iterator[TimelineEntry]:
         )
 
 
-def _ticket_entries(ticket: Ticket) -> Iterator[TimelineEntry]:
+def _ticket_entries(ticket: RedemptionTicket) -> Iterator[TimelineEntry]:
     yield TimelineEntry(
         at=ticket.opened_at,
         known_at=ticket.opened_at,

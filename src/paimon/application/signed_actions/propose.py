@@ -122,9 +122,14 @@ async def _resolution(context: ProposalContext, _user: User, parts: tuple[str, .
         return propose_resolution(await get_event(session, int(parts[0])))
 
 
-async def _vote(verdict: Verdict, context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
+async def _vote(
+    action: ActionName, verdict: Verdict, context: ProposalContext, user: User, parts: tuple[str, ...]
+) -> ProposedAction:
     async with context.signing.database.read() as session:
-        return await propose_vote(session, parts[0], verdict, user)
+        proposed = await propose_vote(session, parts[0], verdict, user)
+    if proposed.content.action is not action:
+        raise InvalidResource(f"ticket {parts[0]} takes {proposed.content.action}, not {action}")
+    return proposed
 
 
 async def _publication(context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
@@ -171,8 +176,12 @@ _POLICY_DRAFT: Final = ("/policy/drafts/3", re.compile(r"/policy/drafts/([1-9][0
 _LOG: Final = ("/system/quarantine/100/3", re.compile(r"/system/quarantine/([0-9]{1,18})/([0-9]{1,9})"))
 
 _OFFERED: Final = {
-    ActionName.APPROVE_REDEMPTION: _Offered(*_TICKET, "approve", partial(_vote, Verdict.APPROVE)),
-    ActionName.REJECT_REDEMPTION: _Offered(*_TICKET, "reject", partial(_vote, Verdict.REJECT)),
+    ActionName.APPROVE_REDEMPTION: _Offered(
+        *_TICKET, "approve", partial(_vote, ActionName.APPROVE_REDEMPTION, Verdict.APPROVE)
+    ),
+    ActionName.REJECT_REDEMPTION: _Offered(*_TICKET, "reject", partial(_vote, ActionName.REJECT_REDEMPTION, Verdict.REJECT)),
+    ActionName.REJECT_PLAN: _Offered(*_TICKET, "reject", partial(_vote, ActionName.REJECT_PLAN, Verdict.REJECT)),
+    ActionName.CANCEL_PLAN: _Offered(*_TICKET, "cancel", partial(_vote, ActionName.CANCEL_PLAN, Verdict.CANCEL)),
     ActionName.SETTLE_REDEMPTION: _Offered(*_REDEMPTION, "settle", _settlement),
     ActionName.RESOLVE_RISK_EVENT: _Offered(*_RISK_EVENT, "resolve", _resolution),
     ActionName.PUBLISH_POLICY: _Offered(*_POLICY_DRAFT, "publish", _publication),

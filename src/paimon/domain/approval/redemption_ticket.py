@@ -11,7 +11,7 @@ from paimon.domain.approval.policy import (
     TicketRequirement,
     in_whole_units,
 )
-from paimon.domain.approval.ticket import Ticket
+from paimon.domain.approval.ticket import RedemptionTicket
 from paimon.domain.kernel.chain import ContractName, checksum
 from paimon.domain.redemption.request import Redemption, RedemptionChannel
 
@@ -49,7 +49,7 @@ def redemption_operation(redemption: Redemption, *, decimals: int) -> Operation:
     )
 
 
-def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, decimals: int, now: datetime) -> Ticket:
+def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, decimals: int, now: datetime) -> RedemptionTicket:
     """Return a new ticket for a request that awaits approval.
 
     Raises:
@@ -61,8 +61,8 @@ def open_ticket(redemption: Redemption, policy: ApprovalPolicy, *, decimals: int
     return _ticket(redemption, required, now)
 
 
-def _ticket(redemption: Redemption, required: TicketRequirement, now: datetime) -> Ticket:
-    return Ticket(
+def _ticket(redemption: Redemption, required: TicketRequirement, now: datetime) -> RedemptionTicket:
+    return RedemptionTicket(
         id=ticket_id(redemption.request_id),
         type=required.type,
         request_id=redemption.request_id,

@@ -2,13 +2,14 @@
 
 Source: docs/concepts/fund.md, "Approvals".
 
-    PENDING ──► PARTIALLY_APPROVED ──► APPROVED      the votes reached the policy's count
+    PENDING ──► PARTIALLY_APPROVED ──► APPROVED      the votes are those that the policy asks for
        └───────────────┴──► REJECTED                  any rejection ends the voting
-                       └──► CANCELLED                 the owner took the request back on chain
+                       ├──► CANCELLED                 by the owner of a redemption on chain, by the requester of a plan here
+                       └──► EXPIRED · VOID            plans only, see plan_ticket.py
 
-Votes decide a ticket. Only the chain *closes* it (`closed_at`), when the request shows the outcome. The chain's outcome
-wins: a request that was decided by a direct contract call is adopted as `decided_externally`. A deadline never rejects a
-redemption: an overdue ticket stays open, is logged, and fires an alert.
+A ticket is about a redemption request or about a plan. Votes decide it. Only the chain *closes* it (`closed_at`), when it shows
+the outcome. The chain's outcome wins: a request that was decided by a direct contract call is adopted as `decided_externally`.
+A deadline never rejects a redemption: an overdue ticket stays open, is logged, and fires an alert.
 """
 
 from collections.abc import Collection
@@ -42,11 +43,16 @@ class TicketStatus(StrEnum):
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    VOID = "VOID"
 
 
 class Verdict(StrEnum):
+    """What a person says of a ticket."""
+
     APPROVE = "APPROVE"
     REJECT = "REJECT"
+    CANCEL = "CANCEL"  # by the one who asked for the plan
 
 
 class SlaStage(StrEnum):
@@ -85,19 +91,15 @@ class Vote:
     signature: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A decision to take about one redemption request, with a snapshot of the request.
+    """A decision to take, with what the policy asks for it.
 
     `rules` are the policy's rules that asked for it. `invalid_votes` are recorded votes that do not verify: they do not count.
     """
 
     id: str
     type: TicketType
-    request_id: int
-    owner: Address
-    receiver: Address
-    gross_amount: RawAmount
     policy_version: int
     rules: tuple[str, ...]
     required_approvals: int
@@ -117,8 +119,13 @@ class Ticket:
         """Whether the ticket still takes votes."""
         return self.status in OPEN_TICKETS
 
+    @property
+    def approvals(self) -> int:
+        """How many votes approve."""
+        return sum(vote.verdict is Verdict.APPROVE for vote in self.votes)
+
     def sla_stage(self, now: datetime) -> SlaStage:
-        """Return how late the ticket is. A ticket that votes have decided counts until the chain closes it."""
+        """Return how late the ticket is. What votes have approved counts until the chain closes it."""
         if self.closed_at is not None or now < self.warn_at:
             return SlaStage.ON_TIME
         if now < self.escalate_at:
@@ -126,8 +133,18 @@ class Ticket:
         return SlaStage.ESCALATE if now < self.deadline_at else SlaStage.OVERDUE
 
 
-def decide(ticket: Ticket, vote: Vote) -> Ticket:
-    """Record one vote. A single rejection rejects the ticket; the required number of approvals approves it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedemptionTicket(Ticket):
+    """A decision about one redemption request, with a snapshot of the request."""
+
+    request_id: int
+    owner: Address
+    receiver: Address
+    gross_amount: RawAmount
+
+
+def decide(ticket: RedemptionTicket, vote: Vote) -> RedemptionTicket:
+    """Record one vote on a redemption. A single rejection rejects the ticket; the required number of approvals approves it.
 
     Raises:
         TicketClosed: the ticket is no longer open.
@@ -148,7 +165,7 @@ def decide(ticket: Ticket, vote: Vote) -> Ticket:
     return _counted(ticket, (*ticket.votes, vote))
 
 
-def without_votes(ticket: Ticket, invalid: Collection[Vote]) -> Ticket:
+def without_votes(ticket: RedemptionTicket, invalid: Collection[Vote]) -> RedemptionTicket:
     """Take votes that do not verify out of a ticket, and count the others again. What the chain has closed stays as it is."""
     if not invalid:
         return ticket
@@ -157,9 +174,9 @@ def without_votes(ticket: Ticket, invalid: Collection[Vote]) -> Ticket:
     return marked if ticket.closed_at is not None else _counted(marked, valid)
 
 
-def _counted(ticket: Ticket, votes: tuple[Vote, ...]) -> Ticket:
+def _counted(ticket: RedemptionTicket, votes: tuple[Vote, ...]) -> RedemptionTicket:
     approvals = sum(vote.verdict is Verdict.APPROVE for vote in votes)
-    if approvals < len(votes):
+    if any(vote.verdict is Verdict.REJECT for vote in votes):
         status = TicketStatus.REJECTED
     elif approvals >= ticket.required_approvals:
         status = TicketStatus.APPROVED
@@ -169,7 +186,7 @@ def _counted(ticket: Ticket, votes: tuple[Vote, ...]) -> Ticket:
     return replace(ticket, votes=votes, status=status, decided_at=decided_at)
 
 
-def adopt_chain_outcome(ticket: Ticket, status: RedemptionStatus, *, now: datetime) -> Ticket:
+def adopt_chain_outcome(ticket: RedemptionTicket, status: RedemptionStatus, *, now: datetime) -> RedemptionTicket:
     """Close the ticket with its request's outcome on chain. A request that still awaits approval changes nothing.
 
     When the outcome differs from the votes here, the contract was called directly, and the chain wins.

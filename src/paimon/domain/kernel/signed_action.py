@@ -36,6 +36,8 @@ class ActionName(StrEnum):
     APPROVE_REDEMPTION = "approve_redemption"
     REJECT_REDEMPTION = "reject_redemption"
     EXECUTE_PLAN = "execute_plan"
+    REJECT_PLAN = "reject_plan"
+    CANCEL_PLAN = "cancel_plan"
     GRANT_USER = "grant_user"
     SETTLE_REDEMPTION = "settle_redemption"
     RESOLVE_RISK_EVENT = "resolve_risk_event"

@@ -47,6 +47,8 @@ class RiskKind(StrEnum):
     USDT_OFF_PARITY = "USDT_OFF_PARITY"  # USD for one USDT, and 1
     INVALID_VOTE = "INVALID_VOTE"  # why a recorded vote counts for nothing, and that its voter signed it
     UNSIGNED_POLICY = "UNSIGNED_POLICY"  # why a version of the approval policy counts for nothing, and that it is signed
+    TICKET_VOID = "TICKET_VOID"  # what has changed about an approved plan, and that what was approved would run
+    UNAPPROVED_EXECUTION = "UNAPPROVED_EXECUTION"  # the status of a plan's ticket when its Safe executed it, and APPROVED
 
 
 class Severity(StrEnum):

@@ -38,6 +38,15 @@ def approvals_command(
     run_list(context, read, _table, page=page, limit=limit, as_json=as_json, is_filtered=is_filtered)
 
 
+def _subject(ticket: TicketView) -> str:
+    return f"request {ticket.request_id}" if ticket.plan is None else f"plan {ticket.plan.name}"
+
+
+def _requester(ticket: TicketView) -> str:
+    asked = ticket.owner if ticket.plan is None else ticket.plan.requested_by
+    return "" if asked is None else short_address(asked)
+
+
 def _table(money: Money) -> Table[TicketView]:
     return Table(
         "approval tickets",
@@ -45,8 +54,8 @@ def _table(money: Money) -> Table[TicketView]:
             Column("ID", lambda ticket: ticket.id),
             Column("STATUS", lambda ticket: ticket.status),
             Column("TYPE", lambda ticket: ticket.type),
-            Column("REQUEST", lambda ticket: ticket.request_id, is_number=True),
-            Column("OWNER", lambda ticket: short_address(ticket.owner)),
+            Column("ABOUT", _subject),
+            Column("BY", lambda ticket: _requester(ticket)),
             Column("AMOUNT", lambda ticket: money.text(ticket.gross_amount), is_number=True),
             Column("APPROVALS", lambda ticket: f"{ticket.approvals} of {ticket.required_approvals}"),
             Column("SLA", lambda ticket: ticket.sla.stage),

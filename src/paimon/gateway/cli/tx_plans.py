@@ -135,6 +135,9 @@ def _preview_lines(preview: PlanPreview) -> Iterator[str]:
     at = preview.valued.at
     yield f"{choice.wallet or 'NO WALLET'}: counts for {format_whole_units(choice.amount, decimals)}{plan_total}, at block {at}"
     yield from (f"    not {rejected.describe(decimals)}" for rejected in choice.rejected_wallets)
+    if (required := preview.requirement) is not None:
+        rules = "; ".join(f"{rule.name}: {rule.approvals}" for rule in required.rules)
+        yield f"    needs a ticket {required.type} ({rules})"
     outcomes = [outcome.description for outcome in preview.simulated] or ["not simulated"] * len(preview.valued.calls)
     for call, outcome in zip(preview.valued.calls, outcomes, strict=True):
         yield f"  {call.step.description}: {outcome}"

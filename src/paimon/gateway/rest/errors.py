@@ -54,10 +54,6 @@ class TooManyCsvExports(Unavailable):
     """The process already writes as many CSV files as it may at one time."""
 
 
-class NotCancellable(Conflict):
-    """The ticket of a redemption closes only by an event on chain: the owner cancels there, or approvers reject the request."""
-
-
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
     """The response to one kind of exception. Without `message`, the response has the exception's own text."""

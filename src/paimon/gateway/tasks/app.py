@@ -29,6 +29,7 @@ from paimon.application.redemptions.settlement import settle_due
 from paimon.application.risk_control.check_users import check_users
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
+from paimon.application.transactions.plans.review_tickets import review_plan_tickets
 from paimon.composition import AppContext, opened_as_retention
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
@@ -206,6 +207,7 @@ async def _drive_wallets(context: AppContext) -> None:
 
 async def _sync_safes(context: AppContext) -> None:
     await sync_safes(context.safe_context)
+    await review_plan_tickets(context.plan_context)
     await execute_ready(context.safe_context, keeper=context.settings.sending.keeper)
 
 

@@ -4,6 +4,8 @@ A handler acts on the aggregate's present state, so order and repetition do no h
 """
 
 from paimon.application.approval_policy.publications import get_current_policy
+from paimon.application.approval_tickets.plan_tickets import PLAN_TICKET
+from paimon.application.approval_tickets.store import get_ticket
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
@@ -72,6 +74,10 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
     async def on_risk_event(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
         return await alert_if_open(session, int(message.aggregate_id))
 
+    async def on_plan_ticket(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
+        ticket = await get_ticket(session, message.aggregate_id)
+        return [LiveMessage("approval:new" if ticket.is_open else "approval:resolved", ticket)]
+
     async def on_wallet(message: DueMessage) -> None:
         await drive_wallet(context, message.aggregate_id)
 
@@ -82,6 +88,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         RECONCILE: Handler(prepare=on_reconcile),
         APPLY_QUARANTINE_DECISIONS: Handler(prepare=on_quarantine_decisions),
         RISK_EVENT: Handler(apply=on_risk_event),
+        PLAN_TICKET: Handler(apply=on_plan_ticket),
         DRIVE_WALLET: Handler(prepare=on_wallet),
     }
 

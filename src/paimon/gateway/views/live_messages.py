@@ -5,7 +5,8 @@ from typing import Any, Self
 from pydantic import Field
 
 from paimon.application.common.live import LiveMessage
-from paimon.domain.approval.ticket import Ticket, TicketStatus, TicketType
+from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
+from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, TicketType
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
@@ -40,23 +41,25 @@ class LiveRedemptionView(ApiModel):
 
 
 class LiveTicketView(ApiModel):
-    """An approval ticket that was opened or closed."""
+    """An approval ticket that was opened, decided or closed."""
 
     ticket_id: str
     type: TicketType
-    request_id: BigInt
+    request_id: BigInt | None = Field(description="of a redemption; null for a plan")
+    plan: str | None = Field(description="name of a plan; null for a redemption")
     gross_amount: BigInt
     status: TicketStatus
     deadline_at: Time
     decided_externally: bool
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
+    def of(cls, ticket: AnyTicket) -> Self:
         return cls(
             ticket_id=ticket.id,
             type=ticket.type,
-            request_id=ticket.request_id,
-            gross_amount=ticket.gross_amount,
+            request_id=None if isinstance(ticket, PlanTicket) else ticket.request_id,
+            plan=ticket.plan if isinstance(ticket, PlanTicket) else None,
+            gross_amount=ticket.amount if isinstance(ticket, PlanTicket) else ticket.gross_amount,
             status=ticket.status,
             deadline_at=ticket.deadline_at,
             decided_externally=ticket.decided_externally,
@@ -106,7 +109,7 @@ def _view(message: LiveMessage) -> ApiModel:
             return RiskAlertView.of(event)
         case Redemption() as redemption:
             return LiveRedemptionView.of(redemption)
-        case Ticket() as ticket:
+        case RedemptionTicket() | PlanTicket() as ticket:
             return LiveTicketView.of(ticket)
         case other:
             raise TypeError(f"no view of {type(other).__name__} for {message.channel}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from paimon.domain.kernel.chain import Address, BlockStamp, checksum
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.safe_transaction import SafeName, SafeScope
 from paimon.errors import Conflict
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
@@ -41,6 +42,11 @@ class SafeContext:
                 f"{checksum(safe)} is none of the settings' Safes (PAIMON_SENDING__WARM, PAIMON_SENDING__COLD)"
             )
         return found
+
+    @property
+    def signing_scope(self) -> SigningScope:
+        """The scope of what people sign here, as opposed to what owners sign for a Safe."""
+        return SigningScope(self.chain_id, self.contracts.addresses.redemption_manager)
 
     def scope(self, safe: Address) -> SafeScope:
         return SafeScope(self.chain_id, safe)

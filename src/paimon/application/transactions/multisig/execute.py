@@ -1,8 +1,9 @@
 """Execute ready proposals with the keeper's key. Anyone may execute: the signatures are the permission.
 
 A Safe can execute only the proposals at its present nonce. The rejection goes first, because its signers want the other
-proposals dead. An execution is an intent like any other: the full call is simulated before a nonce is spent on it, the signer
-reads it again from its bytes, and the Safe's own event ends it.
+proposals dead. A plan whose ticket is not approved is not executed: its signatures are counted again first, by the people and
+roles of this moment. An execution is an intent like any other: the full call is simulated before a nonce is spent on it, the
+signer reads it again from its bytes, and the Safe's own event ends it.
 
 A call that waits because its simulation fails is cancelled when it is no longer the call to execute: an owner was replaced, a
 contract withdrew its consent, more owners have signed, the proposal expired, or its rejection is ready. What is in flight
@@ -15,6 +16,8 @@ from typing import Final
 
 import structlog
 
+from paimon.application.approval_tickets.plan_tickets import follow_signatures
+from paimon.application.approval_tickets.store import lock_plan_ticket
 from paimon.application.transactions.driver.intent_status import close
 from paimon.application.transactions.intents import queue_intent
 from paimon.application.transactions.multisig.context import SafeContext
@@ -32,7 +35,8 @@ from paimon.application.transactions.multisig.store import (
 from paimon.application.transactions.retries import FAILED_INTENTS_MAX
 from paimon.application.transactions.statements import save_intents
 from paimon.application.transactions.store import lock_wallet, register_wallet
-from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
+from paimon.domain.approval.ticket import TicketStatus
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, hex0x
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, Call, IntentKind, IntentStatus
@@ -75,7 +79,7 @@ async def _execute(context: SafeContext, address: Address, keeper: Address) -> N
         safe = view_of(await lock_safe(session, address))
         now = await database_now(session)
         proposals = [proposal for proposal in await list_open(session, address) if proposal.nonce == safe.nonce]
-        selected = await _select_proposal(proposals, contract, safe, final, now)
+        selected = await _select_proposal(session, context, contract, proposals, safe, final)
         recorded = await list_execution_intents(session, [proposal.hash for proposal in proposals])
         intents = [_cancel_outdated(intent, selected, now) for intent in recorded]
         await save_intents(session, recorded, intents)
@@ -84,9 +88,15 @@ async def _execute(context: SafeContext, address: Address, keeper: Address) -> N
 
 
 async def _select_proposal(
-    proposals: Sequence[SafeProposalRow], contract: SafeContract, safe: SafeInfo, at: BlockStamp, now: datetime
+    session: WriteSession,
+    context: SafeContext,
+    contract: SafeContract,
+    proposals: Sequence[SafeProposalRow],
+    safe: SafeInfo,
+    at: BlockStamp,
 ) -> tuple[SafeProposalRow, Call] | None:
     """Return the one proposal at the Safe's nonce to execute, with its call."""
+    now = await database_now(session)
     ready = [
         proposal
         for proposal in proposals
@@ -98,9 +108,26 @@ async def _select_proposal(
     rejection = rejection_transaction(safe.nonce, contract.address)
     for proposal in sorted(ready, key=lambda row: (transaction_of(row) != rejection, row.created_at, row.hash)):
         valid = await _valid_signatures(proposal, contract, safe, at)
-        if len(valid) >= safe.threshold:
+        if len(valid) >= safe.threshold and await _is_approved(session, context, proposal, valid, safe, now):
             return proposal, build_execution_call(contract.address, transaction_of(proposal), pack_signatures(valid))
     return None
+
+
+async def _is_approved(
+    session: WriteSession,
+    context: SafeContext,
+    proposal: SafeProposalRow,
+    valid: Sequence[OwnerSignature],
+    safe: SafeInfo,
+    now: datetime,
+) -> bool:
+    """Whether the proposal is no ticket's, or its ticket is approved by these signatures now."""
+    ticket = await lock_plan_ticket(session, Hash32(proposal.hash))
+    if ticket is None:
+        return True
+    signers = [signature.owner for signature in valid]
+    counted = await follow_signatures(session, ticket, signers, threshold=safe.threshold, scope=context.signing_scope, now=now)
+    return counted.status is TicketStatus.APPROVED
 
 
 async def _valid_signatures(

@@ -1,10 +1,11 @@
 """Sign a proposal: take in one owner's signature if the Safe itself would count it now.
 
 The checks, in this order, each with an exception of its own: the proposal exists; the bytes can be a signature; the signed-in
-user has the permission; the nonce is unused and the proposal not expired; the named owner owns the Safe at a final block and
-has not signed; the Safe accepts the signature over exactly this transaction. A key's signature is 65 bytes that recover to
-the owner: from the typed data, or from the hash as a text if the last byte is 31 or 32 (`eth_sign`). Anything else is a
-contract's signature, which the Safe itself checks (EIP-1271, the form with bytes and bytes).
+user has the permission; the nonce is unused and the proposal not expired; the named owner owns the Safe at a final block; the
+plan's ticket, if there is one, is open and another person's request; the owner has not signed; the Safe accepts the signature
+over exactly this transaction. A key's signature is 65 bytes that recover to the owner: from the typed data, or from the hash
+as a text if the last byte is 31 or 32 (`eth_sign`). Anything else is a contract's signature, which the Safe itself checks
+(EIP-1271, the form with bytes and bytes). A signature over the transaction of a plan with a ticket is the owner's vote on it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Final
 
 import structlog
 
+from paimon.application.approval_tickets.plan_tickets import follow_signatures
+from paimon.application.approval_tickets.store import lock_plan_ticket
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.store import (
@@ -24,6 +27,7 @@ from paimon.application.transactions.multisig.store import (
     view_of,
 )
 from paimon.application.transactions.multisig.sync import sync_safe
+from paimon.domain.approval.plan_ticket import require_signable
 from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum, hex0x
 from paimon.domain.kernel.signature import normalized_signature
 from paimon.domain.transaction.safe_proposal import AlreadySigned, NotASafeOwner, ProposalClosed
@@ -69,8 +73,8 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
     """Verify and store the signature.
 
     Raises:
-        ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, AlreadySigned, SignatureRejected,
-        SafeNotConfigured, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
+        ProposalNotFound, MalformedSignature, NotPermitted, ProposalClosed, NotASafeOwner, TicketClosed, VoterNotAllowed,
+        AlreadySigned, SignatureRejected, SafeNotConfigured, UnexpectedSafe, IncompleteExecutions, RpcUnavailable, RpcError.
     """
     async with context.database.read() as session:
         address = Address((await get_proposal(session, command.proposal)).safe)
@@ -88,6 +92,9 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
             raise ProposalClosed(f"the proposal expired at {proposal.expires_at:%Y-%m-%dT%H:%M:%SZ}; propose it again")
         if command.owner not in safe.owners:
             raise NotASafeOwner(f"{checksum(command.owner)} does not own the Safe {checksum(address)} at block {final.number}")
+        ticket = await lock_plan_ticket(session, proposal.hash)
+        if ticket is not None:
+            require_signable(ticket, command.owner, now=now)
         contract = context.contract(address)
         await _require_unsigned(proposal, command.owner, contract, final)
         owner_signature = await _build_signature(proposal, command.owner, signature, contract, final)
@@ -97,6 +104,10 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
             raise SignatureRejected(f"the Safe does not count this signature as {checksum(command.owner)}'s: {rejection}")
         await save_signature(session, proposal, owner_signature, submitted_by=command.user.address, now=now)
         counted = tally_of(proposal, safe)
+        if ticket is not None:
+            await follow_signatures(
+                session, ticket, counted.valid_signers, threshold=safe.threshold, scope=context.signing_scope, now=now
+            )
     log.info(
         "proposal.signed",
         hash=hex0x(command.proposal),

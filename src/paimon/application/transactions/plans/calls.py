@@ -123,6 +123,13 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
     )
 
 
+def read_recorded_call(contract: ContractName, call: Call, description: str, contracts: FundContracts) -> ParsedCall:
+    """Return a recorded call of a plan as it was understood when the plan was submitted."""
+    function, values = contracts.abis[contract].decode_call(call.data)
+    entry = contracts.abis[contract].functions[function]
+    return ParsedCall(contract, function, PlanStep(call, description), _parse_money_call(contract, entry, values, "calls"))
+
+
 def _address_of(values: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return the address that the first of these arguments has, as the approval policy names it."""
     return next((checksum(values[name]) for name in names if name in values), NONE)

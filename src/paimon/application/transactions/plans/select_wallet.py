@@ -4,7 +4,7 @@ The approval policy decides for each wallet as the source:
 
     a rule blocks a call, or none matches it    no plan of this wallet
     a rule asks for approvals                   the wallet is a Safe whose threshold is at least as high: an owner's signature
-                                                over the Safe transaction is the approval. A key collects none
+                                                over the Safe transaction is the vote on the plan's ticket. A key collects none
     rules allow every call                      the wallet's limits alone count
 """
 
@@ -21,6 +21,7 @@ from paimon.domain.approval.policy import (
     Operation,
     OperationKind,
     PolicyBlocked,
+    TicketRequirement,
     in_whole_units,
 )
 from paimon.domain.kernel.chain import BlockStamp
@@ -69,27 +70,43 @@ async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCa
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SelectedWallet:
+    """The choice of the wallet, and the approvals that the policy asks for with this wallet as the source."""
+
+    choice: WalletChoice
+    requirement: TicketRequirement | None
+    """None for a plan that needs no ticket, and without a wallet."""
+    threshold: int | None
+    """Of the chosen Safe; None for a key."""
+
+
 async def select_wallet(
     session: ReadSession | WriteSession, context: PlanContext, request: PlanRequest, valued: ValuedCalls
-) -> WalletChoice:
+) -> SelectedWallet:
     """Return the smallest wallet that may carry out the plan, as limits and policy stand in this transaction."""
     now, policy = await database_now(session), await get_current_policy(session, context.signing_rules.scope)
     earlier_plan_amount = await sum_moved_by_plan(session, request.plan, now=now)
     thresholds = await list_thresholds(session)
-    candidates = []
+    candidates, requirements = [], {}
     for wallet in PlanWallet:
         moved = await sum_moved_by_wallet(session, wallet, now=now, since=now - ROLLING_DAY)
         operations = _operations(request, valued, wallet, earlier_plan_amount=earlier_plan_amount, moved_in_24_hours=moved)
+        threshold = thresholds.get(context.address(wallet))
+        requirements[wallet], policy_fault = _policy_verdict(policy, wallet, operations, threshold=threshold)
         candidates.append(
             WalletCandidate(
                 wallet=wallet,
                 is_configured=context.address(wallet) is not None,
                 limit=context.limits[wallet].to_spending_limit(valued.decimals) if wallet in context.limits else None,
                 moved_in_24_hours=moved,
-                policy_fault=_policy_fault(policy, wallet, operations, threshold=thresholds.get(context.address(wallet))),
+                policy_fault=policy_fault,
             )
         )
-    return choose_wallet(valued.planned, candidates, earlier_plan_amount=earlier_plan_amount)
+    choice = choose_wallet(valued.planned, candidates, earlier_plan_amount=earlier_plan_amount)
+    if choice.wallet is None:
+        return SelectedWallet(choice, None, None)
+    return SelectedWallet(choice, requirements[choice.wallet], thresholds.get(context.address(choice.wallet)))
 
 
 def _operations(
@@ -118,22 +135,22 @@ def _operations(
     ]
 
 
-def _policy_fault(
+def _policy_verdict(
     policy: ApprovalPolicy, wallet: PlanWallet, operations: list[Operation], *, threshold: int | None
-) -> str | None:
-    """Return why the policy keeps the plan from this wallet; None when it does not.
+) -> tuple[TicketRequirement | None, str | None]:
+    """Return the approvals that the plan needs, if any, and why the policy keeps it from this wallet, if it does.
 
     `threshold` is the Safe's; None for a key, and for a Safe that was not synced yet.
     """
     try:
         required = policy.require_allowed(operations)
     except PolicyBlocked as blocked:
-        return str(blocked)
+        return None, str(blocked)
     if required is None:
-        return None
+        return None, None
     asked = f"rule {required.rules[0].name} of policy {policy.version} asks for {required.count_min} approvals"
     if wallet is PlanWallet.HOT:
-        return f"{asked}, which the owners of a Safe give"
+        return required, f"{asked}, which the owners of a Safe give"
     if threshold is not None and threshold < required.count_min:
-        return f"{asked}, and {threshold} owners of its Safe suffice"
-    return None
+        return required, f"{asked}, and {threshold} owners of its Safe suffice"
+    return required, None

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.common.idempotency import PayloadConflict
 from paimon.application.transactions.plans.calls import ParsedCall
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.chain import Address, ContractName, Hash32
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
+from paimon.domain.transaction.lifecycle import Call, IntentKind, IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.wallet_selection import PlannedCall, PlanWallet
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
@@ -78,6 +78,12 @@ def add_plan_call(
             intent_id=intent_id,
         )
     )
+
+
+async def list_recorded_calls(session: AsyncSession, plan_id: UUID) -> list[tuple[ContractName, Call, str]]:
+    """Return the calls of a plan in their order, each with its contract and description."""
+    query = select(PlanCallRow).where(PlanCallRow.plan_id == plan_id).order_by(PlanCallRow.call_index)
+    return [(row.contract, Call(Address(row.to_address), row.data), row.description) for row in await session.scalars(query)]
 
 
 async def sum_moved_by_wallet(session: AsyncSession, wallet: PlanWallet, *, now: datetime, since: datetime) -> RawAmount:

@@ -1,5 +1,8 @@
 """Submit a plan: check it once more under the lock of the limits, and write it with what carries it out, in one transaction.
 
+A plan that the policy wants approved has its ticket in the same transaction. A Safe carries it out, and does so here only when
+the ticket is approved.
+
 The lock makes the limits hold: of two plans that would share the rest of a day's limit, the second sees the first. The chain
 is read before the lock is taken, so that no one waits for a node under it. The one exception is the Safe's own hash of a
 proposal.
@@ -16,6 +19,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from paimon.application.approval_tickets.plan_tickets import raise_plan_ticket
 from paimon.application.common.signed_action import SignedAction, contract_wallets_refused, verify_signed_action
 from paimon.application.common.signing_rules import SignatureEvidence
 from paimon.application.common.store import use_nonce
@@ -26,7 +30,7 @@ from paimon.application.transactions.multisig.sync import sync_safe
 from paimon.application.transactions.plans.calls import PlanRequest, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.price_check import require_trusted_prices
-from paimon.application.transactions.plans.select_wallet import ValuedCalls, select_wallet, value_calls
+from paimon.application.transactions.plans.select_wallet import SelectedWallet, ValuedCalls, select_wallet, value_calls
 from paimon.application.transactions.plans.simulate import first_failure, simulate_calls
 from paimon.application.transactions.plans.store import (
     add_plan_call,
@@ -34,8 +38,9 @@ from paimon.application.transactions.plans.store import (
     insert_plan,
     lock_limits,
 )
+from paimon.domain.approval.plan_ticket import PlanTicket, plan_ticket_id, votes_needed
 from paimon.domain.approval.policy import Initiator, initiator_of
-from paimon.domain.kernel.chain import Address, BlockStamp, checksum
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32, checksum
 from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent_subject import IntentSubject
@@ -99,7 +104,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
     async with context.database.write() as session:  # on the primary: a replica may lag behind
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
             return existing
-    observed = await _check_wallet(context, authorization.wallet, valued)
+    observed, passes = await _check_wallet(context, authorization.wallet, valued)
     async with context.database.write() as session:
         await lock_limits(session)
         if (existing := await find_existing_plan(session, request.key, digest)) is not None:
@@ -107,7 +112,8 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
         plan_id = uuid4()
         await use_nonce(session, evidence, action=ActionName.EXECUTE_PLAN, resource=f"/plans/{plan_id}")
         await require_trusted_prices(session, valued)
-        choice = await select_wallet(session, context, _by_signer(request, authorization.user), valued)
+        selected = await select_wallet(session, context, _by_signer(request, authorization.user), valued)
+        choice = selected.choice
         _require_unchanged(choice, authorization, valued.decimals)
         plan = PlanRow(
             id=plan_id,
@@ -125,6 +131,8 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
             signature_expires_at=evidence.terms.expires_at,
         )
         await _write_plan(session, context, plan, valued, observed)
+        if selected.requirement is not None:
+            await _raise_ticket(session, plan, valued, selected, passes=passes)
     log.info(
         "plan.submitted",
         plan_id=str(plan.id),
@@ -165,15 +173,20 @@ async def _verify(
     return evidence
 
 
-async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: ValuedCalls) -> BlockStamp:
-    """Read the chain before the lock is taken: sync the Safe, or check that the hot key's first call would pass."""
+async def _check_wallet(context: PlanContext, wallet: PlanWallet, valued: ValuedCalls) -> tuple[BlockStamp, bool]:
+    """Read the chain before the lock is taken: sync the Safe, and find out whether the first call would pass.
+
+    The hot key's plan is refused if not. A Safe's may wait for what comes before it.
+    """
     if wallet is not PlanWallet.HOT:
-        return await sync_safe(context.safe_context, context.safe_context.address(SafeName(wallet)))
+        safe = context.safe_context.address(SafeName(wallet))
+        failure = first_failure(await simulate_calls(valued, safe, context.contracts))
+        return await sync_safe(context.safe_context, safe), failure is None
     if context.hot is not None:
         failure = first_failure(await simulate_calls(valued, context.hot, context.contracts))
         if failure is not None:
             raise PlanNotPossible(f"{valued.calls[0].step.description} would not pass: {failure}")
-    return valued.at
+    return valued.at, True
 
 
 def _require_wallet(choice: WalletChoice, decimals: int) -> PlanWallet:
@@ -217,6 +230,36 @@ async def _write_plan(
         if plan.wallet is PlanWallet.HOT:
             intent_id = await _queue_call(session, context, plan, call_index, call.step.call)
         add_plan_call(session, plan, call_index, call, planned, intent_id=intent_id)
+
+
+async def _raise_ticket(
+    session: WriteSession, plan: PlanRow, valued: ValuedCalls, selected: SelectedWallet, *, passes: bool
+) -> None:
+    required = selected.requirement
+    assert required is not None  # noqa: S101 — the caller has checked it
+    assert plan.proposal is not None and selected.threshold is not None  # noqa: S101, PT018 — a key collects no approvals
+    now = await database_now(session)
+    ticket = PlanTicket(
+        id=plan_ticket_id(plan.id),
+        type=required.type,
+        policy_version=required.policy_version,
+        rules=tuple(rule.name for rule in required.rules),
+        required_approvals=votes_needed(required, selected.threshold),
+        opened_at=now,
+        warn_at=now + required.sla.warn,
+        escalate_at=now + required.sla.escalate,
+        deadline_at=now + required.sla.deadline,
+        plan_id=plan.id,
+        plan=plan.name,
+        calls=tuple(call.step.description for call in valued.calls),
+        wallet=plan.wallet,
+        safe_tx_hash=Hash32(plan.proposal),
+        requested_by=Address(plan.requested_by),
+        amount=RawAmount(plan.amount),
+        at_deadline=required.sla.at_deadline,
+        passed_when_raised=passes,
+    )
+    await raise_plan_ticket(session, ticket)
 
 
 async def _queue_call(session: WriteSession, context: PlanContext, plan: PlanRow, call_index: int, call: Call) -> UUID:

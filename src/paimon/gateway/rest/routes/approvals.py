@@ -5,16 +5,17 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
+from paimon.application.approval_tickets.store import get_ticket
 from paimon.application.approval_workflow.queries import SlaFilter, TicketDetail, get_ticket_detail, list_tickets, sla_report
 from paimon.application.approval_workflow.readiness import list_signer_groups
-from paimon.application.approval_workflow.store import get_ticket
 from paimon.application.audit.queries import AuditFilter, list_entries
 from paimon.composition import AppContext
+from paimon.domain.approval.plan_ticket import PlanTicket
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.approval.vote import VoteContent
 from paimon.gateway.rest.dependencies import AuditReader, ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
-from paimon.gateway.rest.errors import InvalidInput, NotCancellable
+from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
 from paimon.gateway.rest.openapi import documented_responses, with_csv
 from paimon.gateway.rest.routes.ticket_decisions import decide
@@ -130,13 +131,19 @@ async def detail(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) 
 
 
 def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
-    if not detail.ticket.is_open:
-        return None
-    rules = context.signing_rules
+    ticket, rules = detail.ticket, context.signing_rules
     terms = rules.new_terms(detail.read_at)
 
-    approve, reject = (VoteContent(detail.ticket, verdict) for verdict in (Verdict.APPROVE, Verdict.REJECT))
-    return SigningView(approve=approve.document("", terms, rules.scope), reject=reject.document("", terms, rules.scope))
+    def document(verdict: Verdict) -> dict[str, Any]:
+        return VoteContent(ticket, verdict).document("", terms, rules.scope)
+
+    if isinstance(ticket, PlanTicket):
+        if not ticket.is_undecided:
+            return None
+        return SigningView(approve=None, reject=document(Verdict.REJECT), cancel=document(Verdict.CANCEL))
+    if not ticket.is_open:
+        return None
+    return SigningView(approve=document(Verdict.APPROVE), reject=document(Verdict.REJECT), cancel=None)
 
 
 @router.post(
@@ -148,7 +155,10 @@ def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
 async def approve(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """The voter needs the role admin here and VIP_APPROVER_ROLE on chain, and is not the request's owner or receiver."""
+    """The voter needs the role admin here and VIP_APPROVER_ROLE on chain, and is not the request's owner or receiver.
+
+    Of redemptions only: owners approve a plan with `POST /multisig/proposals/{safeTxHash}/sign`.
+    """
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.APPROVE, body))
 
 
@@ -161,19 +171,21 @@ async def approve(
 async def reject(
     ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
 ) -> Envelope[TicketDetailView]:
-    """A single rejection decides the ticket. The reason is written to the chain."""
+    """A single rejection decides the ticket. The reason of a redemption's is written to the chain.
+
+    A rejected plan is not executed here; `POST /multisig/proposals/{safeTxHash}/reject` makes its Safe transaction impossible.
+    """
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.REJECT, body))
 
 
 @router.post(
     "/{ticketId}/cancel",
     operation_id="cancelTicket",
-    summary="Cancel a ticket (refused for redemptions)",
-    response_model=Envelope[TicketDetailView],
-    responses=documented_responses("ticket", 400, 401, 404, 409, 503),
+    summary="Cancel the plan of a ticket",
+    responses=documented_responses("decided", *_DECISION_ERRORS),
 )
-async def cancel(ticket_id: TicketId, context: ContextDep, _user: SignedInUser) -> None:
-    """Always 409: the ticket of a redemption closes only when the chain shows the outcome."""
-    async with context.database.read() as session:
-        await get_ticket(session, ticket_id)
-    raise NotCancellable
+async def cancel(
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+) -> Envelope[TicketDetailView]:
+    """Only the person who asked for the plan cancels it. The ticket of a redemption closes with its outcome on chain: 409."""
+    return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.CANCEL, body))

@@ -12,7 +12,7 @@ from paimon.gateway.rest.views.approvals import DecisionBody, TicketDetailView
 async def decide(context: AppContext, user: User, ticket_id: str, verdict: Verdict, body: DecisionBody) -> TicketDetailView:
     """Record the vote, and return the ticket with it. Raises InvalidInput for a rejection without a reason."""
     if verdict is Verdict.REJECT and not body.reason.strip():
-        raise InvalidInput("reason", "a rejection needs a reason: it is written to the chain")
+        raise InvalidInput("reason", "a rejection needs a reason: others read why")
     await decide_ticket(
         DecideTicket(ticket_id, user, verdict, body.reason, body.signed),
         database=context.database,

@@ -2,13 +2,17 @@
 
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from pydantic import Field
 
 from paimon.application.approval_workflow.queries import ApproverFigures, RecordedVote, SlaFigures, SlaReport, TicketDetail
+from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
+from paimon.domain.approval.policy import AtDeadline
 from paimon.domain.approval.ticket import SlaStage, Ticket, TicketStatus, TicketType, Verdict
 from paimon.domain.kernel.chain import hex0x
-from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
+from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.signed_action import Reason, SignedBody, TypedData
 from paimon.gateway.rest.views.transactions import IntentView
 
@@ -40,16 +44,29 @@ class SlaView(ApiModel):
         )
 
 
+class TicketPlanView(ApiModel):
+    """The plan that a ticket is about: what would happen, and the Safe transaction whose signatures are the votes."""
+
+    id: UUID
+    name: str
+    calls: list[str] = Field(description="what would happen, a line for each call")
+    wallet: PlanWallet
+    safe_tx_hash: HashText = Field(description="owners sign it: `/multisig/proposals/{safeTxHash}`")
+    requested_by: AddressText = Field(description="who asked for the plan, and never approves it")
+
+
 class TicketView(ApiModel):
-    """An approval ticket of one redemption request, with the request's figures when the ticket was opened."""
+    """An approval ticket of one redemption request, with the request's figures when the ticket was opened, or of one plan."""
 
     id: str
     type: TicketType
-    request_id: BigInt
-    owner: AddressText
-    receiver: AddressText
-    gross_amount: BigInt
+    request_id: BigInt | None = Field(description="of a redemption; null for a plan")
+    owner: AddressText | None
+    receiver: AddressText | None
+    plan: TicketPlanView | None = Field(description="null for a redemption")
+    gross_amount: BigInt = Field(description="what the request pays before fees, or what the plan moves")
     policy_version: int
+    rules: list[str] = Field(description="the policy's rules that asked for it")
     required_approvals: int
     approvals: int
     status: TicketStatus
@@ -57,22 +74,26 @@ class TicketView(ApiModel):
     decided_at: Time | None
     closed_at: Time | None
     decided_externally: bool
+    void_reason: str | None = Field(description="what has changed about the plan since it was asked for, where that voided it")
+    at_deadline: AtDeadline = Field(description="`REJECT`: the ticket expires at its deadline")
     sla: SlaView
 
     @classmethod
-    def of(cls, ticket: Ticket, now: datetime) -> Self:
+    def of(cls, ticket: AnyTicket, now: datetime) -> Self:
         return cls(**_fields(ticket, now))
 
 
 class VoteView(ApiModel):
-    """A recorded vote with what was signed: enough to verify it without this system."""
+    """A vote with what was signed: enough to verify it without this system."""
 
     voter: AddressText
     verdict: Verdict
     reason: str
     decided_at: Time
-    expires_at: Time
-    typed_data: TypedData
+    expires_at: Time | None
+    typed_data: TypedData | None = Field(
+        description="null for an owner's signature, which is over the Safe transaction: `/multisig/proposals/{safeTxHash}`"
+    )
     signature: str
     invalid_reason: str | None = Field(description="why the recorded vote counts for nothing; null for one that counts")
 
@@ -93,8 +114,9 @@ class VoteView(ApiModel):
 class SigningView(ApiModel):
     """EIP-712 documents to sign with eth_signTypedData_v4. Replace `message.reason` by your own before signing."""
 
-    approve: TypedData
+    approve: TypedData | None = Field(description="null for a plan, which owners approve by signing its Safe transaction")
     reject: TypedData
+    cancel: TypedData | None = Field(description="for the person who asked for a plan; null for a redemption")
 
 
 class TicketDetailView(TicketView):
@@ -182,17 +204,45 @@ class SlaReportView(ApiModel):
         )
 
 
-def _fields(ticket: Ticket, now: datetime) -> dict[str, Any]:
+def _subject(ticket: AnyTicket) -> dict[str, Any]:
+    if not isinstance(ticket, PlanTicket):
+        return {
+            "request_id": ticket.request_id,
+            "owner": ticket.owner,
+            "receiver": ticket.receiver,
+            "plan": None,
+            "gross_amount": ticket.gross_amount,
+            "void_reason": None,
+            "at_deadline": AtDeadline.ALERT,
+        }
+    plan = TicketPlanView(
+        id=ticket.plan_id,
+        name=ticket.plan,
+        calls=list(ticket.calls),
+        wallet=PlanWallet(ticket.wallet),
+        safe_tx_hash=ticket.safe_tx_hash,
+        requested_by=ticket.requested_by,
+    )
+    return {
+        "request_id": None,
+        "owner": None,
+        "receiver": None,
+        "plan": plan,
+        "gross_amount": ticket.amount,
+        "void_reason": ticket.void_reason,
+        "at_deadline": ticket.at_deadline,
+    }
+
+
+def _fields(ticket: AnyTicket, now: datetime) -> dict[str, Any]:
     return {
         "id": ticket.id,
         "type": ticket.type,
-        "request_id": ticket.request_id,
-        "owner": ticket.owner,
-        "receiver": ticket.receiver,
-        "gross_amount": ticket.gross_amount,
+        **_subject(ticket),
         "policy_version": ticket.policy_version,
+        "rules": list(ticket.rules),
         "required_approvals": ticket.required_approvals,
-        "approvals": sum(vote.verdict is Verdict.APPROVE for vote in ticket.votes),
+        "approvals": ticket.approvals,
         "status": ticket.status,
         "opened_at": ticket.opened_at,
         "decided_at": ticket.decided_at,

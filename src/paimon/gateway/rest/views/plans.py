@@ -11,7 +11,8 @@ from paimon.application.transactions.plans.preview import PlanPreview
 from paimon.application.transactions.plans.queries import PlanDetail
 from paimon.application.transactions.plans.simulate import SimulationResult
 from paimon.application.transactions.plans.submit import PlanSignature
-from paimon.domain.approval.policy import initiator_of
+from paimon.domain.approval.policy import TicketRequirement, initiator_of
+from paimon.domain.approval.ticket import TicketType
 from paimon.domain.kernel.chain import hex0x
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.plan import PlanStatus
@@ -96,6 +97,22 @@ class SimulatedCallView(ApiModel):
     outcome: str | None = Field(description="`succeeds`, or the description of the contract's error")
 
 
+class ApprovalsView(ApiModel):
+    """The ticket that a plan would need before it is executed."""
+
+    type: TicketType
+    rules: list[str] = Field(description="the policy's rules that ask for it")
+    needs: list[str] = Field(description="the approvals that each rule asks for")
+
+    @classmethod
+    def of(cls, required: TicketRequirement) -> Self:
+        return cls(
+            type=required.type,
+            rules=[rule.name for rule in required.rules],
+            needs=[str(rule.approvals) for rule in required.rules],
+        )
+
+
 class PreviewView(ApiModel):
     """The wallet and signature a plan would need. A preview writes nothing and reserves nothing."""
 
@@ -103,6 +120,7 @@ class PreviewView(ApiModel):
     amount: BigInt
     plan_amount: BigInt = Field(description="with the plan's earlier pieces")
     rejected_wallets: list[RejectedWalletView]
+    approvals: ApprovalsView | None = Field(description="null for a plan that needs no ticket")
     calls: list[SimulatedCallView]
     at: BlockStampView = Field(description="the final block it was valued and simulated at")
     signing: TypedData | None = Field(description="for eth_signTypedData_v4, to submit the plan as previewed")
@@ -116,6 +134,7 @@ class PreviewView(ApiModel):
             amount=choice.amount,
             plan_amount=choice.plan_amount,
             rejected_wallets=[RejectedWalletView.of(rejected, valued.decimals) for rejected in choice.rejected_wallets],
+            approvals=None if preview.requirement is None else ApprovalsView.of(preview.requirement),
             calls=[
                 SimulatedCallView(
                     description=call.step.description,

@@ -7,6 +7,8 @@
     follow_votes    a ticket is decided by its recorded votes, or by the chain's outcome, and by nothing else. A vote of a
                     party, or one that a worker has marked as invalid, is none. An outcome is the request's status together
                     with the recorded log that shows it, whose topics only the listener writes
+    follow_safe     the ticket of a plan is decided by the signatures of its Safe's proposal, by a recorded rejection, by the
+                    requester's cancellation, by its deadline, by a drift with its reason, or by the use of the Safe's nonce
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
@@ -44,7 +46,8 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.invalid_votes": Evidence(),
     "ops.approval_policies": Evidence(),
     "ops.approval_tickets": Evidence(
-        ("status", "sla_stage", "decided_at", "closed_at", "decided_externally"), final_when="OLD.closed_at IS NOT NULL"
+        ("status", "sla_stage", "decided_at", "closed_at", "decided_externally", "void_reason"),
+        final_when="OLD.closed_at IS NOT NULL",
     ),
     "ops.operator_actions": Evidence(_APPLIED, final_when="OLD.ended_at IS NOT NULL"),
     "ops.operator_decisions": Evidence(_APPLIED, final_when="OLD.ended_at IS NOT NULL"),
@@ -151,6 +154,39 @@ _FUNCTIONS: Final = (
     $body$
     """,  # noqa: S608 — the outcomes are the constants above
     """
+    CREATE OR REPLACE FUNCTION ops.follow_safe() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+        used_for text;
+        is_followed boolean;
+    BEGIN
+        SELECT proposal.outcome INTO used_for FROM ops.plans AS plan JOIN ops.safe_proposals AS proposal
+            ON proposal.hash = plan.proposal WHERE plan.id = NEW.plan_id;
+        IF (NEW.closed_at IS NOT NULL OR NEW.decided_externally) AND used_for IS NULL THEN
+            RAISE EXCEPTION 'ticket %: the Safe has not used the nonce', NEW.id USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        is_followed := CASE NEW.status
+            WHEN 'APPROVED' THEN coalesce(used_for IN ('EXECUTED', 'FAILED'), false) OR NEW.required_approvals <= (
+                SELECT count(*) FROM ops.safe_signatures AS signature
+                  JOIN ops.plans AS plan ON plan.proposal = signature.proposal
+                 WHERE plan.id = NEW.plan_id AND signature.owner <> NEW.requested_by)
+            WHEN 'EXPIRED' THEN NEW.at_deadline = 'REJECT' AND NEW.deadline_at <= now()
+            WHEN 'VOID' THEN NEW.void_reason IS NOT NULL
+            ELSE (NEW.status = 'REJECTED' AND coalesce(used_for IN ('REJECTED', 'SUPERSEDED'), false)) OR EXISTS (
+                SELECT FROM ops.approval_records AS vote
+                 WHERE vote.ticket_id = NEW.id
+                   AND vote.verdict = CASE NEW.status WHEN 'REJECTED' THEN 'REJECT' ELSE 'CANCEL' END
+                   AND (vote.voter = NEW.requested_by) = (NEW.status = 'CANCELLED')
+                   AND NOT EXISTS (SELECT FROM ops.invalid_votes AS invalid WHERE invalid.nonce = vote.nonce))
+        END;
+        IF NOT is_followed THEN
+            RAISE EXCEPTION 'ticket %: nothing recorded decides %', NEW.id, NEW.status USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
+    """
     CREATE OR REPLACE FUNCTION ops.follow_plan() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
     BEGIN
@@ -216,6 +252,11 @@ def _refusal(table: str, name: str, operation: str, condition: str, what: str) -
     )
 
 
+_DECIDED: Final = (
+    "NEW.decided_at IS NOT NULL AND ROW(OLD.status, OLD.decided_at, OLD.closed_at, OLD.decided_externally)"
+    " IS DISTINCT FROM ROW(NEW.status, NEW.decided_at, NEW.closed_at, NEW.decided_externally)"
+)
+
 _FOLLOWING: Final = {
     ("ops.audit_entries", "keep_sealed"): (
         "CREATE TRIGGER keep_sealed BEFORE UPDATE ON ops.audit_entries FOR EACH ROW"
@@ -230,9 +271,11 @@ _FOLLOWING: Final = {
     ),
     ("ops.approval_tickets", "follow_votes"): (
         "CREATE TRIGGER follow_votes BEFORE UPDATE ON ops.approval_tickets FOR EACH ROW"
-        " WHEN (NEW.decided_at IS NOT NULL AND ROW(OLD.status, OLD.decided_at, OLD.closed_at, OLD.decided_externally)"
-        " IS DISTINCT FROM ROW(NEW.status, NEW.decided_at, NEW.closed_at, NEW.decided_externally))"
-        " EXECUTE FUNCTION ops.follow_votes()"
+        f" WHEN (NEW.request_id IS NOT NULL AND {_DECIDED}) EXECUTE FUNCTION ops.follow_votes()"
+    ),
+    ("ops.approval_tickets", "follow_safe"): (
+        "CREATE TRIGGER follow_safe BEFORE UPDATE ON ops.approval_tickets FOR EACH ROW"
+        f" WHEN (NEW.plan_id IS NOT NULL AND {_DECIDED}) EXECUTE FUNCTION ops.follow_safe()"
     ),
     ("ops.transaction_intents", "follow_plan"): (
         "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"

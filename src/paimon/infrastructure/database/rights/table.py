@@ -39,7 +39,7 @@ _GRANT_ADDED: Final = (
     " expires_at)"
 )
 """The time is the database's, so that a check refuses a grant whose signature has expired."""
-_TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally)"
+_TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally, void_reason)"
 
 TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     # What was read from the chain
@@ -103,7 +103,12 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.refresh_tokens": _row((), {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.approval_tickets": _row(
         _METRICS_READERS,
-        {_API: f"SELECT, {_TICKET_DECIDED}", _WORKER: "SELECT, INSERT, UPDATE"},
+        {
+            _API: f"SELECT, INSERT, {_TICKET_DECIDED}",
+            _WORKER: "SELECT, INSERT, UPDATE",
+            _PLANNER: "SELECT, INSERT",
+            _CLI: "SELECT, INSERT",
+        },
     ),
     "ops.approval_policies": _row(_OPS_READERS, {_API: "SELECT, INSERT", _CLI: "SELECT, INSERT", _PLANNER: "SELECT"}),
     "ops.approval_policy_drafts": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, DELETE"}),

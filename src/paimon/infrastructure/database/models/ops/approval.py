@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
@@ -18,8 +19,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from paimon.domain.approval.policy import AtDeadline
 from paimon.domain.approval.ticket import SlaStage, TicketStatus, TicketType, Verdict
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.types import (
     AddressBytes,
     HashBytes,
@@ -33,7 +36,7 @@ from paimon.infrastructure.database.types import (
 
 
 class ApprovalTicketRow(Base):
-    """An approval ticket of one redemption request. A request has at most one ticket, ever."""
+    """An approval ticket of one redemption request, or of one piece of a plan. Each has at most one ticket, ever."""
 
     __tablename__ = "approval_tickets"
     __table_args__ = (
@@ -41,7 +44,15 @@ class ApprovalTicketRow(Base):
         enum_check("status", TicketStatus),
         enum_check("sla_stage", SlaStage),
         *uint256_check("request_id", "gross_amount"),
-        *length_check(20, "owner", "receiver"),
+        *length_check(20, "owner", "receiver", "requested_by"),
+        enum_check("at_deadline", AtDeadline),
+        CheckConstraint(
+            "num_nulls(request_id, owner, receiver) IN (0, 3)"
+            " AND num_nulls(plan_id, requested_by, passed_when_raised) IN (0, 3)"
+            " AND (request_id IS NULL) <> (plan_id IS NULL)",
+            name="one_subject",
+        ),
+        CheckConstraint("(status = 'VOID') = (void_reason IS NOT NULL) OR closed_at IS NOT NULL", name="void_with_reason"),
         CheckConstraint("cardinality(rules) >= 1", name="rules_named"),
         CheckConstraint("required_approvals >= 1", name="required_approvals_positive"),
         CheckConstraint("warn_at <= escalate_at AND escalate_at <= deadline_at", name="sla_in_order"),
@@ -53,9 +64,16 @@ class ApprovalTicketRow(Base):
     )
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     type: Mapped[TicketType] = enum_column(TicketType)
-    request_id: Mapped[Uint256] = mapped_column(unique=True)
-    owner: Mapped[AddressBytes]
-    receiver: Mapped[AddressBytes]
+    # Of a redemption.
+    request_id: Mapped[Uint256 | None] = mapped_column(unique=True)
+    owner: Mapped[bytes | None] = mapped_column(BYTEA)
+    receiver: Mapped[bytes | None] = mapped_column(BYTEA)
+    # Of a plan.
+    plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("ops.plans.id"), unique=True)
+    requested_by: Mapped[bytes | None] = mapped_column(BYTEA)
+    passed_when_raised: Mapped[bool | None] = mapped_column(Boolean)
+    void_reason: Mapped[str | None] = mapped_column(Text)
+    # What the request pays before fees, or what the plan moves.
     gross_amount: Mapped[Uint256]
     policy_version: Mapped[int] = mapped_column(Integer)
     # The rules of the policy that asked for the ticket, by name.
@@ -67,10 +85,12 @@ class ApprovalTicketRow(Base):
     warn_at: Mapped[Instant]
     escalate_at: Mapped[Instant]
     deadline_at: Mapped[Instant]
+    at_deadline: Mapped[AtDeadline] = enum_column(AtDeadline, server_default=AtDeadline.ALERT.value)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     decided_externally: Mapped[bool] = mapped_column(Boolean, server_default="false")
     records: Mapped[list["ApprovalRecordRow"]] = relationship(lazy="raise", order_by="ApprovalRecordRow.decided_at")
+    plan: Mapped[PlanRow | None] = relationship(lazy="raise")
 
 
 class ApprovalRecordRow(Base):

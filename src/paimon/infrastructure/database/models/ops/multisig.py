@@ -96,6 +96,7 @@ class SafeProposalRow(Base):
     executed_tx_hash: Mapped[Hash32 | None] = mapped_column(BYTEA)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     signatures: Mapped[list["SafeSignatureRow"]] = relationship(lazy="raise", order_by="SafeSignatureRow.signed_at")
+    safe_row: Mapped[SafeRow] = relationship(lazy="raise")
 
 
 class SafeSignatureRow(Base):
