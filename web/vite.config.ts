@@ -19,9 +19,9 @@ export default defineConfig({
       input: { index: 'index.html', [DEMO_ENTRY]: 'demo.html' },
       output: {
         // The API serves what lies in demo/ on the demo's chain only.
-        entryFileNames: (chunk) => `${chunk.name === DEMO_ENTRY ? 'demo' : 'assets'}/[name]-[hash].js`,
-        chunkFileNames: 'assets/[name]-[hash].js',
-        assetFileNames: 'assets/[name]-[hash][extname]',
+        entryFileNames: (chunk) => `${chunk.name === DEMO_ENTRY ? 'demo' : 'static'}/[name]-[hash].js`,
+        chunkFileNames: 'static/[name]-[hash].js',
+        assetFileNames: 'static/[name]-[hash][extname]',
       },
     },
   },

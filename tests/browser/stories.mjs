@@ -18,6 +18,8 @@ async function signedIn(world, name, path = '', options = {}) {
 }
 
 const heading = (page, name) => page.getByRole('heading', { name, exact: true })
+/** The part of a page below a title of its own. */
+const panel = (page, title) => page.locator('section').filter({ has: heading(page, title) })
 /** The state at the right of the page's title. */
 const state = (page, text) => page.locator('main').getByText(text, { exact: true }).first()
 
@@ -71,6 +73,11 @@ async function redemptionIsRejected(world) {
   await sign.waitFor()
   assert.equal(await sign.isDisabled(), true, 'a rejection needs a reason')
   await dialog.getByLabel('Reason', { exact: true }).fill('the receiver is unknown')
+  // Viktor stops waiting for the wallet; it signs all the same, and nothing is sent.
+  await sign.click()
+  await viktor.wallet().waitFor()
+  await page.getByRole('button', { name: 'Stop waiting for the wallet', includeHidden: true }).dispatchEvent('click')
+  await viktor.confirm()
   await sign.click()
   await viktor.confirm()
   await dialog.waitFor({ state: 'hidden' })
@@ -157,6 +164,106 @@ async function operatorResolvesARiskEvent(world) {
   await event.waitFor({ state: 'detached' }) // the filter shows open events only
 }
 
+/** An operator settles a due request by a click while the system's own schedule stands still; the page follows it to the chain. */
+async function operatorSettlesByAClick(world) {
+  const { requestId } = await world.act('request', { name: 'inga', shares: 20_000 }) // needs no approval
+  await world.act('stop', { process: 'scheduler' })
+  await world.act('warp', { seconds: 8 * 86_400 })
+  await world.act('request', { name: 'isla', shares: 1_000 }) // so that the API knows of a later block
+  const otto = await signedIn(world, 'otto', `redemptions/${requestId}`)
+  const { page } = otto
+  await page.getByRole('button', { name: 'Settle now' }).click(SLOW)
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Reason').fill('the investor called')
+  await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+  await dialog.getByText(new RegExp(`^Settle redemption request ${requestId}: pay`)).first().waitFor()
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await otto.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await page.getByText('The settlement is on its way.').waitFor()
+  await world.act('start', { process: 'scheduler' })
+  await page.getByText('Settled: shares burned, money paid').waitFor(SLOW)
+  await state(page, 'Settled').waitFor(SLOW)
+}
+
+/** Emergency mode: an investor leaves within a day, and an approver votes under the shorter deadline. */
+async function emergencyRequestIsApproved(world) {
+  await world.act('setEmergencyMode', { isOn: true })
+  const { requestId, ticketId } = await world.act('request', { name: 'ivan', shares: 40_000, emergency: true })
+  const vera = await signedIn(world, 'vera')
+  const { page } = vera
+  await page.getByText('Emergency mode is on').waitFor(SLOW)
+  await page.getByRole('link', { name: `#${requestId}` }).first().click()
+  await panel(page, 'Request').getByText('Emergency', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  await page.getByText('Approved on chain').waitFor(SLOW)
+  await world.act('warp', { seconds: 86_400 + 60 })
+  await page.getByText('Settled: shares burned, money paid').waitFor(SLOW)
+  await vera.visit(`approvals/${ticketId}`)
+  await state(page, 'Approved').waitFor()
+  await world.act('setEmergencyMode', { isOn: false })
+  await page.getByRole('link', { name: 'Overview' }).first().click()
+  await page.getByText('Emergency mode is on').waitFor({ state: 'detached', ...SLOW })
+}
+
+/** The oracle's price of an asset jumps: people see that it is not trusted, why, and what stops; one takes note; then it is taken back. */
+async function priceIsNotTrustedForAWhile(world) {
+  const otto = await signedIn(world, 'otto', 'assets')
+  const { page } = otto
+  await world.act('movePrice', { symbol: 'RWAP', byBps: 2_500 })
+  const prices = page.getByRole('region', { name: 'Prices' })
+  await prices.getByRole('row').filter({ hasText: 'RWAP' }).getByText('Not trusted').waitFor(SLOW)
+  await page.getByRole('link', { name: 'Risk', exact: true }).click()
+  const event = page.getByRole('region', { name: 'Risk events' }).getByRole('row').filter({ hasText: 'PRICE_UNTRUSTED' }).first()
+  await event.getByRole('button', { name: 'Acknowledge' }).click(SLOW)
+  await event.getByText('Acknowledged', { exact: true }).waitFor()
+  assert.equal(await event.getByRole('button', { name: 'Acknowledge' }).count(), 0)
+  await page.getByRole('link', { name: 'Overview' }).first().click()
+  await page.getByText(/^official NAV withheld: /).waitFor({ timeout: 90_000 }) // it is published each minute
+  await page.getByRole('link', { name: 'Assets', exact: true }).click()
+  await prices.getByRole('link', { name: 'RWAP' }).click()
+  const warning = page.getByRole('alert')
+  await warning.getByText(/a jump from 1000 .* to 1250/).waitFor()
+  await warning.getByText('NAV is not official').waitFor(SLOW)
+  await warning.getByText('Plans that trade RWAP are refused.').waitFor()
+  await otto.requireAccessible('an asset whose price is not trusted')
+  await page.screenshot({ path: `${world.pictures}/console-price.png` })
+  const download = page.waitForEvent('download')
+  await panel(page, 'Observations').getByRole('button', { name: 'CSV' }).click()
+  assert.match((await download).suggestedFilename(), /price-observations/)
+  await world.act('movePrice', { symbol: 'RWAP', byBps: -2_000 })
+  await warning.waitFor({ state: 'detached', ...SLOW })
+  await state(page, 'Trusted').waitFor()
+}
+
+/** What would a run do? An operator composes a scenario and shares its address; a viewer is not offered it. */
+async function operatorRunsAStressScenario(world) {
+  await world.act('request', { name: 'ines', shares: 90_000 })
+  const otto = await signedIn(world, 'otto', 'liquidity')
+  const { page } = otto
+  await page.getByRole('region', { name: 'Promises' }).getByText('Covered', { exact: true }).first().waitFor(SLOW)
+  await page.getByLabel('Requested (% of net assets)').fill('300')
+  await page.getByRole('button', { name: 'Run the scenario' }).click()
+  await page.getByText('A percentage from 0 to 100, with two places at most').waitFor()
+  await page.getByLabel('Requested (% of net assets)').fill('70')
+  await page.getByLabel('within so many days').fill('5')
+  await page.getByLabel('the largest asset is frozen').check()
+  await page.getByRole('button', { name: 'Run the scenario' }).click()
+  const result = page.getByRole('region', { name: 'Your scenario' }).getByRole('row').filter({ hasText: '70 % requested in 5 day(s), the largest asset is frozen' })
+  await result.getByText('Broken', { exact: true }).waitFor(SLOW)
+  await page.getByRole('region', { name: 'Standard scenarios' }).getByText('10 % leave in a day').waitFor(SLOW)
+  await otto.requireAccessible('a stress test')
+  await page.reload()
+  await result.getByText('Broken', { exact: true }).waitFor(SLOW)
+  const willa = await signedIn(world, 'willa', new URL(page.url()).pathname.replace('/console/', '') + new URL(page.url()).search)
+  await willa.page.getByText(/^Not offered: this needs the role operator/).waitFor()
+  assert.equal(await willa.page.getByRole('button', { name: 'Run the scenario' }).count(), 0)
+}
+
 /** A plan too large for the hot key: two owners of the warm Safe sign what it previewed, and then the fund holds what it buys. */
 async function twoOwnersSignAPlan(world) {
   const { safeTxHash, hashCard } = await world.act('plan', { name: 'otto', symbols: ['MMFA', 'MMFB'], usdt: 30_000 })
@@ -192,6 +299,7 @@ const SCREENS = [
   ['', 'Overview'],
   ['redemptions', 'Redemptions'],
   ['approvals', 'Approvals'],
+  ['liquidity', 'Liquidity'],
   ['risk', 'Risk'],
   ['nav', 'NAV'],
   ['assets', 'Assets'],
@@ -243,11 +351,104 @@ async function phoneShowsEveryScreen(world) {
 }
 
 async function chineseReaderSeesChinese(world) {
-  const { page } = await signedIn(world, 'vera', '', { language: 'zh-CN' })
+  const vera = await signedIn(world, 'vera', '', { language: 'zh-CN' })
+  const { page } = vera
   await heading(page, '总览').waitFor()
+  assert.deepEqual(await vera.fontsOf('main h1'), ['Noto Sans SC'], 'the picture of a Chinese page would show boxes')
   assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN')
   await page.getByText('EN', { exact: true }).click()
   await heading(page, 'Overview').waitFor()
+}
+
+/** A page, a thing by its number, and a preference, all by keyboard. */
+async function keyboardIsEnough(world) {
+  const { requestId } = await world.act('request', { name: 'ilja', shares: 1_500 })
+  const willa = await signedIn(world, 'willa')
+  const { page } = willa
+  const find = async (text) => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox').waitFor()
+    await page.keyboard.type(text)
+  }
+  await find(`#${requestId}`)
+  await willa.requireAccessible('the command palette')
+  await page.keyboard.press('Enter')
+  await heading(page, `Redemption ${requestId}`).waitFor()
+  await find('a')
+  const second = await page.getByRole('option').nth(1).innerText()
+  await page.keyboard.press('ArrowDown')
+  assert.equal(await page.locator('[role=option][aria-selected=true]').innerText(), second)
+  await page.keyboard.press('Escape')
+  await page.getByRole('combobox').waitFor({ state: 'detached' })
+  await find('dark')
+  await page.keyboard.press('Enter')
+  await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
+}
+
+/** Addresses have the names that are known, and lead to the explorer that the settings name. */
+async function addressesHaveNamesAndLeadToTheExplorer(world) {
+  const { page } = await signedIn(world, 'willa')
+  await page.route('**/api/v1/system/config', async (route) => {
+    const response = await route.fetch()
+    const answer = await response.json()
+    await route.fulfill({ response, json: { ...answer, data: { ...answer.data, explorerUrl: 'https://explorer.example' } } })
+  })
+  await world.people.at(-1).visit('administration')
+  const vault = page.getByRole('link', { name: /^Vault · 0x/ })
+  assert.match(await vault.getAttribute('href'), /^https:\/\/explorer\.example\/address\/0x[0-9a-fA-F]{40}$/)
+  assert.equal(await vault.getAttribute('rel'), 'noreferrer')
+}
+
+/** Of several wallets a person takes one by its name. On a phone nothing stands between the tap and the wallet's window. */
+async function walletIsChosenFromSeveralOnAPhone(world) {
+  const { requestId, ticketId } = await world.act('request', { name: 'isla', shares: 107_000 })
+  const vera = await newPerson(world, { width: 390, height: 844 })
+  const { page } = vera
+  await page.addInitScript(() => {
+    const other = { request: async () => [], on: () => {}, removeListener: () => {} }
+    const info = { uuid: '350670db-19fa-4704-a166-e52e178b59d2', name: 'Another wallet', icon: 'data:image/svg+xml,<svg/>', rdns: 'example.another' }
+    const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail: { info, provider: other } }))
+    window.addEventListener('eip6963:requestProvider', announce)
+    announce()
+    // A phone opens a wallet only in the tap itself: a task that a network answer begins is too late.
+    window.taps = []
+    let isInTap = false
+    window.addEventListener('click', () => ((isInTap = true), setTimeout(() => (isInTap = false))), true)
+    window.addEventListener('eip6963:announceProvider', ({ detail: { provider } }) => {
+      if (provider.isWatched) return
+      const request = provider.request.bind(provider)
+      provider.request = (asked) => {
+        if (/sign/i.test(asked.method)) window.taps.push([asked.method, isInTap])
+        return request(asked)
+      }
+      provider.isWatched = true
+    })
+  })
+  await vera.visit()
+  await page.getByRole('button', { name: 'Connect Another wallet' }).waitFor()
+  await vera.signIn('vera', `approvals/${ticketId}`)
+  await page.getByRole('button', { name: 'Approve' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await vera.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+  assert.deepEqual(await page.evaluate(() => window.taps), [['personal_sign', true], ['eth_signTypedData_v4', true]])
+  await vera.visit(`redemptions/${requestId}`)
+  await page.getByText('Approved on chain').waitFor(SLOW)
+}
+
+/** The reader's clock is three hours fast: the sign-in is accepted, and the time left is that of the server. */
+async function clockOfTheReaderIsWrong(world) {
+  const { ticketId } = await world.act('request', { name: 'ivan', shares: 108_000 })
+  const leftOf = async (person) => {
+    await person.signIn('viktor')
+    const row = panel(person.page, 'Needs you now').locator('li').filter({ has: person.page.locator(`a[href$="${ticketId}"]`) })
+    return (await row.getByRole('timer').innerText(SLOW)).match(/^in (\d+)h (\d+)m/).slice(1).reduce((hours, part) => hours * 60 + Number(part), 0)
+  }
+  const right = await leftOf(await newPerson(world))
+  const fast = await newPerson(world)
+  await fast.page.clock.setSystemTime(Date.now() + 3 * 3_600_000)
+  assert.ok(Math.abs(right - (await leftOf(fast))) <= 2, 'both see the same time left')
 }
 
 /** The session ends while a reason is half written: the person signs in again over the page, and the reason is still there. */
@@ -313,15 +514,17 @@ async function walletIsOnAnotherNetwork(world) {
   await page.getByText('Approved on chain').waitFor(SLOW)
 }
 
-/** The node hangs while the page is open: the page says so, and shows by itself that it answers again. */
+/** The node hangs, and is then stopped, while the page is open: the page says so, and by itself that it answers again. */
 async function nodeStopsAndReturns(world) {
   const { page } = await signedIn(world, 'otto', 'system')
   const components = page.getByRole('region', { name: 'Components' })
   await components.getByText(/^head is \d+/).waitFor(SLOW)
-  await world.act('pause', { process: 'chain' })
-  await components.getByText(/^does not answer/).first().waitFor(SLOW)
-  await world.act('continue', { process: 'chain' })
-  await components.getByText(/^head is \d+/).waitFor(SLOW)
+  for (const [away, back] of [['pause', 'continue'], ['stop', 'start']]) {
+    await world.act(away, { process: 'chain' })
+    await components.getByText(/^does not answer|cannot connect|refused/).first().waitFor(SLOW)
+    await world.act(back, { process: 'chain' })
+    await components.getByText(/^head is \d+/).waitFor(SLOW)
+  }
   const { requestId } = await world.act('request', { name: 'ilja', shares: 103_000 })
   await page.getByRole('link', { name: 'Overview' }).first().click()
   await page.getByRole('link', { name: `#${requestId}` }).first().waitFor(SLOW)
@@ -333,21 +536,28 @@ async function transactionIsSpedUpAndAnotherCancelled(world) {
   const vera = await signedIn(world, 'vera', `approvals/${ticketId}`)
   const { page } = vera
   await world.act('setMining', { isOn: false })
-  await page.getByRole('button', { name: 'Approve' }).click()
-  const dialog = page.getByRole('dialog')
-  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
-  await vera.confirm()
-  await dialog.waitFor({ state: 'hidden' })
-  await page.getByRole('link', { name: /Approve on chain/ }).first().click(SLOW)
-  for (const name of ['Speed up', 'Cancel it']) {
-    await page.getByRole('button', { name }).click(SLOW)
-    await dialog.getByLabel('Reason').fill('it waits for too long')
-    await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+  try {
+    await page.getByRole('button', { name: 'Approve' }).click()
+    const dialog = page.getByRole('dialog')
     await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
     await vera.confirm()
     await dialog.waitFor({ state: 'hidden' })
+    await page.getByRole('link', { name: /Approve on chain/ }).first().click(SLOW)
+    for (const [earlier, name] of ['Speed up', 'Cancel it'].entries()) {
+      await page.getByRole('button', { name }).click(SLOW)
+      await dialog.getByLabel('Reason').fill('it waits for too long')
+      await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+      await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+      await vera.confirm()
+      await dialog.waitFor({ state: 'hidden' })
+      await panel(page, 'What people did').getByText('replaced for a higher fee').nth(earlier).waitFor(SLOW) // one at a time
+    }
+    // What replaced what comes from the server: after a reload the page shows the same.
+    await page.reload()
+    await page.getByText('by a transaction with the same nonce and higher fees').first().waitFor(SLOW)
+  } finally {
+    await world.act('setMining', { isOn: true }) // the other stories need blocks
   }
-  await world.act('setMining', { isOn: true })
   await state(page, 'Cancelled').waitFor(SLOW)
 }
 
@@ -393,9 +603,17 @@ export const STORIES = {
   walletIsOnAnotherNetwork,
   transactionIsSpedUpAndAnotherCancelled,
   twoApproversDecideAtOnce,
+  operatorSettlesByAClick,
   operatorResolvesARiskEvent,
+  priceIsNotTrustedForAWhile,
+  operatorRunsAStressScenario,
+  emergencyRequestIsApproved,
   twoOwnersSignAPlan,
   superAdminChangesThePeople,
+  keyboardIsEnough,
+  addressesHaveNamesAndLeadToTheExplorer,
+  walletIsChosenFromSeveralOnAPhone,
+  clockOfTheReaderIsWrong,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
   nodeStopsAndReturns,

@@ -18,3 +18,9 @@ class ConsoleSettings(SettingsGroup):
         None,
         description=f"file with the keys of a demo's accounts, for the wallet in its console; on chain {DEMO_CHAIN_ID} only",
     )
+    explorer_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+(/[^\s?#]*)?$",
+        description="a block explorer of the chain, such as https://bscscan.com; addresses and transactions in the console link"
+        " to its /address/… and /tx/…",
+    )

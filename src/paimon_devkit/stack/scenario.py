@@ -7,7 +7,7 @@ from typing import Final
 from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.chain_session import ChainSession
-from paimon_devkit.stack.fund_deployment import VIP_APPROVER_ROLE, FundDeployment
+from paimon_devkit.stack.fund_deployment import VIP_APPROVER_ROLE, FundAsset, FundDeployment
 
 WAD: Final = 10**18
 
@@ -51,11 +51,26 @@ class ChainActions:
             chain.call(self.accounts.account(ADMIN), *call)
             chain.confirm()
 
+    def move_price(self, symbol: str, by_bps: int) -> None:
+        """Set the oracle's price of an asset to its present one times 1 + `by_bps` / 10 000, as the fund's admin."""
+        asset = self._asset(symbol)
+        with ChainSession(self.rpc_url, self.artifacts) as chain:
+            price = int(chain.read("OracleAdapter", self.fund.oracle_adapter, "getPrice", asset.address))
+            moved = price * (10_000 + by_bps) // 10_000
+            chain.call(
+                self.accounts.account(ADMIN), "OracleAdapter", self.fund.oracle_adapter, "setPrice", asset.address, moved
+            )
+            chain.confirm()
+
     def held(self, symbol: str) -> int:
         """Return how much of an asset the vault holds, in its raw units."""
-        (asset,) = (asset for asset in self.fund.assets if asset.symbol == symbol)
+        asset = self._asset(symbol)
         with ChainSession(self.rpc_url, self.artifacts) as chain:
             return int(chain.read("TestToken", asset.address, "balanceOf", self.fund.vault))
+
+    def _asset(self, symbol: str) -> FundAsset:
+        (asset,) = (asset for asset in self.fund.assets if asset.symbol == symbol)
+        return asset
 
     def warp(self, seconds: int) -> int:
         """Move chain time forward and wait until it is final. Return the new time in Unix seconds."""

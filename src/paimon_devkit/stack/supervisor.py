@@ -144,6 +144,10 @@ class Supervisor:
         with self._lock:
             self._stop_entries([self._entries[name]])
 
+    def start_child(self, name: str) -> None:
+        """Start a child again that `stop_child` stopped, and wait until it is ready. Raises ChildFailed as `start` does."""
+        self.start(self._entries[name].child.spec)
+
     def kill(self, name: str) -> int:
         """Send SIGKILL to the child's whole group and return the leader's pid. The child is restarted as after any crash."""
         return self._entries[name].child.kill()

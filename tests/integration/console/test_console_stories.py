@@ -40,7 +40,7 @@ class Outside:
     def act(self, name: str, values: Mapping[str, Any]) -> Any:
         match name:
             case "request":
-                request_id, _ = self._chain.request(values["name"], values["shares"])
+                request_id, _ = self._chain.request(values["name"], values["shares"], emergency=values.get("emergency", False))
                 return asyncio.run(self._recorded(request_id))
             case "plan":
                 return asyncio.run(self._plan(values["name"], values["symbols"], values["usdt"]))
@@ -54,12 +54,20 @@ class Outside:
                 return asyncio.run(self._end_sessions(values["name"]))
             case "setApprover":
                 return self._chain.set_approver(values["name"], holds=values["holds"])
+            case "setEmergencyMode":
+                return self._chain.set_emergency_mode(values["isOn"])
+            case "movePrice":
+                return self._chain.move_price(values["symbol"], values["byBps"])
             case "setMining":
                 return self._stack.chain_rpc.call("evm_setIntervalMining", 1 if values["isOn"] else 0)
             case "warp":
                 return self._chain.warp(values["seconds"])
             case "kill":
                 return self._supervisor.kill(values["process"])
+            case "stop":
+                return self._supervisor.stop_child(values["process"])
+            case "start":
+                return self._supervisor.start_child(values["process"])
         raise ValueError(f"nothing is called {name}")
 
     async def _plan(self, name: str, symbols: list[str], usdt: int, *, key: str = "story") -> dict[str, Any]:
@@ -87,9 +95,14 @@ class Outside:
             await api.decide(str(ticket_id), "approve")
             (intent, *_) = (await api.get("/transactions/intents"))["items"]
         wallet = self._stack.accounts.address("keeper")
+        assert self._stack.fund is not None
         return [
             *(f"redemptions/{request_id}", f"approvals/{ticket_id}", f"transactions/intents/{intent['id']}"),
-            *(f"transactions/wallets/{wallet}", f"transactions/proposals/{proposal}"),
+            *(
+                f"transactions/wallets/{wallet}",
+                f"transactions/proposals/{proposal}",
+                f"assets/{self._stack.fund.assets[0].address}",
+            ),
         ]
 
     async def _end_sessions(self, name: str) -> None:

@@ -19,7 +19,7 @@ from paimon.settings import Settings, SettingsError, load_settings
 pytestmark = pytest.mark.unit
 
 EXAMPLES = ROOT / "src/paimon/gateway/rest/examples.json"
-SCRIPT = "assets/main-abc123.js"
+SCRIPT = "static/main-abc123.js"
 DEMO_SCRIPT = "demo/demo-def456.js"
 
 
@@ -63,7 +63,7 @@ def accounts(tmp_path: Path) -> Path:
 class TestPage:
     async def test_page_is_served_for_every_path_of_its_own(self, built: Path) -> None:
         web = client(built, settings())
-        for path in ("/console/", "/console/redemptions/7", "/console/no/such/page"):
+        for path in ("/console/", "/console/redemptions/7", "/console/assets/0x1", "/console/no/such/page"):
             answer = await web.get(path)
             assert (answer.status_code, answer.text) == (200, "<html>the console"), path
             assert answer.headers["cache-control"] == "no-cache"
@@ -93,7 +93,7 @@ class TestFiles:
         assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
         assert answer.text == "script();" * 50
 
-    @pytest.mark.parametrize("path", ["assets/other.js", "assets/", "assets/%2e%2e/%2e%2e/files.py", "demo/x.js"])
+    @pytest.mark.parametrize("path", ["static/other.js", "static/", "static/%2e%2e/%2e%2e/files.py", "demo/x.js"])
     async def test_missing_file_is_not_the_page(self, built: Path, path: str) -> None:
         answer = await client(built, settings()).get(f"/console/{path}")
         assert (answer.status_code, answer.text) == (404, '{"detail":"Not Found"}')

@@ -30,6 +30,21 @@ export const assetsQuery = queryOptions({
   queryFn: () => read(api.GET('/api/v1/fund/assets', { params: { query: { pageSize: 100 } } })),
 })
 
+export const pricesQuery = queryOptions({
+  queryKey: ['prices', 'list'],
+  queryFn: () => read(api.GET('/api/v1/prices')),
+  refetchInterval: REFRESH_MS,
+})
+
+export const observationsQuery = (token: string, page: number) =>
+  queryOptions({
+    queryKey: ['prices', 'observations', token, page],
+    queryFn: () =>
+      read(api.GET('/api/v1/prices/{token}/observations', { params: { path: { token }, query: { page, pageSize: PAGE_SIZE } } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
 export const holdersQuery = (page: number) =>
   queryOptions({
     queryKey: ['holders', page],
@@ -177,6 +192,12 @@ export const proposalsQuery = (page: number) =>
     refetchInterval: REFRESH_MS,
   })
 
+export const openProposalsQuery = queryOptions({
+  queryKey: ['multisig', 'open'],
+  queryFn: () => read(api.GET('/api/v1/multisig/proposals', { params: { query: { open: true, pageSize: 100 } } })),
+  refetchInterval: REFRESH_MS,
+})
+
 export const proposalQuery = (safeTxHash: string) =>
   queryOptions({
     queryKey: ['multisig', 'proposal', safeTxHash],
@@ -189,6 +210,26 @@ export const riskStatusQuery = queryOptions({
   queryFn: () => read(api.GET('/api/v1/risk/status')),
   refetchInterval: REFRESH_MS,
 })
+
+export const promisesQuery = queryOptions({
+  queryKey: ['liquidity', 'promises'],
+  queryFn: () => read(api.GET('/api/v1/risk/promises')),
+  refetchInterval: 60_000,
+})
+
+export const investorsQuery = queryOptions({
+  queryKey: ['liquidity', 'investors'],
+  queryFn: () => read(api.GET('/api/v1/risk/investors')),
+  refetchInterval: 60_000,
+})
+
+/** Run scenarios on the newest snapshot; without any, the standard ones. It is computed anew when the fund changes, not by the clock. */
+export const stressQuery = (scenarios: readonly Schemas['ScenarioBody'][]) =>
+  queryOptions({
+    queryKey: ['liquidity', 'stress', scenarios],
+    queryFn: () => read(api.POST('/api/v1/risk/stress-test', { body: { scenarios: [...scenarios] } })),
+    placeholderData: keepPreviousData,
+  })
 
 export const indicatorHistoryQuery = (name: Schemas['IndicatorName'], startDate: string) =>
   queryOptions({

@@ -1,13 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { assetsQuery, feesQuery, holdersQuery } from '../api/queries'
+import { shortHex } from '../format/addresses'
 import { percent } from '../format/amounts'
-import { formatSpan, spanOf } from '../format/time'
 import { useI18n } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Facts, Loaded, Page, Pager, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Address, Amount, Time } from '../ui/values'
+import { Address, Amount, Status, Time } from '../ui/values'
+import { AssetLink, Prices } from './Prices'
 
 const route = getRouteApi('/assets')
 
@@ -16,6 +17,7 @@ export function AssetsPage() {
   return (
     <Page title={t('section.assets')}>
       <Holdings />
+      <Prices />
       <Fees />
       <Holders />
     </Page>
@@ -36,16 +38,11 @@ function Holdings() {
               rowKey={({ token }) => token}
               empty={t('assets.none')}
               columns={[
-                { name: 'asset', head: t('assets.asset'), cell: ({ symbol, token }) => <Address of={token} name={symbol ?? undefined} /> },
+                { name: 'asset', head: t('assets.asset'), cell: ({ symbol, token }) => <AssetLink token={token} symbol={symbol ?? shortHex(token)} /> },
                 { name: 'tier', head: t('assets.tier'), cell: ({ tier }) => tier },
                 { name: 'balance', head: t('assets.balance'), right: true, cell: ({ balance, decimals }) => <Amount raw={balance} decimals={decimals} /> },
                 { name: 'price', head: t('assets.price'), right: true, cell: ({ price }) => (price === null ? '–' : <Amount raw={price} places={4} />) },
-                {
-                  name: 'age',
-                  head: t('assets.priceAge'),
-                  right: true,
-                  cell: ({ priceAgeSeconds }) => (priceAgeSeconds === null ? '–' : formatSpan(spanOf(priceAgeSeconds * 1_000))),
-                },
+                { name: 'trust', head: t('prices.trust'), cell: ({ priceTrust }) => (priceTrust === null ? '–' : <Status of={priceTrust} />) },
                 { name: 'value', head: t('assets.value'), right: true, cell: ({ value }) => <Amount raw={value} /> },
                 { name: 'ratio', head: t('assets.ratio'), right: true, cell: ({ ratio }) => percent(ratio) },
                 { name: 'target', head: t('assets.target'), right: true, cell: ({ targetAllocation }) => percent(targetAllocation) },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { exact, formatRaw, grouped, parseRaw, percent, thousandths } from './amounts'
+import { bpsOf, bpsPercent, countOf, exact, formatRaw, grouped, parseRaw, percent, thousandths } from './amounts'
 
 const MAX = (1n << 256n) - 1n
 
@@ -40,4 +40,23 @@ describe('amounts', () => {
     expect(thousandths(1n, 3n)).toBe(333)
     expect(thousandths(1n, 0n)).toBe(0)
   })
+
+  it.each([
+    ['12.5', 1_250],
+    ['0.01', 1],
+    ['100', 10_000],
+    [' 7 ', 700],
+    ['1.005', null],
+    ['-1', null],
+    ['1e2', null],
+    ['', null],
+  ])('reads %s percent as %s basis points', (text, bps) => expect(bpsOf(text)).toBe(bps))
+
+  it.each([0, 1, 50, 1_250, 10_000])('writes and reads %s basis points', (bps) => expect(bpsOf(bpsPercent(bps).replace(' %', ''))).toBe(bps))
+
+  it.each([
+    ['60', 60],
+    ['6.5', null],
+    ['1234567', null],
+  ])('reads the count %s as %s', (text, count) => expect(countOf(text)).toBe(count))
 })

@@ -42,6 +42,25 @@ export function percent(ratio: string, places = 2): string {
   return `${grouped(`${sign}${integer}${rest ? `.${rest}` : ''}`, places)} %`
 }
 
+/** Basis points in percent, such as `12.5 %`. */
+export function bpsPercent(bps: number): string {
+  return `${exact(BigInt(bps), 2)} %`
+}
+
+/** The basis points of a percentage that a person typed, with two places at most; null for anything else. */
+export function bpsOf(percentage: string): number | null {
+  const match = /^(\d{1,3})(?:\.(\d{1,2}))?$/.exec(percentage.trim())
+  if (match === null) return null
+  const [, whole = '0', fraction = ''] = match
+  return countOf(`${whole}${fraction.padEnd(2, '0')}`)
+}
+
+/** A small whole number that a person typed, such as a number of days; null for anything else. */
+export function countOf(text: string): number | null {
+  // eslint-disable-next-line no-restricted-syntax -- at most six digits, and not an amount
+  return /^\d{1,6}$/.test(text.trim()) ? Number(text.trim()) : null
+}
+
 /** A share of a whole in thousandths, for the length of a bar only: what is shown as a number never comes from here. */
 export function thousandths(part: bigint, whole: bigint): number {
   if (whole <= 0n) return 0

@@ -7,13 +7,13 @@ const Context = createContext<LiveState>('off')
 
 /** What a message makes out of date, by the first part of query keys. */
 const AFFECTS: Record<Channel, readonly string[]> = {
-  'fund:overview': ['layers', 'assets', 'fees'],
+  'fund:overview': ['layers', 'assets', 'fees', 'prices', 'liquidity'],
   'fund:nav': ['nav'],
   'fund:pending-logs': ['pendingEvents', 'redemptions', 'chainTransactions'],
-  'redemption:new': ['redemptions', 'approvals'],
-  'redemption:settled': ['redemptions', 'approvals', 'intents'],
+  'redemption:new': ['redemptions', 'approvals', 'liquidity'],
+  'redemption:settled': ['redemptions', 'approvals', 'intents', 'liquidity'],
   'approval:new': ['approvals', 'redemptions'],
-  'approval:resolved': ['approvals', 'redemptions', 'intents'],
+  'approval:resolved': ['approvals', 'redemptions', 'intents', 'liquidity'],
   'risk:alert': ['risk'],
 }
 

@@ -6,7 +6,7 @@ import { useI18n, type Key, type Translate } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Facts, Loaded, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Amount, Hash, Time } from '../ui/values'
+import { Amount, Time, TxHash } from '../ui/values'
 import { Waterfall } from './Waterfall'
 
 type Attribution = Schemas['NavAttributionView']
@@ -79,7 +79,7 @@ function LineDetail({ line }: { line: Line }) {
           <ul>
             {component.events.map((event) => (
               <li key={`${event.txHash}${event.logIndex}`}>
-                {t('ui.asOfBlock', { number: event.blockNumber })} · <Time at={event.time} /> · <Hash of={event.txHash} />
+                {t('ui.asOfBlock', { number: event.blockNumber })} · <Time at={event.time} /> · <TxHash of={event.txHash} />
               </li>
             ))}
           </ul>

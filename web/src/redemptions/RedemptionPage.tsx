@@ -10,7 +10,7 @@ import { useI18n } from '../i18n'
 import { IntentProgress } from '../transactions/IntentProgress'
 import { Empty, Facts, Loaded, Page, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Address, Amount, ChainCountdown, Countdown, Hash, Status, Time } from '../ui/values'
+import { Address, Amount, ChainCountdown, Countdown, Status, Time, TxHash } from '../ui/values'
 import { SettlePanel } from './SettlePanel'
 
 type Redemption = Schemas['RedemptionDetailView']
@@ -109,7 +109,7 @@ function Timeline({ entries }: { entries: Redemption['timeline'] }) {
           <span className={ui.note}>
             {t(`source.${entry.source}`)} · <Time at={entry.at} />
           </span>
-          {typeof entry.details.txHash === 'string' ? <div><Hash of={entry.details.txHash} /></div> : null}
+          {typeof entry.details.txHash === 'string' ? <div><TxHash of={entry.details.txHash} /></div> : null}
         </li>
       ))}
     </ol>

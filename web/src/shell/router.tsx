@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import { CHANNELS, INTERVALS, OUTBOX_STATUSES, REDEMPTION_STATUSES, RISK_STATUSES, TICKET_STATUSES } from '../api/values'
 import { NotFound } from './NotFound'
-import { dayOf, flagOf, oneOf, pageOf, present, textOf } from './search'
+import { dayOf, flagOf, oneOf, pageOf, present, textOf, wholeOf } from './search'
 import { Shell } from './Shell'
 
 
@@ -64,6 +64,29 @@ const assets = createRoute({
   component: lazyRouteComponent(() => import('../assets/AssetsPage'), 'AssetsPage'),
 })
 
+const asset = createRoute({
+  getParentRoute: () => root,
+  path: '/assets/$token',
+  validateSearch: (search: Search) => present({ page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../assets/AssetPage'), 'AssetPage'),
+})
+
+const liquidity = createRoute({
+  getParentRoute: () => root,
+  path: '/liquidity',
+  validateSearch: (search: Search) =>
+    present({
+      run: wholeOf(search.run, 0, 10_000),
+      days: wholeOf(search.days, 1, 60),
+      l1: wholeOf(search.l1, 0, 10_000),
+      l2: wholeOf(search.l2, 0, 10_000),
+      l3: wholeOf(search.l3, 0, 10_000),
+      frozen: flagOf(search.frozen),
+      leaving: wholeOf(search.leaving, 0, 1_000),
+    }),
+  component: lazyRouteComponent(() => import('../liquidity/LiquidityPage'), 'LiquidityPage'),
+})
+
 const transactions = createRoute({
   getParentRoute: () => root,
   path: '/transactions',
@@ -117,9 +140,11 @@ export const router = createRouter({
     redemption,
     approvals,
     ticket,
+    liquidity,
     risk,
     nav,
     assets,
+    asset,
     transactions,
     intent,
     wallet,

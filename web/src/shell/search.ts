@@ -8,6 +8,11 @@ export function pageOf(given: unknown): number | undefined {
   return typeof given === 'number' && Number.isInteger(given) && given > 1 ? given : undefined
 }
 
+/** A whole number from `least` to `most`. */
+export function wholeOf(given: unknown, least: number, most: number): number | undefined {
+  return typeof given === 'number' && Number.isInteger(given) && given >= least && given <= most ? given : undefined
+}
+
 export function dayOf(given: unknown): string | undefined {
   return typeof given === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(given) ? given : undefined
 }

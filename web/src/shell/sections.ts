@@ -2,6 +2,7 @@ export const SECTIONS = [
   { name: 'overview', to: '/' },
   { name: 'redemptions', to: '/redemptions' },
   { name: 'approvals', to: '/approvals' },
+  { name: 'liquidity', to: '/liquidity' },
   { name: 'risk', to: '/risk' },
   { name: 'nav', to: '/nav' },
   { name: 'assets', to: '/assets' },

@@ -8,7 +8,7 @@ import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Page, Pager, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Hash, RedemptionLink, Status, Time } from '../ui/values'
+import { RedemptionLink, Status, Time, TxHash } from '../ui/values'
 import { Actions } from '../wallet/Actions'
 
 const route = getRouteApi('/system')
@@ -78,7 +78,7 @@ function Quarantine() {
               { name: 'request', head: t('column.request'), cell: ({ requestId }) => (requestId === null ? '–' : <RedemptionLink requestId={requestId} />) },
               { name: 'status', head: t('column.status'), cell: ({ status }) => <Status of={status} /> },
               { name: 'reason', head: t('quarantine.reason'), cell: ({ reason }) => reason ?? '' },
-              { name: 'tx', head: t('intent.attempts'), cell: ({ txHash }) => <Hash of={txHash} /> },
+              { name: 'tx', head: t('intent.attempts'), cell: ({ txHash }) => <TxHash of={txHash} /> },
               {
                 name: 'actions',
                 head: t('actions.title'),

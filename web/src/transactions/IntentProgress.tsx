@@ -3,7 +3,7 @@ import type { Schemas } from '../api/client'
 import { useI18n, type Key } from '../i18n'
 import { Facts } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Hash, Status, Time } from '../ui/values'
+import { Status, Time, TxHash } from '../ui/values'
 
 /** What became of one decision of this system on its way to the chain: queued, signed, sent, mined, final. */
 export function IntentProgress({ intent }: { intent: Schemas['IntentView'] }) {
@@ -32,7 +32,7 @@ export function Attempts({ of: attempts }: { of: readonly Schemas['AttemptView']
         [
           t(attempt.isCancellation ? 'attempt.cancellation' : 'attempt.transaction', { nonce: attempt.nonce }),
           <span key="t">
-            <Status of={attempt.status} /> <Hash of={attempt.hash} />
+            <Status of={attempt.status} /> <TxHash of={attempt.hash} />
           </span>,
         ],
         attempt.blockNumber === null ? null : [t('attempt.block'), `${attempt.blockNumber}`],

@@ -11,7 +11,7 @@ import { useUser, type SignedIn } from '../session/store'
 import { OwnersNow } from '../approvals/SignersNow'
 import { Empty, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
-import { Address, Hash, Status, Time } from '../ui/values'
+import { Address, Status, Time, TxHash } from '../ui/values'
 import { decodeMultiSend, hasInnerDelegateCall } from '../wallet/multiSend'
 import { SignDialog } from '../wallet/SignDialog'
 import { IntentProgress } from './IntentProgress'
@@ -65,7 +65,7 @@ function ProposalDetail({ proposal }: { proposal: Proposal }) {
         </Panel>
         <Panel title={t('ticket.afterwards')}>
           {proposal.intents.length === 0 ? <Empty>{t('proposals.notSent')}</Empty> : proposal.intents.map((intent) => <IntentProgress key={intent.id} intent={intent} />)}
-          {proposal.executedTxHash === null ? null : <Hash of={proposal.executedTxHash} />}
+          {proposal.executedTxHash === null ? null : <TxHash of={proposal.executedTxHash} />}
           {proposal.lastError === null ? null : <p className={ui.note}>{proposal.lastError.message}</p>}
         </Panel>
       </div>

@@ -42,7 +42,7 @@ function Wallets() {
                     <Link to="/transactions/wallets/$address" params={{ address }}>
                       {name}
                     </Link>{' '}
-                    <Address of={address} />
+                    <Address of={address} name={null} />
                   </>
                 ),
               },

@@ -128,6 +128,8 @@ export interface Column<Row> {
   name: string
   head: string
   right?: boolean
+  /** Holds sentences. */
+  wide?: boolean
   cell: (row: Row) => ReactNode
 }
 
@@ -150,8 +152,8 @@ export function DataTable<Row>({
       <table className={css.table}>
         <thead>
           <tr>
-            {columns.map(({ name, head, right }) => (
-              <th key={name} scope="col" className={right ? css.right : undefined}>
+            {columns.map(({ name, head, right, wide }) => (
+              <th key={name} scope="col" className={right ? css.right : wide ? css.wide : undefined}>
                 {head}
               </th>
             ))}

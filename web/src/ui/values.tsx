@@ -3,12 +3,13 @@ import { Badge, Tooltip } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useState, type ReactNode } from 'react'
-import { overviewQuery } from '../api/queries'
+import { configQuery, overviewQuery } from '../api/queries'
 import { shortHex } from '../format/addresses'
 import { exact, formatRaw, grouped, parseRaw } from '../format/amounts'
 import { formatSpan, formatTime, formatUtc, serverNowMs, spanOf } from '../format/time'
 import { useI18n, type Key } from '../i18n'
 import { useZone } from '../shell/zone'
+import { useNameOf } from './names'
 import css from './ui.module.css'
 
 /** USDT, shares and prices of the fund have 18 decimals; an asset's token says its own. */
@@ -119,24 +120,51 @@ function CopyIcon({ done }: { done: boolean }) {
   )
 }
 
-/** An address, shortened, with the name of whom it belongs to where one is known. */
-export function Address({ of, name }: { of: string; name?: string | undefined }) {
+/** An address, shortened, with the name of whom or what it belongs to where one is known, and a link to it on the chain's explorer; `name`
+ * is for one that stands beside it already (null) or that only the caller knows. */
+export function Address({ of, name: given }: { of: string; name?: string | null | undefined }) {
+  const known = useNameOf()(of)
+  const name = given === undefined ? known : given
   return (
     <span className={css.address}>
       <Tooltip label={of} openDelay={400}>
-        <span className={css.mono}>{name ? `${name} · ${shortHex(of)}` : shortHex(of)}</span>
+        <span className={css.mono}>
+          <OnExplorer path={`address/${of}`}>{name === null ? shortHex(of) : `${name} · ${shortHex(of)}`}</OnExplorer>
+        </span>
       </Tooltip>
       <CopyButton text={of} what={shortHex(of)} />
     </span>
   )
 }
 
-export function Hash({ of, full = false }: { of: string; full?: boolean }) {
+/** A transaction's hash, with a link to it on the chain's explorer. */
+export function TxHash({ of }: { of: string }) {
   return (
-    <span className={full ? undefined : css.address}>
+    <span className={css.address}>
       <span className={css.mono} title={of}>
-        {full ? of : shortHex(of)}
+        <OnExplorer path={`tx/${of}`}>{shortHex(of)}</OnExplorer>
       </span>
+      <CopyButton text={of} what={shortHex(of)} />
+    </span>
+  )
+}
+
+/** A link to the chain's block explorer, where the settings name one. It learns nothing of the page that it was opened from. */
+function OnExplorer({ path, children }: { path: string; children: ReactNode }) {
+  const { data } = useQuery(configQuery)
+  if (data === undefined || data.explorerUrl === null) return children
+  return (
+    <a href={`${data.explorerUrl}/${path}`} target="_blank" rel="noreferrer">
+      {children}
+    </a>
+  )
+}
+
+/** A hash to compare, in full. */
+export function Hash({ of }: { of: string }) {
+  return (
+    <span>
+      <span className={css.mono}>{of}</span>
       <CopyButton text={of} what={shortHex(of)} />
     </span>
   )
@@ -151,6 +179,8 @@ const COLORS: Record<string, string> = {
   ACKNOWLEDGED: 'yellow', PARTIALLY_DONE: 'yellow', EMERGENCY: 'orange', ESCALATE: 'orange', QUARANTINED: 'orange',
   REJECTED: 'red', VOID: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
   AWAY: 'orange', SHORT: 'red', OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
+  COVERED: 'green', KEPT: 'green', WITHIN_BAND: 'green', TRUSTED: 'green', COUNTED: 'green', SHADOW: 'blue', SAME_UPSTREAM: 'gray',
+  STALE: 'orange', OUTLIER: 'orange', FAULTY: 'red', UNCOVERED: 'red', BROKEN: 'red', OUTSIDE_BAND: 'red', UNTRUSTED: 'red',
 }
 
 /** A state of the API, in the reader's language, with a color that never says more than its text. */

@@ -12,9 +12,9 @@ export function HashCard({ document }: { document: TypedDocument }) {
     <section className={ui.panel} aria-label={t('hash.title')}>
       <Facts
         of={[
-          [t('hash.domain'), <Hash key="d" of={hashes.domain} full />],
-          [t('hash.message'), <Hash key="m" of={hashes.message} full />],
-          [t(document.primaryType === 'SafeTx' ? 'hash.safeTx' : 'hash.document'), <Hash key="s" of={hashes.document} full />],
+          [t('hash.domain'), <Hash key="d" of={hashes.domain} />],
+          [t('hash.message'), <Hash key="m" of={hashes.message} />],
+          [t(document.primaryType === 'SafeTx' ? 'hash.safeTx' : 'hash.document'), <Hash key="s" of={hashes.document} />],
         ]}
       />
       <p className={ui.note}>{t('hash.note')}</p>

@@ -1,7 +1,7 @@
 """The console: the page that operators use, built from `web/` and served by the API itself.
 
     /console/               the page, and the same page for every path of its own that is no file
-    /console/assets/…       scripts and styles; their names have a hash of their content, so a browser keeps them for good
+    /console/static/…       scripts and styles; their names have a hash of their content, so a browser keeps them for good
     /console/demo/…         the demo's wallet and the keys of the demo's accounts, on the demo's chain only
 
 The files are read once, when the application is created. Nothing is compressed while serving.
@@ -52,7 +52,7 @@ def console_router(settings: Settings, *, folder: Path = BUILT) -> APIRouter:
     async def console(path: str, request: Request) -> Response:
         if not files.built:
             return Response(_NOT_BUILT, status_code=503, media_type="text/html; charset=utf-8")
-        if path.startswith(("assets/", "demo/")) or path in (_DEMO_PAGE, "manifest.json"):
+        if path.startswith(("static/", "demo/")) or path in (_DEMO_PAGE, "manifest.json"):
             return _answer(request, _find_file(path))
         return _answer(request, files.get(_PAGE if accounts is None else _DEMO_PAGE))
 
@@ -67,7 +67,7 @@ def console_router(settings: Settings, *, folder: Path = BUILT) -> APIRouter:
 
 
 def _answer(request: Request, file: StaticFile) -> Response:
-    is_hashed = file.name.startswith(("assets/", "demo/")) and file.name != _DEMO_ACCOUNTS
+    is_hashed = file.name.startswith(("static/", "demo/")) and file.name != _DEMO_ACCOUNTS
     headers = {
         "Cache-Control": _KEPT_FOR_GOOD if is_hashed else _ASKED_EACH_TIME,
         "Content-Security-Policy": _CONTENT_SECURITY_POLICY,

@@ -1,4 +1,4 @@
-"""JSON shapes of the system's health and settings. They contain no secret and no address of a server."""
+"""JSON shapes of the system's health and settings. They contain no secret and no address of a server of the system."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -97,6 +97,7 @@ class ConfigView(ApiModel):
     """The settings in effect, without secrets."""
 
     chain_id: int
+    explorer_url: str | None = Field(description="a block explorer, with addresses at /address/… and transactions at /tx/…")
     contracts: ContractsView
     approval: ApprovalView
     sending: SendingView
@@ -109,6 +110,7 @@ class ConfigView(ApiModel):
         fund, approval, sending, api = settings.fund, settings.approval, settings.sending, settings.api
         return cls(
             chain_id=settings.chain.chain_id,
+            explorer_url=settings.console.explorer_url and settings.console.explorer_url.rstrip("/"),
             contracts=ContractsView(
                 vault=fund.vault,
                 redemption_manager=fund.redemption_manager,
