@@ -4,7 +4,7 @@
  */
 import { Alert, Button, Textarea } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { getAddress, type Hex } from 'viem'
 import { useConnect, useConnection, useConnectors, useDisconnect, useSignTypedData, useSwitchChain } from 'wagmi'
 import { shortHex } from '../format/addresses'
@@ -112,14 +112,24 @@ export function SignDocument({
   const { t } = useI18n()
   const client = useQueryClient()
   const wallet = useSignTypedData()
+  const awaited = useRef<TypedDocument | null>(null)
+  useEffect(() => () => void (awaited.current = null), []) // a dialog that was closed waits for nothing
   const action = useMutation({
     mutationFn: async (toSign: TypedDocument) => {
+      awaited.current = toSign
       const signature = await wallet.mutateAsync(toSign)
+      // A wallet may sign long after its person stopped waiting for it. Then nothing is sent.
+      if (awaited.current !== toSign) return false
       await submit({ document: toSign, signature })
+      return true
     },
-    onSuccess: onDone,
+    onSuccess: (sent) => (sent ? onDone() : undefined),
     onSettled: () => client.invalidateQueries(),
   })
+  const stopWaiting = () => {
+    awaited.current = null
+    action.reset()
+  }
   return (
     <>
       <details open>
@@ -135,7 +145,7 @@ export function SignDocument({
           {t('sign.sign')}
         </Button>
         {action.isPending ? (
-          <Button variant="default" onClick={() => action.reset()}>
+          <Button variant="default" onClick={stopWaiting}>
             {t('sign.stopWaiting')}
           </Button>
         ) : null}
