@@ -12,6 +12,7 @@ import { DataTable, Empty, Facts, Loaded, Page, Panel, Tile } from '../ui/layout
 import { LineChart } from '../ui/LineChart'
 import ui from '../ui/ui.module.css'
 import { Amount, ChainCountdown, Countdown, Decimal, RedemptionLink, Status, Time } from '../ui/values'
+import { NeedsYou } from './NeedsYou'
 import { TierBands } from './TierBands'
 
 const NAV_DAYS = 30
@@ -23,6 +24,7 @@ export function OverviewPage() {
   return (
     <Page title={t('section.overview')}>
       <Loaded query={overview}>{(fund) => <Figures fund={fund} />}</Loaded>
+      <NeedsYou />
       <div className={ui.grid}>
         <NavPanel />
         <TiersPanel />

@@ -9,6 +9,7 @@ import { SignInPanel } from '../session/SignInPanel'
 import { useSession, type SignedIn } from '../session/store'
 import { signOut } from '../session/tokens'
 import { Dialog } from '../ui/layout'
+import { Palette } from './Palette'
 import { SECTIONS } from './sections'
 import css from './shell.module.css'
 import { useZone } from './zone'
@@ -57,6 +58,7 @@ function Head({ user }: { user: SignedIn }) {
       <div className={css.brand}>{t('shell.title')}</div>
       <div className={css.tools}>
         <LiveMark />
+        <Palette />
         <Choices />
         <span title={user.address} className={css.userName}>
           {user.name || shortHex(user.address)} <Badge variant="default">{t(`role.${user.role}`)}</Badge>
@@ -72,7 +74,7 @@ function Head({ user }: { user: SignedIn }) {
 function Choices() {
   const { t, language, choose } = useI18n()
   const { zone, choose: chooseZone } = useZone()
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true })
   return (
     <>
       <SegmentedControl
