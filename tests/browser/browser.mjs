@@ -1,15 +1,33 @@
 // A real Chromium, and the pages of one person in it.
 import chromium from '@sparticuz/chromium'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { chromium as playwright } from 'playwright-core'
 
 const SECONDS = 1000
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const { resolve } = createRequire(import.meta.url)
+const AXE = readFileSync(resolve('axe-core/axe.min.js'), 'utf8')
+/** A machine may have no Chinese font, and then every picture would show boxes. */
+const CHINESE_FONTS = ['400Regular', '700Bold'].map((weight) => join(dirname(resolve('@expo-google-fonts/noto-sans-sc/package.json')), weight))
 
 /** Only `--no-sandbox`: the package's own arguments would run everything in one process, without web security. */
 export async function launch() {
-  return playwright.launch({ executablePath: await chromium.executablePath(), args: ['--no-sandbox'] })
+  const env = { ...process.env, FONTCONFIG_FILE: writeFontsFile() }
+  return playwright.launch({ executablePath: await chromium.executablePath(), args: ['--no-sandbox'], env })
+}
+
+/** Name the system's fonts, if it has any, and those of the tests. Returns the path of the file. */
+function writeFontsFile() {
+  const folder = mkdtempSync(join(tmpdir(), 'paimon-fonts-'))
+  const path = join(folder, 'fonts.conf')
+  const folders = CHINESE_FONTS.map((fonts) => `<dir>${fonts}</dir>`).join('')
+  writeFileSync(
+    path,
+    `<?xml version="1.0"?><fontconfig><include ignore_missing="yes">/etc/fonts/fonts.conf</include>${folders}<cachedir>${folder}</cachedir></fontconfig>`,
+  )
+  return path
 }
 
 /** One person's browser: a context of its own, which fails on any violation of the Content-Security-Policy or error of a script. */
@@ -69,6 +87,17 @@ export class Person {
 
   async refuse() {
     await this.wallet().getByRole('button', { name: 'Refuse' }).click()
+  }
+
+  /** The fonts that the letters of an element are drawn with. */
+  async fontsOf(selector) {
+    const devtools = await this.context.newCDPSession(this.page)
+    await devtools.send('DOM.enable')
+    await devtools.send('CSS.enable')
+    const { root } = await devtools.send('DOM.getDocument')
+    const { nodeId } = await devtools.send('DOM.querySelector', { nodeId: root.nodeId, selector })
+    const { fonts } = await devtools.send('CSS.getPlatformFontsForNode', { nodeId })
+    return fonts.map(({ familyName }) => familyName)
   }
 
   /** Throw unless axe finds no violation on the page as it is. */
