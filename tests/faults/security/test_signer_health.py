@@ -12,7 +12,9 @@ from tests.support.signing import make_policy, signer_client
 
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.composition import AppContext
+from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.gateway.signer.process import running_signer
+from paimon.infrastructure.database.leases import LeaseTable, release, signer_lease, try_acquire
 from paimon.infrastructure.database.models.ops.signer_check import SignerCheckRow
 
 pytestmark = pytest.mark.fault
@@ -40,6 +42,16 @@ async def test_health_shows_the_signer_as_the_worker_found_it(
         found = await signer_component(api_client)
     assert (found["status"], found["summary"]) == ("OK", "answers the worker and holds the configured keys")
     assert {key["name"] for key in found["details"]["keys"]} == {"keeper", "approver"}
+    keeper = parse_address(fund.accounts.address("keeper"))
+    lease = await try_acquire(app_context.database, signer_lease(keeper), "a signer", ttl_seconds=60, table=LeaseTable.SIGNERS)
+    assert lease is not None
+    assert (await signer_component(api_client))["status"] == "OK"
+    await release(app_context.database, lease)
+    free = await signer_component(api_client)
+    assert (free["status"], free["summary"]) == (
+        "DEGRADED",
+        f"no signer holds the lease of {checksum(keeper)}: no movement is signed",
+    )
     await check_signer(app_context.database, signer_client(policy))
     gone = await signer_component(api_client)
     assert (gone["status"], gone["summary"]) == ("DOWN", "gives the worker no usable answer")

@@ -70,7 +70,7 @@ def test_rights_are_compared_and_granted(cli: CliRunner, settings: Settings, own
         return output_of(cli.start("db", *arguments, env=env), code)
 
     assert "not in the rights table: paimon_app: DELETE on ops.leases" in database("check", code=2)
-    assert database("grant-roles", "--revoke-from", "paimon_app") == "8 roles have their rights\n"
+    assert database("grant-roles", "--revoke-from", "paimon_app") == "9 roles have their rights\n"
     assert database("check").endswith("every role has exactly its rights\n")
     env["PAIMON_DATABASE__ROLE_PREFIX"] = "other_"
     assert 'CREATE ROLE "other_api" LOGIN' in database("grant-roles")

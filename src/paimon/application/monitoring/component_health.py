@@ -24,6 +24,7 @@ from paimon.domain.risk.risk_event import RiskEvent
 from paimon.domain.transaction.intent import Intent
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.infrastructure.cache.authenticity import RecentRefusals
+from paimon.infrastructure.database.leases import signer_lease
 from paimon.settings import HealthSettings, LowBalanceSettings
 
 SCHEDULER: Final = "scheduler"
@@ -351,4 +352,9 @@ def signer_health(facts: DatabaseFacts | ProbeFailure, wallets: Sequence[Address
     missing = [address for wallet in wallets if (address := checksum(wallet)) not in held]
     if missing:
         return ComponentHealth("signer", HealthStatus.DOWN, f"holds no key for {', '.join(missing)}", details)
+    leases = facts.figures.leases
+    free = [checksum(wallet) for wallet in wallets if (lease := leases.get(signer_lease(wallet))) and not lease.held]
+    if free:
+        summary = f"no signer holds the lease of {', '.join(free)}: no movement is signed"
+        return ComponentHealth("signer", HealthStatus.DEGRADED, summary, details)
     return ComponentHealth("signer", HealthStatus.OK, "answers the worker and holds the configured keys", details)

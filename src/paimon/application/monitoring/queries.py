@@ -42,7 +42,10 @@ def _rows(query: str) -> str:
 _FIGURES: Final = text(f"""
     SELECT now() AS now,
            cursor.number, cursor.timestamp, block.recorded_at,
-           {_rows("SELECT name, owner, epoch, expires_at > now() AS held FROM ops.leases")} AS leases,
+           {
+    _rows('''SELECT name, owner, epoch, expires_at > now() AS held
+                       FROM (SELECT * FROM ops.leases UNION ALL SELECT * FROM ops.signer_leases) AS lease''')
+} AS leases,
            {
     _rows('''SELECT priority, count(*) AS depth,
                             coalesce(extract(epoch FROM now() - min(available_at)), 0) AS age_seconds

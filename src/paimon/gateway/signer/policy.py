@@ -98,6 +98,7 @@ from paimon.gateway.signer.policy_tables import (
     GcpKmsTable,
     KeyTable,
     KmsTable,
+    LeasesTable,
     PlanSignerTable,
     PolicyTable,
     SafeTable,
@@ -129,6 +130,7 @@ class SignerPolicy(PolicyTable):
     gcp_kms: GcpKmsTable = GcpKmsTable()
     callers: CallersTable = CallersTable()
     tls: TlsTable | None = None
+    leases: LeasesTable | None = None
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     rpc_timeout_seconds: float = Field(3.0, gt=0)
     rpc_attempts_max: int = Field(2, ge=1)

@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
@@ -98,6 +98,27 @@ class KmsTable(PolicyTable):
 
 class GcpKmsTable(PolicyTable):
     endpoint_url: str | None = Field(None, pattern=GCP_ENDPOINT, description="http for a local server only")
+
+
+class LeasesTable(PolicyTable):
+    """Leases of the keys in a database that signers on several machines reach. Without it, the ledger's file is the lease."""
+
+    database_url: SecretStr = Field(description="of the role `signer`, which may write its leases and nothing else")
+    ttl_seconds: float = Field(10.0, gt=0, description="how long after a signer died another one takes its place")
+    renew_seconds: float = Field(3.0, gt=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_for_psycopg(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith("postgresql+psycopg://"):
+            raise ValueError("a database's URL begins with postgresql+psycopg://")
+        return url
+
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> Self:
+        if self.renew_seconds >= self.ttl_seconds:
+            raise ValueError("renew_seconds must be below ttl_seconds, or every lease runs out before it is renewed")
+        return self
 
 
 class KeyTable(PolicyTable):

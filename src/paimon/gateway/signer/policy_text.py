@@ -23,7 +23,8 @@ def write_policy(path: Path, policy: SignerPolicy) -> None:
 
 def _as_toml(policy: SignerPolicy) -> str:
     own_tables = {
-        "callers", "tls", "contracts", "caps", "approvals", "kms", "gcp_kms", "finality", "keys", "plan_signers", "safes",
+        "callers", "tls", "leases", "contracts", "caps", "approvals", "kms", "gcp_kms", "finality", "keys", "plan_signers",
+        "safes",
     }  # fmt: skip
     top = policy.model_dump(mode="json", exclude=own_tables, exclude_none=True)
     top["rpc_url"], *top["extra_rpc_urls"] = policy.rpc_urls
@@ -37,6 +38,9 @@ def _as_toml(policy: SignerPolicy) -> str:
     for name, table in (("[kms]", policy.kms), ("[gcp_kms]", policy.gcp_kms), ("[finality]", policy.finality)):
         if table is not None:
             tables.append((name, table.model_dump(mode="json", exclude_none=True)))
+    if policy.leases is not None:
+        leases = policy.leases.model_dump() | {"database_url": policy.leases.database_url.get_secret_value()}
+        tables.append(("[leases]", leases))
     if policy.tls is not None:
         tls = policy.tls.model_dump(mode="json")
         tables += [("[tls]", tls), *(("[[tls.clients]]", client) for client in tls.pop("clients"))]

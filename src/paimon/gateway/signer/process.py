@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -31,6 +32,10 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 from paimon.infrastructure.keys.keystore import KeystoreError, require_private
 from paimon.infrastructure.observability.exposition import serve_metrics
+
+if TYPE_CHECKING:
+    # A signer without a database does not load its libraries.
+    from paimon.gateway.signer.key_leases import KeyLeases
 
 METRICS_HOST = "127.0.0.1"
 """The signer's metrics are served to its own machine only, so the collector runs there."""
@@ -74,7 +79,7 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
         with Ledger.open(policy.ledger, counter=policy.counter, new=new_ledger) as ledger:
             async with AsyncExitStack() as stack:
                 nodes = [await stack.enter_async_context(rpc) for rpc in _endpoints(policy)]
-                service = await _open_service(policy, keys, nodes, ledger)
+                service = await _open_service(policy, keys, nodes, ledger, await _hold_leases(policy, stack))
                 async with serving(service), serve_metrics("signer", METRICS_HOST, policy.metrics_port):
                     log.info("signer.started", **_links(policy), keys=[key.name for key in policy.keys])
                     yield service
@@ -113,8 +118,17 @@ def _endpoints(policy: SignerPolicy) -> list[Rpc]:
     ]
 
 
+async def _hold_leases(policy: SignerPolicy, stack: AsyncExitStack) -> "KeyLeases | None":
+    """Hold the keys' leases until the stack is left. A database that is away refuses movements, not the start."""
+    if policy.leases is None:
+        return None
+    from paimon.gateway.signer.key_leases import holding_leases
+
+    return await stack.enter_async_context(holding_leases(policy.leases, [key.address for key in policy.keys]))
+
+
 async def _open_service(
-    policy: SignerPolicy, keys: Mapping[Address, Key], nodes: Sequence[Rpc], ledger: Ledger
+    policy: SignerPolicy, keys: Mapping[Address, Key], nodes: Sequence[Rpc], ledger: Ledger, leases: "KeyLeases | None"
 ) -> SigningService:
     """Make the service once every endpoint that answers serves the policy's chain, and most of them show its contracts."""
     endpoints = [FundContracts(rpc, policy.contracts.addresses()) for rpc in nodes]
@@ -134,7 +148,7 @@ async def _open_service(
         raise SignerStartupError(str(error)) from error
     limited: tuple[KeyTable | SafeTable | PlanSignerTable, ...] = (*policy.keys, *policy.safes, *policy.plan_signers)
     limits = {table.address: limit for table in limited if (limit := table.limit(decimals)) is not None}
-    return SigningService(policy, keys, chain, limits=limits, ledger=ledger)
+    return SigningService(policy, keys, chain, limits=limits, ledger=ledger, leases=leases)
 
 
 async def _require_chain(policy: SignerPolicy, nodes: Sequence[Rpc]) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -40,6 +40,10 @@ from paimon.infrastructure.blockchain.contracts.reads import CallReverted, ReadB
 from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.key import Key, KeyUnavailable
 
+if TYPE_CHECKING:
+    # A signer without a database does not load its libraries.
+    from paimon.gateway.signer.key_leases import KeyLeases
+
 log = structlog.get_logger(__name__)
 
 NONCES_AHEAD_MAX: Final = 32
@@ -57,13 +61,15 @@ class SigningService:
         *,
         limits: Mapping[Address, SpendingLimit],
         ledger: Ledger,
+        leases: "KeyLeases | None" = None,
     ) -> None:
-        """`limits` is by the address of a key, a Safe or a plan signer."""
+        """`limits` is by the address of a key, a Safe or a plan signer. Without `leases` the ledger's file is the lease."""
         self.policy = policy
         self._keys = keys
         self._chain = chain
         self._limits = limits
         self._ledger = ledger
+        self._leases = leases
         self._spending_lock = asyncio.Lock()
         self._wallet_locks: defaultdict[Address, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scope = SigningScope(policy.chain_id, policy.contracts.redemption_manager)
@@ -153,6 +159,8 @@ class SigningService:
             # Only the plan's signer stands behind a call of the hot key. A Safe's owners sign what it executes.
             if plan is not None and plan.execution.wallet is PlanWallet.HOT:
                 self._require_within_signers_own(plan.signer.address, entry)
+            if self._leases is not None:
+                await self._leases.require(request.wallet)
             return await self._sign(request, entry)
 
     def _require_own_nonces(self, wallet: Address, counts: NonceCounts) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from paimon.infrastructure.database.leases import HeldLease, LeaseLost, release, renew, try_acquire
+from paimon.infrastructure.database.leases import HeldLease, LeaseLost, LeaseTable, release, renew, try_acquire
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.observability.outages import Outages
 
@@ -29,6 +29,7 @@ async def run_as_leader(
     *,
     ttl_seconds: float,
     renew_seconds: float,
+    table: LeaseTable = LeaseTable.PROCESSES,
 ) -> None:
     """Hold the lease `name` and run `work` under it; after a loss, stand by again.
 
@@ -39,7 +40,7 @@ async def run_as_leader(
     outages = Outages()
     while True:
         try:
-            lease = await try_acquire(database, name, owner, ttl_seconds=ttl_seconds)
+            lease = await try_acquire(database, name, owner, ttl_seconds=ttl_seconds, table=table)
             outages.record_success(f"lease {name}")
         except SQLAlchemyError as error:
             outages.record_failure("database", _first_line(error), task=f"lease {name}")

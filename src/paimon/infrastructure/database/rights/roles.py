@@ -1,6 +1,7 @@
 """The database's roles: one for each process. A role is an object of the server, so a database administrator may make it.
 
-The signer has none: it connects to no database, and what it believes stands in its policy and on the chain.
+The signer's role writes the leases of its keys and reads nothing else: what the signer believes stands in its policy and on
+the chain. Where one signer runs without a lease in the database, no one connects as it.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ class DatabaseRole(StrEnum):
     SCHEDULER = "scheduler"
     PLANNER = "planner"
     AUDITOR = "auditor"
+    SIGNER = "signer"
     RETENTION = "retention"
     CLI = "cli"
 
@@ -41,6 +43,7 @@ MEANINGS: Final[dict[DatabaseRole, str]] = {
     DatabaseRole.SCHEDULER: "the scheduler: its lease and the metrics",
     DatabaseRole.PLANNER: "the planner: its lease, and the plans that it signs",
     DatabaseRole.AUDITOR: "the auditor: seals the audit trail",
+    DatabaseRole.SIGNER: "the signers: the leases of their keys, and nothing else",
     DatabaseRole.RETENTION: "the retention job: removes what is expired, by one function",
     DatabaseRole.CLI: "the commands of a person at a terminal",
 }

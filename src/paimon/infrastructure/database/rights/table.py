@@ -169,6 +169,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         _OPS_READERS,
         dict.fromkeys((_LISTENER, _SCHEDULER, _PLANNER, _AUDITOR), "SELECT, INSERT, UPDATE"),
     ),
+    "ops.signer_leases": _row(_METRICS_READERS, {DatabaseRole.SIGNER: "SELECT, INSERT, UPDATE"}),
     "ops.outbox": _row(
         _METRICS_READERS,
         {
