@@ -45,7 +45,7 @@ from paimon.infrastructure.keys.encoding import sign_transaction
 from paimon.infrastructure.keys.local_key import LocalKey
 from paimon.infrastructure.observability.logging import configure_logging
 from paimon.settings import Settings
-from paimon_devkit.stack.accounts import INVESTORS, DemoAccounts
+from paimon_devkit.stack.accounts import INVESTORS, PLANNER, DemoAccounts
 from paimon_devkit.stack.chain_session import ChainSession
 from paimon_devkit.stack.embedded_chain import CHAIN_ID, EmbeddedChain, find_anvil
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
@@ -346,6 +346,7 @@ def _signer(folder: Path, settings: Settings, accounts: DemoAccounts) -> Iterato
         folder,
         accounts={name: accounts.account(name) for name in ("keeper", "approver")},
         plan_signers={},
+        planner=accounts.address(PLANNER),
         chain_id=CHAIN_ID,
         rpc_url=settings.chain.rpc_url.get_secret_value(),
         fund=FundAddresses(where.vault, where.redemption_manager, where.asset_controller),

@@ -24,6 +24,8 @@ Account.enable_unaudited_hdwallet_features()
 INVESTORS: Final = ("ines", "ivan", "isla", "ilja", "inga")
 APPROVERS: Final = ("vera", "viktor")
 ADMIN: Final = "ada"
+PLANNER: Final = "planner"
+"""The account of the process `paimon planner`, which signs the fund's own plans."""
 
 USER_ROLES: Final[dict[str, UserRole]] = {
     ADMIN: UserRole.SUPER_ADMIN,
@@ -40,7 +42,7 @@ PLANNERS: Final = tuple(name for name, role in USER_ROLES.items() if role.includ
 SAFE_OWNERS: Final = {"warm": ("ada", "vera", "viktor"), "cold": ("ada", "vera", "viktor", "otto", "willa")}
 """The people whose signatures the demo's Safes need. Only an admin submits them, also those of others."""
 
-_ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot")
+_ACCOUNT_NAMES: Final = (ADMIN, *APPROVERS, "otto", "willa", *INVESTORS, "keeper", "approver", "hot", PLANNER)
 
 
 class UnknownAccount(DemoError):

@@ -78,20 +78,29 @@ class DemoApiClient:
         chosen = {name: document["message"][name] for name in ("wallet", "amount")}
         return await self.post("/plans", plan | self._signed_body(document) | chosen)
 
+    async def sign_proposal(self, safe_tx_hash: str) -> Any:
+        """Sign a Safe transaction as an owner, from the document that the API shows, and submit it. Raises ApiError."""
+        document = (await self.get(f"/multisig/proposals/{safe_tx_hash}"))["signing"]
+        body = {"owner": self._account.address, "signature": self._sign(document)}
+        return await self.post(f"/multisig/proposals/{safe_tx_hash}/sign", body)
+
     async def sign_action(self, action: str, resource: str, reason: str) -> Any:
         """Fetch the document of an action, sign it as it is, and submit it. Raises ApiError."""
         proposed = await self.post("/signed-actions", {"action": action, "resource": resource, "reason": reason})
         return await self.post(proposed["submitTo"], self._signed_body(proposed["typedData"]))
 
     def _signed_body(self, document: dict[str, Any]) -> dict[str, Any]:
-        signature = self._account.sign_message(encode_typed_data(full_message=document)).signature
         message = document["message"]
         return {
             "nonce": message["nonce"],
             "expiresAt": message["expiresAt"],
             "reason": message["reason"],
-            "signature": "0x" + signature.hex().removeprefix("0x"),
+            "signature": self._sign(document),
         }
+
+    def _sign(self, document: dict[str, Any]) -> str:
+        signature = self._account.sign_message(encode_typed_data(full_message=document)).signature
+        return "0x" + signature.hex().removeprefix("0x")
 
     async def sign_in(self) -> str:
         """Sign in and return a fresh access token. Raises ApiError."""

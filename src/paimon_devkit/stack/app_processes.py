@@ -20,7 +20,7 @@ from paimon.settings import Settings
 from paimon_devkit.stack.child import ChildSpec
 from paimon_devkit.stack.errors import DemoError
 
-APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "auditor", "api")
+APP_PROCESSES: Final = ("signer", "listener", "worker", "scheduler", "auditor", "planner", "api")
 
 
 class _NotReadyYet(OSError):
@@ -29,7 +29,7 @@ class _NotReadyYet(OSError):
 
 @dataclass(frozen=True, slots=True)
 class AppProcesses:
-    """The six processes: five with a settings file each, and the signer with its policy file."""
+    """The processes: each with a settings file, and the signer with its policy file."""
 
     settings: Mapping[str, Settings]
     env_files: Mapping[str, Path]
@@ -43,6 +43,7 @@ class AppProcesses:
             "worker": self._worker_relays,
             "scheduler": lambda: self._leads("scheduler"),
             "auditor": lambda: self._leads("auditor"),
+            "planner": lambda: self._leads("planner"),
             "api": self._api_answers,
         }
         return [

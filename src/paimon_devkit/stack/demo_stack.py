@@ -6,7 +6,8 @@ used instead of an embedded one. The processes are the same in both cases.
     data/accounts          mnemonic of the demo's accounts       data/demo.env      settings of a person's commands
     data/settings/         a settings file for each process, with the password of its own database role
     data/fund.json         addresses of the test fund            data/signer/       keystores, policy, socket
-    data/safes.json        addresses of its people's Safes       data/logs/         one file a process
+    data/safes.json        addresses of its people's Safes       data/planner/      the planner's keystore
+    data/logs/             one file a process
     data/postgres, redis, chain
 """
 
@@ -30,7 +31,7 @@ from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.database.version import DatabaseTooOld
 from paimon.settings import Settings, load_settings
-from paimon_devkit.stack.accounts import ADMIN, PLANNERS, DemoAccounts
+from paimon_devkit.stack.accounts import ADMIN, PLANNER, PLANNERS, DemoAccounts
 from paimon_devkit.stack.app_processes import APP_PROCESSES, AppProcesses, libpq_url
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.child import READY_SECONDS_MAX, ChildSpec
@@ -45,7 +46,7 @@ from paimon_devkit.stack.ports import PortInUse, free_port, is_free, reserve_por
 from paimon_devkit.stack.postgres_leftovers import remove_cluster
 from paimon_devkit.stack.safe_deployment import SafeDeployment, deploy_safes
 from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
-from paimon_devkit.stack.signer_files import write_signer_files
+from paimon_devkit.stack.signer_files import write_keystore, write_signer_files
 from paimon_devkit.stack.supervisor import Supervisor
 
 LOCAL_CHAIN_ID: Final = 31337
@@ -59,6 +60,7 @@ _ROLES: Final = {
     "worker": DatabaseRole.WORKER,
     "scheduler": DatabaseRole.SCHEDULER,
     "auditor": DatabaseRole.AUDITOR,
+    "planner": DatabaseRole.PLANNER,
     "api": DatabaseRole.API,
 }
 _DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
@@ -97,7 +99,7 @@ class DemoStack:
     def delete_data(self) -> None:
         """Delete everything (`--fresh`). The supervisor must hold the data folder's lock, so that no other demo uses it."""
         remove_cluster(self.data / "postgres")
-        for name in ("redis", "chain", "signer", "logs", "settings"):
+        for name in ("redis", "chain", "signer", "planner", "logs", "settings"):
             shutil.rmtree(self.data / name, ignore_errors=True)
         for name in ("accounts", "fund.json", "safes.json", "demo.env", "secrets.json"):
             (self.data / name).unlink(missing_ok=True)
@@ -122,6 +124,7 @@ class DemoStack:
         variables |= self._deploy_fund()
         safes = self._deploy_safes()
         variables |= self._prepare_signer(variables, safes)
+        variables |= self._prepare_planner()
         variables |= self._write_demo_accounts(variables)
         self._write_settings(variables)
         self._prepare_database()
@@ -289,6 +292,7 @@ class DemoStack:
             self.data / "signer",
             accounts={name: self.accounts.account(name) for name in ("keeper", "approver", "hot")},
             plan_signers={name: self.accounts.address(name) for name in PLANNERS},
+            planner=self.accounts.address(PLANNER),
             chain_id=int(variables["PAIMON_CHAIN__CHAIN_ID"]),
             rpc_url=variables["PAIMON_CHAIN__RPC_URL"],
             fund=FundAddresses(
@@ -304,6 +308,17 @@ class DemoStack:
             "PAIMON_SENDING__APPROVER": self.accounts.address("approver"),
             "PAIMON_SENDING__HOT": self.accounts.address("hot"),
         } | ({} if safes is None else {"PAIMON_SENDING__WARM": safes.warm, "PAIMON_SENDING__COLD": safes.cold})
+
+    def _prepare_planner(self) -> dict[str, str]:
+        """Write the planner's keystore, and return where it is and when it plans."""
+        keystore, password_file = write_keystore(self.data / "planner", PLANNER, self.accounts.account(PLANNER))
+        return {
+            "PAIMON_PLANNER__KEYSTORE": str(keystore),
+            "PAIMON_PLANNER__PASSWORD_FILE": str(password_file),
+            # A demo is watched: the planner looks often, and refills L1 for a payout that a fund would not notice.
+            "PAIMON_PLANNER__CHECK_SECONDS": "3",
+            "PAIMON_PLANNER__REFILL_BELOW_BPS": "1000",
+        }
 
     def _write_demo_accounts(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Write the keys that the console's demo wallet signs with, where the chain is one that lives on this machine."""

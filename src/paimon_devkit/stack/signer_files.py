@@ -27,6 +27,7 @@ from paimon.gateway.signer.policy_tables import (
 from paimon.gateway.signer.policy_text import write_policy
 from paimon.infrastructure.blockchain.contracts.fund import FundAddresses
 from paimon.infrastructure.keys.keystore import create_keystore
+from paimon_devkit.stack.accounts import PLANNER
 from paimon_devkit.stack.safe_deployment import SafeDeployment
 from paimon_devkit.stack.secret_files import load_or_create_passwords, write_private_file
 
@@ -44,6 +45,7 @@ _ALLOWED_FUNCTIONS: Final = {
 _CAPS: Final = CapsTable(gas_wei_per_day_max=100 * 10**18)
 """A demo's days pass in minutes, at the gas price of a local chain."""
 _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
+_PLANNER_LIMITS: Final = {"plan_limit": 5_000, "day_limit": 100_000}
 _WARM_LIMITS: Final = {"plan_limit": 100_000, "day_limit": 2_000_000}
 
 
@@ -52,6 +54,7 @@ def write_signer_files(
     *,
     accounts: Mapping[str, LocalAccount],
     plan_signers: Mapping[str, ChecksumAddress],
+    planner: ChecksumAddress,
     chain_id: int,
     rpc_url: str,
     fund: FundAddresses,
@@ -59,17 +62,14 @@ def write_signer_files(
 ) -> Path:
     """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket.
 
-    `plan_signers` are the people by name whose signed plans the hot key carries out. `safes` is None where the demo has none.
+    `plan_signers` are the people by name whose signed plans the hot key carries out, `planner` the process with limits of its
+    own. `safes` is None where the demo has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     keys = []
     for name, account in accounts.items():
-        password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
-        if not password_file.exists():
-            write_private_file(password_file, load_or_create_passwords(folder / "passwords.json", [name])[name])
-        if not keystore.exists():
-            create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
+        keystore, password_file = write_keystore(folder, name, account)
         keys.append(
             KeyTable(
                 name=name,
@@ -90,8 +90,9 @@ def write_signer_files(
         ),
         keys=tuple(keys),
         caps=_CAPS,
-        plan_signers=tuple(
-            PlanSignerTable(name=name, address=parse_address(address)) for name, address in plan_signers.items()
+        plan_signers=(
+            *(PlanSignerTable(name=name, address=parse_address(address)) for name, address in plan_signers.items()),
+            PlanSignerTable(name=PLANNER, address=parse_address(planner), **_PLANNER_LIMITS),
         ),
         safes=() if safes is None else _safe_tables(safes),
     )
@@ -100,6 +101,17 @@ def write_signer_files(
         with Ledger.open(ledger, counter=folder / policy.counter, new=True):
             pass
     return socket_path
+
+
+def write_keystore(folder: Path, name: str, account: LocalAccount) -> tuple[Path, Path]:
+    """Write the account's keystore and its password, unless they are there, and return their paths."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    password_file, keystore = folder / f"{name}.password", folder / f"{name}.json"
+    if not password_file.exists():
+        write_private_file(password_file, load_or_create_passwords(folder / "passwords.json", [name])[name])
+    if not keystore.exists():
+        create_keystore(keystore, password_file, bytes(account.key), scrypt_cost=_SCRYPT_COST)
+    return keystore, password_file
 
 
 def _safe_tables(safes: SafeDeployment) -> tuple[SafeTable, ...]:

@@ -1,5 +1,7 @@
 """The smoke test: five redemptions from request to settlement on a running stack, with every state read through REST.
 
+The payouts leave L1 below its target: the planner plans its refill, and owners of the cold Safe sign the plan.
+
     ines   120 000 shares   standard, above the threshold: approved by vera, settled at T+7
     ivan   150 000          standard, above the threshold: rejected by vera
     inga    40 000          emergency: approved by viktor, settled at T+1
@@ -26,6 +28,7 @@ from paimon.domain.events.log_status import LogStatus
 from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow
+from paimon_devkit.stack.accounts import PLANNER, SAFE_OWNERS
 from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.errors import DemoError
@@ -57,6 +60,7 @@ class SmokeRun:
             await self._request_redemptions(vera)
             await self._decide(vera, viktor)
             await self._settle(vera)
+            await self._refill(vera)
             await self._show_timelines(vera)
 
     def _client_for(self, name: str) -> DemoApiClient:
@@ -117,6 +121,25 @@ class SmokeRun:
         tx = await asyncio.to_thread(self._chain.set_emergency_mode, False)
         self.print_line(f"   ada    switches emergency mode off                   tx {tx}")
 
+    async def _refill(self, api: DemoApiClient) -> None:
+        """Wait for the planner's plan, which it makes once a day, sign it as the Safe's owners, and wait until it is done."""
+        self.print_line("\n4. The payouts left L1 below its target; the planner plans its refill")
+        plan = dict(await self._poll_until(lambda: self._find_refill(api), "the planner to refill L1"))
+        self.print_line(f"   planned: {plan['reason']}; for the {plan['wallet']} wallet, {plan['status']}")
+        if plan["status"] == "AWAITING_OWNERS":
+            proposal = await api.get(f"/multisig/proposals/{plan['proposal']}")
+            for name in SAFE_OWNERS[plan["wallet"]][: proposal["threshold"]]:
+                async with self._client_for(name) as owner:
+                    await owner.sign_proposal(plan["proposal"])
+                self.print_line(f"   {name:<6} signs it as an owner of the {plan['wallet']} Safe")
+        await self._poll_until(lambda: self._find_refill(api, "DONE"), "the planner's plan to be final")
+        self.print_line("   done: L1 is at its target")
+
+    async def _find_refill(self, api: DemoApiClient, status: str | None = None) -> dict[str, Any] | None:
+        planner = self.stack.accounts.address(PLANNER)
+        plans = (await api.get("/plans", pageSize=100))["items"]
+        return next((plan for plan in plans if plan["requestedBy"] == planner and status in (None, plan["status"])), None)
+
     async def _warp_to(self, timestamp: int, label: str) -> None:
         seconds = max(timestamp - self._chain.chain_time(), 1)
         now = await asyncio.to_thread(self._chain.warp, seconds)
@@ -130,7 +153,7 @@ class SmokeRun:
             self.print_line(f"   settled: request {redemption['requestId']:<4} ({name}), {paid:,.2f} USDT net")
 
     async def _show_timelines(self, api: DemoApiClient) -> None:
-        self.print_line("\n4. The timeline of each request, with the source of each entry")
+        self.print_line("\n5. The timeline of each request, with the source of each entry")
         for name, request_id in self.requests.items():
             redemption = await api.get(f"/redemptions/{request_id}")
             self.print_line(f"   request {request_id} ({name}, {redemption['channel']})")
@@ -167,7 +190,7 @@ class SmokeRun:
 
         Raises SmokeFailed.
         """
-        self.print_line("\n5. The recorded state compared with the chain")
+        self.print_line("\n6. The recorded state compared with the chain")
         async with open_app_context(self.stack.settings, process="smoke") as context:
             await self._poll_until(lambda: self._is_idle(context), "every message and intent to be done")
             await self._require_exactly_once(context)
@@ -204,15 +227,15 @@ class SmokeRun:
                 select(func.count()).select_from(RawLogRow).where(RawLogRow.status == LogStatus.QUARANTINED)
             )
         accounts = self.stack.accounts
-        sent = {name: self._chain.transaction_count(accounts.address(name)) for name in ("approver", "keeper")}
-        self.print_line(f"   intents: {dict(intents)}; sent by approver {sent['approver']}, by keeper {sent['keeper']}")
+        sent = {name: self._chain.transaction_count(accounts.address(name)) for name in ("approver", "keeper", "hot")}
+        self.print_line(f"   intents: {dict(intents)}; sent by {', '.join(f'{name} {count}' for name, count in sent.items())}")
         problems = []
         if failed:
             problems.append(f"{failed} transactions failed")
         if quarantined:
             problems.append(f"{quarantined} logs are quarantined")
-        if intents["FINAL"] != sent["approver"] + sent["keeper"]:
-            problems.append(f"{sent['approver'] + sent['keeper']} transactions for {intents['FINAL']} effects")
+        if intents["FINAL"] != sum(sent.values()):
+            problems.append(f"{sum(sent.values())} transactions for {intents['FINAL']} effects")
         if set(intents) != {"FINAL"}:
             problems.append(f"not every intent is final: {dict(intents)}")
         if problems:

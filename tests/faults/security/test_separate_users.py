@@ -1,13 +1,11 @@
-"""The whole stack, and the planner, with a user and a database role for each process takes redemptions to settlement.
+"""The whole stack with a user and a database role for each process takes redemptions to settlement.
 
 The users are numbers without an entry in the user file. They cannot enter the folder of root's Python, so the test mounts it
 where they can, and is skipped where it may not mount.
 """
 
 import asyncio
-import json
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,19 +15,15 @@ from typing import Final
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 from tests.support.paths import ROOT
 
 from paimon.gateway.signer.caller_policy import CallersTable
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.policy_text import write_policy
-from paimon.infrastructure.database.rights.roles import DatabaseRole
-from paimon.infrastructure.keys.keystore import create_keystore
 from paimon_devkit.stack import demo_stack
 from paimon_devkit.stack.app_processes import AppProcesses, libpq_url
 from paimon_devkit.stack.child import ChildSpec, RunAs
 from paimon_devkit.stack.demo_stack import DemoStack
-from paimon_devkit.stack.secret_files import write_private_file
 from paimon_devkit.stack.smoke import SmokeRun
 from paimon_devkit.stack.supervisor import Supervisor
 
@@ -68,8 +62,7 @@ class SeparateUsers(AppProcesses):
     python_home: Path
 
     def specs(self) -> list[ChildSpec]:
-        env_files = {**self.env_files, "planner": self._write_planner_files()}
-        for name, path in env_files.items():
+        for name, path in self.env_files.items():
             os.chown(path, USERS[name].uid, USERS[name].gid)
             path.parent.chmod(0o711)
         if (demo_accounts := self.settings["api"].console.demo_accounts) is not None:
@@ -82,6 +75,9 @@ class SeparateUsers(AppProcesses):
         for path in (signer_folder, *signer_folder.iterdir()):
             os.chown(path, USERS["signer"].uid, CALLERS)
         signer_folder.chmod(0o710)
+        planner_folder = signer_folder.with_name("planner")
+        for path in (planner_folder, *planner_folder.iterdir()):
+            os.chown(path, USERS["planner"].uid, USERS["planner"].gid)
         packages = Path(psycopg.__file__).parents[1]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PAIMON_")},
@@ -89,43 +85,11 @@ class SeparateUsers(AppProcesses):
             "LD_LIBRARY_PATH": str(self.python_home / "lib"),
             "HOME": "/",
         }
-        arguments = [sys.executable, "-m", "paimon", "--env-file", str(env_files["planner"]), "planner"]
-        planner = ChildSpec(name="planner", argv=arguments, ready=self._planner_leads)
         python = str(self.python_home / "bin" / f"python3.{sys.version_info.minor}")
         return [
             replace(spec, argv=[python, *spec.argv[1:]], env=environment, run_as=USERS[spec.name])
-            for spec in (*super(SeparateUsers, self).specs(), planner)
+            for spec in super(SeparateUsers, self).specs()
         ]
-
-    def _write_planner_files(self) -> Path:
-        """Write the planner's key and settings, which the demo does not have, from those of the scheduler."""
-        scheduler_file = self.env_files["scheduler"]
-        folder = scheduler_file.parents[1] / "planner"
-        folder.mkdir()
-        write_private_file(folder / "planner.password", "a password of its own")
-        create_keystore(folder / "planner.json", folder / "planner.password", secrets.token_bytes(32), scrypt_cost=2)
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, USERS["planner"].uid, USERS["planner"].gid)
-        variables = {
-            "PAIMON_DATABASE__URL": self._database_url("planner"),
-            "PAIMON_PLANNER__KEYSTORE": str(folder / "planner.json"),
-            "PAIMON_PLANNER__PASSWORD_FILE": str(folder / "planner.password"),
-        }
-        kept = [line for line in scheduler_file.read_text().splitlines() if not line.startswith("PAIMON_DATABASE__URL=")]
-        env_file = scheduler_file.with_name("planner.env")
-        write_private_file(env_file, "\n".join([*kept, *(f"{name}={value}" for name, value in variables.items()), ""]))
-        return env_file
-
-    def _database_url(self, process: str) -> str:
-        role = DatabaseRole(process).server_name("paimon_")
-        passwords = json.loads((self.env_files["scheduler"].parents[1] / "postgres" / "passwords.json").read_text())
-        url = make_url(self.settings["scheduler"].database.url.get_secret_value())
-        return url.set(username=role, password=passwords[role]).render_as_string(hide_password=False)
-
-    def _planner_leads(self) -> bool:
-        return self._finds(
-            "scheduler", "SELECT 1 FROM ops.leases WHERE name = 'planner' AND expires_at > now()", "it holds no lease yet"
-        )
 
 
 def uid_of(arguments: str) -> set[int]:
@@ -156,7 +120,7 @@ def test_smoke_passes_with_a_user_and_a_database_role_for_each_process(
         smoke = SmokeRun(stack, lines.append)
         asyncio.run(smoke.run())
         asyncio.run(smoke.verify_final_state())
-        arguments = {name: f"settings/{name}.env {name}" for name in USERS} | {"signer": "signer --policy"}
+        arguments = {name: f"{data}/settings/{name}.env {name}" for name in USERS} | {"signer": f"signer --policy {data}"}
         assert {name: uid_of(arguments[name]) for name in USERS} == {name: {user.uid} for name, user in USERS.items()}
         url = stack.settings.database.owner_url
         assert url is not None
