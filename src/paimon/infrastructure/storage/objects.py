@@ -2,6 +2,9 @@
 
 A write refuses a key that exists; the store itself decides that, so two writers at once make one object. That an object stays
 as it was written is the store's to keep: by an object lock, a retention policy, or the owner of the folder.
+
+Calls block in threads of ours. The library's own `async` calls are answered from its threads, which outlive the loop: a process
+that ends right after one of them is aborted now and then, and its exit code is lost.
 """
 
 import asyncio
@@ -43,7 +46,7 @@ class ObjectStorage:
         """
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await obstore.put_async(self._store(), key, content, mode="create")
+                await asyncio.to_thread(lambda: obstore.put(self._store(), key, content, mode="create"))
         except AlreadyExistsError as error:
             raise ObjectExists(f"{self.url}/{key} exists") from error
         except (BaseError, OSError, ValueError) as error:
@@ -53,8 +56,7 @@ class ObjectStorage:
         """Return an object's content, or None if there is none. Raises StorageUnavailable."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                found = await obstore.get_async(self._store(), key)
-                return bytes(await found.bytes_async())
+                return await asyncio.to_thread(lambda: bytes(obstore.get(self._store(), key).bytes()))
         except FileNotFoundError:
             return None
         except (BaseError, OSError, ValueError) as error:
