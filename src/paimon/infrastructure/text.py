@@ -1,5 +1,6 @@
 """Cleaning of external text before it is stored, shown or sent."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -29,3 +30,24 @@ def shown_line(text: str, *, length_max: int) -> str:
 
 def _is_shown(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) not in _UNSHOWN
+
+
+PLAIN_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_FORMULA_PREFIXES: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets accept full-width signs too
+
+
+def spreadsheet_cell(value: str | int | float | bool | None) -> str:
+    """Convert a value to a cell of a CSV file.
+
+    Text that a spreadsheet would run as a formula gets a leading apostrophe, and so does text that begins with an apostrophe:
+    removing one leading apostrophe restores the text. A plain number, also a negative one, stays as it is.
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str() if value.startswith(_FORMULA_PREFIXES) and not PLAIN_NUMBER.fullmatch(value):
+            return f"'{value}"
+        case _:
+            return str(value)

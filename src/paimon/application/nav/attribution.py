@@ -36,18 +36,28 @@ async def attribute_range(database: Database, start: RangeEnd, end: RangeEnd, *,
     """
     async with database.read() as session:
         ends = await resolve_range(session, start, end)
-        blocks = _choose_evenly(await list_kept_blocks(session, ends.first, ends.last), steps_max=steps_max)
-        nav_inputs = _InputReader(await load_nav_inputs(session, after=ends.first, until=ends.last))
-        attribution: NavAttribution | None = None
-        earlier: FundSnapshot | None = None
-        async for snapshot in _snapshots(session, blocks):
-            if earlier is not None:
-                step = attribute_nav_change(earlier, snapshot, nav_inputs.until(snapshot.at.number))
-                attribution = step if attribution is None else combine_attributions((attribution, step))
-            earlier = snapshot
-    if attribution is None:
-        raise SnapshotNotFound(f"the snapshots from block {ends.first} to {ends.last} are missing")
+        attribution = await attribute_blocks(session, ends.first, ends.last, steps_max=steps_max)
     return replace(attribution, from_first_snapshot=ends.from_first_snapshot)
+
+
+async def attribute_blocks(session: ReadSession, first: int, last: int, *, steps_max: int) -> NavAttribution:
+    """Attribute the change between the kept snapshots of two blocks, through at most `steps_max` steps.
+
+    Raises:
+        SnapshotNotFound.
+    """
+    blocks = _choose_evenly(await list_kept_blocks(session, first, last), steps_max=steps_max)
+    nav_inputs = _InputReader(await load_nav_inputs(session, after=first, until=last))
+    attribution: NavAttribution | None = None
+    earlier: FundSnapshot | None = None
+    async for snapshot in _snapshots(session, blocks):
+        if earlier is not None:
+            step = attribute_nav_change(earlier, snapshot, nav_inputs.until(snapshot.at.number))
+            attribution = step if attribution is None else combine_attributions((attribution, step))
+        earlier = snapshot
+    if attribution is None:
+        raise SnapshotNotFound(f"the snapshots from block {first} to {last} are missing")
+    return attribution
 
 
 async def report_unexplained(

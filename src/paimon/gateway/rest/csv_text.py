@@ -6,7 +6,6 @@ class, so they do not depend on the rows.
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, get_args
@@ -14,6 +13,7 @@ from typing import Any, Final, get_args
 import orjson
 
 from paimon.gateway.rest.schema import ApiModel
+from paimon.infrastructure.text import PLAIN_NUMBER, spreadsheet_cell
 
 Path = tuple[str, ...]
 """Position of a cell in the row's JSON: the field names from the outermost inwards."""
@@ -53,27 +53,13 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_FORMULA_PREFIXES: Final = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — spreadsheets accept full-width signs too
-
-
 def cell(value: Any) -> str:
-    """Convert a JSON value to a cell.
-
-    Text that a spreadsheet would run as a formula gets a leading apostrophe, and so does text that begins with an apostrophe:
-    removing one leading apostrophe restores the text. A plain number, also a negative one, stays as it is.
-    """
+    """Convert a JSON value to a cell; a list or an object is one cell of JSON."""
     match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
         case list() | dict():
             return orjson.dumps(value).decode()
-        case str() if value.startswith(_FORMULA_PREFIXES) and not _NUMBER.fullmatch(value):
-            return f"'{value}"
         case _:
-            return str(value)
+            return spreadsheet_cell(value)
 
 
 _EXACT_DIGITS: Final = 15
@@ -82,7 +68,7 @@ _EXACT_DIGITS: Final = 15
 
 def excel_cell(text: str) -> str:
     """Convert a cell for Excel: a number of more digits than Excel keeps becomes the text of the same digits, `="…"`."""
-    if _NUMBER.fullmatch(text) and sum(character.isdigit() for character in text) > _EXACT_DIGITS:
+    if PLAIN_NUMBER.fullmatch(text) and sum(character.isdigit() for character in text) > _EXACT_DIGITS:
         return f'="{text}"'
     return text
 
