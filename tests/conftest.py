@@ -186,6 +186,7 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
         "prices": ANY_PRICE_SETTINGS,
         "signer": {"socket": folder / "signer.sock"},
         "storage": {"url": f"file://{folder}/objects"},
+        "reports": {"storage_url": f"file://{folder}/reports"},
         "auth": {
             "token_secret": SecretStr("a secret for tests only, 32 bytes+"),
             "domain": "localhost",

@@ -236,6 +236,11 @@ def open_objects(settings: Settings) -> ObjectStorage:
     return ObjectStorage(settings.storage.url, timeout_seconds=settings.storage.timeout_seconds)
 
 
+def open_report_objects(settings: Settings) -> ObjectStorage:
+    """Open the storage of the reports' files; it connects at its first use."""
+    return ObjectStorage(settings.reports.storage_url, timeout_seconds=settings.reports.storage_timeout_seconds)
+
+
 def open_rpc(chain: ChainSettings) -> Rpc:
     """Combine all endpoints of the chain; none is used before it reports this chain's id."""
     return Rpc(

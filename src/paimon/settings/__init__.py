@@ -34,6 +34,7 @@ from paimon.settings.queue import QueueSettings
 from paimon.settings.rebalance import RebalanceSettings
 from paimon.settings.redemption import RedemptionSettings
 from paimon.settings.redis import RedisSettings
+from paimon.settings.reports import ReportsSettings
 from paimon.settings.retention import RetentionSettings
 from paimon.settings.risk import RiskSettings
 from paimon.settings.schedule import ScheduleSettings
@@ -66,6 +67,7 @@ __all__ = [
     "RebalanceSettings",
     "RedemptionSettings",
     "RedisSettings",
+    "ReportsSettings",
     "RetentionSettings",
     "RiskSettings",
     "ScheduleSettings",
@@ -109,6 +111,7 @@ class Settings(BaseSettings):
     nav: NavSettings = NavSettings()
     prices: PricesSettings = PricesSettings()
     risk: RiskSettings = RiskSettings()
+    reports: ReportsSettings = ReportsSettings()
     retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()
     health: HealthSettings = HealthSettings()

@@ -9,6 +9,13 @@ from paimon.settings.base import SettingsGroup
 _SCHEMES: Final = ("file:///", "s3://", "gs://", "az://")
 
 
+def require_store_url(url: str) -> str:
+    """Return the URL if it names a place of a supported store, else raise ValueError."""
+    if not url.startswith(_SCHEMES) or url in _SCHEMES:
+        raise ValueError(f"must be a URL that starts with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} and names a place")
+    return url
+
+
 class StorageSettings(SettingsGroup):
     """Where objects are kept that no later run may change: the day roots of the audit trail."""
 
@@ -22,6 +29,4 @@ class StorageSettings(SettingsGroup):
     @field_validator("url")
     @classmethod
     def _names_a_store(cls, url: str) -> str:
-        if not url.startswith(_SCHEMES) or url in _SCHEMES:
-            raise ValueError(f"must be a URL that starts with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} and names a place")
-        return url
+        return require_store_url(url)

@@ -371,6 +371,7 @@ class DemoStack:
             "PAIMON_LEASE__TTL_SECONDS": "3",
             "PAIMON_LEASE__RENEW_SECONDS": "1",
             "PAIMON_STORAGE__URL": f"file://{self.data.resolve()}/objects",
+            "PAIMON_REPORTS__STORAGE_URL": f"file://{self.data.resolve()}/reports",
         }
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:

@@ -54,6 +54,7 @@ CONNECTING: Final = (
     "transactions",
     "risk-events",
     "risk status",
+    "report list",
     "rebalance preview",
     "prices list",
     "stress",

@@ -37,6 +37,7 @@ from paimon.gateway.rest import list_responses
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLogRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
+from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.sessions import Database
@@ -63,6 +64,7 @@ LISTS: Final = {
     "/risk/indicators/l1_ratio/history": "risk-indicator",
     "/risk/promises": "promises",
     "/prices": "prices",
+    "/reports": "reports",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
 }
@@ -124,6 +126,7 @@ async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiC
         )
         await insert_row(session, IntentRow)
         await insert_row(session, AttemptRow)
+        await insert_row(session, ReportRow)
         await insert_row(session, PendingLogRow, event="Deposit", args={"assets": "1"})
         block = {"block_number": first.at.number, "block_hash": first.at.hash}
         await insert_row(session, RawLogRow, **block, log_index=999, status="QUARANTINED", reason="it makes no sense")

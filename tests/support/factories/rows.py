@@ -58,6 +58,7 @@ from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.price import PriceJudgementRow, PriceObservationRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
@@ -247,6 +248,16 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "valued_at": EPOCH,
         "seen_at": EPOCH,
         "publications": 1,
+    },
+    ReportRow: {
+        "kind": "daily",
+        "first_day": EPOCH.date(),
+        "last_day": EPOCH.date(),
+        "version": 1,
+        "status": "FINAL",
+        "draft_reasons": Jsonb([]),
+        "data_hash": bytes(32),
+        "files": Jsonb([{"format": "json", "language": None, "sha256": "00" * 32, "size": 1}]),
     },
     PriceJudgementRow: {
         "token": bytes(20),

@@ -136,6 +136,8 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/risk/promises",
         "/prices",
         "/prices/{token}/observations",
+        "/reports",
+        "/reports/{kind}",
         "/transactions/intents",
         "/wallets",
         "/plans",

@@ -105,6 +105,9 @@ COMMANDS: Final = (
     ),
     CommandEntry("snapshot", "Read the fund at the last recorded block and keep the snapshot.", "paimon.gateway.cli.snapshot"),
     CommandEntry("nav", "List official NAV and explain its changes.", "paimon.gateway.cli.nav"),
+    CommandEntry(
+        "report", "Make reports, list them, save and verify their files, explain their figures.", "paimon.gateway.cli.report"
+    ),
 )
 """Every command of the product, in the order of the help text."""
 

@@ -67,6 +67,11 @@ LastDay = Annotated[
 ]
 
 
+def day_argument(help_text: str) -> Any:
+    """Return an argument that takes a UTC day."""
+    return typer.Argument(metavar="DAY", parser=_parse_day, help=help_text, show_default=False)
+
+
 def address_option(help_text: str) -> Any:
     """Return an option that takes an address."""
     return typer.Option(metavar="ADDRESS", parser=parse_address, help=help_text, show_default=False)

@@ -75,12 +75,18 @@ ResponseFormatDep = Annotated[ResponseFormat, Depends(get_response_format)]
 
 def prefers_csv(accept: str) -> bool:
     """Return whether the Accept header prefers CSV to JSON."""
+    qualities = accepted_qualities(accept)
+    return qualities.get(MEDIA_TYPE, 0.0) > qualities.get("application/json", 0.0)
+
+
+def accepted_qualities(accept: str) -> dict[str, float]:
+    """Return the quality of each media type that an Accept header names; a quality that does not read is 0."""
     qualities: dict[str, float] = {}
     for item in accept.lower().split(","):
         media_type, *parameters = (part.strip() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         qualities[media_type] = float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 0.0
-    return qualities.get(MEDIA_TYPE, 0.0) > qualities.get("application/json", 0.0)
+    return qualities
 
 
 @dataclass(frozen=True, slots=True)

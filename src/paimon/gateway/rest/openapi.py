@@ -4,6 +4,7 @@ The examples are responses recorded in the integration tests. One test compares 
 compare the live responses with them.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -117,6 +118,14 @@ def with_csv(table: CsvTable[Any], responses: dict[int | str, dict[str, Any]]) -
     return responses
 
 
+def with_files(
+    files: Mapping[str, dict[str, Any]], responses: dict[int | str, dict[str, Any]]
+) -> dict[int | str, dict[str, Any]]:
+    """Add files by media type, each with its own schema, to the documented responses of an endpoint."""
+    responses[200]["content"] |= files
+    return responses
+
+
 def conditional(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """Add 304 to the documented responses of an endpoint whose response has an ETag."""
     tag = {"ETag": {"description": "for If-None-Match; weak, of `data`", "schema": {"type": "string"}}}
@@ -130,7 +139,7 @@ def _insert_examples(content: dict[str, Any]) -> None:
     if (name := content.get("application/json", {}).get("example", {}).get(_EXAMPLE_KEY)) is None:
         return
     content["application/json"]["example"] = examples()[name]
-    if (file := content.get(MEDIA_TYPE)) is not None:
+    if name in _TABLES and (file := content.get(MEDIA_TYPE)) is not None:
         table = _TABLES[name]
         file["example"] = table.text(table.envelope.model_validate(examples()[name]).data)
 

@@ -26,11 +26,12 @@ from paimon.application.oracle.observe import observe_prices
 from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.redemptions.check_splits import check_splits
 from paimon.application.redemptions.settlement import settle_due
+from paimon.application.reports.make import make_due_reports
 from paimon.application.risk_control.check_users import check_users
 from paimon.application.transactions.multisig.execute import execute_ready
 from paimon.application.transactions.multisig.sync import sync_safes
 from paimon.application.transactions.plans.review_tickets import review_plan_tickets
-from paimon.composition import AppContext, opened_as_retention
+from paimon.composition import AppContext, open_report_objects, opened_as_retention
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.gateway.fund_documents import FundDocuments
@@ -301,6 +302,15 @@ async def _apply_retention(context: AppContext) -> None:
         await apply_retention(database, context.settings.retention)
 
 
+async def _make_reports(context: AppContext) -> None:
+    settings = context.settings
+    async with context.database.read() as session:
+        now = await database_now(session)
+    objects = open_report_objects(settings)
+    steps_max = settings.nav.attribution_intervals_max
+    await make_due_reports(context.database, objects, settings.reports, now=now, steps_max=steps_max)
+
+
 TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     HANDLE: _handle,
     "paimon.drive_wallets": _drive_wallets,
@@ -315,6 +325,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.take_snapshot": _take_snapshot,
     "paimon.assess_risk": _assess_risk,
     "paimon.reconcile": _reconcile,
+    "paimon.make_reports": _make_reports,
     "paimon.apply_retention": _apply_retention,
 }
 """Every task by name. The relay sends the first, the scheduler sends the others (`application/scheduler/jobs`)."""

@@ -10,6 +10,7 @@ from paimon.infrastructure.blockchain.rpc.errors import RpcUnavailable
 from paimon.infrastructure.cache.availability import refuses_for_now
 from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.keys.client import SignerUnavailable
+from paimon.infrastructure.storage.objects import StorageUnavailable
 
 
 def unavailable_service(error: BaseException) -> str | None:
@@ -23,6 +24,8 @@ def unavailable_service(error: BaseException) -> str | None:
             return "node"
         case SignerUnavailable():
             return "signer"
+        case StorageUnavailable():
+            return "storage"
         case OperationalError():
             return "broker"
     return "redis" if refuses_for_now(error) else None

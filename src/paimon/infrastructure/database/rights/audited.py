@@ -98,6 +98,7 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
         Audited("decision.made", _HIGH, "decision", "id", actor="requested_by"),
         Audited("decision.ended", _HIGH, "decision", "id", columns=("ended_at",)),
     ),
+    "ops.reports": (Audited("report.made", _HIGH, "report", "id"),),
     "ops.risk_events": (
         Audited("risk_event.acknowledged", _MEDIUM, "risk_event", "id", actor="acknowledged_by", columns=("acknowledged_at",)),
         Audited("risk_event.resolved", _MEDIUM, "risk_event", "id", actor="resolved_by", columns=("resolved_at",)),

@@ -76,6 +76,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.nav_points": Evidence(
         ("status", "reconciliation_id", "decided_at", "published_at"), deletable_when="OLD.status = 'WITHHELD'"
     ),
+    "ops.reports": Evidence(),
     "ops.price_observations": Evidence(),
     "ops.price_judgements": Evidence(),
     "ops.risk_policies": Evidence(),

@@ -207,6 +207,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         (*_OPS_READERS, _PLANNER),
         dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT, UPDATE (status, reconciliation_id, decided_at, published_at)"),
     ),
+    "ops.reports": _row(_OPS_READERS, dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
     "ops.pending_logs": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT, DELETE"}),
     "ops.endpoint_faults": _row(_OPS_READERS, dict.fromkeys((_LISTENER, _CLI), "SELECT, INSERT, UPDATE")),
     "ops.event_processing_logs": _row(_OPS_READERS, {_LISTENER: "SELECT, INSERT"}),
