@@ -1,7 +1,8 @@
 """Settings of the system, read from environment variables (`PAIMON_…`, nested by `__`) into one typed object.
 
 `PAIMON_ENV_FILE` (or `paimon --env-file`) names a file of the same variables; the environment wins over the file.
-Secrets are `SecretStr`, so that neither a log nor a traceback shows them.
+Secrets are `SecretStr`, so that neither a log nor a traceback shows them. A secret may be named instead of written: see
+`secret_stores`.
 """
 
 import os
@@ -38,6 +39,7 @@ from paimon.settings.reports import ReportsSettings
 from paimon.settings.retention import RetentionSettings
 from paimon.settings.risk import RiskSettings
 from paimon.settings.schedule import ScheduleSettings
+from paimon.settings.secret_stores import forget_secrets
 from paimon.settings.sending import LowBalanceSettings, SendingSettings, WalletLimitSettings
 from paimon.settings.signer import SignerSettings
 from paimon.settings.storage import StorageSettings
@@ -149,6 +151,8 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         lines = [line for problem in problems for line in _error_lines(problem["type"], problem["loc"], problem["msg"])]
     except UnreadableSetting as error:
         lines = [f"  {error}: set the single variables of a group, PAIMON_GROUP__NAME"]
+    finally:
+        forget_secrets()
     raise SettingsError("settings are incomplete or wrong:\n" + "\n".join(lines))
 
 

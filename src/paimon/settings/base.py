@@ -1,11 +1,21 @@
 """Base of the settings: the group class, the error, and the types of addresses and secret URLs."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from paimon.domain.kernel.chain import Address, checksum, parse_address
 from paimon.errors import StartupError
+from paimon.settings.secret_stores import SCHEME, read_secret
 
 
 class SettingsError(StartupError):
@@ -58,7 +68,26 @@ GCP_KEY_VERSION: Final = r"^projects/.+/cryptoKeys/[^/]+/cryptoKeyVersions/\d+$"
 GCP_ENDPOINT: Final = r"^(https://[^/]+|http://(127\.0\.0\.1|localhost|\[::1\]):\d+)$"
 
 
-class SettingsGroup(BaseModel):
-    """Settings that belong together. A mistyped variable is refused, since ignoring it would leave the default in force."""
+class SettingsEntry(BaseModel):
+    """What belongs together in a file of settings. A mistyped name is refused: the default would stay in force."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class SettingsGroup(SettingsEntry):
+    """Settings that belong together. A mistyped variable is refused, since ignoring it would leave the default in force."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_named_secret(cls, value: object, info: ValidationInfo) -> object:
+        """Read the secret that a secret setting names; see `secret_stores`."""
+        if not isinstance(value, str) or not value.startswith(SCHEME):
+            return value
+        assert info.field_name is not None  # noqa: S101 — it validates a field
+        if not _is_secret(cls.model_fields[info.field_name].annotation):
+            raise ValueError("is shown to users, so it takes no secret: write the value itself")
+        return read_secret(value)
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))

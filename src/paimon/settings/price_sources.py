@@ -35,7 +35,7 @@ from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.price.calendar import BusinessDays, Calendar, Heartbeat
 from paimon.domain.price.observation import ADAPTER_SOURCE, PriceSource, SourceKind, scaled
 from paimon.domain.price.policy import GrowthBound
-from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsError, SettingsGroup
+from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsEntry, SettingsError
 
 _FILE_BYTES_MAX: Final = 1_000_000
 
@@ -53,7 +53,7 @@ def _aware(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_aware)]
 
 
-class SourceSettings(SettingsGroup):
+class SourceSettings(SettingsEntry):
     """What every source has. Sources of one upstream count once."""
 
     name: str = Field(min_length=1, max_length=60)
@@ -116,7 +116,7 @@ class HttpSourceSettings(SourceSettings):
 AnySource = Annotated[AggregatorSettings | HttpSourceSettings, Field(discriminator="kind")]
 
 
-class CalendarSettings(SettingsGroup):
+class CalendarSettings(SettingsEntry):
     """When a price is expected: at a heartbeat, or each business day."""
 
     heartbeat_seconds: float | None = Field(None, gt=0)
@@ -133,7 +133,7 @@ class CalendarSettings(SettingsGroup):
         return BusinessDays(self.cut_off, grace, self.lag_days, self.holidays)
 
 
-class GrowthSettings(SettingsGroup):
+class GrowthSettings(SettingsEntry):
     """A dated price, and how much the asset can have grown from it in a year."""
 
     price: Decimal = Field(gt=0)
@@ -159,7 +159,7 @@ class AssetSettings(CalendarSettings):
     sources: tuple[AnySource, ...] = ()
 
 
-class PriceSources(SettingsGroup):
+class PriceSources(SettingsEntry):
     """The whole file."""
 
     parity: ParitySettings = ParitySettings(heartbeat_seconds=86_400)

@@ -13,8 +13,9 @@ _INTRODUCTION = """\
 # Settings
 
 Every setting is an environment variable, or a line `NAME=value` of the file that `--env-file` or `PAIMON_ENV_FILE` names.
-The environment wins over the file. An unknown variable `PAIMON_…` in the file, or in a group, is refused. `make reference`
-makes this page from [src/paimon/settings](../../src/paimon/settings).
+The environment wins over the file. A secret may be named instead of written, `secret://STORE/NAME#KEY`
+([secrets](../operations/deploy.md#secrets)). An unknown variable `PAIMON_…` in the file, or in a group, is refused.
+`make reference` makes this page from [src/paimon/settings](../../src/paimon/settings).
 """
 
 
