@@ -594,6 +594,44 @@ async function superAdminChangesThePeople(world) {
   await row.waitFor({ state: 'detached' })
 }
 
+/** An admin drafts the next policy version, sees its fault, mends it; another admin publishes it, and the dry run shows its effect. */
+async function policyIsDraftedAndPublishedByAnother(world) {
+  const author = await signedIn(world, 'vera', 'administration')
+  await author.page.getByRole('link', { name: 'Drafts, dry run and versions' }).click()
+  await heading(author.page, 'Approval policy').waitFor()
+  await author.page.getByRole('region', { name: 'In force' }).getByRole('row').nth(1).waitFor()
+  const dialog = author.page.getByRole('dialog')
+  await author.page.getByRole('button', { name: 'Write a draft' }).click()
+  await dialog.getByLabel('Title').fill('Block pauses')
+  const rules = JSON.parse(await dialog.getByLabel('Rules').inputValue())
+  const blocked = { name: 'no-pauses', verdict: 'BLOCK', when: { kinds: ['CALL'], methods: ['pause'] } }
+  await dialog.getByLabel('Rules').fill(JSON.stringify([...rules, blocked]))
+  await author.requireAccessible('the draft of a policy')
+  await dialog.getByRole('button', { name: 'Save the draft' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  const draft = (page) => page.getByRole('region', { name: 'Drafts of the next version' }).getByRole('row').filter({ hasText: 'Block pauses' })
+  await draft(author.page).getByText(/^UNREACHABLE/).waitFor()
+  await draft(author.page).getByRole('button', { name: 'Edit' }).click()
+  await dialog.getByLabel('Rules').fill(JSON.stringify([blocked, ...rules]))
+  await dialog.getByRole('button', { name: 'Save the draft' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  await draft(author.page).getByText('Nothing: another administrator may publish it.').waitFor()
+  const publisher = await signedIn(world, 'viktor', 'administration/policy')
+  const { page } = publisher
+  await draft(page).getByRole('button', { name: 'Publish' }).click()
+  const signing = page.getByRole('dialog')
+  await signing.getByLabel('Reason').fill('nothing is paused by a call')
+  await signing.getByRole('button', { name: 'Show what will happen' }).click()
+  await signing.getByText(/^Publish approval policy 2: added no-pauses/).waitFor()
+  await signing.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await publisher.confirm()
+  await signing.waitFor({ state: 'hidden' })
+  await page.getByRole('region', { name: 'Versions' }).getByText('nothing is paused by a call').waitFor()
+  await page.getByLabel('Call').fill('Vault.pause')
+  await page.getByRole('button', { name: 'Try it' }).click()
+  await page.getByRole('status').getByText(/rule no-pauses blocks/).waitFor()
+}
+
 export const STORIES = {
   viewerIsOfferedNoAction,
   redemptionIsApprovedAndSettled,
@@ -614,6 +652,7 @@ export const STORIES = {
   addressesHaveNamesAndLeadToTheExplorer,
   walletIsChosenFromSeveralOnAPhone,
   clockOfTheReaderIsWrong,
+  policyIsDraftedAndPublishedByAnother,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
   nodeStopsAndReturns,

@@ -1,9 +1,10 @@
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { api, read, type Schemas } from '../api/client'
 import { apiKeysQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery } from '../api/queries'
-import { formatSpan, spanOf } from '../format/time'
 import { useI18n } from '../i18n'
+import { RulesTable } from '../policy/PolicyPage'
 import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Status, Time } from '../ui/values'
@@ -135,37 +136,18 @@ function Sessions() {
 function Policy() {
   const { t } = useI18n()
   const policy = useQuery(policyQuery)
-  const span = (seconds: number) => formatSpan(spanOf(seconds * 1_000))
   return (
-    <Panel title={t('policy.title')}>
+    <Panel title={t('policy.title')} aside={<Link to="/administration/policy">{t('policy.open')}</Link>}>
       <Loaded query={policy}>
         {({ rules, version }) => (
           <>
-            <DataTable
-              label={t('policy.title')}
-              rows={rules}
-              rowKey={({ name }) => name}
-              empty=""
-              columns={[
-                { name: 'rule', head: t('policy.rule'), cell: ({ name }) => name },
-                { name: 'verdict', head: t('policy.verdict'), cell: ({ verdict }) => <Status of={verdict} /> },
-                { name: 'type', head: t('ticket.type'), cell: ({ ticket }) => (ticket ? <Status of={ticket} /> : null) },
-                { name: 'votes', head: t('column.votes'), cell: ({ approvals }) => approvalsText(approvals) },
-                { name: 'deadline', head: t('column.deadline'), right: true, cell: ({ sla }) => (sla ? span(sla.deadlineSeconds) : null) },
-              ]}
-            />
+            <RulesTable rules={rules} label={t('policy.title')} />
             <p className={ui.note}>{t('policy.version', { version })}</p>
           </>
         )}
       </Loaded>
     </Panel>
   )
-}
-
-/** `1 × admin + 1 × super_admin / 2 × admin`: + between groups that must all approve, / between options. */
-function approvalsText(approvals: Schemas['RuleModel']['approvals']): string {
-  const group = ({ count, from }: { count: number; from: string | string[] }) => `${count} × ${Array.isArray(from) ? from.join(', ') : from}`
-  return (approvals ?? []).map((groups) => groups.map(group).join(' + ')).join(' / ')
 }
 
 function Settings() {

@@ -75,6 +75,16 @@ export const policyQuery = queryOptions({
   queryFn: () => read(api.GET('/api/v1/policy')),
 })
 
+export const policyVersionsQuery = queryOptions({
+  queryKey: ['policy', 'versions'],
+  queryFn: () => read(api.GET('/api/v1/policy/versions')),
+})
+
+export const policyDraftsQuery = queryOptions({
+  queryKey: ['policy', 'drafts'],
+  queryFn: () => read(api.GET('/api/v1/policy/drafts')),
+})
+
 export type NavInterval = Schemas['Interval']
 
 export const navHistoryQuery = (range: { interval: NavInterval; startDate: string; endDate?: string | undefined }) =>

@@ -127,6 +127,12 @@ const administration = createRoute({
   component: lazyRouteComponent(() => import('../administration/AdministrationPage'), 'AdministrationPage'),
 })
 
+const policy = createRoute({
+  getParentRoute: () => root,
+  path: '/administration/policy',
+  component: lazyRouteComponent(() => import('../policy/PolicyPage'), 'PolicyPage'),
+})
+
 const intent = createRoute({
   getParentRoute: () => root,
   path: '/transactions/intents/$intentId',
@@ -151,6 +157,7 @@ export const router = createRouter({
     proposal,
     system,
     administration,
+    policy,
   ]),
   basepath: '/console',
   defaultPreload: 'intent',

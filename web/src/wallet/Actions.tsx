@@ -25,6 +25,7 @@ const PERMISSION = {
   replay_message: 'replay_messages',
   release_log: 'handle_quarantine',
   skip_log: 'handle_quarantine',
+  publish_policy: 'manage_policy',
 } as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
 
 export type ActionName = keyof typeof PERMISSION
