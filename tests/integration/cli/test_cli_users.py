@@ -63,6 +63,20 @@ def test_users_are_changed_as_the_role_of_a_person_at_a_terminal(
     output_of(cli.start("users", "add", willa, "viewer", *keystore_options(fund.accounts, "ada", tmp_path), env=env), 0)
 
 
+def test_signers_are_shown_with_what_they_lack(cli: CliRunner, settings: Settings, fund: TestFund, owner_url: str) -> None:
+    env = environment_of(settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
+    ada = fund.accounts.address("ada")
+    output_of(cli.start("users", "init", ada, "--name", "Ada", env=env), 0)
+    heading, line, *_ = output_of(cli.start("signers", env=env), 0).splitlines()
+    assert heading.startswith("SHORT  voters 1 of vip_approver: 1 needed, 0 may sign, 0 seen lately (")
+    assert line.split("  ")[1:3] == [ada, "Ada"]
+    assert line.endswith(
+        "never seen  this needs VIP_APPROVER_ROLE on the RedemptionManager, which the person does not hold at the last"
+        " recorded block"
+    )
+    assert '"readiness": "SHORT"' in output_of(cli.start("signers", "--json", env=env), 0)
+
+
 def test_rights_are_compared_and_granted(cli: CliRunner, settings: Settings, owner_url: str) -> None:
     env = environment_of(settings) | {"PAIMON_DATABASE__OWNER_URL": owner_url}
 
