@@ -60,7 +60,7 @@ export function UserDialog({ initial, onClose }: { initial: UserChange; onClose:
               onDone={onClose}
             />
             <div className={ui.actions}>
-              <Button size="xs" variant="subtle" onClick={() => proposal.reset()}>
+              <Button size="xs" variant="default" onClick={() => proposal.reset()}>
                 {t('users.edit')}
               </Button>
             </div>

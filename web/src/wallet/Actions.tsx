@@ -88,7 +88,7 @@ function ActionDialog({ action, resource, onClose }: Action & { onClose: () => v
               onDone={onClose}
             />
             <div className={ui.actions}>
-              <Button size="xs" variant="subtle" onClick={() => proposal.reset()}>
+              <Button size="xs" variant="default" onClick={() => proposal.reset()}>
                 {t('sign.changeReason')}
               </Button>
             </div>
