@@ -7,7 +7,7 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, save_figures, table
-from bench.suites import attacks, audit, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse
+from bench.suites import attacks, audit, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse, ui
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
@@ -22,6 +22,7 @@ SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "send": lambda _events: send.measure(),
     "attacks": lambda _events: attacks.measure(),
     "rebalance": lambda _events: rebalance.measure(),
+    "ui": lambda _events: ui.measure(),
 }
 EVENTS: Final = 200_000
 SIZED: Final = ("listener", "replay")
