@@ -104,13 +104,13 @@ function DecisionCalls({ ticket }: { ticket: Ticket }) {
   const contract = config.data?.contracts.redemptionManager
   return (
     <>
-      <h3>{t('ticket.runs')}</h3>
+      <h3 className={ui.subtitle}>{t('ticket.runs')}</h3>
       <pre className={ui.document}>
         {`RedemptionManager.approveRedemption(requestId=${ticket.requestId ?? ''})\nRedemptionManager.rejectRedemption(requestId=${ticket.requestId ?? ''}, reason)`}
       </pre>
       {contract ? (
         <p className={ui.note}>
-          RedemptionManager <Address of={contract} />
+          <Address of={contract} />
         </p>
       ) : null}
       <p className={ui.note}>{t('ticket.runsText')}</p>
@@ -123,7 +123,7 @@ function PlanCalls({ plan }: { plan: Schemas['TicketPlanView'] }) {
   const { t } = useI18n()
   return (
     <>
-      <h3>{t('ticket.runs')}</h3>
+      <h3 className={ui.subtitle}>{t('ticket.runs')}</h3>
       <ol>
         {plan.calls.map((call, index) => (
           <li key={index} className={ui.mono}>

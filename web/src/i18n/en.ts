@@ -727,4 +727,7 @@ export const en = {
   'palette.dark': 'Dark colours',
   'palette.utc': 'Show times in UTC',
   'palette.localZone': 'Show local times',
+  'overview.toNav': 'Why it changed',
+  'overview.toLiquidity': 'Can we pay?',
+  'overview.toSystem': 'All components',
 } as const

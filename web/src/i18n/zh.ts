@@ -728,4 +728,7 @@ export const zh: Catalogue = {
   'palette.dark': '深色',
   'palette.utc': '以 UTC 显示时间',
   'palette.localZone': '显示本地时间',
+  'overview.toNav': '变化原因',
+  'overview.toLiquidity': '能否兑付？',
+  'overview.toSystem': '所有组件',
 }

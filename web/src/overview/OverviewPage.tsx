@@ -93,7 +93,7 @@ function NavPanel() {
   const { t } = useI18n()
   const history = useQuery(navHistoryQuery({ interval: 'hourly', startDate: utcDay(serverNowMs() - NAV_DAYS * DAY_MS) }))
   return (
-    <Panel title={t('overview.navChart', { days: NAV_DAYS })}>
+    <Panel title={t('overview.navChart', { days: NAV_DAYS })} aside={<Link to="/nav">{t('overview.toNav')}</Link>}>
       <Loaded query={history}>
         {({ points }) =>
           points.length === 0 ? (
@@ -118,7 +118,7 @@ function TiersPanel() {
   const { t } = useI18n()
   const layers = useQuery(layersQuery)
   return (
-    <Panel title={t('overview.tiers')}>
+    <Panel title={t('overview.tiers')} aside={<Link to="/liquidity">{t('overview.toLiquidity')}</Link>}>
       <Loaded query={layers}>
         {(liquidity) => (
           <>
@@ -209,7 +209,12 @@ function SystemStrip() {
   const { t } = useI18n()
   const health = useQuery(healthQuery)
   return (
-    <Panel title={t('overview.system')} aside={health.data ? <Status of={health.data.status} /> : null}>
+    <Panel title={t('overview.system')} aside={
+        <>
+          <Link to="/system">{t('overview.toSystem')}</Link>
+          {health.data ? <Status of={health.data.status} /> : null}
+        </>
+      }>
       <Loaded query={health}>
         {({ components }) => (
           <Facts

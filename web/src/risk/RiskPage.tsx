@@ -42,9 +42,10 @@ export function indicatorName(name: string, t: Translate): string {
   return t(`indicator.${name}` as Key) || name
 }
 
-/** A measured value; what is without bound says so. */
+/** A measured value; what is without bound is infinite. */
 function shown(value: string): string {
-  return /^-?\d+(\.\d+)?$/.test(value) ? grouped(value, 4) : value
+  if (/^-?\d+(\.\d+)?$/.test(value)) return grouped(value, 4)
+  return value === 'Infinity' ? '∞' : value
 }
 
 function Level({ risk }: { risk: RiskStatus }) {

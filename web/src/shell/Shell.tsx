@@ -59,7 +59,9 @@ function Head({ user }: { user: SignedIn }) {
       <div className={css.tools}>
         <LiveMark />
         <Palette />
-        <Choices />
+        <div className={css.choices}>
+          <Choices />
+        </div>
         <span title={user.address} className={css.userName}>
           {user.name || shortHex(user.address)} <Badge variant="default">{t(`role.${user.role}`)}</Badge>
         </span>

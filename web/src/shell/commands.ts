@@ -15,7 +15,7 @@ export interface Targets {
   openProposal: (safeTxHash: string) => void
 }
 
-const SHOWN_MAX = 12
+const SHOWN_MAX = 50
 
 export function commandsFor(text: string, targets: Targets, t: Translate): Command[] {
   const sought = text.trim()

@@ -90,7 +90,7 @@ export function Loaded<Data>({ query, children }: { query: UseQueryResult<Data>;
   return (
     <>
       {query.isError ? <ProblemNotice error={query.error} retry={() => void query.refetch()} /> : null}
-      {query.data === undefined ? query.isError ? null : <Loader size="sm" aria-label={t('ui.loading')} /> : children(query.data)}
+      {query.data === undefined ? query.isError ? null : <Loader size="sm" role="status" aria-label={t('ui.loading')} /> : children(query.data)}
     </>
   )
 }

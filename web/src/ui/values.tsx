@@ -16,7 +16,12 @@ import css from './ui.module.css'
 export const FUND_DECIMALS = 18
 
 function Unit({ of: unit }: { of: string | undefined }) {
-  return unit === undefined ? null : <span className={css.unit}> {unit}</span>
+  return unit === undefined ? null : (
+    <>
+      {' '}
+      <span className={css.unit}>{unit}</span>
+    </>
+  )
 }
 
 export function Amount({
@@ -187,7 +192,7 @@ const COLORS: Record<string, string> = {
 export function Status({ of }: { of: string }) {
   const { t } = useI18n()
   return (
-    <Badge color={COLORS[of] ?? 'gray'} variant="dot" className={css.status}>
+    <Badge color={COLORS[of] ?? 'gray.6'} variant="dot" className={css.status}>
       {t(`status.${of}` as Key) || of}
     </Badge>
   )
