@@ -50,6 +50,12 @@ def test_voters_need_the_role_here_and_on_chain() -> None:
     assert state(group) == (Readiness.SHORT, 0, 0)
 
 
+def test_administrator_who_may_sign_no_safe_transaction_approves_no_plan() -> None:
+    groups = voter_groups(FIRST_POLICY, people(denied=frozenset({Permission.SIGN_PROPOSALS})))
+    asked = next(group for group in groups if "rebalance_large" in group.rules)
+    assert [signer.user.name for signer in asked.able() if signer.user] == ["ada", "viktor"]
+
+
 def test_group_that_several_rules_ask_for_is_listed_once() -> None:
     groups = voter_groups(FIRST_POLICY, people())
     assert len({group.name for group in groups}) == len(groups)

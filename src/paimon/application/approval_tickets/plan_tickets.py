@@ -56,7 +56,7 @@ async def follow_signatures(
     """Return the locked ticket by the signatures of these present owners, and save what changed of it."""
     counting = [owner for owner in signers if owner != ticket.requested_by]
     is_met = len(counting) >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, counting, scope)
-    counted = count_signatures(expire(ticket, now=now), len(counting), is_met=is_met, now=now)
+    counted = expire(count_signatures(ticket, len(counting), is_met=is_met, now=now), now=now)
     await save_change(session, ticket, counted)
     return counted
 

@@ -110,5 +110,6 @@ def _voters(group: ApproverGroup, people: People) -> Iterable[Signer]:
 
 
 def _role_faults(user: User) -> tuple[str, ...]:
-    fault = user.role_fault(Permission.DECIDE_APPROVAL)
+    """Explain what keeps an administrator from signing the Safe transaction of a plan, which is the vote on its ticket."""
+    fault = user.role_fault(Permission.SIGN_PROPOSALS)
     return () if fault is None else (fault,)

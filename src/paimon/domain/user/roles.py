@@ -79,7 +79,7 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
     Permission.EXECUTE_PLAN: PermissionRule("preview and submit plans", UserRole.OPERATOR, is_signed=True),
     Permission.DECIDE_APPROVAL: PermissionRule("vote on redemptions", UserRole.ADMIN, _VIP_APPROVER, is_signed=True),
     Permission.SIGN_PROPOSALS: PermissionRule(
-        "submit owners' signatures of a Safe, and propose a rejection", UserRole.ADMIN, is_signed=True
+        "submit owners' signatures of a Safe, reject plans, and propose a rejection", UserRole.ADMIN, is_signed=True
     ),
     Permission.HANDLE_TRANSACTIONS: PermissionRule(
         "speed up, cancel and retry transactions, clear a wallet's fault", UserRole.ADMIN, is_signed=True
