@@ -32,6 +32,7 @@ from paimon.domain.risk.risk_event import RiskKind, Severity
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.approval_policy import ApprovalPolicyRow
 from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -185,6 +186,16 @@ async def test_approval_ends_with_the_role_of_an_owner_before_the_execution(plan
         )
     await require_not_executed(plan_harness, plan)
     assert (await plan_harness.ticket(plan)).status is TicketStatus.PARTIALLY_APPROVED
+
+
+async def test_ticket_of_a_policy_whose_signature_does_not_count_is_not_approved(plan_harness: PlanHarness) -> None:
+    await plan_harness.put_in_force(rule("ALERT", {"count": 1, "from": "admin"}))
+    plan = await slippage_plan(plan_harness)
+    async with plan_harness.safe_harness.database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        await session.execute(update(ApprovalPolicyRow).where(ApprovalPolicyRow.version == 2).values(reason="another reason"))
+    assert (await plan_harness.owner_signs(plan, *COLD)).status is TicketStatus.PARTIALLY_APPROVED
+    await require_not_executed(plan_harness, plan)
 
 
 async def test_requester_signs_neither_approval_nor_rejection_and_alone_cancels(plan_harness: PlanHarness) -> None:

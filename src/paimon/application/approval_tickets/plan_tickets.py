@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from paimon.application.approval_policy.publications import get_version
+from paimon.application.approval_policy.publications import PolicyVersionNotFound, get_version
 from paimon.application.approval_tickets.store import insert_ticket, save_outcome
 from paimon.application.identity.signed_users import find_user
 from paimon.application.identity.store import list_chain_roles_of
@@ -72,7 +72,11 @@ async def save_change(session: WriteSession, before: PlanTicket, after: PlanTick
 
 
 async def _is_met(session: ReadSession | WriteSession, ticket: PlanTicket, owners: list[Address], scope: SigningScope) -> bool:
-    policy = (await get_version(session, ticket.policy_version, scope)).policy
+    try:
+        policy = (await get_version(session, ticket.policy_version, scope)).policy
+    except PolicyVersionNotFound as error:  # its signature counts no longer: what it asked for is not known
+        log.critical("ticket.policy_not_signed", ticket_id=ticket.id, reason=str(error))
+        return False
     required = policy.requirement(ticket.rules)
     assert required is not None  # noqa: S101 — a ticket names the rules that asked for it
     return required.is_met_by(await list_approvers(session, owners, scope))

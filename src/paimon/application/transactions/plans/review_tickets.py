@@ -17,6 +17,7 @@ import structlog
 
 from paimon.application.approval_tickets.plan_tickets import follow_signatures, save_change
 from paimon.application.approval_tickets.store import list_unclosed_plan_tickets, lock_plan_ticket
+from paimon.application.common.chain_position import chain_position
 from paimon.application.risk_control.record_findings import record_facts
 from paimon.application.transactions.multisig.store import get_proposal, lock_safe, tally_of, view_of
 from paimon.application.transactions.plans.calls import InvalidPlan, read_recorded_call
@@ -33,6 +34,7 @@ from paimon.domain.transaction.plan import has_amount_drifted
 from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.transaction.wallet_selection import format_whole_units
+from paimon.infrastructure.blockchain.contracts.safe import UnexpectedSafe
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import WriteSession
@@ -49,7 +51,7 @@ async def review_plan_tickets(context: PlanContext) -> None:
     for ticket in tickets:
         try:
             drift = await find_drift(ticket, context)
-        except (RpcUnavailable, RpcError) as error:
+        except (UnexpectedSafe, RpcUnavailable, RpcError) as error:
             log.warning("ticket.drift_not_checked", ticket_id=ticket.id, reason=str(error))
             drift = None
         async with context.database.write() as session:
@@ -60,7 +62,7 @@ async def find_drift(ticket: PlanTicket, context: PlanContext) -> str | None:
     """Return what differs between the plan that was asked for and the one that would run now; None if nothing does.
 
     Raises:
-        RpcUnavailable, RpcError.
+        UnexpectedSafe, RpcUnavailable, RpcError.
     """
     safe = context.safe_context.safes.get(SafeName(ticket.wallet))
     if safe is None or not ticket.is_undecided:
@@ -94,18 +96,18 @@ async def _review(session: WriteSession, known: PlanTicket, drift: str | None, c
         closed = adopt_nonce_use(ticket, is_executed=proposal.outcome in _EXECUTED, now=now)
         await save_change(session, ticket, closed)
         if closed.status is TicketStatus.APPROVED and closed.decided_externally:
-            await _report(session, _unapproved_execution(ticket), context)
+            await _report(session, _unapproved_execution(ticket))
     elif drift is not None and ticket.is_undecided:
         await save_change(session, ticket, void(ticket, drift, now=now))
-        await _report(session, _voided(ticket, drift), context)
+        await _report(session, _voided(ticket, drift))
     else:
         signers = tally_of(proposal, safe).valid_signers
         await follow_signatures(session, ticket, signers, threshold=safe.threshold, scope=context.signing_rules.scope, now=now)
 
 
-async def _report(session: WriteSession, finding: Finding, context: PlanContext) -> None:
-    at = await context.final_block()
-    await record_facts(session, [finding], block=at.number)
+async def _report(session: WriteSession, finding: Finding) -> None:
+    at = await chain_position(session)
+    await record_facts(session, [finding], block=at.number if at else 0)
 
 
 def _unapproved_execution(ticket: PlanTicket) -> Finding:
