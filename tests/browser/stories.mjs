@@ -543,14 +543,14 @@ async function transactionIsSpedUpAndAnotherCancelled(world) {
     await vera.confirm()
     await dialog.waitFor({ state: 'hidden' })
     await page.getByRole('link', { name: /Approve on chain/ }).first().click(SLOW)
-    for (const [earlier, name] of ['Speed up', 'Cancel it'].entries()) {
+    for (const [name, outcome] of [['Speed up', 'replaced for a higher fee'], ['Cancel it', 'a self-send takes its nonce']]) {
       await page.getByRole('button', { name }).click(SLOW)
       await dialog.getByLabel('Reason').fill('it waits for too long')
       await dialog.getByRole('button', { name: 'Show what will happen' }).click()
       await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
       await vera.confirm()
       await dialog.waitFor({ state: 'hidden' })
-      await panel(page, 'What people did').getByText('replaced for a higher fee').nth(earlier).waitFor(SLOW) // one at a time
+      await panel(page, 'What people did').getByText(outcome).waitFor(SLOW) // one at a time
     }
     // What replaced what comes from the server: after a reload the page shows the same.
     await page.reload()
