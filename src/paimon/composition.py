@@ -53,6 +53,7 @@ from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettin
 if TYPE_CHECKING:
     from paimon.application.identity.accept_action import SigningContext
     from paimon.application.identity.tokens import TokenKeys
+    from paimon.application.notifications.deliver import NotificationContext
 
 _LIMITS_SECONDS_MAX: Final = 0.5
 """How long a request waits for Redis to count it; after that it is not asked again for a second."""
@@ -129,6 +130,13 @@ class AppContext:
             hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
             signing_rules=self.signing_rules,
         )
+
+    @property
+    def notification_context(self) -> "NotificationContext":
+        # Here, because only the worker sends notifications.
+        from paimon.application.notifications.deliver import NotificationContext
+
+        return NotificationContext(self.database, self.settings.notifications)
 
     def new_metrics_scraper(self) -> Scraper:
         """Build the scraper of the database's and the chain's metrics; it caches, so one process needs only one."""

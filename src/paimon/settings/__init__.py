@@ -29,6 +29,7 @@ from paimon.settings.lease import LeaseSettings
 from paimon.settings.log import LogSettings
 from paimon.settings.metrics import MetricsSettings
 from paimon.settings.nav import NavSettings
+from paimon.settings.notifications import NotificationsSettings
 from paimon.settings.planner import PlannerSettings
 from paimon.settings.prices import PricesSettings
 from paimon.settings.queue import QueueSettings
@@ -63,6 +64,7 @@ __all__ = [
     "LowBalanceSettings",
     "MetricsSettings",
     "NavSettings",
+    "NotificationsSettings",
     "PlannerSettings",
     "PricesSettings",
     "QueueSettings",
@@ -113,6 +115,7 @@ class Settings(BaseSettings):
     nav: NavSettings = NavSettings()
     prices: PricesSettings = PricesSettings()
     risk: RiskSettings = RiskSettings()
+    notifications: NotificationsSettings = NotificationsSettings()
     reports: ReportsSettings = ReportsSettings()
     retention: RetentionSettings = RetentionSettings()
     lease: LeaseSettings = LeaseSettings()

@@ -19,6 +19,9 @@ class HealthSettings(SettingsGroup):
     lag_critical_seconds: int = Field(300, description="seconds since the last recorded block; more is DOWN")
     outbox_warning: int = Field(1_000, description="messages due in the outbox; more is DEGRADED")
     outbox_critical: int = Field(5_000, description="messages due in the outbox; more is DOWN")
+    notification_late_seconds: float = Field(
+        300.0, gt=0, description="seconds that a notification has been waiting for its channel; more is DEGRADED"
+    )
     finality_lag_blocks: int = Field(
         200, ge=1, description="blocks that the final block may be behind the head; more is a FINALITY_LAG risk event"
     )

@@ -20,6 +20,7 @@ class ScheduleSettings(SettingsGroup):
         60, gt=0, description="seconds between comparisons of users and policy versions with what was signed"
     )
     check_splits_seconds: float = Field(60, gt=0, description="seconds between searches for redemptions that were split")
+    heartbeat_seconds: float = Field(60, gt=0, description="seconds between calls of the heartbeat's URL")
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")
     make_reports_seconds: float = Field(600, gt=0, description="seconds between searches for reports that are due")
     retention_seconds: float = Field(

@@ -1,13 +1,13 @@
 """Tests of table constraints: each refuses the wrong values and states it names."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
 from tests.support.factories import catalogue_rows, multisig_rows, plan_rows
@@ -42,6 +42,7 @@ from paimon.infrastructure.database.models.ops.fund_risk import (
     RiskPolicyRow,
 )
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.notification import NotificationPreferenceRow, NotificationRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
@@ -136,6 +137,20 @@ INVALID_STATES: list[InvalidRow] = [
     (RiskEventRow, {"resolved_block": 1}, "ck_risk_events_resolved_by_check_or_person"),
     (RiskEventRow, {"status": "RESOLVED", "resolved_at": EPOCH}, "ck_risk_events_resolved_by_check_or_person"),
     (RiskEventRow, {"first_seen_block": 2}, "ck_risk_events_seen_in_order"),
+    (NotificationRow, {"status": "SENT"}, "ck_notifications_sent_at_when_sent"),
+    (NotificationRow, {"sent_at": EPOCH}, "ck_notifications_sent_at_when_sent"),
+    (NotificationRow, {"status": "SENDING"}, "ck_notifications_claimed_at_while_sending"),
+    (NotificationRow, {"occasion": "ENDED"}, "ck_notifications_ended_names_its_message"),
+    (NotificationRow, {"attempts": -1}, "ck_notifications_counted"),
+    (NotificationRow, {"events": -1}, "ck_notifications_counted"),
+    (NotificationRow, {"status": "LOST"}, "ck_notifications_status_known"),
+    (NotificationRow, {"occasion": "MAYBE"}, "ck_notifications_occasion_known"),
+    (NotificationRow, {"severity": "MILD"}, "ck_notifications_severity_known"),
+    (NotificationRow, {"language": "de"}, "ck_notifications_language_known"),
+    (NotificationPreferenceRow, {"person": bytes(21)}, "ck_notification_preferences_person_length"),
+    (NotificationPreferenceRow, {"language": "de"}, "ck_notification_preferences_language_known"),
+    (NotificationPreferenceRow, {"severity_min": "MILD"}, "ck_notification_preferences_severity_min_known"),
+    (NotificationPreferenceRow, {"quiet_from": time(22)}, "ck_notification_preferences_quiet_hours_whole"),
     (RangeProofRow, {"first_block": 3}, "ck_range_proofs_blocks_in_order"),
     (RangeProofRow, {"level": "odd"}, "ck_range_proofs_level_known"),
     (EndpointFaultRow, {"occurrences": 0}, "ck_endpoint_faults_occurrences_positive"),
@@ -270,6 +285,7 @@ WRONG_AMOUNTS += [
 # A second row that differs only in the columns given.
 DUPLICATES: list[InvalidRow] = [
     (RiskEventRow, {"observed": "3"}, "uq_risk_events_unresolved"),
+    (NotificationRow, {"channel": "other"}, "uq_notifications_key"),
     (CursorRow, {}, "pk_cursor"),
     (BlockRow, {"hash": OTHER}, "pk_blocks"),
     (BlockRow, {"number": 2}, "uq_blocks_hash"),
@@ -376,6 +392,16 @@ async def test_log_is_recorded_once_for_any_block_number(tables: Database) -> No
         assert await refusing_constraint(session, RawLogRow, {"block_number": 2}) == "uq_raw_logs_block_hash_log_index"
 
 
+async def test_message_has_one_end_and_one_fallback(tables: Database) -> None:
+    for column, changes in (("ends_id", {"occasion": "ENDED", "due_at": EPOCH}), ("fallback_of_id", {"due_at": EPOCH})):
+        async with rolled_back(tables) as session:
+            await insert_row(session, NotificationRow)
+            first = (await session.execute(select(func.max(NotificationRow.id)))).scalar_one()
+            await insert_row(session, NotificationRow, key="msg_2", **changes | {column: first})
+            another = {"key": "msg_3", **changes, column: first}
+            assert await refusing_constraint(session, NotificationRow, another) == f"uq_notifications_{column}"
+
+
 async def test_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
     async with rolled_back(tables) as session:
@@ -432,6 +458,8 @@ def test_every_constraint_is_tested() -> None:
     }
     seen = {constraint for _, _, constraint in (*WRONG, *DUPLICATES)}
     seen |= {  # tests of their own
+        "uq_notifications_ends_id",
+        "uq_notifications_fallback_of_id",
         "uq_transaction_attempts_mined_nonce",
         "uq_raw_logs_block_hash_log_index",
         "uq_tracked_contracts_asset",

@@ -57,6 +57,7 @@ CONNECTING: Final = (
     "report list",
     "rebalance preview",
     "prices list",
+    "notify list",
     "stress",
     "tx",
     "outbox",

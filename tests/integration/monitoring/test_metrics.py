@@ -30,6 +30,7 @@ from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.infrastructure.database.leases import release, try_acquire
 from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow
+from paimon.infrastructure.database.models.ops.notification import NotificationRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
@@ -82,6 +83,7 @@ async def recorded_block(app_context: AppContext) -> int:
         await insert_row(session, RiskEventRow)
         await insert_row(session, RiskEventRow, kind=RiskKind.PRICE_UNTRUSTED, subject="price of 0x01")
         await insert_row(session, ReconciliationRow, discrepancies=[])
+        await insert_row(session, NotificationRow, created_at=block.timestamp)
         await insert_row(session, RiskAssessmentRow, level=RiskLevel.HIGH, score=42.5)
         await add_proof(session, RangeProof(block.number, block.number, ProofLevel.AGREED))
         await record_endpoint_faults(session, [EndpointFault("a:1", InvalidResponseKind.OMITTED_LOG, 7, "left out")])
@@ -122,6 +124,8 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, r
     assert (value(found, "risk_level"), value(found, "risk_score")) == (3, 42.5)
     assert value(found, "risk_assessment_age_seconds") >= 60
     assert value(found, "untrusted_prices") == 1
+    assert value(found, "notifications_unsent", channel="operators", status="waiting") == 1
+    assert value(found, "notifications_late_seconds", channel="operators") > 0
     assert value(found, "intents_open", status="QUEUED") == 1
     assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40

@@ -36,6 +36,7 @@ from paimon.gateway.fund_documents import FundDocuments
 from paimon.gateway.rest import list_responses
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.derived import RawLogRow
+from paimon.infrastructure.database.models.ops.notification import NotificationRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
 from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
@@ -64,6 +65,7 @@ LISTS: Final = {
     "/risk/indicators/l1_ratio/history": "risk-indicator",
     "/risk/promises": "promises",
     "/prices": "prices",
+    "/notifications": "notifications",
     "/reports": "reports",
     "/system/outbox": "outbox",
     "/system/quarantine": "quarantine",
@@ -121,6 +123,7 @@ async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiC
     assert await assess_risk(app_context.database, app_context.settings.risk.policy())
     async with app_context.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
+        await insert_row(session, NotificationRow)
         await insert_row(
             session, WalletRow, seen_at=BLOCK_TIME, seen_block=1, latest_nonce=0, final_nonce=0, balance_wei=10**17
         )

@@ -16,6 +16,7 @@ from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.notification.message import MessageLanguage, MessageStatus, Occasion
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.price.observation import SourceKind
 from paimon.domain.price.trust import PriceTrust
@@ -52,6 +53,7 @@ from paimon.infrastructure.database.models.ops.fund_risk import (
     RiskPolicyRow,
 )
 from paimon.infrastructure.database.models.ops.lease import LeaseRow
+from paimon.infrastructure.database.models.ops.notification import NotificationPreferenceRow, NotificationRow
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
 from paimon.infrastructure.database.models.ops.pending_log import PendingLogRow
@@ -177,6 +179,20 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "raw": b"r",
         "status": AttemptStatus.SIGNED,
     },
+    NotificationRow: {
+        "key": "msg_1",
+        "channel": "operators",
+        "occasion": Occasion.OPENED,
+        "severity": Severity.WARNING,
+        "language": MessageLanguage.ENGLISH,
+        "title": "t",
+        "body": "b",
+        "dedup_key": "k",
+        "events": 1,
+        "is_group": False,
+        "status": MessageStatus.QUEUED,
+    },
+    NotificationPreferenceRow: {"person": address(1), "severity_min": Severity.WARNING, "time_zone": "UTC"},
     OperatorActionRow: {
         "nonce": HASH,
         "kind": ActionKind.CANCEL,

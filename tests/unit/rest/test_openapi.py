@@ -117,6 +117,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/approvals/{ticketId}/audit-logs",
         "/audit/entries",
         "/audit/roots",
+        "/notifications",
         "/redemptions",
         "/redemptions/pending-approvals",
         "/system/outbox",

@@ -164,7 +164,7 @@ def database_components(
 ) -> list[ComponentHealth]:
     """Judge every component that the database knows about."""
     if isinstance(facts, ProbeFailure):
-        names = (LISTENER, "proof", SCHEDULER, AUDITOR, "outbox", "quarantine", "risk", "wallets", "intents")
+        names = (LISTENER, "proof", SCHEDULER, AUDITOR, "outbox", "notifications", "quarantine", "risk", "wallets", "intents")
         return [ComponentHealth(name, HealthStatus.DOWN, "unknown while the database does not answer") for name in names]
     return [
         _listener(facts, chain_heads, limits),
@@ -172,6 +172,7 @@ def database_components(
         _lease(SCHEDULER, facts.figures),
         auditor_health(facts.figures),
         _outbox(facts.figures, limits),
+        notifications_health(facts.figures, limits),
         _quarantine(facts),
         _risk(facts.figures),
         wallets_health(facts.wallets, low_balance_wei),
@@ -270,6 +271,20 @@ def _outbox(figures: SystemFigures, limits: HealthSettings) -> ComponentHealth:
     details = {"due": figures.depth, "dead_lettered": figures.dead_lettered, "priorities": priorities}
     summary = f"{figures.depth} due, {figures.dead_lettered} dead-lettered"
     return ComponentHealth("outbox", worst_status(depth, dead_lettered), summary, details)
+
+
+def notifications_health(figures: SystemFigures, limits: HealthSettings) -> ComponentHealth:
+    """Judge the channels of notifications: one that takes nothing keeps people from being told."""
+    details = {
+        each.channel: {"waiting": each.unsent, "failed": each.failed, "late_seconds": round(each.late_seconds, 3)}
+        for each in figures.channels
+    }
+    bad = [each.channel for each in figures.channels if each.failed or each.late_seconds > limits.notification_late_seconds]
+    waiting, failed = sum(each.unsent for each in figures.channels), sum(each.failed for each in figures.channels)
+    summary = f"{waiting} waiting, {failed} failed within a day"
+    if bad:
+        return ComponentHealth("notifications", HealthStatus.DEGRADED, f"{summary}; see {', '.join(bad)}", details)
+    return ComponentHealth("notifications", HealthStatus.OK, summary, details)
 
 
 def _quarantine(facts: DatabaseFacts) -> ComponentHealth:

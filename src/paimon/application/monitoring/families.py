@@ -125,6 +125,22 @@ def figures_families(figures: SystemFigures, low_balance_wei: LowBalanceSettings
             ("wallet",),
             [((wallet.name,), wallet.seen_seconds_ago or 0) for wallet in seen],
         ),
+        _gauge(
+            "notifications_unsent",
+            "Notifications that their channel has not taken yet, by status: waiting, or failed within a day.",
+            ("channel", "status"),
+            [
+                sample
+                for each in figures.channels
+                for sample in (((each.channel, "waiting"), each.unsent), ((each.channel, "failed"), each.failed))
+            ],
+        ),
+        _gauge(
+            "notifications_late_seconds",
+            "How long the oldest notification of a channel has been waiting.",
+            ("channel",),
+            [((each.channel,), each.late_seconds) for each in figures.channels],
+        ),
         _single_gauge(
             "audit_day_roots_late",
             "Days that ended more than an hour ago and whose root of the audit trail is not in the object storage.",

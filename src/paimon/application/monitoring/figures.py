@@ -48,6 +48,16 @@ class WalletFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelFigures:
+    """Notifications of one channel that are not sent, and how late the oldest of them is."""
+
+    channel: str
+    unsent: int
+    failed: int
+    late_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LastReconciliation:
     """The last reconciliation of the recorded state with the chain."""
 
@@ -82,6 +92,7 @@ class SystemFigures:
     wallets: tuple[WalletFigures, ...]
     tickets_overdue: int
     untrusted_prices: int
+    channels: tuple[ChannelFigures, ...]
     day_roots_late: int
     """Days that ended more than an hour ago and whose root of the audit trail is not in the object storage."""
     reconciliation: LastReconciliation | None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.monitoring.figures import (
+    ChannelFigures,
     LastAssessment,
     LastReconciliation,
     LastRecordedBlock,
@@ -78,6 +79,16 @@ _FIGURES: Final = text(f"""
                             extract(epoch FROM now() - checked_at) AS seconds_ago
                        FROM ops.reconciliations WHERE NOT orphaned ORDER BY id DESC LIMIT 1''')
 } AS reconciliation,
+           {
+    _rows('''SELECT channel, count(*) FILTER (WHERE status <> 'FAILED') AS unsent,
+                            count(*) FILTER (WHERE status = 'FAILED') AS failed,
+                            coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status <> 'FAILED')), 0)
+                                AS late_seconds
+                       FROM ops.notifications
+                      WHERE (status IN ('QUEUED', 'SENDING') AND (due_at <= now() OR attempts > 0))
+                         OR (status = 'FAILED' AND created_at > now() - interval '1 day')
+                      GROUP BY channel''')
+} AS channels,
            (SELECT greatest(0, (now() AT TIME ZONE 'UTC' - interval '1 hour')::date - coalesce(
                        (SELECT max(day) + 1 FROM ops.audit_day_roots),
                        (SELECT (sealed_at AT TIME ZONE 'UTC')::date FROM ops.audit_roots ORDER BY size LIMIT 1))))
@@ -126,6 +137,7 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         wallets=tuple(_wallet(wallet) for wallet in row.wallets),
         tickets_overdue=row.tickets_overdue,
         untrusted_prices=row.untrusted_prices,
+        channels=tuple(ChannelFigures(**channel) for channel in row.channels),
         day_roots_late=row.day_roots_late or 0,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
         assessment=_assessment(row.assessment[0]) if row.assessment else None,

@@ -73,7 +73,8 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
     Permission.READ: PermissionRule("read the fund, redemptions, approvals, transactions, risk and users", UserRole.VIEWER),
     Permission.SETTLE: PermissionRule("settle a due redemption", UserRole.OPERATOR, is_signed=True),
     Permission.HANDLE_RISK: PermissionRule(
-        "acknowledge risk events, resolve them with a signature, and run stress tests", UserRole.OPERATOR
+        "acknowledge risk events, resolve them with a signature, run stress tests, and try channels of notifications",
+        UserRole.OPERATOR,
     ),
     Permission.REPLAY_MESSAGES: PermissionRule("replay dead-lettered messages", UserRole.OPERATOR, is_signed=True),
     Permission.EXECUTE_PLAN: PermissionRule("preview and submit plans", UserRole.OPERATOR, is_signed=True),

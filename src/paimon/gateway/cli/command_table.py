@@ -82,6 +82,7 @@ COMMANDS: Final = (
     CommandEntry(
         "stress", "Run stress scenarios on the fund, and show how concentrated its investors are.", "paimon.gateway.cli.stress"
     ),
+    CommandEntry("notify", "List notifications with their receipts, and try a channel.", "paimon.gateway.cli.notify"),
     CommandEntry("prices", "Show the assets' prices, their sources, and whether each is trusted.", "paimon.gateway.cli.prices"),
     CommandEntry("tx", "Show wallets and intents; speed up, cancel or retry an intent; submit plans.", "paimon.gateway.cli.tx"),
     CommandEntry("outbox", "Show the outbox; list and replay dead-lettered messages.", "paimon.gateway.cli.outbox"),

@@ -22,6 +22,7 @@ from paimon.application.common.live import LiveMessage
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
+from paimon.application.notifications.deliver import deliver_forever
 from paimon.application.oracle.observe import observe_prices
 from paimon.application.reconciliation.publish import reconcile_and_publish
 from paimon.application.redemptions.check_splits import check_splits
@@ -39,6 +40,7 @@ from paimon.gateway.tasks.broker import AuthenticatedTransport, QueueItems
 from paimon.gateway.tasks.broker_log import log_broker_outages
 from paimon.gateway.tasks.fund_risk import assess_fund_risk
 from paimon.gateway.tasks.handlers import drive_wallet, handlers
+from paimon.gateway.tasks.heartbeat import send_heartbeat_if_well
 from paimon.gateway.tasks.runtime import WorkerRuntime
 from paimon.gateway.tasks.service_faults import first_line, unavailable_service
 from paimon.gateway.views.live_messages import live_document
@@ -96,7 +98,11 @@ def create_worker(settings: Settings, *, queues: Sequence[str]) -> Celery:
     signals.setup_logging.connect(_keep_logging, weak=False)
 
     def start(**_: object) -> None:
-        runtime.start(lambda context: _relay(app, context), lambda context: _report_served(context, queues))
+        runtime.start(
+            lambda context: _relay(app, context),
+            lambda context: _report_served(context, queues),
+            lambda context: deliver_forever(context.notification_context),
+        )
 
     def stop(**_: object) -> None:
         runtime.stop()
@@ -267,6 +273,10 @@ async def _assess_risk(context: AppContext) -> None:
     await assess_fund_risk(context, only_if_due=True)
 
 
+async def _heartbeat(context: AppContext) -> None:
+    await send_heartbeat_if_well(context)
+
+
 async def _reconcile(context: AppContext) -> None:
     try:
         await reconcile_and_publish(
@@ -324,6 +334,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.observe_prices": _observe_prices,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.assess_risk": _assess_risk,
+    "paimon.heartbeat": _heartbeat,
     "paimon.reconcile": _reconcile,
     "paimon.make_reports": _make_reports,
     "paimon.apply_retention": _apply_retention,

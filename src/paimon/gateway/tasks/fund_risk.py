@@ -1,9 +1,9 @@
 """Assess the fund's risk with the health of the system, for the clock and after events."""
 
 from paimon.application.fund_risk.assess import assess_risk
-from paimon.application.monitoring.health import check_health
 from paimon.composition import AppContext
 from paimon.domain.operations.health import HealthStatus
+from paimon.gateway.tasks.system_health import system_health
 
 
 async def assess_fund_risk(context: AppContext, *, only_if_due: bool) -> None:
@@ -14,13 +14,4 @@ async def assess_fund_risk(context: AppContext, *, only_if_due: bool) -> None:
 
 async def _system_health(context: AppContext) -> int:
     """Return the system's health as a number: 0 well, 1 degraded, 2 down."""
-    report = await check_health(
-        database=context.database,
-        redis=context.redis,
-        rpc=context.rpc,
-        chain=context.chain,
-        wallets=tuple(context.settings.sending.sending_keys()),
-        limits=context.settings.health,
-        low_balance_wei=context.settings.sending.low_balance_wei,
-    )
-    return tuple(HealthStatus).index(report.status)
+    return tuple(HealthStatus).index((await system_health(context)).status)

@@ -71,6 +71,12 @@ PLANNER_LOOKED_AT: Final = Gauge(
     "paimon_planner_looked_at_timestamp_seconds", "When the planner last looked at the fund; 0 for one that stands by."
 )
 
+NOTIFICATION_ATTEMPTS: Final = Counter(
+    "paimon_notification_attempts",
+    "Attempts to hand a notification to its channel, by outcome: accepted, retry or refused.",
+    ("channel", "outcome"),
+)
+
 SIGNER_REQUESTS: Final = Counter(
     "paimon_signer_requests", "Requests to the signer by outcome: signed, or the code of the refusal.", ("outcome",)
 )

@@ -202,6 +202,17 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.price_observations": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
     "ops.price_judgements": _row((*_METRICS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
     "ops.acknowledgement_links": _row(_OPS_READERS, {_API: "SELECT, INSERT, UPDATE (used_at)"}),
+    "ops.routed_events": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.notification_events": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE (dropped, message_id)"}),
+    "ops.notifications": _row(
+        _METRICS_READERS,
+        {
+            _API: "SELECT, INSERT, UPDATE (status, created_at, due_at, attempts)",
+            _CLI: "SELECT, INSERT",
+            _WORKER: ("SELECT, INSERT, UPDATE (status, attempts, due_at, claimed_at, sent_at, ended_at, receipt, last_error)"),
+        },
+    ),
+    "ops.notification_preferences": _row(_OPS_READERS, {_API: "SELECT, INSERT, UPDATE"}),
     "ops.reconciliations": _row((*_METRICS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
     "ops.nav_points": _row(
         (*_OPS_READERS, _PLANNER),

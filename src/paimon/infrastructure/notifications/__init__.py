@@ -1,0 +1,1 @@
+"""Channels of notifications: how a message is handed to each service, and what its answer means."""
