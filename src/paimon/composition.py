@@ -142,7 +142,9 @@ class AppContext:
         """Build the scraper of the database's and the chain's metrics; it caches, so one process needs only one."""
         settings = self.settings
         timeout_seconds = settings.health.check_timeout_seconds
-        return Scraper(self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds)
+        return Scraper(
+            self.database, self.rpc, self.chain, settings.sending.low_balance_wei, timeout_seconds, self.contracts.abis
+        )
 
 
 def signing_rules(settings: Settings) -> SigningRules:

@@ -23,6 +23,9 @@ class ScheduleSettings(SettingsGroup):
     heartbeat_seconds: float = Field(60, gt=0, description="seconds between calls of the heartbeat's URL")
     reconcile_seconds: float = Field(3_600, description="seconds between reconciliations with the chain")
     make_reports_seconds: float = Field(600, gt=0, description="seconds between searches for reports that are due")
+    examine_contracts_seconds: float = Field(
+        3_600, gt=0, description="seconds between examinations of the contracts' code, proxies and functions"
+    )
     retention_seconds: float = Field(
         3_600,
         gt=0,

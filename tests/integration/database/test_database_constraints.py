@@ -30,6 +30,7 @@ from paimon.infrastructure.database.models.derived import (
     TrackedContractRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.event_listener import (
     EndpointFaultRow,
     EventProcessingHourRow,
@@ -162,6 +163,14 @@ INVALID_STATES: list[InvalidRow] = [
     (EventProcessingLogRow, {"fetch_us": -1}, "ck_event_processing_logs_durations_not_negative"),
     (EventProcessingHourRow, {"hour": EPOCH + timedelta(minutes=1)}, "ck_event_processing_hourly_hour_is_truncated"),
     (EventProcessingHourRow, {"batches": 3}, "ck_event_processing_hourly_batches_positive"),
+    (ContractFactsRow, {"contract": "Oracle"}, "ck_contract_facts_contract_known"),
+    (ContractFactsRow, {"address": bytes(19)}, "ck_contract_facts_address_length"),
+    (ContractFactsRow, {"implementation": bytes(32)}, "ck_contract_facts_implementation_length"),
+    (ContractFactsRow, {"admin": b""}, "ck_contract_facts_admin_length"),
+    (ContractFactsRow, {"code_hash": bytes(20)}, "ck_contract_facts_code_hash_length"),
+    (ContractFactsRow, {"block_hash": b""}, "ck_contract_facts_block_hash_length"),
+    (ContractFactsRow, {"last_block_hash": b""}, "ck_contract_facts_last_block_hash_length"),
+    (ContractFactsRow, {"last_block_number": -1}, "ck_contract_facts_blocks_in_order"),
     (PriceObservationRow, {"token": bytes(19)}, "ck_price_observations_token_length"),
     (PriceObservationRow, {"price": -1}, "ck_price_observations_price_uint256"),
     (PriceObservationRow, {"kind": "RUMOUR"}, "ck_price_observations_kind_known"),

@@ -47,6 +47,7 @@ CONNECTING: Final = (
     "api-keys list 0x00000000000000000000000000000000000000A1",
     "sessions list 0x00000000000000000000000000000000000000A1",
     "status",
+    "contracts",
     "redemptions",
     "approvals",
     "policy show",

@@ -105,7 +105,7 @@ async def test_contract_named_by_an_omitted_log_is_tracked_with_its_logs(
     """The fund's assets are named by `AssetAdded`; their Transfers are fetched only once that event is known."""
     fund.wait_until_final()
     abi = app_context.contracts.abis[ContractName.ASSET_CONTROLLER]
-    (topic,) = ["0x" + entry.topic.hex() for entry in abi.events_by_topic.values() if entry.name == "AssetAdded"]
+    topic, *_ = ["0x" + entry.topic.hex() for entry in abi.events_by_topic.values() if entry.name == "AssetAdded"]
     node.mutations["eth_getLogs"] = without_topic(topic)
     await record_all(listener_of(byzantine_context))
     assert (await reconcile(app_context.database, app_context.contracts)).discrepancies == ()

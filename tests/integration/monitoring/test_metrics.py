@@ -9,8 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from eth_utils.crypto import keccak
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
 from tests.support.api_client import ApiClient, add_block, api_client_for, log_row, running_app, seed_users
 from tests.support.assertions.alert_rules import dashboard_expressions, metric_references, rules
@@ -29,6 +31,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.infrastructure.database.leases import release, try_acquire
+from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow
 from paimon.infrastructure.database.models.ops.notification import NotificationRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
@@ -77,6 +80,13 @@ async def recorded_block(app_context: AppContext) -> int:
             log = log_row(block, "RedemptionSettled", 9, {"requestId": "9"}, index=index)
             log.status, log.reason = status, "odd" if status is LogStatus.QUARANTINED else None
             session.add(log)
+        unknown = log_row(block, "RedemptionSettled", 9, {}, index=3)
+        unknown.status, unknown.event, unknown.args, unknown.request_id = LogStatus.UNKNOWN, None, None, None
+        unknown.topics = [bytes(keccak(text="CallSalt(bytes32,bytes32)"))]
+        session.add(unknown)
+        await insert_row(
+            session, ContractFactsRow, functions=Jsonb({"emergencyMode()": "PRESENT", "setEmergencyMode(bool)": "PRESENT"})
+        )
         seen = {"seen_block": 1, "latest_nonce": 0, "final_nonce": 0, "balance_wei": 10**40}
         await insert_row(session, WalletRow, **seen, fault="used elsewhere", seen_at=block.recorded_at)
         await insert_row(session, IntentRow)
@@ -126,6 +136,9 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, r
     assert value(found, "untrusted_prices") == 1
     assert value(found, "notifications_unsent", channel="operators", status="waiting") == 1
     assert value(found, "notifications_late_seconds", channel="operators") > 0
+    assert value(found, "contract_capability", capability="emergency_mode") == 1
+    assert value(found, "contract_capability", capability="valuation") == 0
+    assert value(found, "unknown_logs", contract="RedemptionManager", event="CallSalt(bytes32,bytes32)") == 1
     assert value(found, "intents_open", status="QUEUED") == 1
     assert value(found, "wallet_fault", wallet="keeper") == 1
     assert value(found, "wallet_balance_wei", wallet="keeper") == 1e40

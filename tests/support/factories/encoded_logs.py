@@ -39,7 +39,7 @@ EncodedLog = tuple[ContractName, tuple[bytes, ...], bytes]
 
 def encode_log(contract: ContractName, event: str, *args: Any) -> EncodedLog:
     """Encode the log of an event with these arguments, in the ABI's order."""
-    (entry,) = [candidate for candidate in _ABIS[contract].events_by_topic.values() if candidate.name == event]
+    entry, *_ = [candidate for candidate in _ABIS[contract].events_by_topic.values() if candidate.name == event]
     given = list(zip(entry.inputs, args, strict=True))
     topics = (entry.topic, *(encode([argument.type], [value]) for argument, value in given if argument.indexed))
     unindexed = [(argument.type, value) for argument, value in given if not argument.indexed]

@@ -41,6 +41,7 @@ from paimon.infrastructure.database.models.derived import (
     ShareBalanceRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.event_listener import (
     EndpointFaultRow,
     EventProcessingHourRow,
@@ -254,6 +255,23 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "fetch_us": 1,
         "record_us": 1,
         "record_us_max": 1,
+    },
+    ContractFactsRow: {
+        "id": 1,
+        "contract": ContractName.VAULT,
+        "address": address(1),
+        "code_hash": bytes(32),
+        "implementation": None,
+        "admin": None,
+        "functions": Jsonb({}),
+        "errors": Jsonb([]),
+        "unknown_selectors": Jsonb([]),
+        "block_number": 1,
+        "block_hash": bytes(32),
+        "block_timestamp": EPOCH,
+        "last_block_number": 1,
+        "last_block_hash": bytes(32),
+        "last_block_timestamp": EPOCH,
     },
     PriceObservationRow: {
         "token": bytes(20),

@@ -1,15 +1,16 @@
 """The shipped ABIs: calls, results and logs decode to what was encoded, and invalid bytes are rejected."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import pytest
 from eth_abi.abi import encode
+from eth_abi.exceptions import DecodingError
 from eth_abi.grammar import BasicType, TupleType, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.events import EVENT_TYPES, typed_event
+from paimon.domain.events import EVENT_TYPES, AssetAdded, typed_event
 from paimon.domain.kernel.chain import Address, ContractName
 from paimon.infrastructure.blockchain.abi.contract_abi import (
     AbiEntry,
@@ -216,13 +217,50 @@ def test_any_revert_data_gives_storable_text(selector: bytes, tail: bytes) -> No
 
 def test_typed_event_has_an_abi_event_with_its_arguments() -> None:
     for (contract, name), kind in EVENT_TYPES.items():
-        (entry,) = [entry for entry in load_abi(contract.value).events_by_topic.values() if entry.name == name]
-        args = {parameter.name: parameter.name for parameter in entry.inputs}
-        event = typed_event(contract, name, args, emitter=Address(bytes(20)))
-        assert isinstance(event, kind)
-        names = {field.name for field in fields(event)} - {"emitter"}
-        assert names
-        assert len(names) <= len(entry.inputs)
+        entries = [entry for entry in load_abi(contract.value).events_by_topic.values() if entry.name == name]
+        assert entries
+        for entry in entries:
+            args = {parameter.name: parameter.name for parameter in entry.inputs}
+            event = typed_event(contract, name, args, emitter=Address(bytes(20)))
+            assert isinstance(event, kind)
+            names = {field.name for field in fields(event) if field.default is MISSING} - {"emitter"}
+            assert names
+            assert len(names) <= len(entry.inputs)
+
+
+def test_event_that_lacks_an_optional_argument_has_its_default() -> None:
+    event = typed_event(ContractName.ASSET_CONTROLLER, "AssetAdded", {"token": b"t" * 20, "tier": 2}, emitter=VAULT)
+    assert event == AssetAdded(Address(b"t" * 20), 2, 0)
+
+
+REQUEST: Final = (7, "0x" + "11" * 20, "0x" + "22" * 20, 5, 6, 7, 8, 9, 10, 1, 0, True, 3)
+CONFIG: Final = ("0x" + "33" * 20, 1, 500, True, "0x" + "44" * 20, 6, 2, 100, 0, 0, 0)
+
+
+@pytest.mark.parametrize("has_voucher", [None, False, True])
+def test_request_decodes_by_its_shape(has_voucher: bool | None) -> None:
+    tail = () if has_voucher is None else (has_voucher,)
+    kind = "(uint256,address,address,uint256,uint256,uint256,uint256,uint256,uint256,uint8,uint8,bool,uint256"
+    data = encode([f"{kind}{',bool' if tail else ''})"], [REQUEST + tail])
+    result = load_abi("RedemptionManager").decode_result("getRedemptionRequest", data)
+    assert (result["requestId"], result["windowId"], result["requiresApproval"]) == (7, 3, True)
+    assert result.get("hasVoucher") is has_voucher
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 11, 14])
+def test_asset_configs_decode_by_their_shape_at_any_length(count: int) -> None:
+    abi = load_abi("AssetController")
+    long = encode(["(address,uint8,uint256,bool,address,uint8,uint8,uint256,uint256,uint256,uint256)[]"], [[CONFIG] * count])
+    short = encode(
+        ["(address,uint8,bool,address,uint8,uint8,uint256)[]"],
+        [[(CONFIG[0], CONFIG[1], CONFIG[3], CONFIG[4], CONFIG[5], CONFIG[6], CONFIG[7])] * count],
+    )
+    for data in (long, short):
+        configs = abi.decode_result("getAssetConfigs", data)
+        assert [(config["decimals"], config["maxSlippage"]) for config in configs] == [(6, 100)] * count
+    if count:
+        with pytest.raises(DecodingError, match="shapes"):
+            abi.decode_result("getAssetConfigs", long + bytes(32))
 
 
 VAULT: Final = Address(bytes(20))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factories.strategies import address, stamp
 
-from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
+from paimon.application.common.topics import CONTRACTS, FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.block_range import ChainLog
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.record.outbox_messages import DueMessage, due_messages
@@ -26,7 +26,11 @@ CRITICAL = {
     "Unpaused",
     "RoleGranted",
     "RoleRevoked",
+    "Upgraded",
+    "BeaconUpgraded",
+    "AdminChanged",
 }
+UPGRADES = {"Upgraded", "BeaconUpgraded", "AdminChanged"}
 HIGH = {
     "RedemptionRequested",
     "RedemptionApproved",
@@ -63,8 +67,9 @@ def test_priority_table_names_only_existing_events() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_message_has_its_events_priority(name: str) -> None:
-    (message,) = due_messages([decoded_log(name)])
+    message, *others = due_messages([decoded_log(name)])
     assert (message.kind, message.priority) == (FUND, urgency(name))
+    assert [(other.kind, other.priority) for other in others] == [(CONTRACTS, urgency(name))] * (name in UPGRADES)
 
 
 LOGS = st.lists(
@@ -92,11 +97,14 @@ def test_aggregate_gets_one_message_at_its_most_urgent_events_priority(logs: lis
     requests = {(REDEMPTION, str(log.request_id)) for log in applied if log.request_id is not None}
     quarantined = [log.log.block.number for log in logs if log.status is LogStatus.QUARANTINED]
     expected = requests | ({(FUND, WHOLE_FUND)} if applied else set())
+    if any(log.name in UPGRADES for log in applied):
+        expected |= {(CONTRACTS, WHOLE_FUND)}
     assert set(found) == expected | ({(RECONCILE, WHOLE_FUND)} if quarantined else set())
     reconciliation = found.pop((RECONCILE, WHOLE_FUND), None)
     assert reconciliation is None or reconciliation.payload == {"block": max(quarantined)}
     for (kind, aggregate), message in found.items():
-        names = [log.name for log in applied if kind == FUND or str(log.request_id) == aggregate]
+        about = UPGRADES if kind == CONTRACTS else SHIPPED
+        names = [log.name for log in applied if log.name in about and (kind != REDEMPTION or str(log.request_id) == aggregate)]
         assert message.payload["events"] == list(dict.fromkeys(names))
         assert RANK.index(message.priority) == min(RANK.index(urgency(str(name))) for name in names)
         assert message.payload["block"] == max(log.log.block.number for log in applied)

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from paimon.application.deployment.queries import UnknownLogs
 from paimon.application.event_listener.fetch.queries import ProofSummary
 from paimon.application.monitoring.chain import ChainHeads
 from paimon.application.monitoring.figures import SystemFigures
+from paimon.domain.deployment.contract_facts import Deployment
 from paimon.infrastructure.blockchain.rpc.endpoint_selection import EndpointReport
 from paimon.settings import LowBalanceSettings
 
@@ -206,6 +208,25 @@ def endpoint_families(endpoints: Sequence[EndpointReport]) -> list[Metric]:
         _gauge("rpc_endpoint_head_block", "The latest block that the endpoint returned.", label, heads),
         _gauge("rpc_endpoint_latency_seconds", "How long the endpoint's answers take.", label, latencies),
         _gauge("rpc_endpoint_error_ratio", "Fraction of the endpoint's answers that fail.", label, errors),
+    ]
+
+
+def deployment_families(deployment: Deployment | None, unknown_logs: Sequence[UnknownLogs]) -> list[Metric]:
+    """Return what the fund's contracts can do, and how much of what they log is not understood."""
+    capabilities = () if deployment is None else deployment.capabilities
+    return [
+        _gauge(
+            "contract_capability",
+            "1 if the fund's contracts have the capability.",
+            ("capability",),
+            [((found.capability.value,), found.is_present) for found in capabilities],
+        ),
+        _gauge(
+            "unknown_logs",
+            "Recorded logs that no ABI of their contract explains.",
+            ("contract", "event"),
+            [((logs.contract.value, logs.name), logs.count) for logs in unknown_logs],
+        ),
     ]
 
 

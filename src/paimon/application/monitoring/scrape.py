@@ -5,17 +5,20 @@ Several servers scrape several processes, and anyone who finds the API's path ma
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
 
+from paimon.application.deployment.queries import UnknownLogs, list_unknown_logs
+from paimon.application.deployment.store import find_deployment
 from paimon.application.event_listener.fetch.queries import ProofSummary, read_proof_summary
 from paimon.application.monitoring.chain import read_chain_heads
 from paimon.application.monitoring.families import (
     chain_families,
+    deployment_families,
     endpoint_families,
     figures_families,
     lag_families,
@@ -24,6 +27,9 @@ from paimon.application.monitoring.families import (
 )
 from paimon.application.monitoring.figures import SystemFigures
 from paimon.application.monitoring.queries import DatabaseError, query_figures, set_statement_timeout
+from paimon.domain.deployment.contract_facts import Deployment
+from paimon.domain.kernel.chain import ContractName
+from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon.infrastructure.blockchain.finality import ChainAdapter
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -37,6 +43,16 @@ Answer = TypeVar("Answer")
 _CACHE_SECONDS: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What one scrape reads from the database."""
+
+    system: SystemFigures
+    proof: ProofSummary
+    deployment: Deployment | None
+    unknown_logs: tuple[UnknownLogs, ...]
+
+
 @dataclass(slots=True)
 class Scraper:
     """Collector of metrics. Callers at the same time share one collection."""
@@ -46,6 +62,7 @@ class Scraper:
     chain: ChainAdapter
     low_balance_wei: LowBalanceSettings
     timeout_seconds: float
+    abis: Mapping[ContractName, ContractAbi]
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _latest: tuple[float, list[Metric]] | None = None
 
@@ -66,15 +83,21 @@ class Scraper:
         if chain_heads is not None:
             found += chain_families(chain_heads)
         if figures is not None:
-            found += figures_families(figures[0], self.low_balance_wei) + proof_families(figures[1])
+            found += figures_families(figures.system, self.low_balance_wei) + proof_families(figures.proof)
+            found += deployment_families(figures.deployment, figures.unknown_logs)
         if figures is not None and chain_heads is not None:
-            found += lag_families(figures[0], chain_heads)
+            found += lag_families(figures.system, chain_heads)
         return found
 
-    async def _read(self) -> tuple[SystemFigures, ProofSummary]:
+    async def _read(self) -> _Figures:
         async with self.database.read() as session:
             await set_statement_timeout(session, self.timeout_seconds)
-            return await query_figures(session), await read_proof_summary(session, one_endpoint=self.rpc.has_one_reader)
+            return _Figures(
+                await query_figures(session),
+                await read_proof_summary(session, one_endpoint=self.rpc.has_one_reader),
+                await find_deployment(session),
+                await list_unknown_logs(session, self.abis),
+            )
 
     async def _answer(self, source: str, question: Awaitable[Answer]) -> Answer | None:
         try:

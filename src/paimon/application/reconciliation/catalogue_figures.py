@@ -178,7 +178,9 @@ def _chain_assets(configs: Iterable[AssetConfig], with_adapter: set[Address]) ->
 
 
 def _chain_order(order: OtcOrder, on_chain: OtcOrderResult) -> FigureMap:
+    """Return the contract's figures of an order. Where it does not keep what was delivered, the records stand alone."""
     subject = _order_subject(order)
+    recorded = int(order.actual_tokens or 0)
     return {
         f"{subject} status": enum_name_or_number(tuple(OrderStatus), on_chain.status),
         f"{subject} terms": (
@@ -187,5 +189,5 @@ def _chain_order(order: OtcOrder, on_chain: OtcOrderResult) -> FigureMap:
             on_chain.usdt_amount,
             on_chain.expected_tokens,
         ),
-        f"{subject} delivered": on_chain.actual_tokens,
+        f"{subject} delivered": recorded if on_chain.actual_tokens is None else on_chain.actual_tokens,
     }

@@ -30,6 +30,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.assess_risk", OutboxPriority.HIGH, schedule.assess_risk_seconds),
         Job("paimon.heartbeat", OutboxPriority.HIGH, schedule.heartbeat_seconds),
+        Job("paimon.examine_contracts", OutboxPriority.NORMAL, schedule.examine_contracts_seconds),
         Job("paimon.reconcile", OutboxPriority.REPORTS, schedule.reconcile_seconds),
         Job("paimon.make_reports", OutboxPriority.REPORTS, schedule.make_reports_seconds),
         Job("paimon.apply_retention", OutboxPriority.REPORTS, schedule.retention_seconds),

@@ -5,7 +5,7 @@ Only the events that a projection acts on have a class here. Every other decodab
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
@@ -126,10 +126,13 @@ def _event_factory(
     if (event := EVENT_TYPES.get((contract, name))) is None:
         return None
     index_by_field = {field: index for index, field in enumerate([*map(_field_name, arguments), "emitter"])}
-    argument_indexes = [index_by_field[field.name] for field in fields(event)]
+    needed = [field.name for field in fields(event) if field.name in index_by_field or field.default is MISSING]
+    argument_indexes = [index_by_field[name] for name in needed]
     if argument_indexes == [*range(len(arguments))]:
         return lambda values: event(*values[:-1])
-    return lambda values: event(*[values[index] for index in argument_indexes])
+    if needed == [field.name for field in fields(event)][: len(needed)]:
+        return lambda values: event(*[values[index] for index in argument_indexes])
+    return lambda values: event(**{name: values[index] for name, index in zip(needed, argument_indexes, strict=True)})
 
 
 def _field_name(abi_name: str) -> str:
@@ -141,7 +144,8 @@ def _field_name(abi_name: str) -> str:
 def typed_event(contract: ContractName, name: str, args: Mapping[str, Any], *, emitter: Address) -> FundEvent | None:
     """Build the typed event of a decoded log of the contract at `emitter`; None when no projection acts on it.
 
-    A later deployment may add arguments; those remain in the stored log only.
+    A deployment may add arguments; those remain in the stored log only. A field with a default is one that some deployments
+    do not log.
 
     Raises:
         KeyError: an argument the projection needs is missing: the deployed ABI is not the known one.

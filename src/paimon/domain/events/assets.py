@@ -9,12 +9,15 @@ from paimon.domain.kernel.units import RawAmount
 
 @dataclass(frozen=True, slots=True)
 class AssetAdded(FundEvent):
-    """An asset joins the list; the token's Transfers with the vault are tracked from here on. Its adapter is not logged."""
+    """An asset joins the list; the token's Transfers with the vault are tracked from here on. Its adapter is not logged.
+
+    Some deployments know no allocation and log none.
+    """
 
     emitters = ASSET_CONTROLLER
     token: Address
     tier: int
-    allocation: int
+    allocation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

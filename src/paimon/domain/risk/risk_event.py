@@ -8,7 +8,8 @@ severity opens it again, since a lower severity was acknowledged. A reconciliati
 finality, an unknown effect and a chain behind the records are resolved by the first check that does not find them, and by
 nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
 later check can take back, an unexplained change of NAV, an effect of orphaned blocks, a movement without a signed plan or
-redemptions that were split, is resolved by a person. Newer redemptions of the same party then open another event.
+redemptions that were split or a contract whose code changed, is resolved by a person. Newer redemptions of the same party
+then open another event.
 """
 
 from collections.abc import Iterable
@@ -49,6 +50,7 @@ class RiskKind(StrEnum):
     UNSIGNED_POLICY = "UNSIGNED_POLICY"  # why a version of the approval policy counts for nothing, and that it is signed
     TICKET_VOID = "TICKET_VOID"  # what has changed about an approved plan, and that what was approved would run
     UNAPPROVED_EXECUTION = "UNAPPROVED_EXECUTION"  # the status of a plan's ticket when its Safe executed it, and APPROVED
+    CONTRACT_CHANGED = "CONTRACT_CHANGED"  # what a contract of the fund became, and what it was when it was examined before
 
 
 class Severity(StrEnum):

@@ -65,6 +65,9 @@ COMMANDS: Final = (
         "Show what works and what does not: services, processes, queues, wallets, NAV.",
         "paimon.gateway.cli.status",
     ),
+    CommandEntry(
+        "contracts", "Show what the fund's contracts are, and what they can and cannot do.", "paimon.gateway.cli.contracts"
+    ),
     CommandEntry("redemptions", "List redemption requests, latest first.", "paimon.gateway.cli.redemptions"),
     CommandEntry("approvals", "List approval tickets, latest first.", "paimon.gateway.cli.approvals"),
     CommandEntry(

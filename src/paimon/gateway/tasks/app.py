@@ -19,6 +19,7 @@ from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded, chain_position
 from paimon.application.common.live import LiveMessage
+from paimon.application.deployment.examine import examine_contracts
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
@@ -291,6 +292,13 @@ async def _reconcile(context: AppContext) -> None:
         log.error("reconciliation.failed", reason=str(error))
 
 
+async def _examine_contracts(context: AppContext) -> None:
+    try:
+        await examine_contracts(context.database, context.contracts)
+    except (RpcUnavailable, RpcError) as error:
+        log.warning("contracts.node_unavailable", reason=str(error))
+
+
 async def _check_users(context: AppContext) -> None:
     async with context.database.write() as session:
         at = await chain_position(session)
@@ -337,6 +345,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.heartbeat": _heartbeat,
     "paimon.reconcile": _reconcile,
     "paimon.make_reports": _make_reports,
+    "paimon.examine_contracts": _examine_contracts,
     "paimon.apply_retention": _apply_retention,
 }
 """Every task by name. The relay sends the first, the scheduler sends the others (`application/scheduler/jobs`)."""

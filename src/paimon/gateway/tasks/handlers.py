@@ -7,7 +7,8 @@ from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.approval_tickets.plan_tickets import PLAN_TICKET
 from paimon.application.approval_tickets.store import get_ticket
 from paimon.application.common.live import LiveMessage
-from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION
+from paimon.application.common.topics import CONTRACTS, FUND, RECONCILE, REDEMPTION
+from paimon.application.deployment.examine import examine_contracts
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
 from paimon.application.reconciliation.publish import reconcile_if_due
@@ -68,6 +69,9 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
             context.database, context.contracts, documents, since=since, material_threshold=nav.material_threshold_bps
         )
 
+    async def on_contracts(_message: DueMessage) -> None:
+        await examine_contracts(context.database, context.contracts)
+
     async def on_quarantine_decisions(_message: DueMessage) -> None:
         await apply_quarantine_decisions(context.database, context.contracts)
 
@@ -86,6 +90,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         OBSERVE_LOCKED_NAV: Handler(prepare=on_locked_nav),
         FUND: Handler(prepare=on_fund, apply=defer_snapshot),
         RECONCILE: Handler(prepare=on_reconcile),
+        CONTRACTS: Handler(prepare=on_contracts),
         APPLY_QUARANTINE_DECISIONS: Handler(prepare=on_quarantine_decisions),
         RISK_EVENT: Handler(apply=on_risk_event),
         PLAN_TICKET: Handler(apply=on_plan_ticket),

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from paimon.application.common.log_fields import block_fields
-from paimon.application.common.topics import RECONCILE, WHOLE_FUND
+from paimon.application.common.topics import CONTRACTS, RECONCILE, WHOLE_FUND
 from paimon.application.event_listener.fetch.block_range import BlockRange, EndpointFault, InconsistentResponse, InvalidResponse
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.application.event_listener.fetch.log_filter import LogFilter
@@ -91,7 +91,7 @@ class Listener:
         cursor, tracked = await self._start(lease)
         log.info("listener.started", epoch=lease.epoch, **block_fields(cursor))
         subscription = asyncio.create_task(new_heads.listen())
-        idle_since_block = cursor.number
+        idle_since_block, examined = cursor.number, False
         try:
             while True:
                 advanced = await self._advance(cursor, tracked, lease)
@@ -99,6 +99,9 @@ class Listener:
                     if cursor.number - idle_since_block > self.options.strict_proof_blocks:
                         await self._queue_reconciliation(cursor)
                     idle_since_block = cursor.number
+                    if not examined:
+                        await self._queue_examination()
+                        examined = True
                     await new_heads.wait()
                 else:
                     cursor, tracked = advanced
@@ -235,6 +238,11 @@ class Listener:
         """Queue a reconciliation after a catch-up. Its older ranges may be weakly proven: a log missing there shows here."""
         async with self.database.write() as session:
             await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": cursor.number})
+
+    async def _queue_examination(self) -> None:
+        """Queue an examination of the contracts: while this listener did not run, they may have become others."""
+        async with self.database.write() as session:
+            await outbox.add(session, CONTRACTS, WHOLE_FUND, priority=OutboxPriority.HIGH)
 
     async def _record(
         self, segment: Segment, tracked: TrackedContracts, final: BlockStamp, lease: HeldLease

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from paimon.application.common.topics import FUND, RECONCILE, REDEMPTION, WHOLE_FUND
+from paimon.application.common.topics import CONTRACTS, FUND, RECONCILE, REDEMPTION, WHOLE_FUND
 from paimon.application.event_listener.fetch.decode import DecodedLog
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.outbox import OutboxPriority
@@ -20,6 +20,9 @@ _PRIORITY: Final[dict[str, OutboxPriority]] = {
             "Unpaused",
             "RoleGranted",
             "RoleRevoked",
+            "Upgraded",
+            "BeaconUpgraded",
+            "AdminChanged",
         ),
         OutboxPriority.CRITICAL,
     ),
@@ -36,6 +39,8 @@ _PRIORITY: Final[dict[str, OutboxPriority]] = {
         OutboxPriority.HIGH,
     ),
 }
+_UPGRADES: Final = frozenset({"Upgraded", "BeaconUpgraded", "AdminChanged"})
+"""Events after which a contract may be another program than it was."""
 _URGENCY: Final = (OutboxPriority.CRITICAL, OutboxPriority.HIGH, OutboxPriority.NORMAL)
 
 
@@ -74,12 +79,17 @@ def due_messages(logs: Iterable[DecodedLog]) -> list[DueMessage]:
 
 
 def messages_for(applied_events: Iterable[AppliedEvent]) -> list[DueMessage]:
-    """Return one message per redemption request that an event is about, and one for the fund if there is any event."""
+    """Return one message per redemption request that an event is about, one for the fund if there is any event.
+
+    An upgrade also makes an examination of the contracts due.
+    """
     events: dict[tuple[str, str], list[str]] = {}
     block = 0
     for applied in applied_events:
         block = max(block, applied.block)
         events.setdefault((FUND, WHOLE_FUND), []).append(applied.event)
+        if applied.event in _UPGRADES:
+            events.setdefault((CONTRACTS, WHOLE_FUND), []).append(applied.event)
         if applied.request_id is not None:
             events.setdefault((REDEMPTION, str(applied.request_id)), []).append(applied.event)
     return [

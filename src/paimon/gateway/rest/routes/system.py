@@ -1,4 +1,4 @@
-"""Endpoints of the system itself: its health, the probes for load balancers, the settings in effect."""
+"""Endpoints of the system itself: its health, the probes for load balancers, the settings in effect, the contracts."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 
+from paimon.application.deployment.queries import get_examined
 from paimon.application.monitoring.health import HealthReport, check_health, find_unready
 from paimon.composition import AppContext
 from paimon.domain.operations.health import ComponentHealth, HealthStatus
@@ -16,6 +17,7 @@ from paimon.gateway.rest.envelope import Envelope, ErrorCode
 from paimon.gateway.rest.errors import error_response
 from paimon.gateway.rest.openapi import documented_responses
 from paimon.gateway.rest.schema import ApiModel
+from paimon.gateway.rest.views.contracts import DeploymentView
 from paimon.gateway.rest.views.system import ConfigView, HealthView
 
 router = APIRouter(prefix="/system", tags=["system"])
@@ -101,6 +103,19 @@ def _public_status(status: HealthStatus) -> HealthStatus:
 )
 async def config(context: ContextDep, _user: SignedInUser) -> Envelope[ConfigView]:
     return Envelope[ConfigView](data=ConfigView.of(context.settings))
+
+
+@router.get(
+    "/contracts",
+    operation_id="getContracts",
+    summary="Show what the fund's contracts are, what they can do, and what is not understood of them",
+    responses=documented_responses("contracts", 401, 503),
+)
+async def contracts(context: ContextDep, _user: SignedInUser) -> Envelope[DeploymentView]:
+    """As last examined by a worker: when the listener has caught up, after an upgrade, and each hour."""
+    async with context.database.read() as session:
+        examined = await get_examined(session, context.contracts.abis)
+    return Envelope[DeploymentView](data=DeploymentView.of(examined))
 
 
 @probes.get("/live", operation_id="getLiveness", summary="Check that this process runs", responses=documented_responses("live"))

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.errors import StartupError
 from paimon.infrastructure.blockchain.abi.fast_decoder import word_layout
+from paimon.infrastructure.blockchain.abi.later_deployments import LATER
+from paimon.infrastructure.blockchain.abi.signature_text import abi_item
 from paimon.infrastructure.text import shown_line, strip_nul
 
 
@@ -74,13 +76,17 @@ class AbiEntry:
 class ContractAbi:
     """One contract's functions by name, events by topic, errors by selector.
 
-    An overloaded function is found by its full signature.
+    An overloaded function is found by its full signature; its bare name means the first one. A read of which several shapes of
+    results are known is decoded by the shape that its bytes have.
     """
 
     def __init__(self, items: Sequence[Mapping[str, Any]]) -> None:
         entries = {kind: [_entry(item) for item in items if item["type"] == kind] for kind in ("function", "event", "error")}
-        functions = entries["function"]
+        functions = list({entry.signature: entry for entry in reversed(entries["function"])}.values())
         self.functions = {entry.signature: entry for entry in functions} | {entry.name: entry for entry in functions}
+        self._shapes: dict[str, list[tuple[Parameter, ...]]] = {}
+        for entry in entries["function"]:
+            self._shapes.setdefault(entry.signature, []).append(entry.outputs)
         self.functions_by_selector = {entry.selector: entry for entry in functions}
         self.events_by_topic = {entry.topic: entry for entry in entries["event"]}
         self.errors_by_selector = {entry.selector: entry for entry in entries["error"]}
@@ -113,12 +119,17 @@ class ContractAbi:
         return entry.name, _named(entry.inputs, values)
 
     def decode_result(self, function: str, data: bytes) -> Any:
-        """Return the value of a single output, or a dict by name of several outputs."""
-        entry = self.functions[function]
-        values = decode(_types(entry.outputs), data)
-        if len(entry.outputs) == 1:
-            return _native(entry.outputs[0], values[0])
-        return _named(entry.outputs, values)
+        """Return the value of a single output, or a dict by name of several outputs.
+
+        Raises:
+            DecodingError, OverflowError, UnicodeDecodeError: the bytes fit no known shape.
+        """
+        shapes = self._shapes[self.functions[function].signature]
+        outputs = shapes[0] if len(shapes) == 1 else _fitting(shapes, data)
+        values = decode(_types(outputs), data)
+        if len(outputs) == 1:
+            return _native(outputs[0], values[0])
+        return _named(outputs, values)
 
     def decode_log(self, topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
         """Return the event's name and its arguments by name; None for a topic that this ABI lacks.
@@ -194,6 +205,16 @@ def _entry(item: Mapping[str, Any]) -> AbiEntry:
     return AbiEntry(item["name"], parameters("inputs"), parameters("outputs"), is_read)
 
 
+def _fitting(shapes: Sequence[tuple[Parameter, ...]], data: bytes) -> tuple[Parameter, ...]:
+    """Return the shape that encodes back to exactly these bytes. Raises DecodingError where none does."""
+    for outputs in shapes:
+        types = _types(outputs)
+        with suppress(DecodingError, EncodingError, OverflowError, UnicodeDecodeError):
+            if encode(types, decode(types, data)) == data:
+                return outputs
+    raise DecodingError(f"{len(data)} bytes have none of the {len(shapes)} shapes that are known")
+
+
 def _types(parameters: Sequence[Parameter]) -> list[str]:
     return [parameter.type for parameter in parameters]
 
@@ -261,8 +282,9 @@ _JSON_CONVERTERS: Final = _Converters(
 
 @cache
 def load_abi(name: str) -> ContractAbi:
-    """Load one of the shipped ABIs: Vault, RedemptionManager, AssetController, …"""
-    return ContractAbi(json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{name}.json").read_text()))
+    """Load one of the shipped ABIs: Vault, RedemptionManager, AssetController, …, with what other deployments have of it."""
+    shipped = json.loads(files("paimon.infrastructure.blockchain.abi").joinpath(f"{name}.json").read_text())
+    return ContractAbi([*shipped, *(abi_item(signature) for signature in LATER.get(name, ()))])
 
 
 def read_abi(path: Path) -> ContractAbi:

@@ -11,7 +11,8 @@ from paimon.infrastructure.blockchain.contracts.reads import ContractRead
 class AssetConfig(NamedTuple):
     """One entry of `getAssetConfigs`.
 
-    `tier` and `purchase_method` are the contract's numbers. Times are chain seconds, 0 where none is set.
+    `tier` and `purchase_method` are the contract's numbers. Times are chain seconds, 0 where none is set. A deployment whose
+    entries have no allocation, minimum or subscription window has 0 for each: no target, no minimum, always open.
     """
 
     token: Address
@@ -108,15 +109,15 @@ def _asset_configs(result: list[dict[str, Any]]) -> list[AssetConfig]:
         AssetConfig(
             token=Address(config["token"]),
             tier=config["tier"],
-            target_allocation=Bps(config["targetAllocation"]),
+            target_allocation=Bps(config.get("targetAllocation", 0)),
             is_active=config["isActive"],
             purchase_adapter=Address(config["purchaseAdapter"]),
             decimals=config["decimals"],
             purchase_method=config["purchaseMethod"],
             max_slippage=Bps(config["maxSlippage"]),
-            min_purchase_amount=RawAmount(config["minPurchaseAmount"]),
-            subscription_start=config["subscriptionStart"],
-            subscription_end=config["subscriptionEnd"],
+            min_purchase_amount=RawAmount(config.get("minPurchaseAmount", 0)),
+            subscription_start=config.get("subscriptionStart", 0),
+            subscription_end=config.get("subscriptionEnd", 0),
         )
         for config in result
     ]

@@ -9,13 +9,16 @@ from paimon.infrastructure.blockchain.contracts.reads import ContractRead
 
 
 class OtcOrderResult(NamedTuple):
-    """`getOrder`. `status` is the contract's number: a later deployment may know more states than we do."""
+    """`getOrder`. `status` is the contract's number: a later deployment may know more states than we do.
+
+    `actual_tokens` is None where the contract does not keep what was delivered: the event and the Transfer say it.
+    """
 
     order_id: int
     token: Address
     usdt_amount: RawAmount
     expected_tokens: RawAmount
-    actual_tokens: RawAmount
+    actual_tokens: RawAmount | None
     counterparty: Address
     status: int
 
@@ -35,7 +38,7 @@ def _order(result: dict[str, Any]) -> OtcOrderResult:
         token=Address(result["rwaToken"]),
         usdt_amount=RawAmount(result["usdtAmount"]),
         expected_tokens=RawAmount(result["expectedTokens"]),
-        actual_tokens=RawAmount(result["actualTokens"]),
+        actual_tokens=RawAmount(result["actualTokens"]) if "actualTokens" in result else None,
         counterparty=Address(result["counterparty"]),
         status=result["status"],
     )

@@ -12,7 +12,7 @@ class RequestResult(NamedTuple):
     """`getRedemptionRequest`.
 
     `status` and `channel` are the contract's numbers: a later deployment may know more of them than we do. Times are chain
-    seconds, 0 where none is set.
+    seconds, 0 where none is set. `has_voucher` says that the request is a token whose holder is paid, where there are vouchers.
     """
 
     request_id: int
@@ -27,6 +27,7 @@ class RequestResult(NamedTuple):
     channel: int
     requires_approval: bool
     window_id: int
+    has_voucher: bool = False
 
 
 class RedemptionManager(ManagedContract):
@@ -63,4 +64,5 @@ def _request(result: dict[str, Any]) -> RequestResult:
         channel=result["channel"],
         requires_approval=result["requiresApproval"],
         window_id=result["windowId"],
+        has_voucher=result.get("hasVoucher", False),
     )

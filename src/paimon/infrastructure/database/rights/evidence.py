@@ -79,6 +79,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.reports": Evidence(),
     "ops.price_observations": Evidence(),
     "ops.price_judgements": Evidence(),
+    "ops.contract_facts": Evidence(("last_block_number", "last_block_hash", "last_block_timestamp")),
     "ops.risk_policies": Evidence(),
     "ops.risk_events": Evidence(
         (

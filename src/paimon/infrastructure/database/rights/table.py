@@ -201,6 +201,10 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.price_observations": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
     "ops.price_judgements": _row((*_METRICS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),
+    "ops.contract_facts": _row(
+        (*_METRICS_READERS, _PLANNER),
+        dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT, UPDATE (last_block_number, last_block_hash, last_block_timestamp)"),
+    ),
     "ops.acknowledgement_links": _row(_OPS_READERS, {_API: "SELECT, INSERT, UPDATE (used_at)"}),
     "ops.routed_events": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.notification_events": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE (dropped, message_id)"}),

@@ -76,6 +76,7 @@ class RawLogRow(Base):
         Index(None, "tx_hash"),
         Index("ix_raw_logs_request", "request_id", "block_number", "log_index", postgresql_where="request_id IS NOT NULL"),
         Index("ix_raw_logs_unapplied", "block_number", postgresql_where="status IN ('QUARANTINED', 'SKIPPED')"),
+        Index("ix_raw_logs_unknown", "address", postgresql_where="status = 'UNKNOWN'"),
         CheckConstraint("(status = 'QUARANTINED') = (reason IS NOT NULL)", name="reason_when_quarantined"),
         enum_check("status", LogStatus),
         enum_check("contract", ContractName),
