@@ -22,6 +22,12 @@ class HealthSettings(SettingsGroup):
     notification_late_seconds: float = Field(
         300.0, gt=0, description="seconds that a notification has been waiting for its channel; more is DEGRADED"
     )
+    snapshot_age_seconds: float = Field(
+        600.0, gt=0, description="seconds of chain time from the last snapshot to the last recorded block; more is DEGRADED"
+    )
+    reconciliation_age_seconds: float = Field(
+        7_200.0, gt=0, description="seconds since the last comparison of the records with the chain; more is DEGRADED"
+    )
     finality_lag_blocks: int = Field(
         200, ge=1, description="blocks that the final block may be behind the head; more is a FINALITY_LAG risk event"
     )

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import RiskLevel
 from paimon.infrastructure.database.leases import release, try_acquire
+from paimon.infrastructure.database.models.derived import ObservationRow
 from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.fund_risk import RiskAssessmentRow
 from paimon.infrastructure.database.models.ops.notification import NotificationRow
@@ -87,6 +89,12 @@ async def recorded_block(app_context: AppContext) -> int:
         await insert_row(
             session, ContractFactsRow, functions=Jsonb({"emergencyMode()": "PRESENT", "setEmergencyMode(bool)": "PRESENT"})
         )
+        at = {
+            "block_number": block.number,
+            "block_hash": block.hash,
+            "block_timestamp": block.timestamp - timedelta(seconds=90),
+        }
+        await insert_row(session, ObservationRow, kind="fund_latest", subject="fund", **at)
         seen = {"seen_block": 1, "latest_nonce": 0, "final_nonce": 0, "balance_wei": 10**40}
         await insert_row(session, WalletRow, **seen, fault="used elsewhere", seen_at=block.recorded_at)
         await insert_row(session, IntentRow)
@@ -136,6 +144,7 @@ async def test_metrics_show_the_figures_of_the_system(app_context: AppContext, r
     assert value(found, "untrusted_prices") == 1
     assert value(found, "notifications_unsent", channel="operators", status="waiting") == 1
     assert value(found, "notifications_late_seconds", channel="operators") > 0
+    assert value(found, "snapshot_age_seconds") == 90
     assert value(found, "contract_capability", capability="emergency_mode") == 1
     assert value(found, "contract_capability", capability="valuation") == 0
     assert value(found, "unknown_logs", contract="RedemptionManager", event="CallSalt(bytes32,bytes32)") == 1

@@ -65,6 +65,7 @@ async def test_snapshot_equals_the_contracts_at_its_block(
     assert private.priced_at < taken.at.timestamp
     assert taken.fees.high_water_mark > 0
     assert [limits.target for limits in taken.tier_limits] == [1_000, 3_000, 6_000]
+    assert taken.buffer is not None
     assert taken.cash == taken.buffer.cash
     assert taken.assets[0].terms.adapter != bytes(20)
 

@@ -325,6 +325,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "auditor": "DOWN",
         "outbox": "DEGRADED",
         "quarantine": "OK",
+        "valuation": "OK",
         "risk": "OK",
         "wallets": "DEGRADED",
         "intents": "DEGRADED",

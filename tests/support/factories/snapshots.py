@@ -88,6 +88,7 @@ TERMS_ANY: Final = st.builds(
 )
 
 
+BUFFERS: Final = st.builds(BufferPool, MONEY, MONEY, MONEY, st.integers(0, 10_000).map(Bps), st.booleans())
 FEES: Final = st.builds(FeeFigures, MONEY, MONEY, MONEY, MONEY, TIMES, MONEY, ADDRESSES)
 
 
@@ -129,7 +130,7 @@ def snapshots(draw: st.DrawFn) -> FundSnapshot:
         accumulated_redemption_fees=draw(MONEY),
         fees=draw(FEES),
         tier_limits=(LIMITS, LIMITS, LIMITS),
-        buffer=BufferPool(draw(MONEY), draw(MONEY), draw(MONEY), draw(st.integers(0, 10_000).map(Bps)), draw(st.booleans())),
+        buffer=draw(st.none() | BUFFERS),
         default_slippage=Bps(100),
         flags=OperationalFlags(*(draw(st.booleans()) for _ in range(4))),
         in_transit=tuple(

@@ -120,6 +120,7 @@ export const en = {
   'component.live_messages': 'Live messages',
   'component.request_limits': 'Limits of requests',
   'component.redis_content': 'Content of Redis',
+  'component.valuation': 'Valuation',
   'status.SHORT': 'Too few',
   'status.AWAY': 'Away',
   'status.OK': 'OK',

@@ -121,6 +121,7 @@ export const zh: Catalogue = {
   'component.live_messages': '实时消息',
   'component.request_limits': '请求限制',
   'component.redis_content': 'Redis 内容',
+  'component.valuation': '估值',
   'status.SHORT': '人数不足',
   'status.AWAY': '不在线',
   'status.OK': '正常',

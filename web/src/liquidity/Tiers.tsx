@@ -22,7 +22,7 @@ export function Tiers() {
                 [t('overview.available'), <Amount key="a" raw={liquidity.availableLiquidity} unit="USDT" />],
                 [t('overview.cash'), <Amount key="c" raw={liquidity.cash} unit="USDT" />],
                 [t('overview.liability'), <Amount key="l" raw={liquidity.redemptionLiability} unit="USDT" />],
-                [t('overview.bufferRatio'), percent(liquidity.buffer.ratio)],
+                [t('overview.bufferRatio'), liquidity.buffer ? percent(liquidity.buffer.ratio) : '–'],
               ]}
             />
             <details>

@@ -127,7 +127,7 @@ function TiersPanel() {
               of={[
                 [t('overview.available'), <Amount key="a" raw={liquidity.availableLiquidity} unit="USDT" />],
                 [t('overview.cash'), <Amount key="c" raw={liquidity.cash} unit="USDT" />],
-                [t('overview.bufferRatio'), percent(liquidity.buffer.ratio)],
+                [t('overview.bufferRatio'), liquidity.buffer ? percent(liquidity.buffer.ratio) : '–'],
               ]}
             />
           </>

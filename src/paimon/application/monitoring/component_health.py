@@ -29,6 +29,7 @@ from paimon.settings import HealthSettings, LowBalanceSettings
 
 SCHEDULER: Final = "scheduler"
 AUDITOR: Final = "auditor"
+VALUATION: Final = "valuation"
 
 _RECENT_SECONDS: Final = 86_400.0
 """A fault of an endpoint stays listed for ever. It makes the component degraded for a day."""
@@ -43,6 +44,7 @@ class DatabaseFacts:
     halt: RiskEvent | None
     chain_behind: RiskEvent | None
     finality_lag: RiskEvent | None
+    valuation_failure: RiskEvent | None
     quarantined_requests: Sequence[int]
     proof: ProofSummary
     wallets: Sequence[WalletSummary]
@@ -164,7 +166,10 @@ def database_components(
 ) -> list[ComponentHealth]:
     """Judge every component that the database knows about."""
     if isinstance(facts, ProbeFailure):
-        names = (LISTENER, "proof", SCHEDULER, AUDITOR, "outbox", "notifications", "quarantine", "risk", "wallets", "intents")
+        names = (
+            *(LISTENER, "proof", SCHEDULER, AUDITOR, "outbox", "notifications", "quarantine", VALUATION),
+            *("risk", "wallets", "intents"),
+        )
         return [ComponentHealth(name, HealthStatus.DOWN, "unknown while the database does not answer") for name in names]
     return [
         _listener(facts, chain_heads, limits),
@@ -174,6 +179,7 @@ def database_components(
         _outbox(facts.figures, limits),
         notifications_health(facts.figures, limits),
         _quarantine(facts),
+        _valuation(facts, limits),
         _risk(facts.figures),
         wallets_health(facts.wallets, low_balance_wei),
         _intents(facts.intents),
@@ -295,6 +301,32 @@ def _quarantine(facts: DatabaseFacts) -> ComponentHealth:
     status = HealthStatus.DEGRADED if quarantined else HealthStatus.OK
     summary = f"{quarantined} logs wait for an operator, {skipped} are skipped"
     return ComponentHealth("quarantine", status, summary, details)
+
+
+def _valuation(facts: DatabaseFacts, limits: HealthSettings) -> ComponentHealth:
+    """Judge whether the fund is seen: by a read that fails, and by the ages of the last snapshot and the last comparison."""
+    snapshot, comparison = facts.figures.snapshot, facts.figures.reconciliation
+    details: dict[str, Any] = {
+        "snapshot_block": snapshot.block if snapshot else None,
+        "snapshot_age_seconds": round(snapshot.seconds_behind, 3) if snapshot else None,
+        "reconciliation_block": comparison.block if comparison else None,
+        "reconciliation_age_seconds": round(comparison.seconds_ago, 3) if comparison else None,
+    }
+    if (failure := facts.valuation_failure) is not None:
+        summary = f"the fund cannot be valued: {failure.finding.observed}"
+        return ComponentHealth(VALUATION, HealthStatus.DEGRADED, summary, details | _risk_event(failure))
+    late = [
+        f"the last {name} is {age:.0f} s old"
+        for name, age, limit in (
+            ("snapshot", snapshot.seconds_behind if snapshot else 0, limits.snapshot_age_seconds),
+            ("comparison with the chain", comparison.seconds_ago if comparison else 0, limits.reconciliation_age_seconds),
+        )
+        if age > limit
+    ]
+    if late:
+        return ComponentHealth(VALUATION, HealthStatus.DEGRADED, "; ".join(late), details)
+    summary = "no snapshot yet" if snapshot is None else f"the last snapshot is of block {snapshot.block}"
+    return ComponentHealth(VALUATION, HealthStatus.OK, summary, details)
 
 
 def _risk(figures: SystemFigures) -> ComponentHealth:

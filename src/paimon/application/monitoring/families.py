@@ -161,6 +161,14 @@ def _recorded_families(figures: SystemFigures) -> list[Metric]:
     found = []
     if (recorded := figures.recorded) is not None:
         found.append(_single_gauge("listener_processed_block", "Number of the last recorded block.", recorded.number))
+    if (snapshot := figures.snapshot) is not None:
+        found.append(
+            _single_gauge(
+                "snapshot_age_seconds",
+                "Chain time from the last snapshot of the fund to the last recorded block.",
+                snapshot.seconds_behind,
+            )
+        )
     if (last := figures.reconciliation) is not None:
         found.append(
             _single_gauge("reconciliation_breaks", "Discrepancies that the last reconciliation found.", last.discrepancies)

@@ -67,6 +67,14 @@ class LastReconciliation:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSnapshot:
+    """The last snapshot of the fund: its block, and the chain time from it to the last recorded block."""
+
+    block: int
+    seconds_behind: float
+
+
+@dataclass(frozen=True, slots=True)
 class LastAssessment:
     """The last assessment of the fund's risk; `level` is a number from 1 to 4, `score` from 0 to 100."""
 
@@ -95,6 +103,7 @@ class SystemFigures:
     channels: tuple[ChannelFigures, ...]
     day_roots_late: int
     """Days that ended more than an hour ago and whose root of the audit trail is not in the object storage."""
+    snapshot: LastSnapshot | None
     reconciliation: LastReconciliation | None
     assessment: LastAssessment | None
 

@@ -35,6 +35,7 @@ from paimon.application.monitoring.queries import (
     query_figures,
 )
 from paimon.application.monitoring.store import find_signer_check
+from paimon.application.nav.valuation_failure import find_valuation_failure
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.queries import list_wallets
 from paimon.domain.kernel.chain import Address
@@ -183,6 +184,7 @@ async def _read_facts(database: Database, *, one_endpoint: bool) -> DatabaseFact
             halt=await find_halt(session),
             chain_behind=await find_chain_behind(session),
             finality_lag=next(iter(await list_unresolved(session, RiskKind.FINALITY_LAG)), None),
+            valuation_failure=await find_valuation_failure(session),
             quarantined_requests=await list_quarantined_requests(session, limit=_REQUESTS_SHOWN_MAX),
             proof=await read_proof_summary(session, one_endpoint=one_endpoint),
             wallets=await list_wallets(session),

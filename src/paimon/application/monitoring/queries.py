@@ -16,6 +16,7 @@ from paimon.application.monitoring.figures import (
     LastAssessment,
     LastReconciliation,
     LastRecordedBlock,
+    LastSnapshot,
     LeaseFigures,
     QueueDepth,
     SystemFigures,
@@ -89,6 +90,19 @@ _FIGURES: Final = text(f"""
                          OR (status = 'FAILED' AND created_at > now() - interval '1 day')
                       GROUP BY channel''')
 } AS channels,
+           {
+    _rows('''SELECT newest.block_number AS block,
+                            extract(epoch FROM cursor.timestamp - newest.block_timestamp) AS seconds_behind
+                       FROM derived.cursor AS cursor,
+                            (SELECT block_number, block_timestamp
+                               FROM ((SELECT block_number, block_timestamp FROM derived.observations
+                                       WHERE kind = 'fund_snapshot' AND subject = 'fund' ORDER BY block_number DESC LIMIT 1)
+                                     UNION ALL
+                                     (SELECT block_number, block_timestamp FROM derived.observations
+                                       WHERE kind = 'fund_latest' AND subject = 'fund' ORDER BY block_number DESC LIMIT 1))
+                                    AS kinds
+                              ORDER BY block_number DESC LIMIT 1) AS newest''')
+} AS snapshot,
            (SELECT greatest(0, (now() AT TIME ZONE 'UTC' - interval '1 hour')::date - coalesce(
                        (SELECT max(day) + 1 FROM ops.audit_day_roots),
                        (SELECT (sealed_at AT TIME ZONE 'UTC')::date FROM ops.audit_roots ORDER BY size LIMIT 1))))
@@ -139,6 +153,7 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
         untrusted_prices=row.untrusted_prices,
         channels=tuple(ChannelFigures(**channel) for channel in row.channels),
         day_roots_late=row.day_roots_late or 0,
+        snapshot=_snapshot(row.snapshot[0]) if row.snapshot else None,
         reconciliation=LastReconciliation(**row.reconciliation[0]) if row.reconciliation else None,
         assessment=_assessment(row.assessment[0]) if row.assessment else None,
     )
@@ -146,6 +161,10 @@ async def query_figures(session: AsyncSession) -> SystemFigures:
 
 def _by_severity(rows: Sequence[Mapping[str, Any]]) -> dict[Severity, int]:
     return dict.fromkeys(Severity, 0) | {Severity(found["severity"]): found["events"] for found in rows}
+
+
+def _snapshot(found: Mapping[str, Any]) -> LastSnapshot:
+    return LastSnapshot(found["block"], max(float(found["seconds_behind"]), 0.0))
 
 
 def _assessment(found: Mapping[str, Any]) -> LastAssessment:

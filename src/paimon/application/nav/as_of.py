@@ -10,6 +10,7 @@ So an answer always names the block that it is true at. That block may be earlie
 from paimon.application.common.chain_position import NothingRecorded
 from paimon.application.nav.queries import find_first_kept_block, get_block_at_or_below, read_recorded_range
 from paimon.application.nav.store import find_kept_snapshot, find_newest_snapshot
+from paimon.application.nav.valuation_failure import find_valuation_failure
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.errors import InvalidRequest, NotFound, Unavailable
@@ -30,6 +31,20 @@ class BlockNotRecorded(InvalidRequest):
     def __init__(self, message: str, field: str = "block") -> None:
         super().__init__(message)
         self.field = field
+
+
+async def no_snapshot_yet(session: ReadSession) -> NoSnapshotYet:
+    """Return the error of a fund without a snapshot; it names the read that fails, if that is why."""
+    if (failure := await find_valuation_failure(session)) is None:
+        return NoSnapshotYet()
+    return NoSnapshotYet(f"the fund cannot be valued: {failure.finding.observed}")
+
+
+async def get_newest_snapshot(session: ReadSession) -> FundSnapshot:
+    """Return the newest snapshot, kept or not. Raises NoSnapshotYet."""
+    if (newest := await find_newest_snapshot(session)) is None:
+        raise await no_snapshot_yet(session)
+    return newest
 
 
 async def get_recorded_block(session: ReadSession, block: int | None) -> BlockStamp:
@@ -54,9 +69,7 @@ async def snapshot_as_of(session: ReadSession, block: int | None) -> FundSnapsho
         NoSnapshotYet, NothingRecorded, BlockNotRecorded, SnapshotNotFound.
     """
     if block is None:
-        if (newest := await find_newest_snapshot(session)) is None:
-            raise NoSnapshotYet
-        return newest
+        return await get_newest_snapshot(session)
     await get_recorded_block(session, block)
     if (kept := await find_kept_snapshot(session, block)) is None:
         first = await find_first_kept_block(session)

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from paimon.application.common.chain_position import chain_position
 from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.application.common.topics import RECONCILE, WHOLE_FUND
+from paimon.application.deployment.store import find_deployment
 from paimon.application.nav.attribution import report_unexplained
 from paimon.application.nav.overview import FundPublisher
 from paimon.application.nav.store import (
@@ -33,12 +34,14 @@ from paimon.application.nav.store import (
     schedule_message,
     store_snapshot,
 )
+from paimon.application.nav.valuation_failure import clear_valuation_failure, record_valuation_failure
 from paimon.application.oracle.judge import judge_prices
 from paimon.domain.kernel.units import Bps
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.price.policy import PricePolicy
 from paimon.domain.vault.fund_snapshot import FundSnapshot, should_keep_snapshot
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
+from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.infrastructure.queue import outbox
@@ -78,9 +81,14 @@ async def take_snapshot(
         previous = await find_newest_snapshot(session)
         due = keep or await is_snapshot_due(session)
         roles = await list_granted_roles(session)
+        deployment = await find_deployment(session)
     if at is None:
         return None
-    snapshot = await read_snapshot(contracts, at=at, requested_roles=roles)
+    try:
+        snapshot = await read_snapshot(contracts, at=at, requested_roles=roles, deployment=deployment)
+    except CallReverted as error:
+        await record_valuation_failure(database, error, at=at)
+        raise
     kept = (
         due or previous_kept == snapshot or should_keep_snapshot(previous_kept, snapshot, material_threshold=material_threshold)
     )
@@ -88,6 +96,7 @@ async def take_snapshot(
         if not await lock_recorded_block(session, at):
             return None
         await store_snapshot(session, snapshot, kept=kept)
+        await clear_valuation_failure(session, at=at)
         await judge_prices(session, snapshot, prices)
         if kept and not snapshot.tier_values_match:
             await outbox.add(session, RECONCILE, WHOLE_FUND, priority=OutboxPriority.HIGH, payload={"block": at.number})

@@ -64,13 +64,7 @@ def to_stored_json(snapshot: FundSnapshot) -> dict[str, Any]:
             {"targetBps": limits.target, "minimumBps": limits.minimum, "maximumBps": limits.maximum}
             for limits in snapshot.tier_limits
         ],
-        "buffer": {
-            "cash": str(buffer.cash),
-            "yieldValue": str(buffer.yield_value),
-            "target": str(buffer.target),
-            "ratioBps": str(buffer.ratio),
-            "needsRebalance": buffer.needs_rebalance,
-        },
+        "buffer": None if buffer is None else _buffer(buffer),
         "defaultSlippageBps": str(snapshot.default_slippage),
         "switches": {
             "vaultPaused": flags.vault_paused,
@@ -114,6 +108,16 @@ def _position(position: AssetPosition) -> dict[str, Any]:
             "subscriptionStart": _time(terms.subscription_start),
             "subscriptionEnd": _time(terms.subscription_end),
         },
+    }
+
+
+def _buffer(buffer: BufferPool) -> dict[str, Any]:
+    return {
+        "cash": str(buffer.cash),
+        "yieldValue": str(buffer.yield_value),
+        "target": str(buffer.target),
+        "ratioBps": str(buffer.ratio),
+        "needsRebalance": buffer.needs_rebalance,
     }
 
 
@@ -165,13 +169,7 @@ def from_stored_json(data: dict[str, Any]) -> FundSnapshot:
             recipient=parse_address(fees["recipient"]),
         ),
         tier_limits=(limits[0], limits[1], limits[2]),
-        buffer=BufferPool(
-            cash=_raw(buffer["cash"]),
-            yield_value=_raw(buffer["yieldValue"]),
-            target=_raw(buffer["target"]),
-            ratio=Bps(int(buffer["ratioBps"])),
-            needs_rebalance=buffer["needsRebalance"],
-        ),
+        buffer=None if buffer is None else _read_buffer(buffer),
         default_slippage=Bps(int(data["defaultSlippageBps"])),
         flags=OperationalFlags(
             vault_paused=switches["vaultPaused"],
@@ -194,6 +192,16 @@ def from_stored_json(data: dict[str, Any]) -> FundSnapshot:
             )
             for grant in data.get("roles", ())  # the first snapshots were taken without roles
         ),
+    )
+
+
+def _read_buffer(data: dict[str, Any]) -> BufferPool:
+    return BufferPool(
+        cash=_raw(data["cash"]),
+        yield_value=_raw(data["yieldValue"]),
+        target=_raw(data["target"]),
+        ratio=Bps(int(data["ratioBps"])),
+        needs_rebalance=data["needsRebalance"],
     )
 
 

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paimon.application.fund_risk.queries import load_risk_state
-from paimon.application.nav.as_of import NoSnapshotYet
-from paimon.application.nav.store import find_newest_snapshot
+from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.oracle.queries import load_untrusted
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
@@ -58,9 +57,7 @@ async def preview_rebalance(session: ReadSession, policy: PlanPolicy, risk_polic
     Raises:
         NoSnapshotYet, TargetsNotPossible.
     """
-    snapshot = await find_newest_snapshot(session)
-    if snapshot is None:
-        raise NoSnapshotYet
+    snapshot = await get_newest_snapshot(session)
     now = await database_now(session)
     state = await load_risk_state(session, snapshot, now=now, system_health=None)
     untrusted = await load_untrusted(session, block=snapshot.at.number)

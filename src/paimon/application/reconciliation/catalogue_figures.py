@@ -11,6 +11,7 @@ from paimon.application.reconciliation.recorded_state import RecordedCatalogue
 from paimon.domain.asset.otc_order import OrderStatus, OtcOrder
 from paimon.domain.asset.protocol_address import ProtocolAddressKind
 from paimon.domain.asset.tier import Tier
+from paimon.domain.deployment.contract_facts import Deployment
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp, ContractName, checksum
 from paimon.domain.risk.discrepancy import enum_name_or_number
 from paimon.domain.vault.fees import FeeKind
@@ -18,6 +19,7 @@ from paimon.infrastructure.blockchain.contracts.asset_controller import AssetCon
 from paimon.infrastructure.blockchain.contracts.erc20 import Erc20
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.otc_manager import OtcOrderResult
+from paimon.infrastructure.blockchain.contracts.present_reads import PresentReads
 from paimon.infrastructure.blockchain.contracts.reads import ContractRead, FailedRead, PendingRead, ReadBatch
 
 FigureMap = dict[str, Hashable]
@@ -103,8 +105,12 @@ def _open_orders(catalogue: RecordedCatalogue) -> dict[Address, tuple[int, ...]]
     }
 
 
-async def read_chain_catalogue_figures(contracts: FundContracts, catalogue: RecordedCatalogue, *, at: BlockStamp) -> FigureMap:
+async def read_chain_catalogue_figures(
+    contracts: FundContracts, catalogue: RecordedCatalogue, *, at: BlockStamp, deployment: Deployment | None = None
+) -> FigureMap:
     """Return the same subjects, read from the contracts at a block; assets that are not recorded are included.
+
+    A figure that the deployment cannot show is None.
 
     Raises:
         CallReverted, RpcUnavailable, RpcError.
@@ -112,15 +118,15 @@ async def read_chain_catalogue_figures(contracts: FundContracts, catalogue: Reco
     open_orders = _open_orders(catalogue)
     manager = catalogue.protocol_addresses.get((_CONTROLLER, ProtocolAddressKind.OTC_MANAGER))
     controller, vault = contracts.asset_controller, contracts.vault
-    batch = ReadBatch()
-    configs, layers = batch.add(controller.asset_configs()), batch.add(controller.layer_configs())
+    batch = PresentReads(contracts, deployment)
+    configs, layers = batch.add(controller.asset_configs()), batch.add_if_present(controller.layer_configs(), None)
     figures_read: list[tuple[str, PendingRead[Any]]] = [
-        ("accrued management fees", batch.add(controller.accumulated_management_fees())),
-        ("accrued performance fees", batch.add(controller.accumulated_performance_fees())),
+        ("accrued management fees", batch.add_if_present(controller.accumulated_management_fees(), None)),
+        ("accrued performance fees", batch.add_if_present(controller.accumulated_performance_fees(), None)),
         ("withdrawable redemption fees", batch.add(vault.withdrawable_redemption_fees())),
-        ("redemption fees ever", batch.add(vault.total_accumulated_redemption_fees())),
+        ("redemption fees ever", batch.add_if_present(vault.total_accumulated_redemption_fees(), None)),
         *(
-            (_protocol_address_subject(*key), batch.add(build_read(contracts)))
+            (_protocol_address_subject(*key), batch.add_if_present(build_read(contracts), None))
             for key, build_read in _PROTOCOL_ADDRESSES.items()
         ),
     ]
@@ -144,11 +150,11 @@ async def read_chain_catalogue_figures(contracts: FundContracts, catalogue: Reco
     figures: FigureMap = {"asset count": len(configs.result)}
     figures |= _chain_assets(configs.result, {asset.token for asset in catalogue.assets if asset.adapter is not None})
     bands = {band.tier for band in catalogue.bands}
-    for tier, layer in zip(Tier, layers.result, strict=True):
+    for tier, layer in zip(Tier, layers.result or (None,) * len(Tier), strict=True):
         if tier in bands:
-            figures[f"tier {tier} band"] = (layer.minimum, layer.target, layer.maximum)
+            figures[f"tier {tier} band"] = layer and (layer.minimum, layer.target, layer.maximum)
     for subject, pending in figures_read:
-        figures[subject] = _comparable(pending.answer)
+        figures[subject] = None if pending.answer is None else _comparable(pending.answer)
     for order, on_chain in zip(catalogue.orders, orders, strict=True):
         if not isinstance(on_chain.answer, FailedRead):  # else the order is absent on chain
             figures |= _chain_order(order, on_chain.answer)

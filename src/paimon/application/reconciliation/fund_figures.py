@@ -5,16 +5,18 @@ other.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from paimon.application.reconciliation.catalogue_figures import FigureMap
 from paimon.application.reconciliation.recorded_state import RecordedState
+from paimon.domain.deployment.contract_facts import Deployment
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, checksum
 from paimon.domain.projection import ContractFlag
 from paimon.domain.redemption.request import OnChainStatus, Redemption, RedemptionChannel
 from paimon.domain.risk.discrepancy import enum_name_or_number
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
-from paimon.infrastructure.blockchain.contracts.reads import ContractRead, FailedRead
+from paimon.infrastructure.blockchain.contracts.present_reads import PresentReads
+from paimon.infrastructure.blockchain.contracts.reads import ContractRead, FailedRead, PendingRead
 from paimon.infrastructure.blockchain.contracts.redemption_manager import RequestResult
 
 _FLAGS: Final[Mapping[tuple[ContractName, ContractFlag], Callable[[FundContracts], ContractRead[bool]]]] = {
@@ -67,8 +69,10 @@ def _request_figures(redemption: Redemption, locked_nav: int | None) -> FigureMa
     return figures if locked_nav is None else figures | {"lockedNav": locked_nav}
 
 
-async def read_chain_figures(contracts: FundContracts, state: RecordedState) -> FigureMap:
+async def read_chain_figures(contracts: FundContracts, state: RecordedState, deployment: Deployment | None = None) -> FigureMap:
     """Return the same subjects, read from the contracts at the recorded block; requests that are not recorded are included.
+
+    A figure that the deployment cannot show is None.
 
     Raises:
         CallReverted, RpcUnavailable, RpcError.
@@ -95,10 +99,12 @@ async def read_chain_figures(contracts: FundContracts, state: RecordedState) -> 
         reads.append((f"locked shares of {checksum(balance.holder)}", vault.locked_shares_of(balance.holder)))
     for contract, role, account in state.roles_seen:
         reads.append((_role_subject(contract, role, account), contracts.managed(contract).has_role(role, account)))
+    batch = PresentReads(contracts, deployment)
+    pending: list[tuple[str, PendingRead[Any]]] = [(subject, batch.add(read)) for subject, read in reads]
     for (contract, flag), build_read in _FLAGS.items():
-        reads.append((f"{contract} {flag}", build_read(contracts)))
-    answers = await contracts.read([read for _, read in reads], at=state.at)
-    figures.update(zip((subject for subject, _ in reads), answers, strict=True))
+        pending.append((f"{contract} {flag}", batch.add_if_present(build_read(contracts), None)))
+    await contracts.run(batch, at=state.at)
+    figures.update((subject, read.result) for subject, read in pending)
     requests = await contracts.try_read([manager.request(request_id) for request_id in range(1, count + 1)], at=state.at)
     for request in requests:
         if not isinstance(request, FailedRead):  # a failed read leaves the request absent on chain

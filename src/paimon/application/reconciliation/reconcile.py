@@ -3,9 +3,10 @@
 Compared are supply, every holding, locked shares, the redemption liability, the number of requests and every request, roles,
 pauses and the emergency flag (`fund_figures`); and assets, tiers, OTC orders, token balances, fees and protocol addresses
 (`catalogue_figures`). Both sides are taken at the cursor's block: the recorded one from one database snapshot, the chain's by
-reads pinned to that block's hash.
+reads pinned to that block's hash. A figure that the deployment's contracts cannot show is not compared.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,13 @@ import structlog
 
 from paimon.application.common.chain_position import NothingRecorded
 from paimon.application.common.recorded_block import lock_recorded_block
+from paimon.application.deployment.store import find_deployment
 from paimon.application.nav.store import find_kept_snapshot
-from paimon.application.reconciliation.catalogue_figures import read_chain_catalogue_figures, recorded_catalogue_figures
+from paimon.application.reconciliation.catalogue_figures import (
+    FigureMap,
+    read_chain_catalogue_figures,
+    recorded_catalogue_figures,
+)
 from paimon.application.reconciliation.fund_figures import read_chain_figures, recorded_figures
 from paimon.application.reconciliation.store import add_reconciliation, load_recorded_state
 from paimon.application.risk_control.record_findings import record_discrepancies
@@ -42,6 +48,10 @@ class Reconciliation:
     compared_at: datetime
 
 
+def _without(figures: FigureMap, subjects: Set[str]) -> FigureMap:
+    return {subject: value for subject, value in figures.items() if subject not in subjects}
+
+
 async def reconcile(
     database: Database, contracts: FundContracts, *, material_threshold: Bps = MATERIAL_THRESHOLD
 ) -> Reconciliation:
@@ -55,9 +65,12 @@ async def reconcile(
     await observe_tokens(database, contracts)
     async with database.read() as session:
         state = await load_recorded_state(session)
+        deployment = await find_deployment(session)
     recorded = recorded_figures(state) | recorded_catalogue_figures(state.catalogue)
-    on_chain = await read_chain_figures(contracts, state)
-    on_chain |= await read_chain_catalogue_figures(contracts, state.catalogue, at=state.at)
+    on_chain = await read_chain_figures(contracts, state, deployment)
+    on_chain |= await read_chain_catalogue_figures(contracts, state.catalogue, at=state.at, deployment=deployment)
+    unseen = {subject for subject, value in on_chain.items() if value is None}  # the deployment cannot show them
+    recorded, on_chain = _without(recorded, unseen), _without(on_chain, unseen)
     discrepancies = tuple(find_discrepancies(recorded, on_chain))
     figures_compared = len(recorded.keys() | on_chain.keys())
     async with database.write() as session:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from paimon.application.nav.as_of import NoSnapshotYet
-from paimon.application.nav.store import find_newest_snapshot
+from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.oracle.queries import JudgedPrice, load_judged_prices
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.vault.fund_snapshot import AssetPosition, token_value
@@ -40,9 +39,7 @@ async def list_prices(session: ReadSession) -> PriceList:
     Raises:
         NoSnapshotYet.
     """
-    snapshot = await find_newest_snapshot(session)
-    if snapshot is None:
-        raise NoSnapshotYet
+    snapshot = await get_newest_snapshot(session)
     judged = await load_judged_prices(session)
     listed = sorted((position for position in snapshot.assets if position.is_listed), key=lambda position: position.tier)
     holdings = [PricedHolding(position, judged[position.token]) for position in listed if position.token in judged]

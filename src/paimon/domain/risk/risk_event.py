@@ -3,13 +3,13 @@
     found ──► OPEN ──(acknowledged)──► ACKNOWLEDGED ──► RESOLVED
                └───────────────────────────────────────────►┘
 
-An event has one subject. While it is unresolved, finding the same subject again updates it. Finding it with a higher
-severity opens it again, since a lower severity was acknowledged. A reconciliation break, a wallet low on gas, a lagging
-finality, an unknown effect and a chain behind the records are resolved by the first check that does not find them, and by
-nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
+An event has one subject. While it is unresolved, finding the same subject again updates it. Finding it with a higher severity
+opens it again, since a lower severity was acknowledged. A reconciliation break, a wallet low on gas, a lagging finality, an
+unknown effect, a failed valuation and a chain behind the records are resolved by the first check that does not find them, and
+by nothing else: whether they exist is not a matter of opinion. A changed final block is resolved by the recovery. What no
 later check can take back, an unexplained change of NAV, an effect of orphaned blocks, a movement without a signed plan or
-redemptions that were split or a contract whose code changed, is resolved by a person. Newer redemptions of the same party
-then open another event.
+redemptions that were split or a contract whose code changed, is resolved by a person. Newer redemptions of the same party then
+open another event.
 """
 
 from collections.abc import Iterable
@@ -51,6 +51,7 @@ class RiskKind(StrEnum):
     TICKET_VOID = "TICKET_VOID"  # what has changed about an approved plan, and that what was approved would run
     UNAPPROVED_EXECUTION = "UNAPPROVED_EXECUTION"  # the status of a plan's ticket when its Safe executed it, and APPROVED
     CONTRACT_CHANGED = "CONTRACT_CHANGED"  # what a contract of the fund became, and what it was when it was examined before
+    VALUATION_FAILED = "VALUATION_FAILED"  # the read of the contracts that failed, and that NAV needs its result
 
 
 class Severity(StrEnum):
@@ -85,6 +86,8 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     RiskKind.FINALITY_LAG: "found by the check at block {block}. The first check that finds the final block near enough"
     " resolves it: until then no newer block is recorded",
     RiskKind.CHAIN_BEHIND: "the listener waits. The first check that finds block {block} on a node again resolves it",
+    RiskKind.VALUATION_FAILED: "found at block {block}. The first snapshot that succeeds resolves it: `paimon contracts` shows"
+    " which functions the contracts have, and which of them revert",
     RiskKind.EFFECT_UNKNOWN: "found by the check at block {block}. The first check after the node answers, or after the intent"
     " ends, resolves it: `paimon tx` shows the reason",
     RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"

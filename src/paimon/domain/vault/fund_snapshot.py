@@ -147,7 +147,8 @@ class ContractFigures:
 class FundSnapshot:
     """The fund at one block. Amounts are in raw units of the vault's asset, shares in raw shares.
 
-    `roles` are the roles held at the block, of all that events ever granted: contracts answer about a role but list none.
+    `buffer` is None where the controller has no buffer pool. `roles` are the roles held at the block, of all that events ever
+    granted: contracts answer about a role but list none.
     """
 
     at: BlockStamp
@@ -162,7 +163,7 @@ class FundSnapshot:
     accumulated_redemption_fees: RawAmount
     fees: FeeFigures
     tier_limits: tuple[TierLimits, TierLimits, TierLimits]
-    buffer: BufferPool
+    buffer: BufferPool | None
     default_slippage: Bps
     flags: OperationalFlags
     in_transit: tuple[OrderInTransit, ...]

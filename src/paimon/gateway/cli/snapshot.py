@@ -41,7 +41,7 @@ async def _take_snapshot(settings: Settings) -> SnapshotResult:
                 keep=True,
             )
         except CallReverted as error:
-            exit_with_message(f"the fund cannot be valued at the last recorded block: {error}")
+            exit_with_message(f"the fund cannot be valued at the last recorded block: {error.with_read}")
     if result is None:
         exit_with_message("the listener has recorded nothing yet: there is no block to read the fund at")
     return result

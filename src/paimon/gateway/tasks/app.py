@@ -260,7 +260,7 @@ async def _take_snapshot(context: AppContext) -> None:
     except (RpcUnavailable, RpcError) as error:
         log.warning("snapshot.node_unavailable", reason=str(error))
     except CallReverted as error:
-        log.error("snapshot.valuation_failed", reason=str(error))
+        log.error("snapshot.valuation_failed", reason=error.with_read)
 
 
 async def _observe_prices(context: AppContext) -> None:

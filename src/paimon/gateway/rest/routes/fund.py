@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from paimon.application.event_listener.record.queries import list_pending_logs
-from paimon.application.nav.as_of import NoSnapshotYet, snapshot_as_of
+from paimon.application.nav.as_of import no_snapshot_yet, snapshot_as_of
 from paimon.application.vault.fund_lists import list_assets, read_fees
 from paimon.domain.asset.tier import Tier
 from paimon.gateway.fund_documents import FundDocuments
@@ -55,7 +55,8 @@ async def overview(context: ContextDep, _user: SignedInUser, block: BlockDep, if
     if block is not None:
         return encoded_response(await documents.read_overview_at(block), if_none_match)
     if (data := await documents.read_overview()) is None:
-        raise NoSnapshotYet
+        async with context.database.read() as session:
+            raise await no_snapshot_yet(session)
     return encoded_response(data, if_none_match)
 
 

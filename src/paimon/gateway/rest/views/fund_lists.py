@@ -14,7 +14,7 @@ from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import ratio_bps
 from paimon.domain.price.trust import PriceTrust
 from paimon.domain.vault.fees import FeeKind
-from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
+from paimon.domain.vault.fund_snapshot import AssetPosition, BufferPool, FundSnapshot
 from paimon.gateway.rest.envelope import BlockStampView, Dated, DatedListing
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 
@@ -60,6 +60,16 @@ class BufferView(ApiModel):
     ratio: str
     needs_rebalance: bool
 
+    @classmethod
+    def of(cls, buffer: BufferPool) -> Self:
+        return cls(
+            cash=buffer.cash,
+            yield_value=buffer.yield_value,
+            target=buffer.target,
+            ratio=ratio(buffer.ratio),
+            needs_rebalance=buffer.needs_rebalance,
+        )
+
 
 class LayersView(Dated):
     """The tiers, with the liquidity available without selling L3 and the liability of open redemptions."""
@@ -71,7 +81,7 @@ class LayersView(Dated):
     redemption_liability: BigInt
     redemption_liability_display: str
     layers: list[LayerStateView]
-    buffer: BufferView
+    buffer: BufferView | None = Field(description="null where the controller has no buffer pool")
 
     @classmethod
     def of(cls, snapshot: FundSnapshot) -> Self:
@@ -85,13 +95,7 @@ class LayersView(Dated):
             redemption_liability=state.redemption_liability,
             redemption_liability_display=display(state.redemption_liability, decimals),
             layers=[LayerStateView.of(snapshot, tier) for tier in Tier],
-            buffer=BufferView(
-                cash=buffer.cash,
-                yield_value=buffer.yield_value,
-                target=buffer.target,
-                ratio=ratio(buffer.ratio),
-                needs_rebalance=buffer.needs_rebalance,
-            ),
+            buffer=None if buffer is None else BufferView.of(buffer),
         )
 
 

@@ -29,11 +29,20 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class CallReverted(Exception):
-    """A read or a simulation reverted; the message is the contract's own error with its arguments."""
+    """A read or a simulation reverted; the message is the contract's own error with its arguments.
 
-    def __init__(self, message: str, error_name: str | None) -> None:
+    `read` names the function and the contract's address, for a read.
+    """
+
+    def __init__(self, message: str, error_name: str | None, *, read: str | None = None) -> None:
         super().__init__(message)
         self.error_name = error_name
+        self.read = read
+
+    @property
+    def with_read(self) -> str:
+        """Return the message behind the read that failed."""
+        return str(self) if self.read is None else f"{self.read}: {self}"
 
 
 class FailureKind(Enum):
@@ -52,6 +61,7 @@ class FailedRead:
     explanation: str
     kind: FailureKind
     error_name: str | None = None
+    address: Address | None = None
 
     @property
     def reason(self) -> str:
@@ -68,7 +78,8 @@ class FailedRead:
 
     def as_error(self) -> CallReverted:
         message = self.explanation if self.kind is FailureKind.REVERTED else self.reason
-        return CallReverted(message, self.error_name)
+        at = "" if self.address is None else f" at {checksum(self.address)}"
+        return CallReverted(message, self.error_name, read=f"{self.function}{at}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +108,17 @@ class ContractRead(Generic[T_co]):
                 raise answer
             data = answer.revert_data
             return FailedRead(
-                self.function, self.abi.explain_revert(data), FailureKind.REVERTED, error_name=self.abi.error_name(data)
+                self.function,
+                self.abi.explain_revert(data),
+                FailureKind.REVERTED,
+                error_name=self.abi.error_name(data),
+                address=self.address,
             )
         try:
             return self.convert(self.abi.decode_result(self.function, bytes.fromhex(answer[2:])))
         except (DecodingError, OverflowError, UnicodeDecodeError):
             kind = FailureKind.NO_CODE if answer == "0x" else FailureKind.UNDECODABLE
-            return FailedRead(self.function, answer[:66], kind)
+            return FailedRead(self.function, answer[:66], kind, address=self.address)
 
 
 class PendingRead(Generic[T]):

@@ -5,6 +5,10 @@
     3. the open OTC orders themselves
 
 A large fund takes several requests of `BATCH_MAX` calls each, still at one block: providers refuse larger ones.
+
+A read that the deployment does not have is not sent. It has the value that its absence means: no fee is owed, no order is in
+transit, no contract is paused, no band is narrower than everything. A read that the deployment has and that fails stops the
+snapshot: what it would have said is not known.
 """
 
 from collections.abc import Sequence
@@ -13,8 +17,9 @@ from typing import Final, NamedTuple, TypeVar
 
 from paimon.domain.asset.purchase_method import PurchaseMethod
 from paimon.domain.asset.tier import Tier
+from paimon.domain.deployment.contract_facts import Deployment
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, BlockStamp
-from paimon.domain.kernel.units import RawAmount
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.vault.fund_snapshot import (
     AssetPosition,
     BufferPool,
@@ -27,11 +32,12 @@ from paimon.domain.vault.fund_snapshot import (
     RoleAssignment,
     TierLimits,
 )
-from paimon.infrastructure.blockchain.contracts.asset_controller import AssetConfig
+from paimon.infrastructure.blockchain.contracts.asset_controller import AssetConfig, BufferPoolInfo, LayerConfig, PendingFees
 from paimon.infrastructure.blockchain.contracts.erc20 import Erc20
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.oracle_adapter import OracleAdapter, TimedPrice
 from paimon.infrastructure.blockchain.contracts.otc_manager import OtcOrderResult
+from paimon.infrastructure.blockchain.contracts.present_reads import PresentReads
 from paimon.infrastructure.blockchain.contracts.reads import FailedRead, FailureKind, PendingRead, ReadBatch
 
 _T = TypeVar("_T")
@@ -40,40 +46,46 @@ _ORDER_PAID: Final = 1
 
 
 async def read_snapshot(
-    contracts: FundContracts, *, at: BlockStamp, requested_roles: Sequence[RoleAssignment] = ()
+    contracts: FundContracts,
+    *,
+    at: BlockStamp,
+    requested_roles: Sequence[RoleAssignment] = (),
+    deployment: Deployment | None = None,
 ) -> FundSnapshot:
     """Read the fund at `at`, and which of the requested roles are held there.
+
+    `deployment` is what the contracts were found to be; without it every read is sent.
 
     Raises:
         CallReverted: the contracts cannot value themselves, as before an oracle is set, or an asset's price is missing.
         RpcUnavailable, RpcError.
     """
     vault, manager, controller = contracts.vault, contracts.redemption_manager, contracts.asset_controller
-    batch = ReadBatch()
+    batch = PresentReads(contracts, deployment)
     asset = batch.add(vault.asset())
     breakdown = batch.add(vault.liquidity_breakdown())
     supply = batch.add(vault.total_supply())
     locked_shares = batch.add(vault.total_locked_shares())
     liability = batch.add(vault.total_redemption_liability())
     withdrawable_fees = batch.add(vault.withdrawable_redemption_fees())
-    accumulated_fees = batch.add(vault.total_accumulated_redemption_fees())
+    accumulated_fees = batch.add_if_present(vault.total_accumulated_redemption_fees(), RawAmount(0))
     total_assets = batch.add(vault.total_assets())
     share_price = batch.add(vault.share_price())
-    emergency_mode = batch.add(vault.emergency_mode())
-    vault_paused = batch.add(vault.paused())
-    manager_paused = batch.add(manager.paused())
-    controller_paused = batch.add(controller.paused())
+    emergency_mode = batch.add_if_present(vault.emergency_mode(), False)
+    vault_paused = batch.add_if_present(vault.paused(), False)
+    manager_paused = batch.add_if_present(manager.paused(), False)
+    controller_paused = batch.add_if_present(controller.paused(), False)
     configs = batch.add(controller.asset_configs())
-    layers = batch.add(controller.layer_configs())
-    buffer = batch.add(controller.buffer_pool_info())
+    layers = batch.add_if_present(controller.layer_configs(), (_NO_BAND, _NO_BAND, _NO_BAND))
+    buffer = batch.add_if_present(controller.buffer_pool_info(), None)
     asset_value = batch.add(controller.asset_value())
-    pending_fees = batch.add(controller.pending_fees())
-    management_fees = batch.add(controller.accumulated_management_fees())
-    performance_fees = batch.add(controller.accumulated_performance_fees())
-    fee_recipient = batch.add(controller.fee_recipient())
-    slippage = batch.add(controller.default_swap_slippage())
+    pending_fees = batch.add_if_present(controller.pending_fees(), _NO_FEES)
+    management_fees = batch.add_if_present(controller.accumulated_management_fees(), RawAmount(0))
+    performance_fees = batch.add_if_present(controller.accumulated_performance_fees(), RawAmount(0))
+    fee_recipient = batch.add_if_present(controller.fee_recipient(), ZERO_ADDRESS)
+    slippage = batch.add_if_present(controller.default_swap_slippage(), Bps(0))
     oracle = batch.add(controller.oracle_adapter())
-    otc_manager = batch.add(controller.otc_manager())
+    otc_manager = batch.add_if_present(controller.otc_manager(), ZERO_ADDRESS)
     held = [batch.add(contracts.managed(role.contract).has_role(role.role, role.account)) for role in requested_roles]
     await contracts.run(batch, at=at)
     positions, orders = await _read_assets(
@@ -101,13 +113,7 @@ async def read_snapshot(
             recipient=fee_recipient.result,
         ),
         tier_limits=(layer1, layer2, layer3),
-        buffer=BufferPool(
-            cash=buffer.result.cash,
-            yield_value=buffer.result.yield_value,
-            target=buffer.result.target,
-            ratio=buffer.result.ratio,
-            needs_rebalance=buffer.result.needs_rebalance,
-        ),
+        buffer=_buffer(buffer.result),
         default_slippage=slippage.result,
         flags=OperationalFlags(vault_paused.result, manager_paused.result, controller_paused.result, emergency_mode.result),
         in_transit=tuple(orders),
@@ -120,6 +126,22 @@ async def read_snapshot(
             layer3=breakdown.result.layer3,
         ),
         roles=tuple(role for role, is_held in zip(requested_roles, held, strict=True) if is_held.result),
+    )
+
+
+_NO_BAND: Final = LayerConfig(target=Bps(0), minimum=Bps(0), maximum=BPS_ONE)
+_NO_FEES: Final = PendingFees(RawAmount(0), RawAmount(0), 0, RawAmount(0))
+
+
+def _buffer(info: BufferPoolInfo | None) -> BufferPool | None:
+    if info is None:
+        return None
+    return BufferPool(
+        cash=info.cash,
+        yield_value=info.yield_value,
+        target=info.target,
+        ratio=info.ratio,
+        needs_rebalance=info.needs_rebalance,
     )
 
 
