@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
@@ -51,6 +52,7 @@ from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.price import PriceJudgementRow, PriceObservationRow
 from paimon.infrastructure.database.models.ops.quarantine import OperatorDecisionRow
 from paimon.infrastructure.database.models.ops.reconciliation import ReconciliationRow
+from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
@@ -177,6 +179,14 @@ INVALID_STATES: list[InvalidRow] = [
     (PriceObservationRow, {"price": None, "fault": "ODD"}, "ck_price_observations_fault_known"),
     (PriceObservationRow, {"price": None}, "ck_price_observations_price_or_fault"),
     (PriceObservationRow, {"publications": -1}, "ck_price_observations_publications_counted"),
+    (ReportRow, {"kind": "yearly"}, "ck_reports_kind_known"),
+    (ReportRow, {"status": "LATE"}, "ck_reports_status_known"),
+    (ReportRow, {"data_hash": bytes(31)}, "ck_reports_data_hash_length"),
+    (ReportRow, {"last_day": EPOCH.date() - timedelta(days=1)}, "ck_reports_days_in_order"),
+    (ReportRow, {"version": 0, "replaces": 1}, "ck_reports_version_positive"),
+    (ReportRow, {"version": 2}, "ck_reports_later_version_replaces"),
+    (ReportRow, {"files": Jsonb([])}, "ck_reports_has_files"),
+    (ReportRow, {"opening_block": 2, "closing_block": 1}, "ck_reports_blocks_in_order"),
     (PriceJudgementRow, {"token": bytes(21)}, "ck_price_judgements_token_length"),
     (PriceJudgementRow, {"price": 2**256}, "ck_price_judgements_price_uint256"),
     (PriceJudgementRow, {"contract_price": -1}, "ck_price_judgements_contract_price_uint256"),
@@ -308,6 +318,7 @@ DUPLICATES: list[InvalidRow] = [
     (ContractFlagRow, {"enabled": False}, "pk_contract_flags"),
     (LeaseRow, {"owner": "another"}, "pk_leases"),
     (UserGrantRow, {"sequence": 2}, "uq_user_grants_nonce"),
+    (ReportRow, {}, "uq_reports_kind_first_day_version"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
     (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),
@@ -411,6 +422,13 @@ async def test_message_has_one_end_and_one_fallback(tables: Database) -> None:
             assert await refusing_constraint(session, NotificationRow, another) == f"uq_notifications_{column}"
 
 
+async def test_report_version_is_replaced_once(tables: Database) -> None:
+    async with rolled_back(tables) as session:
+        await insert_row(session, ReportRow, id=1)
+        await insert_row(session, ReportRow, version=2, replaces=1)
+        assert await refusing_constraint(session, ReportRow, {"version": 3, "replaces": 1}) == "uq_reports_replaces"
+
+
 async def test_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
     async with rolled_back(tables) as session:
@@ -472,6 +490,7 @@ def test_every_constraint_is_tested() -> None:
         "uq_transaction_attempts_mined_nonce",
         "uq_raw_logs_block_hash_log_index",
         "uq_tracked_contracts_asset",
+        "uq_reports_replaces",
         "uq_operator_actions_requested_of_wallet",
         *(constraint for _shared, constraint in plan_rows.DUPLICATE_PAIRS),
     }
