@@ -79,6 +79,9 @@ MALFORMED_SUBJECTS += [
 ]
 
 NO_LOG: dict[str, Any] = {"block_number": None, "block_hash": None, "log_index": None}
+NO_REQUEST: dict[str, Any] = {"request_id": None, "owner": None, "receiver": None}
+OF_BOTH: dict[str, Any] = {"plan_id": UUID(int=2), "requested_by": address(1), "passed_when_raised": True}
+OF_A_PLAN = OF_BOTH | NO_REQUEST
 INVALID_STATES: list[InvalidRow] = [
     (CursorRow, {"id": 2}, "ck_cursor_single_row"),
     (RawLogRow, {"reason": "odd"}, "ck_raw_logs_reason_when_quarantined"),
@@ -127,6 +130,12 @@ INVALID_STATES: list[InvalidRow] = [
     (ApprovalTicketRow, {"status": "APPROVED"}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"decided_at": EPOCH}, "ck_approval_tickets_decided_when_not_open"),
     (ApprovalTicketRow, {"closed_at": EPOCH}, "ck_approval_tickets_decided_before_closed"),
+    (ApprovalTicketRow, {"owner": None}, "ck_approval_tickets_one_subject"),
+    (ApprovalTicketRow, NO_REQUEST, "ck_approval_tickets_one_subject"),
+    (ApprovalTicketRow, OF_A_PLAN | {"passed_when_raised": None}, "ck_approval_tickets_one_subject"),
+    (ApprovalTicketRow, OF_BOTH, "ck_approval_tickets_one_subject"),
+    (ApprovalTicketRow, OF_A_PLAN | {"status": "VOID", "decided_at": EPOCH}, "ck_approval_tickets_void_with_reason"),
+    (ApprovalTicketRow, OF_A_PLAN | {"void_reason": "the amount changed"}, "ck_approval_tickets_void_with_reason"),
     (IntentRow, {"status": "FINAL"}, "ck_transaction_intents_closed_when_terminal"),
     (IntentRow, {"closed_at": EPOCH}, "ck_transaction_intents_closed_when_terminal"),
     (AttemptRow, {"status": "MINED"}, "ck_transaction_attempts_block_hash_when_mined"),
@@ -218,7 +227,7 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         RiskMetricRow: ("level",),
         ContractFlagRow: ("contract",),
         UserGrantRow: ("role",),
-        ApprovalTicketRow: ("type", "sla_stage"),
+        ApprovalTicketRow: ("type", "sla_stage", "at_deadline"),
         ApprovalRecordRow: ("verdict",),
         WalletRow: ("name",),
         IntentRow: ("kind", "subject_type"),
@@ -275,6 +284,11 @@ _PEOPLE: dict[str, dict[str, Any]] = {
 WRONG_LENGTHS += [
     (RiskEventRow, others | {column: b"\x01" * wrong}, f"ck_risk_events_{column}_length")
     for column, others in _PEOPLE.items()
+    for wrong in (0, 33)
+]
+
+WRONG_LENGTHS += [
+    (ApprovalTicketRow, OF_A_PLAN | {"requested_by": b"\x01" * wrong}, "ck_approval_tickets_requested_by_length")
     for wrong in (0, 33)
 ]
 
@@ -429,6 +443,16 @@ async def test_report_version_is_replaced_once(tables: Database) -> None:
         assert await refusing_constraint(session, ReportRow, {"version": 3, "replaces": 1}) == "uq_reports_replaces"
 
 
+async def test_plan_has_one_ticket(tables: Database) -> None:
+    async with rolled_back(tables) as session:
+        await insert_dependencies(session, PlanRow)
+        await insert_row(session, PlanRow)
+        plan_id = (await session.execute(select(PlanRow.id))).scalar_one()
+        await insert_row(session, ApprovalTicketRow, **OF_A_PLAN | {"plan_id": plan_id})
+        another = OF_A_PLAN | {"id": "TKT-2", "plan_id": plan_id}
+        assert await refusing_constraint(session, ApprovalTicketRow, another) == "uq_approval_tickets_plan_id"
+
+
 async def test_vault_has_one_asset(tables: Database) -> None:
     asset = {"contract": "ERC20", "origin": "vault_asset"}
     async with rolled_back(tables) as session:
@@ -487,6 +511,7 @@ def test_every_constraint_is_tested() -> None:
     seen |= {  # tests of their own
         "uq_notifications_ends_id",
         "uq_notifications_fallback_of_id",
+        "uq_approval_tickets_plan_id",
         "uq_transaction_attempts_mined_nonce",
         "uq_raw_logs_block_hash_log_index",
         "uq_tracked_contracts_asset",
