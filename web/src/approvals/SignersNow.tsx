@@ -1,7 +1,7 @@
 /** Who of a group can sign now, and what keeps the others from it. */
 import { useQuery } from '@tanstack/react-query'
 import type { Schemas } from '../api/client'
-import { policyQuery, readinessQuery } from '../api/queries'
+import { readinessQuery } from '../api/queries'
 import { useI18n } from '../i18n'
 import { Loaded } from '../ui/layout'
 import ui from '../ui/ui.module.css'
@@ -14,10 +14,8 @@ export function OwnersNow({ safe }: { safe: string }) {
   return <SignersNow shows={({ kind, name }) => kind === 'SAFE' && name === safe} />
 }
 
-/** The voters whom the policy in force asks for tickets of this type. */
-export function VotersNow({ type }: { type: Schemas['TicketType'] }) {
-  const policy = useQuery(policyQuery)
-  const rules = policy.data?.rules.filter(({ ticket }) => ticket === type).map(({ name }) => name) ?? []
+/** The voters whom these rules ask for, as a ticket names the rules that raised it. */
+export function VotersNow({ rules }: { rules: string[] }) {
   return <SignersNow shows={(group) => group.rules.some((rule) => rules.includes(rule))} />
 }
 

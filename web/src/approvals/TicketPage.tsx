@@ -44,7 +44,7 @@ function TicketDetail({ ticket }: { ticket: Ticket }) {
         <Panel title={t('ticket.votes', { given: ticket.approvals, needed: ticket.requiredApprovals })}>
           <Votes of={ticket.votes} />
           {isRedemption(ticket) ? <VotePanel ticket={ticket} /> : ticket.plan === null ? null : <PlanVotePanel ticket={ticket} plan={ticket.plan} />}
-          {ticket.closedAt === null ? <VotersNow type={ticket.type} /> : null}
+          {ticket.closedAt === null ? <VotersNow rules={ticket.rules} /> : null}
         </Panel>
         <Panel title={t('ticket.afterwards')}>
           {ticket.intents.length === 0 ? (
