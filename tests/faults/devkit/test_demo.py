@@ -17,6 +17,7 @@ from tests.support.ignored_signals import ignoring
 from typer.testing import CliRunner
 
 from paimon.gateway.cli.reconcile import app as reconcile_app
+from paimon_devkit.stack.app_processes import APP_PROCESSES
 from paimon_devkit.stack.demo_command import app as demo_app
 
 pytestmark = [
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 
+SERVERS = 3  # the chain, Redis, PostgreSQL
 _READY_SECONDS_MAX = 150.0  # a few on a quiet machine
 
 
@@ -126,7 +128,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     # As a background job of a shell: it must stop on SIGINT all the same.
     assert re.search(r"Ready after \d+ s", demo.start(ignored=(signal.SIGINT,)))
-    assert len(demo.processes()) >= 3 + 6  # servers and application processes, not counting their own children
+    assert len(demo.processes()) >= SERVERS + len(APP_PROCESSES)  # not counting their own children
 
     recorded = demo.run("request", "ines", "120000")
     request_id = recorded.split()[1]
@@ -158,7 +160,7 @@ def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
     _, _, stopping = demo.printed.partition("Stopping …\n")
     assert re.findall(r"(\w+): stopping", stopping)[-3:] == ["chain", "redis", "postgres"]
-    assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == 3 + 6
+    assert len(re.findall(r"\w+: stopped after [\d.]+ s", stopping)) == SERVERS + len(APP_PROCESSES)
     assert not demo.processes()
     # Copies of PostgreSQL's programs, made where its user cannot reach the installed ones, hold no secret.
     programs = tuple(demo.data.glob("postgres/programs-*"))

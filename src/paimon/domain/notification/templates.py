@@ -36,6 +36,8 @@ KIND_NAMES: Final[Mapping[MessageLanguage, Mapping[RiskKind, str]]] = {
         RiskKind.UNSIGNED_POLICY: "A version of the approval policy is not signed",
         RiskKind.TICKET_VOID: "An approved plan has changed",
         RiskKind.UNAPPROVED_EXECUTION: "A Safe executed a plan that was not approved",
+        RiskKind.CONTRACT_CHANGED: "A contract of the fund is another program than it was",
+        RiskKind.VALUATION_FAILED: "The fund cannot be valued",
     },
     ZH: {
         RiskKind.RECONCILIATION_BREAK: "记录与链上不一致",
@@ -58,6 +60,8 @@ KIND_NAMES: Final[Mapping[MessageLanguage, Mapping[RiskKind, str]]] = {
         RiskKind.UNSIGNED_POLICY: "审批政策版本未经签名",
         RiskKind.TICKET_VOID: "已批准的计划发生变化",
         RiskKind.UNAPPROVED_EXECUTION: "Safe 执行了未经批准的计划",
+        RiskKind.CONTRACT_CHANGED: "基金合约的程序已改变",
+        RiskKind.VALUATION_FAILED: "无法为基金估值",
     },
 }
 
