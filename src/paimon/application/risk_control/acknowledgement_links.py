@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from paimon.application.identity.signed_users import find_user
-from paimon.application.risk_control.store import find_link, get_event, insert_link, lock_event, save, use_link
+from paimon.application.risk_control.store import find_link, get_event, insert_link, lock_event, save_triage, use_link
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.risk_event import RiskEvent, acknowledge, require_unresolved
@@ -95,7 +95,7 @@ async def acknowledge_by_link(
         if not await use_link(session, _hash(token), now=now):
             raise InvalidLink
         event = acknowledge(await lock_event(session, event_id), link.person, now=now, note=note)
-        await save(session, [event])
+        await save_triage(session, event)
     log.info("risk.acknowledged", event_id=event_id, by=checksum(link.person.address), by_link=True)
     return event
 

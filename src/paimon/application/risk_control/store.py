@@ -86,6 +86,14 @@ def _values(event: RiskEvent) -> dict[str, Any]:
     }
 
 
+_TRIAGE_COLUMNS: Final = frozenset(
+    {
+        *("status", "owner_role", "owner_address", "acknowledged_at", "acknowledged_by"),
+        *("resolved_at", "resolved_by", "note"),
+    }
+)
+
+
 async def insert_opened(session: WriteSession, findings: Sequence[Finding], stamp: CheckStamp) -> list[RiskEvent]:
     """Insert a new event for each finding; the caller knows that no subject has an unresolved event."""
     rows = [RiskEventRow(**_values(open_event(0, finding, stamp))) for finding in findings]
@@ -98,6 +106,12 @@ async def save(session: WriteSession, events: Sequence[RiskEvent]) -> None:
     """Update the rows of these events."""
     if events:
         await session.execute(update(RiskEventRow), [{"id": event.id, **_values(event)} for event in events])
+
+
+async def save_triage(session: WriteSession, event: RiskEvent) -> None:
+    """Update what people do with an event. What a check found stays: the API's role may not change it."""
+    values = {column: value for column, value in _values(event).items() if column in _TRIAGE_COLUMNS}
+    await session.execute(update(RiskEventRow).where(RiskEventRow.id == event.id).values(values))
 
 
 async def get_event(session: AsyncSession, event_id: int) -> RiskEvent:

@@ -8,7 +8,7 @@ from paimon.application.common.live import LiveMessage
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.application.identity.signed_users import find_user
-from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save
+from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save_triage
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
@@ -41,7 +41,7 @@ async def acknowledge_event(
         event = await lock_event(session, event_id)
         await _require_user(session, owner, scope)
         acknowledged = risk.acknowledge(event, by, now=await database_now(session), owner=owner, note=note)
-        await save(session, [acknowledged])
+        await save_triage(session, acknowledged)
     log.info("risk.acknowledged", event_id=event_id, by=checksum(by.address), owner=format_owner(acknowledged.owner))
     return acknowledged
 
@@ -56,7 +56,7 @@ async def assign_event(database: Database, event_id: int, owner: RiskOwner, *, s
         event = await lock_event(session, event_id)
         await _require_user(session, owner, scope)
         assigned = risk.assign(event, owner)
-        await save(session, [assigned])
+        await save_triage(session, assigned)
     log.info("risk.assigned", event_id=event_id, owner=format_owner(owner))
     return assigned
 
@@ -75,7 +75,7 @@ async def resolve_event(event_id: int, request: SignedRequest, context: SigningC
         event = await lock_event(session, event_id)
         await accepted.record(session, propose_resolution(event))
         resolved = risk.resolve(event, request.user, now=await database_now(session), note=request.reason)
-        await save(session, [resolved])
+        await save_triage(session, resolved)
     log.info("risk.resolved", event_id=event_id, by=checksum(request.user.address), subject=event.finding.subject)
     return resolved
 

@@ -54,6 +54,8 @@ class Audited:
 _OF_A_PERSON: Final = ("client", "network_address")
 """Columns that say where a person was. They go with their row; the trail keeps nothing of them."""
 
+_SIGNED_AGAIN: Final = ("signature", "is_contract_signature", "submitted_by", "signed_at")
+
 AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
     "ops.first_super_admins": (Audited("user.first_named", _HIGH, "user", "address"),),
     "ops.user_grants": (Audited("user.granted", _HIGH, "user", "address", actor="granted_by"),),
@@ -84,7 +86,7 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
     ),
     "ops.safe_signatures": (
         Audited("proposal.signed", _HIGH, "proposal", "proposal", actor="owner"),
-        Audited("proposal.signed_again", _HIGH, "proposal", "proposal", actor="owner", columns=("signature",)),
+        Audited("proposal.signed_again", _HIGH, "proposal", "proposal", actor="owner", columns=_SIGNED_AGAIN),
     ),
     "ops.transaction_intents": (
         Audited("intent.queued", _HIGH, "intent", "id"),

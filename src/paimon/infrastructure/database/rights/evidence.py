@@ -9,6 +9,7 @@
                     with the recorded log that shows it, whose topics only the listener writes
     follow_safe     the ticket of a plan is decided by the signatures of its Safe's proposal, by a recorded rejection, by the
                     requester's cancellation, by its deadline, by a drift with its reason, or by the use of the Safe's nonce
+    follow_action   a person who resolved a risk event signed that action; its signature is verified with the audit trail
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
@@ -23,6 +24,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from paimon.domain.kernel.signed_action import ActionName
 from paimon.infrastructure.database.rights.triggers import Triggers, apply_triggers, trigger_differences
 
 
@@ -202,6 +204,20 @@ _FUNCTIONS: Final = (
     END
     $body$
     """,
+    f"""
+    CREATE OR REPLACE FUNCTION ops.follow_action() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM ops.signed_actions
+                        WHERE action = '{ActionName.RESOLVE_RISK_EVENT}' AND resource = '/risk/events/' || NEW.id
+                          AND signer = NEW.resolved_by) THEN
+            RAISE EXCEPTION 'risk event %: the person who resolves it did not sign that', NEW.id
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
 )
 
 _COLUMNS: Final = text("""
@@ -278,6 +294,11 @@ _FOLLOWING: Final = {
     ("ops.approval_tickets", "follow_safe"): (
         "CREATE TRIGGER follow_safe BEFORE UPDATE ON ops.approval_tickets FOR EACH ROW"
         f" WHEN (NEW.plan_id IS NOT NULL AND {_DECIDED}) EXECUTE FUNCTION ops.follow_safe()"
+    ),
+    ("ops.risk_events", "follow_action"): (
+        "CREATE TRIGGER follow_action BEFORE UPDATE ON ops.risk_events FOR EACH ROW"
+        " WHEN (NEW.resolved_by IS NOT NULL AND NEW.resolved_by IS DISTINCT FROM OLD.resolved_by)"
+        " EXECUTE FUNCTION ops.follow_action()"
     ),
     ("ops.transaction_intents", "follow_plan"): (
         "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"

@@ -39,6 +39,8 @@ _GRANT_ADDED: Final = (
     " expires_at)"
 )
 """The time is the database's, so that a check refuses a grant whose signature has expired."""
+_TRIAGED: Final = "UPDATE (status, owner_role, owner_address, acknowledged_at, acknowledged_by, resolved_at, resolved_by, note)"
+"""What people do with a risk event. What was found is the checks' own."""
 _TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally, void_reason)"
 
 TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
@@ -191,7 +193,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.risk_events": _row(
         (*_METRICS_READERS, _PLANNER),
         {
-            _API: "SELECT, UPDATE",
+            _API: f"SELECT, {_TRIAGED}",
             **dict.fromkeys((_LISTENER, _WORKER, _CLI), "SELECT, INSERT, UPDATE"),
         },
     ),
