@@ -24,6 +24,7 @@ from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.submit import PlanSignature
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, Hash32, hex0x
+from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, IntentKind
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
@@ -135,7 +136,9 @@ class Setup:
         self._restores += 1
         self._rpc.call("evm_increaseTime", self._restores)
         self._harness.fund.mine(FINAL_DEPTH)
-        await self._delete("plan_calls", "plans", "signed_actions")
+        await self._delete("plan_calls", "plans")
+        # A version of the policy counts only with its publication.
+        await self._delete("signed_actions", but=f"action = '{ActionName.PUBLISH_POLICY}'")
         await self._delete("operator_actions", "transaction_attempts", "transaction_intents", "wallets", "outbox")
         await self._delete("safe_signatures", "safe_proposals", "safes")
         if self._proposes:
@@ -149,11 +152,11 @@ class Setup:
         await self._delete("approval_records", "approval_tickets", schema="ops")
         await self._delete("redemption_requests", "cursor", schema="derived")
 
-    async def _delete(self, *tables: str, schema: str = "ops") -> None:
+    async def _delete(self, *tables: str, schema: str = "ops", but: str = "false") -> None:
         async with self._harness.database.write() as session:
             await session.execute(WITHOUT_TRIGGERS)
             for table in tables:
-                await session.execute(text(f"DELETE FROM {schema}.{table}"))
+                await session.execute(text(f"DELETE FROM {schema}.{table} WHERE NOT ({but})"))
 
 
 def two_call_plan(fund: TestFund) -> PlanRequest:
