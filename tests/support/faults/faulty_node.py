@@ -103,10 +103,14 @@ async def _lagging(node: FaultyNode, _request: web.Request, calls: list[Call]) -
 
 
 def _stale(method: str) -> Fault:
-    """Answer one method from a node that lags behind the node of the other methods."""
+    """Answer one method from a node that lags behind the node of the other methods, but knows every final block.
+
+    After a reorganisation the head is close to the final block, so that a node a few blocks behind would not know it.
+    """
 
     async def fault(node: FaultyNode, _request: web.Request, calls: list[Call]) -> Answers:
-        now, before = await node.query_node(calls), await node.query_node(calls, behind=node.rng.randint(1, FINAL_DEPTH - 2))
+        now, lag = await node.query_node(calls), node.rng.randint(1, FINAL_DEPTH - 2)
+        before = await node.query_node(calls, behind=min(lag, await node.head() - node.finality.final_max))
         stale = [call["method"] == method for call in calls]
         return [old if is_stale else new for new, old, is_stale in zip(now, before, stale, strict=True)]
 
