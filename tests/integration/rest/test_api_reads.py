@@ -327,6 +327,7 @@ async def test_health_names_every_component_and_its_problem(api_client: ApiClien
         "quarantine": "OK",
         "valuation": "OK",
         "risk": "OK",
+        "notifications": "OK",
         "wallets": "DEGRADED",
         "intents": "DEGRADED",
         "signer": "DEGRADED",
