@@ -81,8 +81,9 @@ def test_no_role_resolves_an_event_in_the_name_of_a_person_who_did_not_sign(conn
 def test_signature_counts_for_its_signer_event_and_action_only(connect: Connect) -> None:
     resolve = ActionName.RESOLVE_RISK_EVENT
     with connect(DatabaseRole.API) as session:
-        (event,) = session.execute("SELECT id FROM ops.risk_events").fetchone() or ()
-        path = f"/risk/events/{event}"
+        row = session.execute("SELECT id FROM ops.risk_events").fetchone()
+        assert row is not None
+        path = f"/risk/events/{row[0]}"
         sign_resolution(session, signer=ANOTHER, resource=path, action=resolve, nonce=1)
         sign_resolution(session, signer=PERSON, resource=f"{path}0", action=resolve, nonce=2)
         sign_resolution(session, signer=PERSON, resource=path, action="settle_redemption", nonce=3)
