@@ -55,8 +55,9 @@ class Chaos:
                 return
             try:
                 pid = self._supervisor.kill(process_name)
-            except ChildFailed:
-                continue  # it has just ended by itself; the next bag holds it again
+            except ChildFailed:  # it has just ended by itself: its turn comes again once it is ready
+                bag.append(process_name)
+                continue
             self.killed[process_name] += 1
             self._print_line(f"   ✗ SIGKILL {process_name} (pid {pid}), kill {self.killed.total()} of {self._kills}")
 

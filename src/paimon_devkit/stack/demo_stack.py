@@ -318,7 +318,7 @@ class DemoStack:
             # A demo is watched: the planner looks often, and refills L1 for a payout that a fund would not notice.
             "PAIMON_PLANNER__CHECK_SECONDS": "3",
             "PAIMON_PLANNER__REFILL_BELOW_BPS": "1000",
-        }
+        } | self._environment_values("PAIMON_PLANNER__REFILL_BELOW_BPS")
 
     def _write_demo_accounts(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Write the keys that the console's demo wallet signs with, where the chain is one that lives on this machine."""

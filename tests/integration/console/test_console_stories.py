@@ -129,7 +129,9 @@ def outside(tmp_path: Path) -> Iterator[tuple[str, Outside]]:
     install_browser()
     data = tmp_path / "stack"
     data.mkdir()
-    stack = DemoStack(data, print_line=print, fast=True, environment={})
+    # The planner's proposal would take the nonce before those of the stories, which then wait for it.
+    environment = {"PAIMON_PLANNER__REFILL_BELOW_BPS": "0"}
+    stack = DemoStack(data, print_line=print, fast=True, environment=environment)
     policy = RestartPolicy(first_delay_seconds=3.0, delay_seconds_max=3.0, crashes_max=100)
     with Supervisor(data, policy=policy) as supervisor:
         stack.start(supervisor)
