@@ -111,9 +111,19 @@ def call_at_head(original: Call, seen: int, final: int) -> Call:
     return original | {"params": params}
 
 
+_READS_OF_STATE: Final = frozenset({"eth_call", "eth_getBalance", "eth_getTransactionCount", "eth_estimateGas"})
+
+
+def _names_block_after(call: Call, seen: int) -> bool:
+    block = call["params"][-1]
+    return isinstance(block, str) and block.startswith("0x") and int(block, 16) > seen
+
+
 def hide_newer_blocks(call: Call, answer: dict[str, Any], seen: int) -> dict[str, Any]:
-    """Hide what is in blocks after `seen`. A transaction of such a block is shown as pending."""
+    """Hide what is in blocks after `seen`. A transaction of such a block is shown as pending, and its state is not known."""
     result = answer.get("result")
+    if call["method"] in _READS_OF_STATE and _names_block_after(call, seen):
+        return error_answer(call, -32000, "header not found")
     if call["method"] == "eth_blockNumber":
         return answer | {"result": hex(seen)}
     if not isinstance(result, dict):
