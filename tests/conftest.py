@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,6 +45,27 @@ hypothesis_settings.load_profile("paimon")
 def pytest_configure(config: pytest.Config) -> None:
     _reset_inherited_signals(config)
     _log_plain_tracebacks()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each test process begin with its share of the long tests, longest first: one that begins late keeps all waiting.
+
+    xdist hands each process an equal part of the list, in its order, and moves tests from the ends of the parts later.
+    """
+    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    seconds = {item: marker.args[0] for item in items if (marker := item.get_closest_marker("long")) is not None}
+    long: list[list[pytest.Item]] = [[] for _ in range(parts)]
+    for item in sorted(seconds, key=lambda item: -seconds[item]):
+        min(long, key=lambda part: sum(seconds[each] for each in part)).append(item)
+    others = [item for item in items if item not in seconds]
+    ends = [len(items) * part // parts for part in range(parts + 1)]
+    items.clear()
+    for part, (start, end) in enumerate(itertools.pairwise(ends)):
+        others_here = max(0, end - start - len(long[part]))
+        items += long[part] + others[:others_here]
+        del others[:others_here]
+    items += others
 
 
 def _log_plain_tracebacks() -> None:

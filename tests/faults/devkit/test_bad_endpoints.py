@@ -148,6 +148,7 @@ def _superuser_url(data: Path) -> str:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long(70)
 @pytest.mark.parametrize("seed", range(SEED, SEED + (10 if LONG else 1)))
 def test_stack_loses_and_stops_nothing_beside_a_bad_endpoint(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch, figures: Callable[[str], None], seed: int

@@ -125,6 +125,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long(80)
 def test_demo_resumes_after_ctrl_c_and_after_a_kill(demo: Demo) -> None:
     # As a background job of a shell: it must stop on SIGINT all the same.
     assert re.search(r"Ready after \d+ s", demo.start(ignored=(signal.SIGINT,)))

@@ -16,6 +16,7 @@ SEED = int(os.environ.get("PAIMON_FAULT_SEED", "7"))
 
 
 @pytest.mark.timeout(3600 if LONG else 600)
+@pytest.mark.long(100)
 def test_smoke_passes_while_listener_worker_and_signer_are_killed(data_folder: Path) -> None:
     """The smoke test itself checks that every effect happened once and that the recorded state equals the chain."""
     command = [sys.executable, "-m", "paimon", "smoke", "--kills", str(KILLS), "--seed", str(SEED)]

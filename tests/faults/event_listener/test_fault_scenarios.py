@@ -80,6 +80,7 @@ async def fault_scenario(
 
 @pytest.mark.parametrize("seeds", seed_groups(SEED, SCENARIOS, size=SCENARIOS_PER_TEST), ids=group_name)
 @pytest.mark.timeout(900)
+@pytest.mark.long(40)
 async def test_recorded_state_equals_the_chain_after_every_fault_scenario(
     seeds: range,
     fault_scenario: tuple[FaultScenario, AppContext],

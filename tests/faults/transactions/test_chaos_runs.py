@@ -50,6 +50,7 @@ async def chaos(harness: SendingHarness, fund_safes: FundSafes, settings: Settin
 
 @pytest.mark.parametrize("seeds", seed_groups(SEED, CHAOS_RUNS, size=TOGETHER), ids=group_name)
 @pytest.mark.timeout(600)
+@pytest.mark.long(40)
 async def test_chaos_runs_leave_each_effect_once_and_no_missing_nonce(
     seeds: range, chaos: tuple[ChaosRun, Setup], figures: Callable[[str], None]
 ) -> None:

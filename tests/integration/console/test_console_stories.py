@@ -141,6 +141,7 @@ def outside(tmp_path: Path) -> Iterator[tuple[str, Outside]]:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long(300)
 def test_people_work_in_the_console(outside: tuple[str, Outside], tmp_path: Path, subtests: pytest.Subtests) -> None:
     url, actions = outside
     pictures = ROOT / os.environ["PAIMON_PICTURES"] if "PAIMON_PICTURES" in os.environ else tmp_path

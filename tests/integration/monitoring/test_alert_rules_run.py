@@ -10,7 +10,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check", "rules", RULES.name), ("test", "rules", "rules.test.yml")], ids=lambda arguments: arguments[0]
+    "arguments",
+    [("check", "rules", RULES.name), ("test", "rules", "rules.test.yml"), ("test", "rules", "rules.days.test.yml")],
+    ids=lambda arguments: arguments[-1],
 )
 def test_promtool_accepts_the_rules_and_their_tests(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([promtool(), *arguments], cwd=RULES.parent, capture_output=True, text=True, check=False)
