@@ -62,6 +62,10 @@ class RebalanceSettings(SettingsGroup):
         Decimal(1_000), ge=0, description="whole units of the vault's asset; a smaller plan is not worth it"
     )
 
+    solver_seconds_max: float = Field(
+        60, gt=0, le=600, description="seconds that the solver has; without its answer the plan is a greedy one that says so"
+    )
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         self.policy()

@@ -4,7 +4,7 @@ Where an asset has no profile, days to cash and cost are the defaults of its tie
 traded, and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,21 +15,24 @@ from paimon.application.oracle.queries import load_untrusted
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
+from paimon.domain.rebalance.decision import PlanInputs, PlanResult
 from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
 from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
-from paimon.domain.rebalance.planner import make_plan
-from paimon.domain.rebalance.rebalance_plan import NoPlan, RebalancePlan
-from paimon.domain.rebalance.triggers import FundEvents, TriggerPolicy, Verdict, judge_triggers
+from paimon.domain.rebalance.triggers import ConditionMemory, FundEvents, TriggerPolicy, Verdict, judge_triggers
 from paimon.domain.risk.fund_risk_state import FundRiskState
 from paimon.domain.risk.promises import due_date
 from paimon.domain.risk.risk_policy import RiskPolicy
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
 from paimon.errors import PaimonError
 from paimon.infrastructure.database.clock import database_now
-from paimon.infrastructure.database.sessions import ReadSession
+from paimon.infrastructure.database.sessions import Database, ReadSession
+from paimon.infrastructure.solver.solver import Solver
 
 RESERVE_DAYS: Final = 7
 """Cash for redemptions that are due within these days is reserved."""
+
+NO_MEMORY: Final[Mapping[str, ConditionMemory]] = {}
+"""No condition has fired yet: every one that is met fires."""
 
 PERFORMANCE_FEE: Final = Bps(1_000)
 """Of what L3 gains above its mark. Source: docs/concepts/fund.md; the contract has it as a constant."""
@@ -40,19 +43,37 @@ class TargetsNotPossible(PaimonError):
 
 
 @dataclass(frozen=True, slots=True)
-class PlanPreview:
-    """What the planner would do now, and what of the triggers it was made for. Nothing is kept and nothing is sent."""
+class Measurement:
+    """The fund at the newest snapshot, as the planner's inputs, and what of the triggers is met there."""
 
     at: BlockStamp
-    decimals: int
-    fund: MeasuredFund
-    policy: PlanPolicy
+    inputs: PlanInputs
     triggers: tuple[Verdict, ...]
-    plan: RebalancePlan | NoPlan
 
 
-async def preview_rebalance(session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy) -> PlanPreview:
-    """Measure the fund at the newest snapshot and plan its trades.
+@dataclass(frozen=True, slots=True)
+class PlanPreview:
+    """What the planner would do now. Nothing is kept and nothing is sent."""
+
+    measured: Measurement
+    plan: PlanResult
+
+
+async def preview_rebalance(database: Database, solver: Solver, policy: PlanPolicy, risk_policy: RiskPolicy) -> PlanPreview:
+    """Measure the fund and plan its trades. No transaction is open while the solver works.
+
+    Raises:
+        NoSnapshotYet, TargetsNotPossible.
+    """
+    async with database.read() as session:
+        measured = await measure_fund(session, policy, risk_policy)
+    return PlanPreview(measured, (await solver.solve(measured.inputs)).result)
+
+
+async def measure_fund(
+    session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy, *, memory: Mapping[str, ConditionMemory] = NO_MEMORY
+) -> Measurement:
+    """Measure the fund at the newest snapshot. `memory` is what is known of each condition's last firing.
 
     Raises:
         NoSnapshotYet, TargetsNotPossible.
@@ -65,9 +86,8 @@ async def preview_rebalance(session: ReadSession, policy: PlanPolicy, risk_polic
     own = policy_of_fund(policy, snapshot)
     short = RawAmount(max(sum(outflow.due for outflow in fund.outflows if outflow.day <= RESERVE_DAYS) - _liquid(fund), 0))
     triggers = replace(TriggerPolicy(), deposit=RawAmount(TriggerPolicy().deposit * 10**snapshot.asset_decimals // WAD))
-    verdicts = judge_triggers(fund, own, triggers, FundEvents(), {}, short_of_cash=short, now=now)
-    plan = make_plan(fund, own, asset_decimals=snapshot.asset_decimals)
-    return PlanPreview(snapshot.at, snapshot.asset_decimals, fund, own, verdicts, plan)
+    verdicts = judge_triggers(fund, own, triggers, FundEvents(), memory, short_of_cash=short, now=now)
+    return Measurement(snapshot.at, PlanInputs(fund, own, snapshot.asset_decimals), verdicts)
 
 
 def policy_of_fund(policy: PlanPolicy, snapshot: FundSnapshot) -> PlanPolicy:

@@ -2,10 +2,7 @@
 
 import asyncio
 import csv
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -27,6 +24,8 @@ from paimon.gateway.cli.lists import Column, Money, Table, minute, short_address
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
+from paimon.infrastructure.solver.quiet import without_output
+from paimon.infrastructure.solver.solver import Solver
 from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Preview the plan of now, and try a policy on simulated years.", no_args_is_help=True)
@@ -82,25 +81,26 @@ def preview_command(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 async def _read_preview(settings: Settings) -> PlanPreview:
-    async with opened_database(settings, process="rebalance") as database, database.read() as session:
-        with _solver_without_output():
-            return await preview_rebalance(session, settings.rebalance.policy(), settings.risk.policy())
+    solver = Solver(settings.rebalance.solver_seconds_max)
+    async with opened_database(settings, process="rebalance") as database:
+        return await preview_rebalance(database, solver, settings.rebalance.policy(), settings.risk.policy())
 
 
 def _preview_lines(preview: PlanPreview) -> Iterator[str]:
-    money, fund, plan = Money(preview.decimals), preview.fund, preview.plan
+    inputs, plan, at = preview.measured.inputs, preview.plan, preview.measured.at
+    money, fund = Money(inputs.asset_decimals), inputs.fund
     after = plan.after if isinstance(plan, RebalancePlan) else None
     columns: tuple[Column[Tier], ...] = (
         Column("TIER", lambda tier: tier),
         Column("NOW", lambda tier: _share(fund.tier_values[tier], fund.total), is_number=True),
-        Column("TARGET", lambda tier: _share(preview.policy.targets[tier], BPS_ONE), is_number=True),
+        Column("TARGET", lambda tier: _share(inputs.policy.targets[tier], BPS_ONE), is_number=True),
         Column("AFTER", lambda tier: after and _share(after.tier_values[tier], after.total), is_number=True),
-        Column("BAND", lambda tier: _band(preview.policy.band(tier))),
+        Column("BAND", lambda tier: _band(inputs.policy.band(tier))),
     )
     reserved = money.text(fund.reserved)
-    yield f"at block {preview.at.number} of {minute(preview.at.timestamp)} UTC, {reserved} reserved for redemptions"
+    yield f"at block {at.number} of {minute(at.timestamp)} UTC, {reserved} reserved for redemptions"
     yield from Table("tiers", columns).lines(tuple(Tier))
-    for verdict in preview.triggers:
+    for verdict in preview.measured.triggers:
         if verdict.fires:
             yield f"{verdict.condition.trigger} trigger: {verdict.condition.name}, {verdict.reason}"
     if isinstance(plan, NoPlan):
@@ -137,15 +137,16 @@ _REASONS: Final = {
 
 def _preview_document(preview: PlanPreview) -> dict[str, Any]:
     """Return the preview by the field names of `POST /rebalance/preview`. Amounts are decimal text, saved may be below zero."""
-    money, fund, plan = Money(preview.decimals), preview.fund, preview.plan
+    inputs, plan, at = preview.measured.inputs, preview.plan, preview.measured.at
+    money, fund = Money(inputs.asset_decimals), inputs.fund
     return {
-        "blockNumber": preview.at.number,
+        "blockNumber": at.number,
         "preState": {str(tier): _share(fund.tier_values[tier], fund.total) for tier in Tier},
-        "targetState": {str(tier): _share(target, BPS_ONE) for tier, target in preview.policy.targets.items()},
+        "targetState": {str(tier): _share(target, BPS_ONE) for tier, target in inputs.policy.targets.items()},
         "reserved": money.text(fund.reserved),
         "triggers": [
             {"name": each.condition.name, "trigger": each.condition.trigger, "fires": each.fires, "reason": each.reason}
-            for each in preview.triggers
+            for each in preview.measured.triggers
         ],
         **(_no_plan(plan) if isinstance(plan, NoPlan) else _plan_document(plan, money)),
     }
@@ -191,21 +192,6 @@ def _band(band: Band) -> str:
     return f"{_share(band.minimum, BPS_ONE)} to {_share(band.maximum, BPS_ONE)}"
 
 
-@contextmanager
-def _solver_without_output() -> Iterator[None]:
-    """Keep what the solver's library prints by itself out of the command's output; Python's own output is not touched."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
-
 @app.command("simulate")
 def simulate_command(
     days: Annotated[int, typer.Option("--days", min=1, max=3_650, help="How many days.")] = 730,
@@ -229,7 +215,7 @@ def simulate_command(
     if csv_file is not None and csv_file.exists():
         exit_with_message(f"{csv_file} exists, and nothing is overwritten: give another name")
     default = PlanPolicy()
-    with _solver_without_output():
+    with without_output():
         runs = _run_all(replace(default, landing=Bps(landing), targets=targets or default.targets), days, seed, Bps(trigger))
     if csv_file is not None:
         try:

@@ -1,0 +1,50 @@
+"""Decisions as exact text: what is stored gives the value back, and recomputing it gives the same bytes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.factories.rebalance import funds, usdt
+
+from paimon.domain.kernel.record_text import from_text, to_text
+from paimon.domain.kernel.units import Bps
+from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, parse_inputs, parse_result, result_text
+from paimon.domain.rebalance.measured_fund import MeasuredFund
+from paimon.domain.rebalance.plan_policy import PlanPolicy
+from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan
+from paimon.domain.rebalance.simulated_run import example_fund
+
+
+@given(funds(assets_max=4), st.sampled_from((6, 18)), st.sampled_from((None, "no answer within 60 s")))
+def test_text_gives_the_inputs_and_the_result_back(fund: MeasuredFund, decimals: int, without_solver: str | None) -> None:
+    inputs = PlanInputs(fund, PlanPolicy(landing=Bps(30)), decimals, without_solver)
+    text = inputs_text(inputs)
+    assert parse_inputs(text) == inputs
+    assert inputs_text(parse_inputs(text)) == text
+    result = decide(replace(inputs, without_solver="tested without it"))
+    assert parse_result(result_text(result)) == result
+
+
+def test_stored_inputs_give_the_same_bytes_again() -> None:
+    fund = example_fund()
+    inputs = PlanInputs(replace(fund, cash=usdt(20_000_000)), PlanPolicy(), 18)
+    result = decide(inputs)
+    assert isinstance(result, RebalancePlan)
+    assert result.method is Method.OPTIMISED
+    assert result_text(decide(parse_inputs(inputs_text(inputs)))) == result_text(result)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"fund":{},"policy":{},"asset_decimals":18}', '{"type":"Trade"}'])
+def test_text_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 — json's own error or ours, both are ValueErrors
+        parse_inputs(text)
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_result(text)
+
+
+def test_number_that_is_not_whole_is_no_amount() -> None:
+    with pytest.raises(ValueError, match="is no int"):
+        from_text('["1.5",2]', tuple[int, int])
+    with pytest.raises(TypeError, match="no exact text"):
+        to_text(1.5, float)
