@@ -49,7 +49,7 @@ export class Person {
       permissions: ['clipboard-read', 'clipboard-write'],
     })
     const page = await context.newPage()
-    page.setDefaultTimeout(30 * SECONDS)
+    page.setDefaultTimeout(90 * SECONDS)
     const person = new Person(context, page, url)
     await context.exposeBinding('reportViolation', (_source, text) => person.faults.push(text))
     await context.addInitScript(() => {

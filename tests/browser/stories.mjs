@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { Person } from './browser.mjs'
 
-const SLOW = { timeout: 60_000 }
+/** For what the chain, or a process that starts again, takes its time for. */
+const SLOW = { timeout: 180_000 }
 
 /** Open a browser for a person; it is closed, and its faults are counted, when the story ends. */
 async function newPerson({ browser, url, people }, options) {
@@ -223,7 +224,7 @@ async function priceIsNotTrustedForAWhile(world) {
   await event.getByText('Acknowledged', { exact: true }).waitFor()
   assert.equal(await event.getByRole('button', { name: 'Acknowledge' }).count(), 0)
   await page.getByRole('link', { name: 'Overview' }).first().click()
-  await page.getByText(/^official NAV withheld: /).waitFor({ timeout: 90_000 }) // it is published each minute
+  await page.getByText(/^official NAV withheld: /).waitFor(SLOW) // it is published each minute
   await page.getByRole('link', { name: 'Assets', exact: true }).click()
   await prices.getByRole('link', { name: 'RWAP' }).click()
   const warning = page.getByRole('alert')
@@ -287,6 +288,7 @@ async function signAsOwner(owner, hashCard) {
   await page.getByText('This is a MultiSend, run by DELEGATECALL.').waitFor(SLOW)
   await page.getByRole('button', { name: 'Sign as owner' }).click()
   const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Hashes to compare').waitFor()
   const shownHashes = await dialog.getByLabel('Hashes to compare').locator('dd').allInnerTexts()
   assert.deepEqual(shownHashes.map((hash) => hash.trim()), [hashCard.domainHash, hashCard.messageHash, hashCard.safeTxHash])
   await owner.requireAccessible('signing for a Safe')
@@ -360,29 +362,47 @@ async function chineseReaderSeesChinese(world) {
   await heading(page, 'Overview').waitFor()
 }
 
-/** A page, a thing by its number, and a preference, all by keyboard. */
+/** A page, a thing by its number, and a preference, all by keyboard. No key is waited for: people type as fast as they can. */
 async function keyboardIsEnough(world) {
   const { requestId } = await world.act('request', { name: 'ilja', shares: 1_500 })
   const willa = await signedIn(world, 'willa')
   const { page } = willa
-  const find = async (text) => {
+  const palette = page.getByRole('dialog', { name: 'Go to' })
+  const open = async (text) => {
     await page.keyboard.press('Control+k')
-    await page.getByRole('combobox').waitFor()
     await page.keyboard.type(text)
+    await page.keyboard.press('Enter')
+    await palette.waitFor({ state: 'hidden' })
   }
-  await find(`#${requestId}`)
-  await willa.requireAccessible('the command palette')
-  await page.keyboard.press('Enter')
+  await open(`#${requestId}`)
   await heading(page, `Redemption ${requestId}`).waitFor()
-  await find('a')
+  await open('dark')
+  await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
+  // Enter comes before the palette knows the assets: it opens what was asked for once it does.
+  let answerAssets
+  const asked = new Promise((resolve) => (answerAssets = resolve))
+  await page.route('**/api/v1/fund/assets?**', async (route) => {
+    await asked
+    await route.continue()
+  })
+  await page.reload()
+  await heading(page, `Redemption ${requestId}`).waitFor()
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('mmfa')
+  await page.keyboard.press('Enter')
+  await palette.getByRole('status').waitFor()
+  answerAssets()
+  await page.locator('main h1').filter({ hasText: 'MMFA' }).waitFor()
+  await palette.waitFor({ state: 'hidden' })
+  // The arrow keys choose.
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('a')
   const second = await page.getByRole('option').nth(1).innerText()
   await page.keyboard.press('ArrowDown')
-  assert.equal(await page.locator('[role=option][aria-selected=true]').innerText(), second)
+  await page.getByRole('option', { name: second, exact: true, selected: true }).waitFor()
+  await willa.requireAccessible('the command palette')
   await page.keyboard.press('Escape')
-  await page.getByRole('combobox').waitFor({ state: 'detached' })
-  await find('dark')
-  await page.keyboard.press('Enter')
-  await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
+  await palette.waitFor({ state: 'hidden' })
 }
 
 /** Addresses have the names that are known, and lead to the explorer that the settings name. */
@@ -448,7 +468,7 @@ async function clockOfTheReaderIsWrong(world) {
   const right = await leftOf(await newPerson(world))
   const fast = await newPerson(world)
   await fast.page.clock.setSystemTime(Date.now() + 3 * 3_600_000)
-  assert.ok(Math.abs(right - (await leftOf(fast))) <= 2, 'both see the same time left')
+  assert.ok(Math.abs(right - (await leftOf(fast))) < 60, 'both see the same time left, but for what the second sign-in took')
 }
 
 /** The session ends while a reason is half written: the person signs in again over the page, and the reason is still there. */
@@ -458,6 +478,11 @@ async function sessionEndsInMidForm(world) {
   const { page } = vera
   await page.getByRole('button', { name: 'Reject' }).click()
   await page.getByLabel('Reason', { exact: true }).fill('half a reason')
+  // Escape closes the palette alone, not the form below it.
+  await page.keyboard.press('Control+k')
+  await page.getByRole('dialog', { name: 'Go to' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog', { name: 'Go to' }).waitFor({ state: 'hidden' })
   await world.act('endSessions', { name: 'vera' })
   await page.getByText('Your session has ended').waitFor(SLOW)
   await page.getByRole('button', { name: /^Sign in as/ }).click()
@@ -472,10 +497,10 @@ async function approverLosesTheRole(world) {
   const { page } = await signedIn(world, 'viktor', `approvals/${ticketId}`)
   await page.getByRole('button', { name: 'Approve' }).waitFor()
   await world.act('setApprover', { name: 'viktor', holds: false })
-  await page.getByRole('button', { name: 'Approve' }).waitFor({ state: 'detached', timeout: 90_000 })
+  await page.getByRole('button', { name: 'Approve' }).waitFor({ state: 'detached', ...SLOW })
   await page.getByText(/^Not offered: /).waitFor()
   await world.act('setApprover', { name: 'viktor', holds: true })
-  await page.getByRole('button', { name: 'Approve' }).waitFor({ timeout: 90_000 })
+  await page.getByRole('button', { name: 'Approve' }).waitFor(SLOW)
 }
 
 /** The wallet is on another network: it is switched by one click, and signs by another. */
