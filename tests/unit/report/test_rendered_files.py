@@ -38,7 +38,7 @@ from paimon.domain.report.period import ReportKind, ReportPeriod
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.vault.nav_attribution import attribute_nav_change
-from paimon.domain.vault.nav_components import AttributionGroup
+from paimon.domain.vault.nav_components import AttributionGroup, ComponentKey, ComponentKind, NavAttribution, NavComponent
 from paimon.domain.vault.nav_inputs import NavInputs
 from paimon.infrastructure.reports.csv_file import csv_file
 from paimon.infrastructure.reports.json_file import json_document
@@ -49,6 +49,12 @@ from paimon.infrastructure.reports.xlsx_file import xlsx_file
 
 DAY: Final = date(2026, 3, 2)
 PERIOD: Final = ReportPeriod.containing(ReportKind.DAILY, DAY)
+KINDS_OF_FEES: Final = (
+    ComponentKind.MANAGEMENT,
+    ComponentKind.PERFORMANCE,
+    ComponentKind.MANAGEMENT_AND_PERFORMANCE,
+    ComponentKind.REDEMPTION,
+)
 WICKED: Final = (
     '=HYPERLINK("x")',
     "+1+1",
@@ -94,9 +100,19 @@ def inputs(**changes: Any) -> ReportInputs:
     return replace(plain, **changes)
 
 
+def attribution_with_fees() -> NavAttribution:
+    """Return the attribution of the inputs' change, a part of which is a fee."""
+    plain = inputs().attribution
+    assert plain is not None
+    fee = NavComponent(ComponentKey(AttributionGroup.FEES, ComponentKind.MANAGEMENT), -3, -1)
+    back = NavComponent(ComponentKey(AttributionGroup.PRICE, ComponentKind.PRICE, token(7)), 3, 1)
+    return replace(plain, components=(*plain.components, fee, back))
+
+
 WHOLE: Final = fund_report(inputs())
 EMPTY: Final = fund_report(ReportInputs(PERIOD, PERIOD.start, None, 18))
-REPORTS: Final = {"whole": WHOLE, "empty": EMPTY}
+MONTH: Final = fund_report(inputs(period=ReportPeriod.containing(ReportKind.MONTHLY, DAY), attribution=attribution_with_fees()))
+REPORTS: Final = {"whole": WHOLE, "empty": EMPTY, "month": MONTH}
 
 
 @pytest.fixture(params=REPORTS)
@@ -147,7 +163,7 @@ def test_excel_has_real_numbers_and_neither_formulas_nor_links(report: Report, l
     assert {cell.data_type for cell in cells} <= {"s", "n", "d"}
     assert all(cell.hyperlink is None for cell in cells)
     assert all(sheet.freeze_panes is not None for sheet in book)
-    assert book.properties.created == PERIOD.end.replace(tzinfo=None)
+    assert book.properties.created == report.period.end.replace(tzinfo=None)
     labels, figures = LABELS[language], book.worksheets[0]
     found = {row[0].value: row for row in figures.iter_rows() if row[2].value is not None}
     for name, figure in report.figures():
@@ -173,7 +189,7 @@ def test_pdf_is_tagged_pdfa_with_all_words_and_alternative_texts(report: Report,
     assert root["/OutputIntents"]
     assert str(root["/Lang"]).startswith(language.value)
     assert reader.metadata is not None
-    assert reader.metadata.creation_date == PERIOD.end
+    assert reader.metadata.creation_date == report.period.end
     text = "".join("".join(page.extract_text() for page in reader.pages).replace("\u200b", "").split())
     labels = LABELS[language]
     for name, _figure in report.figures():
@@ -227,12 +243,15 @@ def test_another_process_in_another_zone_and_locale_makes_the_same_bytes() -> No
 
 
 def test_every_name_has_a_label_in_every_language() -> None:
-    names = {f"section.{section.key}" for section in WHOLE.sections}
-    names |= {name for name, _source in WHOLE.sources()}
-    names |= {f"check.{check.key}" for check in WHOLE.checks}
-    names |= {f"column.{column.key}" for section in WHOLE.sections for table in section.tables for column in table.columns}
+    names: set[str] = set()
+    for report in (WHOLE, MONTH):
+        names |= {f"section.{section.key}" for section in report.sections}
+        names |= {name for name, _source in report.sources()}
+        names |= {f"check.{check.key}" for check in report.checks}
+        names |= {f"column.{column.key}" for section in report.sections for table in section.tables for column in table.columns}
     names |= {f"name.{name}" for kind in (Tier, RedemptionChannel, AttributionGroup) for name in kind}
     names |= {f"name.{name}" for name in ("NORMAL", "ELEVATED", "HIGH", "CRITICAL")}
+    names |= {f"name.{kind}" for kind in KINDS_OF_FEES}
     names |= {f"kind.{kind}" for kind in ReportKind} | {f"source.{kind}" for kind in SourceKind}
     names |= {f"reason.{reason}" for reason in DraftReason} | {status.value for status in ReportStatus}
     for language in Language:

@@ -30,6 +30,7 @@ class Unit(StrEnum):
     NAV = "nav"  # int: net assets per share, scaled by 1e18
     SHARES = "shares"  # int: raw shares
     RATIO = "ratio"  # int: basis points
+    RETURN = "return"  # Decimal: a part of what there was, 0.01 is one percent
     COUNT = "count"  # int
     NUMBER = "number"  # Decimal or int without a unit
     SECONDS = "seconds"  # int

@@ -29,7 +29,7 @@ class Words:
         return self.labels[name]
 
     def shown(self, value: Value, unit: Unit) -> str:
-        """Return a value for a page: amounts grouped and rounded half to even, ratios in percent, times in UTC."""
+        """Return a value for a page: amounts grouped and rounded half to even, ratios and returns in percent, times in UTC."""
         match value:
             case None:
                 return "–"  # noqa: RUF001 — a dash, where there is nothing
@@ -39,6 +39,8 @@ class Words:
                 return f"{value:%Y-%m-%d %H:%M:%S}"
             case str():
                 return self[f"name.{value}"] if unit is Unit.NAME else value
+            case Decimal() if unit is Unit.RETURN:
+                return f"{value * 100:.4f} %"
             case Decimal():
                 return f"{value.normalize():f}"
             case int() if unit is Unit.RATIO:

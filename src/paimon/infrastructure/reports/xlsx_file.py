@@ -22,6 +22,7 @@ _FORMATS: Final[dict[Unit, str]] = {
     Unit.NAV: "#,##0.000000",
     Unit.SHARES: "#,##0.0000",
     Unit.RATIO: "0.00%",
+    Unit.RETURN: "0.0000%",
     Unit.COUNT: "#,##0",
     Unit.GAS: "#,##0",
     Unit.SECONDS: "#,##0",
