@@ -17,7 +17,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from tests.support.api_client import ApiClient, api_client_for, running_app, seed_users
+from tests.support.api_client import AUTH, ApiClient, api_client_for, running_app, seed_users
 from tests.support.chain.fund import FundFactory, TestFund
 from tests.support.database_roles import let_app_role_write_everything, let_tests_change_evidence
 from tests.support.prices import ANY_PRICE_SETTINGS
@@ -209,11 +209,7 @@ def make_settings(fund: TestFund, *, app_url: str, redis_url: str, folder: Path,
         "signer": {"socket": folder / "signer.sock"},
         "storage": {"url": f"file://{folder}/objects"},
         "reports": {"storage_url": f"file://{folder}/reports"},
-        "auth": {
-            "token_secret": SecretStr("a secret for tests only, 32 bytes+"),
-            "domain": "localhost",
-            "uri": "http://localhost",
-        },
+        "auth": AUTH,
     }
     return Settings(**(values | changes))
 

@@ -30,6 +30,7 @@ _SETTINGS: Final = {
     "PAIMON_SENDING__APPROVER": "0x" + "22" * 20,
     "PAIMON_SIGNER__SOCKET": "/nonexistent/signer.sock",
     "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
+    "PAIMON_AUTH__PERSONAL_DATA_SECRET": "a secret for measurements only, 32+",
     "PAIMON_AUTH__DOMAIN": "localhost",
     "PAIMON_AUTH__URI": "http://localhost",
 }

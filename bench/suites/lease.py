@@ -161,6 +161,7 @@ def _bench_stack() -> Iterator[tuple[dict[str, str], str, str]]:
                 "PAIMON_SENDING__APPROVER": accounts.address("approver"),
                 "PAIMON_SIGNER__SOCKET": str(folder / "signer.sock"),
                 "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
+                "PAIMON_AUTH__PERSONAL_DATA_SECRET": "a secret for measurements only, 32+",
                 "PAIMON_AUTH__DOMAIN": "localhost",
                 "PAIMON_AUTH__URI": "http://localhost",
                 "PAIMON_REDIS__INTEGRITY_KEY": "a key of its own, of 32 bytes or more",

@@ -131,6 +131,7 @@ def listener_process(stack: BenchStack, database: str, url: str, **variables: st
         "PAIMON_SENDING__APPROVER": stack.chain.accounts.address("approver"),
         "PAIMON_SIGNER__SOCKET": str(stack.folder / "no-signer.sock"),
         "PAIMON_AUTH__TOKEN_SECRET": "a secret for measurements only, 32+",
+        "PAIMON_AUTH__PERSONAL_DATA_SECRET": "a secret for measurements only, 32+",
         "PAIMON_AUTH__DOMAIN": "localhost",
         "PAIMON_AUTH__URI": "http://localhost",
         "PAIMON_REDIS__INTEGRITY_KEY": "a key of its own, of 32 bytes or more",

@@ -333,7 +333,12 @@ def _settings(folder: Path, database_url: str, rpc_url: str, fund: FundDeploymen
             },
             "sending": {"keeper": accounts.address("keeper"), "approver": accounts.address("approver")},
             "signer": {"socket": folder / "signer" / "signer.sock"},
-            "auth": {"token_secret": "a secret for measurements only, 32+", "domain": "localhost", "uri": "http://localhost"},
+            "auth": {
+                "token_secret": "a secret for measurements only, 32+",
+                "personal_data_secret": "a secret for measurements only, 32+",
+                "domain": "localhost",
+                "uri": "http://localhost",
+            },
         }
     )
 

@@ -17,10 +17,12 @@ import httpx
 import orjson
 from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
+from pydantic import SecretStr
 from tests.support.chain.fund import WAD, TestFund
 
 from paimon.application.common.signing_rules import SigningRules
-from paimon.application.identity.session_store import insert_session
+from paimon.application.identity.session_store import Origin, insert_session
+from paimon.application.identity.subject_key_store import writing_cipher
 from paimon.application.identity.tokens import new_token, token_keys
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.kernel.chain import Address, ContractName, Hash32, OnChainRole, parse_address
@@ -42,11 +44,18 @@ from paimon.infrastructure.database.models.derived import (
 )
 from paimon.infrastructure.database.models.ops.user import SessionRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
-from paimon.settings import Settings
+from paimon.settings import AuthSettings, Settings
 from paimon_devkit.stack.accounts import DemoAccounts
 from paimon_devkit.stack.demo_users import grant_users, name_first_super_admin
 
 EXAMPLES: Final = Path(openapi.__file__).with_name("examples.json")
+AUTH: Final = AuthSettings(
+    token_secret=SecretStr("a secret for tests only, 32 bytes+"),
+    personal_data_secret=SecretStr("another secret for tests only: 32+"),
+    domain="localhost",
+    uri="http://localhost",
+)
+"""The settings of sign-in in every test."""
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
@@ -142,8 +151,8 @@ async def seed_session(database: Database, wallet: Address, name: str) -> None:
         if await session.get(SessionRow, session_id_of(name)) is not None:
             return
         now = await database_now(session)
-        opened = Session(session_id_of(name), wallet, "tests", "::1", now, now, now + timedelta(days=7))
-        await insert_session(session, opened)
+        opened = Session(session_id_of(name), wallet, now, now, now + timedelta(days=7))
+        await insert_session(session, opened, Origin("tests", "::1"), await writing_cipher(session, wallet, AUTH))
 
 
 async def seed_users(database: Database, fund: TestFund) -> None:

@@ -141,6 +141,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "PAIMON_STORAGE__URL": settings.storage.url,
         "PAIMON_REPORTS__STORAGE_URL": settings.reports.storage_url,
         "PAIMON_AUTH__TOKEN_SECRET": settings.auth.token_secret.get_secret_value(),
+        "PAIMON_AUTH__PERSONAL_DATA_SECRET": settings.auth.personal_data_secret.get_secret_value(),
         "PAIMON_AUTH__DOMAIN": settings.auth.domain,
         "PAIMON_AUTH__URI": settings.auth.uri,
     }

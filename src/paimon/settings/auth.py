@@ -21,6 +21,14 @@ class AuthSettings(SettingsGroup):
         SecretStr(""),
         description="further secrets, separated by commas, whose tokens are accepted too: the next or the last one",
     )
+    personal_data_secret: OwnSecret = Field(
+        min_length=_SECRET_CHARS_MIN,
+        description="secret of the key that encrypts the keys of personal data; the same on every API replica, and in no backup"
+        " of the database",
+    )
+    other_personal_data_secrets: OwnSecret = Field(
+        SecretStr(""), description="further secrets, separated by commas, whose keys are read too: the next or the last one"
+    )
     domain: str = Field(
         min_length=1, description="host, with its port if any, of the site where people sign in; the message they sign names it"
     )
@@ -42,7 +50,7 @@ class AuthSettings(SettingsGroup):
     )
     session_kept_days: int = Field(90, ge=1, description="days that an ended session is kept for its owner to see")
 
-    @field_validator("other_token_secrets")
+    @field_validator("other_token_secrets", "other_personal_data_secrets")
     @classmethod
     def _are_long_enough(cls, text: SecretStr) -> SecretStr:
         if any(len(secret) < _SECRET_CHARS_MIN for secret in _split(text)):
@@ -60,6 +68,10 @@ class AuthSettings(SettingsGroup):
     def token_secrets(self) -> tuple[SecretStr, ...]:
         """List the secrets of access tokens; the first one signs."""
         return self.token_secret, *map(SecretStr, _split(self.other_token_secrets))
+
+    def personal_data_secrets(self) -> tuple[SecretStr, ...]:
+        """List the secrets of the keys of personal data; the first one encrypts."""
+        return self.personal_data_secret, *map(SecretStr, _split(self.other_personal_data_secrets))
 
     @property
     def origin(self) -> str:

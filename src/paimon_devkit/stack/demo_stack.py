@@ -347,11 +347,13 @@ class DemoStack:
 
     def _api_variables(self) -> dict[str, str]:
         port = self._choose_api_port()
-        secrets = load_or_create_passwords(self.data / "secrets.json", ["token_secret", "redis_integrity_key"])
+        names = ["token_secret", "personal_data_secret", "redis_integrity_key"]
+        secrets = load_or_create_passwords(self.data / "secrets.json", names)
         return {
             "PAIMON_API__HOST": _LOOPBACK_HOST,
             "PAIMON_API__PORT": str(port),
             "PAIMON_AUTH__TOKEN_SECRET": secrets["token_secret"] * 2,
+            "PAIMON_AUTH__PERSONAL_DATA_SECRET": secrets["personal_data_secret"] * 2,
             "PAIMON_REDIS__INTEGRITY_KEY": secrets["redis_integrity_key"] * 2,
             "PAIMON_AUTH__DOMAIN": f"127.0.0.1:{port}",
             "PAIMON_AUTH__URI": f"http://127.0.0.1:{port}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.cli.test_cli_tx import output_of
-from tests.support.api_client import seed_sessions, session_id_of
+from tests.support.api_client import seed_sessions, seed_users, session_id_of
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliRunner, environment_of, keystore_options
 
@@ -61,6 +61,41 @@ def test_users_are_changed_as_the_role_of_a_person_at_a_terminal(
     output_of(cli.start("db", "grant-roles", env=env), 0)
     output_of(cli.start("users", "init", ada, env=env), 0)
     output_of(cli.start("users", "add", willa, "viewer", *keystore_options(fund.accounts, "ada", tmp_path), env=env), 0)
+
+
+async def test_personal_data_is_erased_and_its_keys_are_rewrapped(
+    cli: CliRunner,
+    settings: Settings,
+    fund: TestFund,
+    database: Database,
+    postgres: EmbeddedPostgres,
+    database_name: str,
+    owner_url: str,
+    tmp_path: Path,
+) -> None:
+    await seed_users(database, fund)
+    env = environment_of(settings) | {
+        "PAIMON_DATABASE__OWNER_URL": owner_url,
+        "PAIMON_DATABASE__URL": postgres.url("paimon_cli", database_name),
+    }
+    otto = fund.accounts.address("otto")
+    ada = keystore_options(fund.accounts, "ada", tmp_path)
+
+    def users(*arguments: str, code: int = 0) -> str:
+        return output_of(cli.start("users", *arguments, env=env), code)
+
+    erase = ("erase", otto, *ada, "--reason", "left the fund")
+    users(*erase, code=1)  # without an answer to its question it erases nothing
+    assert "remove the user first" in users(*erase, "--yes", code=2)
+    users("remove", otto, *ada)
+    assert users(*erase, "--yes") == f"the personal data of {otto} is erased\n"
+    assert "erased already" in users(*erase, "--yes", code=2)
+    env |= {
+        "PAIMON_AUTH__PERSONAL_DATA_SECRET": "a new secret for tests only, 32 bytes+",
+        "PAIMON_AUTH__OTHER_PERSONAL_DATA_SECRETS": settings.auth.personal_data_secret.get_secret_value(),
+    }
+    assert not users("rewrap").startswith("0 keys")
+    assert users("rewrap").startswith("0 keys")
 
 
 def test_signers_are_shown_with_what_they_lack(cli: CliRunner, settings: Settings, fund: TestFund, owner_url: str) -> None:

@@ -56,7 +56,7 @@ from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, SubjectKeyRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
@@ -212,6 +212,10 @@ INVALID_STATES: list[InvalidRow] = [
     (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_rows_removed_not_negative"),
     (UserGrantRow, {"sequence": 0}, "ck_user_grants_sequence_positive"),
     (UserGrantRow, {"expires_at": EPOCH}, "ck_user_grants_granted_in_time"),
+    (SubjectKeyRow, {"wrapped_by": bytes(7)}, "ck_subject_keys_wrapped_by_length"),
+    (SubjectKeyRow, {"wrapped_key": None}, "ck_subject_keys_erased_has_no_key"),
+    (SubjectKeyRow, {"erased_by": address(2)}, "ck_subject_keys_erased_by_a_person"),
+    (SubjectKeyRow, {"wrapped_key": None, "erased_at": EPOCH, "erased_by": bytes(21)}, "ck_subject_keys_erased_by_length"),
     (PendingLogRow, {"event": "Deposit"}, "ck_pending_logs_args_with_event"),
     (PendingLogRow, {"args": {}}, "ck_pending_logs_args_with_event"),
 ]
@@ -261,6 +265,7 @@ WRONG_LENGTHS: list[InvalidRow] = [
         RoleHolderRow: ("role", "account"),
         UserGrantRow: ("address", "granted_by", "previous", "nonce"),
         FirstSuperAdminRow: ("address",),
+        SubjectKeyRow: ("address",),
         SignInChallengeRow: ("address",),
         ApprovalTicketRow: ("owner", "receiver"),
         ApprovalRecordRow: ("nonce", "voter"),
@@ -333,6 +338,7 @@ DUPLICATES: list[InvalidRow] = [
     (LeaseRow, {"owner": "another"}, "pk_leases"),
     (UserGrantRow, {"sequence": 2}, "uq_user_grants_nonce"),
     (ReportRow, {}, "uq_reports_kind_first_day_version"),
+    (SubjectKeyRow, {}, "uq_subject_keys_live"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
     (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),

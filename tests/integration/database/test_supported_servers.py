@@ -43,6 +43,7 @@ CONNECTING: Final = (
     "db grant-roles",
     "users init 0x00000000000000000000000000000000000000A1",
     "users list",
+    "users rewrap",
     "signers",
     "api-keys list 0x00000000000000000000000000000000000000A1",
     "sessions list 0x00000000000000000000000000000000000000A1",

@@ -95,6 +95,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS
     "previewUserChange": Permission.MANAGE_USERS,
     "changeUser": Permission.MANAGE_USERS,
+    "erasePerson": Signed(Permission.MANAGE_USERS),
     "dryRunThresholds": Access.PERSON,
     "dryRunPolicy": Access.PERSON,
     "createPolicyDraft": Permission.MANAGE_POLICY,
@@ -140,6 +141,7 @@ PROPOSALS: Final = {
     "resolve_risk_event": ("/risk/events/1", Permission.HANDLE_RISK),
     "replay_message": ("/system/outbox/1", Permission.REPLAY_MESSAGES),
     "publish_policy": ("/policy/drafts/1", Permission.MANAGE_POLICY),
+    "erase_person": ("/users/{wallet}", Permission.MANAGE_USERS),
     "clear_fault": ("/wallets/{wallet}", Permission.HANDLE_TRANSACTIONS),
 }
 """Signed actions whose resource the test makes, and the permission that a person needs to get the document."""

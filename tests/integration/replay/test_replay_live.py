@@ -131,6 +131,7 @@ def environment(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) ->
         "PAIMON_SENDING__APPROVER": checksum(ADDRESSES.vault),
         "PAIMON_SIGNER__SOCKET": str(tmp_path / "signer.sock"),
         "PAIMON_AUTH__TOKEN_SECRET": "a secret for tests only, 32 bytes+",
+        "PAIMON_AUTH__PERSONAL_DATA_SECRET": "another secret for tests only: 32+",
         "PAIMON_AUTH__DOMAIN": "localhost",
         "PAIMON_AUTH__URI": "http://localhost",
         "PAIMON_REDIS__INTEGRITY_KEY": "a key of its own, of 32 bytes or more",

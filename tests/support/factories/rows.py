@@ -65,7 +65,7 @@ from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
-from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, UserGrantRow
+from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, SubjectKeyRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 HASH: Final = Hash32(b"\x01" * 32)
@@ -115,6 +115,7 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     RoleHolderRow: {"contract": ContractName.VAULT, "role": HASH, "account": address(1)},
     ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
     LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
+    SubjectKeyRow: {"address": address(1), "wrapped_by": bytes(8), "wrapped_key": bytes(60)},
     UserGrantRow: {
         "address": address(1),
         "role": UserRole.VIEWER,

@@ -41,6 +41,7 @@ def test_placeholders_of_the_example_file_are_refused() -> None:
     assert refused == {
         "PAIMON_FUND__VAULT", "PAIMON_FUND__REDEMPTION_MANAGER", "PAIMON_FUND__ASSET_CONTROLLER",
         "PAIMON_SENDING__KEEPER", "PAIMON_SENDING__APPROVER", "PAIMON_AUTH__TOKEN_SECRET",
+        "PAIMON_AUTH__PERSONAL_DATA_SECRET",
         "PAIMON_REDIS__INTEGRITY_KEY",
     }  # fmt: skip
     assert all("your own" in line for line in lines)

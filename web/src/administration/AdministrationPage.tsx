@@ -111,7 +111,7 @@ function Sessions() {
             rowKey={({ id }) => id}
             empty={t('sessions.none')}
             columns={[
-              { name: 'client', head: t('sessions.client'), cell: ({ client: browser, networkAddress }) => `${browser} · ${networkAddress}` },
+              { name: 'client', head: t('sessions.client'), cell: ({ client: browser, networkAddress }) => (browser === null ? t('sessions.erased') : `${browser} · ${networkAddress}`) },
               { name: 'status', head: t('column.status'), cell: ({ status, isCurrent }) => <><Status of={status} /> {isCurrent ? t('sessions.this') : null}</> },
               { name: 'began', head: t('sessions.began'), cell: ({ createdAt }) => <Time at={createdAt} /> },
               { name: 'used', head: t('sessions.used'), cell: ({ usedAt }) => <Time at={usedAt} /> },

@@ -444,6 +444,7 @@ export const en = {
   'sessions.title': 'Your sessions',
   'sessions.none': 'No sessions.',
   'sessions.client': 'Browser or program',
+  'sessions.erased': 'erased',
   'sessions.this': '(this one)',
   'sessions.began': 'Began',
   'sessions.used': 'Last used',

@@ -445,6 +445,7 @@ export const zh: Catalogue = {
   'sessions.title': '您的会话',
   'sessions.none': '没有会话。',
   'sessions.client': '浏览器或程序',
+  'sessions.erased': '已擦除',
   'sessions.this': '（本会话）',
   'sessions.began': '开始',
   'sessions.used': '最近使用',

@@ -19,11 +19,20 @@ from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.ops.user import ApiKeyRow
 from paimon.infrastructure.database.row_query import RowQuery
 from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.keys.envelope import SubjectCipher
 
 _ROWS_ARE_NOT_LOADED: Final = {"synchronize_session": False}
 
 _NAMES: Final = tuple(field.name for field in fields(ApiKey))
 _COLUMNS: Final = tuple(getattr(ApiKeyRow, name).label(f"key_{name}") for name in _NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key as its maker reads it. `last_used_from` is None where it was not used, or where that was erased."""
+
+    key: ApiKey
+    last_used_from: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +70,23 @@ async def insert_key(session: WriteSession, key: ApiKey, key_hash: Hash32) -> No
     await session.execute(insert(ApiKeyRow).values(values | stored))
 
 
-async def record_key_use(session: WriteSession, key: UUID, now: datetime, network_address: str) -> None:
+async def record_key_use(session: WriteSession, key: UUID, now: datetime, network_address: str, cipher: SubjectCipher) -> None:
     """Record the last use of a key, unless a later one is recorded already."""
     is_earlier = ApiKeyRow.id == key, func.coalesce(ApiKeyRow.last_used_at, ApiKeyRow.created_at) <= now
-    used = update(ApiKeyRow).where(*is_earlier).values(last_used_at=now, last_used_from=network_address)
+    sealed = cipher.seal(network_address, _place(key))
+    used = update(ApiKeyRow).where(*is_earlier).values(last_used_at=now, last_used_from=sealed)
     await session.execute(used, execution_options=_ROWS_ARE_NOT_LOADED)
 
 
-async def list_keys_of(session: AsyncSession, address: Address) -> list[ApiKey]:
+async def list_keys_of(session: AsyncSession, address: Address, cipher: SubjectCipher) -> list[ListedKey]:
     """List a person's keys, latest first, revoked ones too."""
-    query = select(*_COLUMNS).where(ApiKeyRow.address == address).order_by(ApiKeyRow.created_at.desc())
-    return [_key_of(row) for row in await session.execute(query)]
+    query = select(*_COLUMNS, ApiKeyRow.last_used_from).where(ApiKeyRow.address == address)
+    rows = await session.execute(query.order_by(ApiKeyRow.created_at.desc()))
+    return [ListedKey(_key_of(row), cipher.open(row.last_used_from, _place(row.key_id))) for row in rows]
+
+
+def _place(key: UUID) -> str:
+    return f"api_keys/{key}/last_used_from"
 
 
 async def revoke(session: WriteSession, key: UUID, address: Address | None, now: datetime) -> bool:

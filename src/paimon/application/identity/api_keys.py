@@ -13,8 +13,16 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from paimon.application.identity.api_key_store import API_KEY_RECORD, insert_key, list_keys_of, record_key_use, revoke
+from paimon.application.identity.api_key_store import (
+    API_KEY_RECORD,
+    ListedKey,
+    insert_key,
+    list_keys_of,
+    record_key_use,
+    revoke,
+)
 from paimon.application.identity.signed_users import SignedUsers
+from paimon.application.identity.subject_key_store import reading_cipher, writing_cipher
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.user.api_key import KEY_PERMISSIONS, ApiKey, Network
 from paimon.domain.user.roles import Permission, User
@@ -22,6 +30,7 @@ from paimon.errors import InvalidRequest, NotFound, Unauthenticated
 from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
+from paimon.settings import AuthSettings
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +87,9 @@ async def create_key(wanted: NewApiKey, maker: User, *, database: Database) -> t
     return key, text
 
 
-async def authenticate_key(text: str, network_address: str, *, database: Database, users: SignedUsers) -> tuple[User, ApiKey]:
+async def authenticate_key(
+    text: str, network_address: str, *, database: Database, users: SignedUsers, auth: AuthSettings
+) -> tuple[User, ApiKey]:
     """Return the maker of this key as they are now, and the key.
 
     Raises:
@@ -94,14 +105,15 @@ async def authenticate_key(text: str, network_address: str, *, database: Databas
     if maker is None:
         raise ApiKeyInvalid(f"{checksum(key.address)}, who made the API key, is no user any more")
     if key.last_used_at is None or key.last_used_at + timedelta(seconds=_USE_SECONDS) <= now:
-        await _record_use(key, now, network_address, database)
+        await _record_use(key, now, network_address, database, auth)
     return maker, key
 
 
-async def list_keys(address: Address, *, database: Database) -> tuple[Sequence[ApiKey], datetime]:
+async def list_keys(address: Address, *, database: Database, auth: AuthSettings) -> tuple[Sequence[ListedKey], datetime]:
     """List a person's keys, latest first, with the database's time."""
     async with database.read() as session:
-        return await list_keys_of(session, address), await database_now(session)
+        cipher = await reading_cipher(session, address, auth)
+        return await list_keys_of(session, address, cipher), await database_now(session)
 
 
 async def revoke_key(key: UUID, address: Address | None, *, database: Database) -> None:
@@ -116,11 +128,11 @@ async def revoke_key(key: UUID, address: Address | None, *, database: Database) 
     log.info("api_key.revoked", key=str(key))
 
 
-async def _record_use(key: ApiKey, now: datetime, network_address: str, database: Database) -> None:
+async def _record_use(key: ApiKey, now: datetime, network_address: str, database: Database, auth: AuthSettings) -> None:
     """Record the use. A database that takes no writes still answers reads."""
     try:
-        async with database.write_single() as session:
-            await record_key_use(session, key.id, now, network_address)
+        async with database.write() as session:
+            await record_key_use(session, key.id, now, network_address, await writing_cipher(session, key.address, auth))
     except DatabaseUnavailable as error:
         log.warning("api_key.use_not_recorded", reason=str(error).splitlines()[0])
 

@@ -1,7 +1,7 @@
 """Sessions and refresh tokens in the database: the truth of what was ended, which no cache may forget."""
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -17,12 +17,30 @@ from paimon.infrastructure.database.arrays import in_values
 from paimon.infrastructure.database.clock import as_utc
 from paimon.infrastructure.database.models.ops.user import RefreshTokenRow, SessionRow
 from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.keys.envelope import SubjectCipher
 
-_COLUMNS: Final = tuple(SessionRow.__table__.columns)
+_COLUMNS: Final = tuple(getattr(SessionRow, field.name) for field in fields(Session))
 
 
-async def insert_session(database_session: WriteSession, session: Session) -> None:
-    await database_session.execute(insert(SessionRow).values(asdict(session)))
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session began: the program's name of itself, and the network address."""
+
+    client: str
+    network_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session as its owner reads it. `origin` is None where it was erased."""
+
+    session: Session
+    origin: Origin | None
+
+
+async def insert_session(database_session: WriteSession, session: Session, origin: Origin, cipher: SubjectCipher) -> None:
+    sealed = {name: cipher.seal(text, _place(session.id, name)) for name, text in asdict(origin).items()}
+    await database_session.execute(insert(SessionRow).values(asdict(session) | sealed))
 
 
 async def list_last_seen(database_session: AsyncSession) -> dict[Address, datetime]:
@@ -60,10 +78,25 @@ async def touch_session(database_session: WriteSession, session: UUID, now: date
     await database_session.execute(update(SessionRow).where(*is_earlier).values(used_at=now))
 
 
-async def list_sessions_of(database_session: AsyncSession, address: Address, *, limit: int) -> list[Session]:
+async def list_sessions_of(
+    database_session: AsyncSession, address: Address, cipher: SubjectCipher, *, limit: int
+) -> list[ListedSession]:
     """List the newest sessions of a person, ended ones too."""
-    query = select(*_COLUMNS).where(SessionRow.address == address).order_by(SessionRow.created_at.desc()).limit(limit)
-    return [to_session(dict(row)) for row in (await database_session.execute(query)).mappings()]
+    query = select(SessionRow).where(SessionRow.address == address).order_by(SessionRow.created_at.desc()).limit(limit)
+    return [
+        ListedSession(to_session({field.name: getattr(row, field.name) for field in fields(Session)}), _origin(row, cipher))
+        for row in await database_session.scalars(query)
+    ]
+
+
+def _origin(row: SessionRow, cipher: SubjectCipher) -> Origin | None:
+    client = cipher.open(row.client, _place(row.id, "client"))
+    network_address = cipher.open(row.network_address, _place(row.id, "network_address"))
+    return None if client is None or network_address is None else Origin(client, network_address)
+
+
+def _place(session: UUID, column: str) -> str:
+    return f"sessions/{session}/{column}"
 
 
 async def end_sessions(

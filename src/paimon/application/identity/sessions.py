@@ -15,6 +15,8 @@ from uuid import UUID, uuid4
 import structlog
 
 from paimon.application.identity.session_store import (
+    ListedSession,
+    Origin,
     delete_old_sessions,
     end_sessions,
     insert_refresh_token,
@@ -25,6 +27,7 @@ from paimon.application.identity.session_store import (
     touch_session,
 )
 from paimon.application.identity.signed_users import find_user
+from paimon.application.identity.subject_key_store import reading_cipher, writing_cipher
 from paimon.application.identity.tokens import TokenInvalid, TokenKeys, new_token
 from paimon.domain.kernel.chain import Address, Hash32, checksum
 from paimon.domain.kernel.eip712 import SigningScope
@@ -61,14 +64,6 @@ class SessionNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """What a session shows its owner of where it began."""
-
-    client: str
-    network_address: str
-
-
-@dataclass(frozen=True, slots=True)
 class IssuedTokens:
     """An access token for a user, and the refresh token that follows the one that was used.
 
@@ -89,8 +84,9 @@ async def open_session(
     await delete_old_sessions(database_session, before=now - timedelta(days=auth.session_kept_days))
     expires_at = now + timedelta(seconds=auth.refresh_token_ttl_seconds)
     client = "".join(letter if letter.isprintable() else " " for letter in origin.client[:_CLIENT_CHARS_MAX])
-    session = Session(uuid4(), user.address, client, origin.network_address, now, now, expires_at)
-    await insert_session(database_session, session)
+    session = Session(uuid4(), user.address, now, now, expires_at)
+    cipher = await writing_cipher(database_session, user.address, auth)
+    await insert_session(database_session, session, Origin(client, origin.network_address), cipher)
     refresh_token = await _issue_refresh_token(database_session, session, now)
     return _issue(user, session, refresh_token, auth=auth, keys=keys, now=now)
 
@@ -143,10 +139,13 @@ def require_active(session: Session, now: datetime, *, auth: AuthSettings) -> No
         raise SessionExpired
 
 
-async def list_sessions(address: Address, *, database: Database) -> tuple[Sequence[Session], datetime]:
+async def list_sessions(
+    address: Address, *, database: Database, auth: AuthSettings
+) -> tuple[Sequence[ListedSession], datetime]:
     """List a person's newest sessions, with the database's time."""
     async with database.read() as database_session:
-        found = await list_sessions_of(database_session, address, limit=SESSIONS_LISTED_MAX)
+        cipher = await reading_cipher(database_session, address, auth)
+        found = await list_sessions_of(database_session, address, cipher, limit=SESSIONS_LISTED_MAX)
         return found, await database_now(database_session)
 
 

@@ -22,8 +22,8 @@ import structlog
 from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.identity.challenge_nonce import find_expiry, new_nonce
 from paimon.application.identity.permissions import NotPermitted
-from paimon.application.identity.session_store import touch_session
-from paimon.application.identity.sessions import IssuedTokens, Origin, SessionEnded, open_session, require_active
+from paimon.application.identity.session_store import Origin, touch_session
+from paimon.application.identity.sessions import IssuedTokens, SessionEnded, open_session, require_active
 from paimon.application.identity.signed_users import SignedUsers, find_user
 from paimon.application.identity.store import USER_RECORD, use_challenge
 from paimon.application.identity.tokens import AccessToken, TokenInvalid, TokenKeys

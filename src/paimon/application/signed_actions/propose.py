@@ -17,6 +17,7 @@ from paimon.application.approval_workflow.decide import propose_vote
 from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SigningContext
+from paimon.application.identity.erase_person import propose_erasure
 from paimon.application.identity.permissions import require_permission
 from paimon.application.identity.store import list_chain_roles
 from paimon.application.quarantine.store import OutboxMessageRef, Target, evaluate
@@ -144,11 +145,20 @@ async def _publication(context: ProposalContext, user: User, parts: tuple[str, .
     return proposed
 
 
-async def _operator_action(kind: ActionKind, context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
+async def _erasure(context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.read() as session:
+        return await propose_erasure(session, _address(parts[0]), context.signing.rules.scope)
+
+
+def _address(text: str) -> Address:
     try:
-        target_id = parse_address(parts[0]) if kind is ActionKind.CLEAR_FAULT else UUID(parts[0])
+        return parse_address(text)
     except InvalidAddress as error:
         raise InvalidResource(str(error)) from error
+
+
+async def _operator_action(kind: ActionKind, context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
+    target_id = _address(parts[0]) if kind is ActionKind.CLEAR_FAULT else UUID(parts[0])
     async with context.signing.database.read() as session:
         _target, proposed = await propose_operator_action(session, kind, target_id)
     return proposed
@@ -173,6 +183,7 @@ _INTENT: Final = (
 _WALLET: Final = ("/wallets/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.compile(r"/wallets/(0x[0-9a-fA-F]{40})"))
 _MESSAGE: Final = ("/system/outbox/12", re.compile(r"/system/outbox/([1-9][0-9]{0,17})"))
 _POLICY_DRAFT: Final = ("/policy/drafts/3", re.compile(r"/policy/drafts/([1-9][0-9]{0,17})"))
+_USER: Final = ("/users/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.compile(r"/users/(0x[0-9a-fA-F]{40})"))
 _LOG: Final = ("/system/quarantine/100/3", re.compile(r"/system/quarantine/([0-9]{1,18})/([0-9]{1,9})"))
 
 _OFFERED: Final = {
@@ -185,6 +196,7 @@ _OFFERED: Final = {
     ActionName.SETTLE_REDEMPTION: _Offered(*_REDEMPTION, "settle", _settlement),
     ActionName.RESOLVE_RISK_EVENT: _Offered(*_RISK_EVENT, "resolve", _resolution),
     ActionName.PUBLISH_POLICY: _Offered(*_POLICY_DRAFT, "publish", _publication),
+    ActionName.ERASE_PERSON: _Offered(*_USER, "erase", _erasure),
     ActionName.SPEED_UP: _Offered(*_INTENT, "speed-up", partial(_operator_action, ActionKind.SPEED_UP)),
     ActionName.CANCEL: _Offered(*_INTENT, "cancel", partial(_operator_action, ActionKind.CANCEL)),
     ActionName.RETRY: _Offered(*_INTENT, "retry", partial(_operator_action, ActionKind.RETRY)),

@@ -39,6 +39,7 @@ class ActionName(StrEnum):
     REJECT_PLAN = "reject_plan"
     CANCEL_PLAN = "cancel_plan"
     GRANT_USER = "grant_user"
+    ERASE_PERSON = "erase_person"
     SETTLE_REDEMPTION = "settle_redemption"
     RESOLVE_RISK_EVENT = "resolve_risk_event"
     SPEED_UP = "speed_up"

@@ -31,7 +31,6 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None = None
-    last_used_from: str | None = None
     revoked_at: datetime | None = None
 
     def fault(self, now: datetime, network_address: str) -> str | None:

@@ -94,7 +94,7 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
     ),
     Permission.READ_AUDIT: PermissionRule("read the audit trail and its proofs", UserRole.ADMIN),
     Permission.MANAGE_USERS: PermissionRule(
-        "sign grants of users, and end others' sessions", UserRole.SUPER_ADMIN, is_signed=True
+        "sign grants of users, end others' sessions, and erase personal data", UserRole.SUPER_ADMIN, is_signed=True
     ),
 }
 """By permission, in the order of the documentation."""

@@ -43,8 +43,6 @@ class Session:
 
     id: UUID
     address: Address
-    client: str
-    network_address: str
     created_at: datetime
     used_at: datetime
     expires_at: datetime

@@ -67,7 +67,7 @@ def revoke(context: typer.Context, key: Annotated[UUID, typer.Argument(help="The
 
 async def _list(settings: Settings, wallet: Address) -> ApiKeysView:
     async with opened_database(settings, process="api-keys") as database:
-        return ApiKeysView.of(*await list_keys(wallet, database=database))
+        return ApiKeysView.of(*await list_keys(wallet, database=database, auth=settings.auth))
 
 
 async def _revoke(settings: Settings, key: UUID) -> None:

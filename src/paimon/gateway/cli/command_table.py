@@ -52,7 +52,11 @@ COMMANDS: Final = (
         "config", "Check the settings, alone or against the signer's policy and the services.", "paimon.gateway.cli.config"
     ),
     CommandEntry("db", "Migrate the database, give the roles their rights, and check both.", "paimon.gateway.cli.database"),
-    CommandEntry("users", "Name the first super_admin, and change users by signed grants.", "paimon.gateway.cli.users"),
+    CommandEntry(
+        "users",
+        "Name the first super_admin, change users by signed grants, and erase personal data.",
+        "paimon.gateway.cli.users",
+    ),
     CommandEntry(
         "signers",
         "Show who can sign now: the owners of each Safe, and each group of voters of the approval policy.",

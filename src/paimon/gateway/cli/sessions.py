@@ -68,7 +68,7 @@ def end_all(context: typer.Context, address: _Address) -> None:
 
 async def _list(settings: Settings, wallet: Address) -> SessionsView:
     async with opened_database(settings, process="sessions") as database:
-        found, now = await list_sessions(wallet, database=database)
+        found, now = await list_sessions(wallet, database=database, auth=settings.auth)
     return SessionsView.of(found, now, idle=timedelta(seconds=settings.auth.session_idle_seconds))
 
 

@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from paimon.application.identity.subject_key_store import require_personal_data_secrets
 from paimon.composition import AppContext, open_app_context, open_shared_limits, require_ready
 from paimon.gateway.rest import docs_ui, errors
 from paimon.gateway.rest.console import console_router
@@ -161,6 +162,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _require_ready(context: AppContext) -> None:
     try:
         await require_ready(context)
+        await require_personal_data_secrets(context.database, context.settings.auth)
     except Exception as error:
         log.critical("api.refused_to_start", reason=str(error))  # uvicorn would log a traceback only
         raise

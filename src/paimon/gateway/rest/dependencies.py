@@ -94,7 +94,9 @@ async def get_principal(request: HTTPConnection, context: ContextDep, limits: Li
     network_address = client_address(request)
     if text.startswith(KEY_PREFIX):
         async with limits.key_slots:
-            maker, key = await authenticate_key(text, network_address, database=context.database, users=context.users)
+            maker, key = await authenticate_key(
+                text, network_address, database=context.database, users=context.users, auth=context.settings.auth
+            )
         await limits.require_person_allowed(maker.address, request)
         request.state.person = maker.address  # the audit trail names whom something was refused to
         require_admin_network(maker, network_address, context)

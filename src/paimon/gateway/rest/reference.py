@@ -18,7 +18,12 @@ _PLACEHOLDERS: Final[dict[str, Any]] = {
     "fund": {"vault": _ADDRESS, "redemption_manager": _ADDRESS, "asset_controller": _ADDRESS, "start_block": 1},
     "sending": {"keeper": _ADDRESS, "approver": _ADDRESS},
     "signer": {"socket": Path("signer.sock")},
-    "auth": {"token_secret": SecretStr("a placeholder of at least 32 bytes"), "domain": "localhost", "uri": "http://localhost"},
+    "auth": {
+        "token_secret": SecretStr("a placeholder of at least 32 bytes"),
+        "personal_data_secret": SecretStr("a placeholder of at least 32 bytes"),
+        "domain": "localhost",
+        "uri": "http://localhost",
+    },
 }
 """Settings that have no default. The document holds none of them."""
 

@@ -29,14 +29,16 @@ router = APIRouter(prefix="/api-keys", tags=["api keys"])
 async def create(body: NewApiKeyBody, caller: CallerDep, context: ContextDep) -> Envelope[CreatedApiKeyView]:
     """The key is shown once. It may do what is on its list and what its maker may do at that moment, and it signs nothing."""
     key, text = await create_key(body.wanted(), caller.user, database=context.database)
-    return Envelope[CreatedApiKeyView](data=CreatedApiKeyView(key=text, details=ApiKeyView.of(key, key.created_at)))
+    return Envelope[CreatedApiKeyView](
+        data=CreatedApiKeyView(key=text, details=ApiKeyView.of(key, key.created_at, last_used_from=None))
+    )
 
 
 @router.get(
     "", operation_id="listApiKeys", summary="List one's own API keys", responses=documented_responses("api_keys", 401, 403, 503)
 )
 async def index(caller: CallerDep, context: ContextDep) -> Envelope[ApiKeysView]:
-    keys, now = await list_keys(caller.user.address, database=context.database)
+    keys, now = await list_keys(caller.user.address, database=context.database, auth=context.settings.auth)
     return Envelope[ApiKeysView](data=ApiKeysView.of(keys, now))
 
 

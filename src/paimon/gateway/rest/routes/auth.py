@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from paimon.application.identity.session_store import Origin
 from paimon.application.identity.sessions import (
     IssuedTokens,
-    Origin,
     RefreshInvalid,
     end_all_sessions,
     end_session,
@@ -156,7 +156,7 @@ async def me(caller: CallerDep) -> Envelope[MeView]:
     responses=documented_responses("sessions", 401, 403, 503),
 )
 async def sessions(caller: CallerDep, context: ContextDep) -> Envelope[SessionsView]:
-    found, now = await list_sessions(caller.user.address, database=context.database)
+    found, now = await list_sessions(caller.user.address, database=context.database, auth=context.settings.auth)
     idle = timedelta(seconds=context.settings.auth.session_idle_seconds)
     return Envelope[SessionsView](data=SessionsView.of(found, now, idle=idle, current=caller.token.session))
 

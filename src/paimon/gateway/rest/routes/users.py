@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from paimon.application.common.signed_action import contract_wallets_refused
+from paimon.application.identity.erase_person import erase_person
 from paimon.application.identity.rights import get_user_detail, list_user_rights, read_rights
 from paimon.application.identity.sessions import end_all_sessions, list_sessions
 from paimon.application.identity.submit_grant import propose_grant, submit_grant
@@ -15,8 +16,8 @@ from paimon.gateway.rest.dependencies import ContextDep, SignedInUser, UserManag
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.openapi import documented_responses
 from paimon.gateway.rest.schema import AddressText
-from paimon.gateway.rest.views.accounts import SessionsEndedView, SessionsView
-from paimon.gateway.rest.views.signed_action import ActionDocumentView
+from paimon.gateway.rest.views.accounts import PersonErasedView, SessionsEndedView, SessionsView
+from paimon.gateway.rest.views.signed_action import ActionDocumentView, SignedActionBody
 from paimon.gateway.rest.views.users import (
     ChangedUserView,
     OwnRightsView,
@@ -106,7 +107,7 @@ async def user_detail(address: _UserAddress, _user: SignedInUser, context: Conte
     responses=documented_responses("user_sessions", 400, 401, 403, 503),
 )
 async def user_sessions(address: _UserAddress, _manager: UserManager, context: ContextDep) -> Envelope[SessionsView]:
-    found, now = await list_sessions(Address(address), database=context.database)
+    found, now = await list_sessions(Address(address), database=context.database, auth=context.settings.auth)
     idle = timedelta(seconds=context.settings.auth.session_idle_seconds)
     return Envelope[SessionsView](data=SessionsView.of(found, now, idle=idle))
 
@@ -121,3 +122,21 @@ async def end_user_sessions(address: _UserAddress, _manager: UserManager, contex
     """The person may sign in again; a grant of the role null takes that away."""
     ended = await end_all_sessions(Address(address), SessionEnd.REVOKED, database=context.database)
     return Envelope[SessionsEndedView](data=SessionsEndedView(ended=ended))
+
+
+@router.post(
+    "/users/{address}/erase",
+    operation_id="erasePerson",
+    summary="Erase the personal data of a former user",
+    responses=documented_responses("person_erased", 400, 401, 403, 404, 409, 413, 415, 503),
+)
+async def erase(
+    address: _UserAddress, body: SignedActionBody, user: SignedInUser, context: ContextDep
+) -> Envelope[PersonErasedView]:
+    """Erase it as a super_admin signed it: the document of `erase_person` from `POST /signed-actions`.
+
+    Where the person's sessions and API keys were used from becomes unreadable. Name, address and what the person signed
+    stay. 409 for a user: remove them first. 404 where there is nothing to erase.
+    """
+    await erase_person(Address(address), body.request_of(user), context.signing)
+    return Envelope[PersonErasedView](data=PersonErasedView(address=address))

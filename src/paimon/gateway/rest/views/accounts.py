@@ -8,10 +8,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from paimon.application.identity.session_store import ListedSession
 from paimon.application.identity.sessions import IssuedTokens
 from paimon.application.identity.sign_in import Caller, Challenge
 from paimon.domain.user.roles import User, UserRole
-from paimon.domain.user.session import Session, SessionEnd, SessionStatus
+from paimon.domain.user.session import SessionEnd, SessionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, Time
 
 _MESSAGE_CHARS_MAX = 4_000
@@ -99,8 +100,10 @@ class SessionView(ApiModel):
     id: UUID
     status: SessionStatus
     is_current: bool = Field(description="whether this request's token is of this session")
-    client: str = Field(description="`User-Agent` of the sign-in")
-    network_address: str = Field(description="where the sign-in came from; an IPv6 address as its /64 network")
+    client: str | None = Field(description="`User-Agent` of the sign-in; null where it was erased")
+    network_address: str | None = Field(
+        description="where the sign-in came from, an IPv6 address as its /64 network; null where it was erased"
+    )
     created_at: Time
     used_at: Time = Field(description="the last request, to the minute")
     expires_at: Time
@@ -108,13 +111,14 @@ class SessionView(ApiModel):
     end_reason: SessionEnd | None
 
     @classmethod
-    def of(cls, session: Session, now: datetime, *, idle: timedelta, current: UUID | None = None) -> Self:
+    def of(cls, listed: ListedSession, now: datetime, *, idle: timedelta, current: UUID | None = None) -> Self:
+        session, origin = listed.session, listed.origin
         return cls(
             id=session.id,
             status=session.status(now, idle=idle),
             is_current=session.id == current,
-            client=session.client,
-            network_address=session.network_address,
+            client=None if origin is None else origin.client,
+            network_address=None if origin is None else origin.network_address,
             created_at=session.created_at,
             used_at=session.used_at,
             expires_at=session.expires_at,
@@ -129,12 +133,18 @@ class SessionsView(ApiModel):
     items: list[SessionView]
 
     @classmethod
-    def of(cls, sessions: Iterable[Session], now: datetime, *, idle: timedelta, current: UUID | None = None) -> Self:
+    def of(cls, sessions: Iterable[ListedSession], now: datetime, *, idle: timedelta, current: UUID | None = None) -> Self:
         return cls(items=[SessionView.of(session, now, idle=idle, current=current) for session in sessions])
 
 
 class SessionsEndedView(ApiModel):
     ended: int = Field(description="how many sessions were open")
+
+
+class PersonErasedView(ApiModel):
+    """The person whose personal data was erased."""
+
+    address: AddressText
 
 
 class TokenKeyView(ApiModel):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from paimon.application.identity.api_key_store import ListedKey
 from paimon.application.identity.api_keys import KEY_DAYS_MAX, NewApiKey
 from paimon.domain.user.api_key import ApiKey
 from paimon.domain.user.roles import Permission
@@ -52,11 +53,11 @@ class ApiKeyView(ApiModel):
     created_at: Time
     expires_at: Time
     last_used_at: Time | None = Field(description="to the minute")
-    last_used_from: str | None
+    last_used_from: str | None = Field(description="the network address; null where it was erased")
     revoked_at: Time | None
 
     @classmethod
-    def of(cls, key: ApiKey, now: datetime) -> Self:
+    def of(cls, key: ApiKey, now: datetime, *, last_used_from: str | None) -> Self:
         return cls(
             id=key.id,
             name=key.name,
@@ -66,7 +67,7 @@ class ApiKeyView(ApiModel):
             created_at=key.created_at,
             expires_at=key.expires_at,
             last_used_at=key.last_used_at,
-            last_used_from=key.last_used_from,
+            last_used_from=last_used_from,
             revoked_at=key.revoked_at,
         )
 
@@ -77,8 +78,8 @@ class ApiKeysView(ApiModel):
     items: list[ApiKeyView]
 
     @classmethod
-    def of(cls, keys: Iterable[ApiKey], now: datetime) -> Self:
-        return cls(items=[ApiKeyView.of(key, now) for key in keys])
+    def of(cls, keys: Iterable[ListedKey], now: datetime) -> Self:
+        return cls(items=[ApiKeyView.of(listed.key, now, last_used_from=listed.last_used_from) for listed in keys])
 
 
 class CreatedApiKeyView(ApiModel):

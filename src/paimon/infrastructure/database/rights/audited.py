@@ -52,7 +52,7 @@ class Audited:
 
 
 _OF_A_PERSON: Final = ("client", "network_address")
-"""Columns that say where a person was. They go with their row; the trail keeps nothing of them."""
+"""Columns that say where a person was, encrypted. They go with their row; the trail keeps nothing of them."""
 
 _SIGNED_AGAIN: Final = ("signature", "is_contract_signature", "submitted_by", "signed_at")
 
@@ -62,6 +62,14 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
     "ops.sessions": (
         Audited("session.started", _LOW, "session", "id", actor="address", without=_OF_A_PERSON),
         Audited("session.ended", _LOW, "session", "id", columns=("ended_at",), without=_OF_A_PERSON),
+    ),
+    "ops.subject_keys": (
+        Audited(
+            *("user.erased", _HIGH, "user", "address"),
+            actor="erased_by",
+            columns=("erased_at",),
+            without=("wrapped_key", "wrapped_by"),
+        ),
     ),
     "ops.api_keys": (
         Audited("api_key.made", _HIGH, "api_key", "id", actor="address", without=("hash", "last_used_from")),

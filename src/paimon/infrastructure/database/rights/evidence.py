@@ -10,6 +10,7 @@
     follow_safe     the ticket of a plan is decided by the signatures of its Safe's proposal, by a recorded rejection, by the
                     requester's cancellation, by its deadline, by a drift with its reason, or by the use of the Safe's nonce
     follow_action   a person who resolved a risk event signed that action; its signature is verified with the audit trail
+    follow_erasure  a person who erased another's key of personal data signed that action
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
@@ -43,6 +44,8 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.signed_actions": Evidence(),
     "ops.user_grants": Evidence(),
     "ops.first_super_admins": Evidence(),
+    # An erasure is final: a key that came back would make readable what was erased.
+    "ops.subject_keys": Evidence(("wrapped_key", "wrapped_by", "erased_at", "erased_by"), "OLD.erased_at IS NOT NULL"),
     "ops.api_keys": Evidence(("last_used_at", "last_used_from", "revoked_at")),
     "ops.approval_records": Evidence(),
     "ops.invalid_votes": Evidence(),
@@ -218,6 +221,20 @@ _FUNCTIONS: Final = (
     END
     $body$
     """,
+    f"""
+    CREATE OR REPLACE FUNCTION ops.follow_erasure() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM ops.signed_actions
+                        WHERE action = '{ActionName.ERASE_PERSON}' AND signer = NEW.erased_by AND accepted_at >= NEW.created_at
+                          AND lower(resource) = '/users/0x' || encode(NEW.address, 'hex')) THEN
+            RAISE EXCEPTION 'key % of personal data: the person who erases it did not sign that', NEW.id
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
 )
 
 _COLUMNS: Final = text("""
@@ -299,6 +316,10 @@ _FOLLOWING: Final = {
         "CREATE TRIGGER follow_action BEFORE UPDATE ON ops.risk_events FOR EACH ROW"
         " WHEN (NEW.resolved_by IS NOT NULL AND NEW.resolved_by IS DISTINCT FROM OLD.resolved_by)"
         " EXECUTE FUNCTION ops.follow_action()"
+    ),
+    ("ops.subject_keys", "follow_erasure"): (
+        "CREATE TRIGGER follow_erasure BEFORE UPDATE ON ops.subject_keys FOR EACH ROW"
+        " WHEN (NEW.erased_at IS NOT NULL) EXECUTE FUNCTION ops.follow_erasure()"
     ),
     ("ops.transaction_intents", "follow_plan"): (
         "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"

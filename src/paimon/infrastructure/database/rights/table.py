@@ -93,6 +93,13 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.user_grants": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_API, _CLI), _GRANT_ADDED)),
     "ops.first_super_admins": _row((*_OPS_READERS, _PLANNER)),
     "ops.signed_actions": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _PLANNER), "SELECT, INSERT")),
+    "ops.subject_keys": _row(
+        (),
+        {
+            _API: "SELECT, INSERT (address, wrapped_by, wrapped_key), UPDATE (wrapped_key, wrapped_by, erased_at, erased_by)",
+            _CLI: "SELECT, UPDATE (wrapped_key, wrapped_by, erased_at, erased_by)",
+        },
+    ),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
     "ops.api_keys": _row(

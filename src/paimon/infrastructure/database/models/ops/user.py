@@ -1,4 +1,4 @@
-"""Tables of users' signed grants, sign-in challenges, sessions, refresh tokens and API keys."""
+"""Tables of users' signed grants, keys of personal data, sign-in challenges, sessions, refresh tokens and API keys."""
 
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,27 @@ class FirstSuperAdminRow(Base):
     named_at: Mapped[Instant] = mapped_column(server_default=func.now())
 
 
+class SubjectKeyRow(Base):
+    """The key under which a person's personal data is encrypted, itself encrypted. An erased one keeps its number only."""
+
+    __tablename__ = "subject_keys"
+    __table_args__ = (
+        *length_check(20, "address", "erased_by"),
+        *length_check(8, "wrapped_by"),
+        CheckConstraint("(erased_at IS NULL) = (wrapped_key IS NOT NULL)", name="erased_has_no_key"),
+        CheckConstraint("(erased_at IS NULL) = (erased_by IS NULL)", name="erased_by_a_person"),
+        Index("uq_subject_keys_live", "address", unique=True, postgresql_where="erased_at IS NULL"),
+        OPS_SCHEMA,
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    address: Mapped[AddressBytes]
+    wrapped_by: Mapped[bytes] = mapped_column(BYTEA)
+    wrapped_key: Mapped[bytes | None] = mapped_column(BYTEA)
+    created_at: Mapped[Instant] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    erased_by: Mapped[bytes | None] = mapped_column(BYTEA)
+
+
 class SignInChallengeRow(Base):
     """A used sign-in nonce, kept until its expiry, so that it is used at most once."""
 
@@ -75,7 +96,7 @@ class SignInChallengeRow(Base):
 
 
 class SessionRow(Base):
-    """One sign-in of a wallet. A session without its row, or with an end, gives no access."""
+    """One sign-in of a wallet. A session without its row, or with an end, gives no access. Where it began is encrypted."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -88,8 +109,8 @@ class SessionRow(Base):
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     address: Mapped[AddressBytes]
-    client: Mapped[str] = mapped_column(Text)
-    network_address: Mapped[str] = mapped_column(Text)
+    client: Mapped[bytes | None] = mapped_column(BYTEA)
+    network_address: Mapped[bytes | None] = mapped_column(BYTEA)
     created_at: Mapped[Instant]
     used_at: Mapped[Instant]
     expires_at: Mapped[Instant]
@@ -98,7 +119,7 @@ class SessionRow(Base):
 
 
 class ApiKeyRow(Base):
-    """A key of a program: its hash, and what it may do in its maker's name."""
+    """A key of a program: its hash, and what it may do in its maker's name. Where it was used from is encrypted."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -118,7 +139,7 @@ class ApiKeyRow(Base):
     created_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    last_used_from: Mapped[str | None] = mapped_column(Text)
+    last_used_from: Mapped[bytes | None] = mapped_column(BYTEA)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
