@@ -106,11 +106,14 @@ def _read_aws(name: str) -> str:
         import boto3  # the extra `secrets-aws`
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
+
+        from paimon.settings.aws_answers import bound_answers
     except ImportError:
         raise SecretUnavailable("boto3 is not installed: pip install 'paimon[secrets-aws]'") from None
     config = Config(connect_timeout=_TIMEOUT_SECONDS, read_timeout=_TIMEOUT_SECONDS, retries={"total_max_attempts": 3})
     try:
-        answer: Mapping[str, Any] = boto3.client("secretsmanager", config=config).get_secret_value(SecretId=name)
+        client = bound_answers(boto3.client("secretsmanager", config=config))
+        answer: Mapping[str, Any] = client.get_secret_value(SecretId=name)
     except ClientError as error:
         raise SecretUnavailable(f"AWS Secrets Manager refused it: {error.response['Error']['Code']}") from None
     except BotoCoreError as error:

@@ -2,20 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
 import orjson
 import pytest
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from tests.support.api_server import ApiServer
 from tests.support.chain.stub_node import StubNode, json_response, rpc_endpoint, stub_node
 from tests.support.faults.bombs import compressed, long_text, many_values
 
 from paimon.application.event_listener.ingest.new_heads import NewHeadsSubscription
 from paimon.domain.chain.answer_sizes import ANSWER_BYTES_MAX, BATCH_BYTES_MAX, OTHER_ANSWER_BYTES_MAX, answer_bytes_max
+from paimon.domain.notification.message import Occasion, Outcome, OutgoingMessage
+from paimon.domain.risk.risk_event import Severity
 from paimon.infrastructure.blockchain.rpc.endpoint import endpoint_name
 from paimon.infrastructure.blockchain.rpc.errors import RpcError, RpcUnavailable
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
@@ -23,6 +26,9 @@ from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable
 from paimon.infrastructure.keys.key import KeyUnavailable
 from paimon.infrastructure.keys.kms_key import KmsKey, kms_client
 from paimon.infrastructure.keys.link import SocketLink
+from paimon.infrastructure.notifications.apprise_service import send_by_apprise
+from paimon.infrastructure.storage.objects import OBJECT_BYTES_MAX, ObjectStorage, ObjectTooLarge, StorageUnavailable
+from paimon.settings.secret_stores import SecretUnavailable, read_secret
 
 pytestmark = pytest.mark.fault
 
@@ -153,36 +159,39 @@ def test_every_answer_has_a_limit_and_a_batch_has_one() -> None:
     assert answer_bytes_max(["eth_getLogs"] * 1_000) == BATCH_BYTES_MAX == max(ANSWER_BYTES_MAX.values())
 
 
-@pytest.mark.parametrize("is_compressed", [False, True], ids=["plain", "compressed"])
-async def test_head_too_long_ends_the_subscription_only(is_compressed: bool, eventually: Callable[..., Any]) -> None:
-    """The listener wakes by polling meanwhile, and subscribes again."""
-    subscriptions = 0
+@pytest.mark.parametrize(("is_compressed", "close_code"), [(False, 1009), (True, 1002)], ids=["plain", "compressed"])
+async def test_head_too_long_ends_the_subscription_only(
+    is_compressed: bool, close_code: int, eventually: Callable[..., Any]
+) -> None:
+    """The listener wakes by polling meanwhile, and subscribes again. The server leaves each connection open."""
+    closed: list[int | None] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return web.Response()
 
     async def listen(request: web.Request) -> web.StreamResponse:
-        nonlocal subscriptions
-        subscriptions += 1
-        socket = web.WebSocketResponse(compress=is_compressed)
+        socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.receive()
-        await socket.send_str("0" * 50 * MB)
-        await socket.close()
+        with suppress(ConnectionError):  # the connection may end while it is still being written
+            await socket.send_str("0" * 5 * MB, compress=15 if is_compressed else None)
+        message = await socket.receive()
+        closed.append(message.data if message.type is WSMsgType.CLOSE else None)
         return socket
 
     async with rpc_endpoint(handle, listen=listen) as url:
-        heads = NewHeadsSubscription(url.replace("http://", "ws://"), poll_seconds=0.05, silence_seconds=10)
+        heads = NewHeadsSubscription(url.replace("http://", "ws://"), poll_seconds=0.05, silence_seconds=300)
         listening = asyncio.create_task(heads.listen())
 
-        async def subscribed_again() -> bool:
-            return subscriptions >= 2
+        async def ended_twice() -> bool:
+            return len(closed) >= 2
 
-        await eventually(subscribed_again)
+        await eventually(ended_twice, seconds_max=60)
         await heads.wait()
         assert not listening.done()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
+    assert set(closed) == {close_code}
 
 
 @pytest.mark.parametrize("bomb", ["gzip", "values"])
@@ -199,34 +208,78 @@ async def test_bomb_of_the_signer_is_no_answer(bombs: dict[str, tuple[str, bytes
         await runner.cleanup()
 
 
-async def test_endless_answer_of_kms_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of the first client
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    sent = 0
+@asynccontextmanager
+async def endless_server() -> AsyncIterator[tuple[str, list[int]]]:
+    """Serve every request with a body that does not end. Yield the URL, and the megabytes that were taken of each answer."""
+    taken: list[int] = []
 
     async def endless(request: web.Request) -> web.StreamResponse:
-        nonlocal sent
+        taken.append(0)
+        at = len(taken) - 1
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
             await response.write(b" " * MB)
-            sent += MB
+            taken[at] += 1
 
     app = web.Application()
-    app.router.add_post("/", endless)
+    app.router.add_route("*", "/{path:.*}", endless)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         host, port = runner.addresses[0][:2]
-        client = await asyncio.to_thread(kms_client, "eu-central-1", f"http://{host}:{port}")
-        with pytest.raises(KeyUnavailable, match="262144 bytes"):
-            await KmsKey.open(client, "alias/keeper")
+        yield f"http://{host}:{port}", taken
     finally:
         await runner.cleanup()
-    assert sent < 50 * MB, "it read far more than the limit"
+    assert taken, "no one asked"
+    assert max(taken) < 50, "it read far more than the limit"
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of the first client
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("aws_credentials")
+async def test_endless_answer_of_kms_is_no_answer() -> None:
+    async with endless_server() as (url, _):
+        client = await asyncio.to_thread(kms_client, "eu-central-1", url)
+        with pytest.raises(KeyUnavailable, match="262144 bytes"):
+            await KmsKey.open(client, "alias/keeper")
+
+
+async def test_endless_answer_of_secrets_manager_is_no_secret(aws_credentials: pytest.MonkeyPatch) -> None:
+    async with endless_server() as (url, _):
+        aws_credentials.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(SecretUnavailable, match="AWS Secrets Manager cannot be asked: HTTPClientError"):
+            await asyncio.to_thread(read_secret, "secret://aws/prod/endless")
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise imports it with its first service
+async def test_endless_answer_of_a_notified_service_is_a_failure() -> None:
+    message = OutgoingMessage(7, "a key", "apprise", Occasion.TEST, Severity.WARNING, "a title", "a body", "an alarm")
+    async with endless_server() as (url, taken):
+        attempt = await asyncio.to_thread(send_by_apprise, url.replace("http://", "json://"), message)
+        assert attempt.outcome is Outcome.RETRY
+        assert len(taken) == 1, "it reached the service"
+
+
+async def test_object_that_is_too_large_is_neither_read_nor_written(tmp_path: Path) -> None:
+    objects = ObjectStorage(f"file://{tmp_path}", timeout_seconds=60)
+    with (tmp_path / "planted").open("wb") as file:
+        file.truncate(OBJECT_BYTES_MAX + 1)
+    with pytest.raises(StorageUnavailable, match="more than the 67108864 bytes"):
+        await objects.find("planted")
+    with pytest.raises(ObjectTooLarge):
+        await objects.create("own", bytes(OBJECT_BYTES_MAX + 1))
+    assert await objects.find("own") is None
+    await objects.create("small", b"content")
+    assert await objects.find("small") == b"content"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])

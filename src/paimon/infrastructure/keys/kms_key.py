@@ -11,21 +11,20 @@ from typing import Any, Final, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from urllib3.exceptions import HTTPError
 
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.infrastructure.keys.key import KeyUnavailable, Signature, canonical_signature
 from paimon.infrastructure.keys.public_key import address_of_public_key
+from paimon.settings.aws_answers import bound_answers
 
 _SIGNING_ALGORITHM: Final = "ECDSA_SHA_256"  # names a hash, but with MessageType DIGEST nothing is hashed
 _CONNECT_SECONDS: Final = 2
 _READ_SECONDS: Final = 3
 _ATTEMPTS_MAX: Final = 3
-_ANSWER_BYTES_MAX: Final = 256 * 1024
 
 
 def kms_client(region: str, endpoint_url: str | None = None) -> Any:
@@ -37,32 +36,7 @@ def kms_client(region: str, endpoint_url: str | None = None) -> Any:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS_MAX},
     )
     client = boto3.client("kms", config=config, endpoint_url=endpoint_url)
-    client._endpoint.http_session = _BoundedSession(client._endpoint.http_session)
-    return client
-
-
-class _BoundedSession:
-    """botocore's session, but an answer is read up to a limit; botocore reads all that comes. It decodes no encoding."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    def send(self, request: Any) -> Any:
-        """Send the request. Raises HTTPClientError, which botocore reports as BotoCoreError."""
-        request.stream_output = True  # leave the body to us
-        response = self._session.send(request)
-        try:
-            response._content = response.raw.read(_ANSWER_BYTES_MAX + 1)
-        except HTTPError as error:
-            raise HTTPClientError(error=error) from error
-        if len(response._content) > _ANSWER_BYTES_MAX:
-            response.raw.close()
-            raise HTTPClientError(error=f"an answer of more than {_ANSWER_BYTES_MAX} bytes")
-        response.raw.release_conn()
-        return response
-
-    def close(self) -> None:
-        self._session.close()
+    return bound_answers(client)
 
 
 class KmsKey:

@@ -1,13 +1,42 @@
-"""Any other service, by an URL of apprise. It says only whether the service took the message, so a failure is tried again."""
+"""Any other service, by an URL of apprise. It says only whether the service took the message, so a failure is tried again.
+
+apprise asks by `requests`, which reads and decodes all that a service answers. Every session of that library here therefore has
+an adapter with a bound: a service whose answer is longer did not take the message.
+"""
 
 import logging
+from typing import Any, Final
 
+import requests
 from apprise import Apprise, AppriseAsset, NotifyType
 
 from paimon.domain.notification.message import Attempt, Occasion, Outcome, OutgoingMessage
 from paimon.domain.risk.risk_event import Severity
 
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines may hold the URL, which is a secret
+
+_ANSWER_BYTES_MAX: Final = 64 * 1024
+_PIECE_BYTES: Final = 8 * 1024
+
+
+class BoundedAdapter(requests.adapters.HTTPAdapter):
+    """Reads and decodes an answer piece by piece, up to the limit."""
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        """Send one request. Raises `requests.exceptions.ContentDecodingError` for an answer that is longer than the limit."""
+        response = super().send(*args, **options | {"stream": True})
+        content = bytearray()
+        for piece in response.iter_content(_PIECE_BYTES):
+            content += piece
+            if len(content) > _ANSWER_BYTES_MAX:
+                response.close()
+                raise requests.exceptions.ContentDecodingError(f"an answer of more than {_ANSWER_BYTES_MAX} bytes")
+        response._content = bytes(content)
+        return response
+
+
+vars(requests.sessions)["HTTPAdapter"] = BoundedAdapter
+"""What each new session mounts. apprise opens its own, and takes none of ours."""
 
 _ASSET = AppriseAsset(app_id="Paimon", storage_mode="memory", secure_logging=True)
 
