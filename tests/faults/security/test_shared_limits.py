@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -69,6 +70,29 @@ async def test_redis_learns_neither_addresses_nor_persons(redis_url: str) -> Non
         assert keys[0].startswith("paimon:limit:")
         assert "192.0.2.7" not in keys[0]
         assert 0 < await redis.ttl(keys[0]) <= 10, "it forgets a caller who has gone"
+
+
+HUGE_COUNTS: Final = ("999999999", str(2**63 - 1), str(2**70), "1e300", "inf")
+OTHER_COUNTS: Final = ("-999999999", "nan", "", "garbage", "\xff\x00")
+
+
+@pytest.mark.parametrize("kind", ["text", "list"])
+async def test_foreign_count_refuses_its_caller_for_a_window_at_most_and_no_one_else(redis_url: str, kind: str) -> None:
+    """Counts carry no code of ours. What is no count is counted anew."""
+    window_seconds = 60
+    limit = RateLimit(5 / window_seconds, 5)
+    async with open_limits(redis_url) as first, Redis.from_url(redis_url, decode_responses=True) as redis:
+        await first.wait_seconds("test", limit, "caller")
+        (name,) = [str(key) for key in await redis.keys("*")]
+        for count, place in product((*HUGE_COUNTS, *OTHER_COUNTS), (name, f"{name}/-1")):
+            await redis.delete(name, f"{name}/-1")
+            await (redis.set(place, count) if kind == "text" else redis.rpush(place, count))  # it never expires
+            async with open_limits(redis_url) as replica:
+                waits = [await replica.wait_seconds("test", limit, "caller") for _ in range(8)]
+                assert all(0 <= wait <= window_seconds for wait in waits), (count, place, waits)
+                if kind == "list" or count not in HUGE_COUNTS:
+                    assert waits[:5] == [0] * 5, (count, place, waits)
+                assert await replica.wait_seconds("test", limit, f"another caller beside {count} at {place}") == 0
 
 
 async def test_limits_hold_again_once_redis_is_back(own_redis: EmbeddedRedis) -> None:

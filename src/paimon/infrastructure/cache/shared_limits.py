@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from paimon.domain.operations.rate_limit import RateLimit, Window, window_of
 
@@ -36,6 +37,10 @@ PORTIONS: Final = 50
 _REST_SECONDS: Final = 1.0
 """How long Redis is not asked again after it did not answer: requests do not wait for it meanwhile."""
 _NAME_BYTES: Final = 16
+_NO_COUNTS: Final = (ResponseError, ValueError, OverflowError)
+"""Under the key is no count: someone else wrote it, so it is cleared and counted anew."""
+
+log = structlog.get_logger(__name__)
 
 
 class SharedLimitsUnavailable(Exception):
@@ -102,15 +107,25 @@ class SharedLimits:
         item = RateLimitItemPerSecond(window.requests, window.seconds, namespace=group)
         name = hmac.digest(self._name_key, f"{group} {key}".encode(), "sha256")[:_NAME_BYTES].hex()
         try:
-            for portion in dict.fromkeys((max(window.requests // PORTIONS, 1), 1)):
-                if await self._windows.hit(item, name, cost=portion):
-                    return _Drawn(portion, now + window.seconds)
-            stats = await self._windows.get_window_stats(item, name)
-        except (RedisError, OSError, TimeoutError) as error:
+            try:
+                drawn = await self._count(item, name)
+            except _NO_COUNTS:
+                log.warning("shared_limits.foreign_count", group=group)
+                await self._windows.clear(item, name)
+                drawn = await self._count(item, name)
+        except (RedisError, OSError, TimeoutError, *_NO_COUNTS) as error:
             self._asked_again_at = self._clock() + _REST_SECONDS
             raise SharedLimitsUnavailable(type(error).__name__) from error
-        wait = min(max(stats.reset_time - time.time(), 0.0), float(window.seconds))
-        return _Drawn(0, now + wait)
+        requests, wait = drawn
+        return _Drawn(requests, now + (window.seconds if requests else min(wait, float(window.seconds))))
+
+    async def _count(self, item: RateLimitItemPerSecond, name: str) -> tuple[int, float]:
+        """Draw a portion, or one request if no portion is left. Return how many, and the seconds to wait if none."""
+        for portion in dict.fromkeys((max(item.amount // PORTIONS, 1), 1)):
+            if await self._windows.hit(item, name, cost=portion):
+                return portion, 0.0
+        stats = await self._windows.get_window_stats(item, name)
+        return 0, max(stats.reset_time - time.time(), 0.0)
 
     def _remember(self, place: tuple[str, str], drawn: _Drawn) -> None:
         self._drawn[place] = drawn
