@@ -14,7 +14,7 @@ from paimon.domain.kernel.chain import checksum
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
-from paimon.infrastructure.database.models.ops.transaction import AttemptRow, WalletRow
+from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 
 pytestmark = pytest.mark.fault
 
@@ -74,6 +74,26 @@ async def test_transaction_of_someone_with_the_key_is_reported_once(executed: Pl
         assert event.finding.observed == "a transaction that is not ours"
 
 
+async def test_self_send_of_ours_is_excepted_and_a_strangers_is_not(plan_harness: PlanHarness) -> None:
+    """A transfer of zero to itself moves nothing. Who sends one that is not ours has the key."""
+    sending, hot = plan_harness.sending, plan_harness.hot
+    assert await look(plan_harness) == []
+    with plan_harness.fund.stopped_mining():
+        await plan_harness.submit(plan_harness.buy(1_000))
+        await sending.drive(hot)
+        await change(plan_harness, update(IntentRow).values(aborting_as=IntentStatus.CANCELLED, abort_reason="a test"))
+        await sending.drive(hot)
+    await sending.drive_until_idle(hot)
+    (intent,) = await plan_harness.intents()
+    assert intent.status is IntentStatus.CANCELLED
+    assert await look(plan_harness) == []
+    own_transfer = signed_transaction(plan_harness.fund, "hot", checksum(hot))
+    plan_harness.fund.node.rpc.call("eth_sendRawTransaction", own_transfer)
+    plan_harness.fund.mine(1)
+    (event,) = await look(plan_harness)
+    assert event.finding.observed == "a transaction that is not ours"
+
+
 STATEMENTS: dict[str, tuple[Any, str]] = {
     "its plan is gone": (text("DELETE FROM ops.plan_calls"), "without a plan"),
     "its plan is someone else's": (update(PlanRow).values(requested_by=b"\x11" * 20), "is not signed by the one"),
@@ -84,6 +104,11 @@ STATEMENTS: dict[str, tuple[Any, str]] = {
     ),
     "its document is none": (update(PlanRow).values(typed_data={}), "does not read"),
     "it is another call of the plan": (update(PlanCallRow).values(call_index=1), "not the call of its plan"),
+    "it only calls itself a cancellation": (
+        text("WITH forged AS (UPDATE ops.transaction_attempts SET is_cancellation = true) DELETE FROM ops.plan_calls"),
+        "without a plan",
+    ),
+    "its bytes are others": (update(AttemptRow).values(raw=b"\x02\xc0"), "its bytes have another hash"),
     "none of ours was mined": (update(AttemptRow).values(status=AttemptStatus.DROPPED, block_number=None), "not ours"),
 }
 

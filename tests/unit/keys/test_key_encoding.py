@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from paimon.domain.kernel.signature import CURVE_ORDER
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, UnsignedTransaction
-from paimon.infrastructure.keys.encoding import sign_transaction
+from paimon.infrastructure.keys.encoding import read_call, sign_transaction
 from paimon.infrastructure.keys.key import KeyUnavailable, canonical_signature
 from paimon.infrastructure.keys.local_key import LocalKey
 
@@ -60,6 +61,15 @@ async def test_signed_transaction_equals_the_one_of_eth_account(secret: bytes, u
     signed = await sign_transaction(LocalKey(secret), unsigned)
     theirs = Account.from_key(secret).sign_transaction(eth_account_fields(unsigned))
     assert (signed.raw, signed.hash) == (bytes(theirs.raw_transaction), bytes(theirs.hash))
+    assert read_call(signed.raw, signed.hash) == unsigned.call
+
+
+@given(st.one_of(st.binary(max_size=80), st.binary(max_size=80).map(b"\x02".__add__)))
+def test_call_of_other_bytes_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="no transaction"):
+        read_call(raw, Hash32(keccak(raw)))
+    with pytest.raises(ValueError, match="another hash"):
+        read_call(raw, Hash32(bytes(32)))
 
 
 @given(SECRETS, DIGESTS)

@@ -258,12 +258,12 @@ async def find_unacknowledged(session: WriteSession, wallet: Address) -> Attempt
 
 @dataclass(frozen=True, slots=True)
 class PlannedAttempt:
-    """An attempt with its call, and the signed plan that it carries out, if there is one."""
+    """An attempt with its bytes, and the signed plan that it carries out, if there is one."""
 
     nonce: int
     status: AttemptStatus
-    is_cancellation: bool
-    call: Call
+    hash: Hash32
+    raw: bytes
     plan: SignedPlan | None
     requested_by: Address | None
 
@@ -273,9 +273,8 @@ async def list_planned_attempts(
 ) -> list[PlannedAttempt]:
     """Return the attempts at the nonces from `first_nonce` to before `end_nonce`, by nonce."""
     query = (
-        select(AttemptRow, IntentRow, PlanRow.typed_data, PlanRow.signature, PlanCallRow.call_index, PlanRow.requested_by)
-        .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
-        .outerjoin(PlanCallRow, PlanCallRow.intent_id == IntentRow.id)
+        select(AttemptRow, PlanRow.typed_data, PlanRow.signature, PlanCallRow.call_index, PlanRow.requested_by)
+        .outerjoin(PlanCallRow, PlanCallRow.intent_id == AttemptRow.intent_id)
         .outerjoin(PlanRow, PlanRow.id == PlanCallRow.plan_id)
         .where(AttemptRow.wallet == wallet, AttemptRow.nonce >= first_nonce, AttemptRow.nonce < end_nonce)
         .order_by(AttemptRow.nonce, AttemptRow.created_at)
@@ -284,12 +283,12 @@ async def list_planned_attempts(
         PlannedAttempt(
             attempt.nonce,
             attempt.status,
-            attempt.is_cancellation,
-            Call(Address(intent.to_address), intent.data, intent.value_wei),
+            Hash32(attempt.hash),
+            attempt.raw,
             None if document is None else SignedPlan(document, signature, call_index),
             requested_by,
         )
-        for attempt, intent, document, signature, call_index, requested_by in await session.execute(query)
+        for attempt, document, signature, call_index, requested_by in await session.execute(query)
     ]
 
 

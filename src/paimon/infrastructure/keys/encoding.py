@@ -11,11 +11,15 @@ from typing import Any, Final
 import rlp
 from eth_utils.crypto import keccak
 
-from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFeeType, SignedTransaction, UnsignedTransaction
 from paimon.infrastructure.keys.key import Key, Signature
 
 _TYPE_1559: Final = b"\x02"
+_CALL_OF_LEGACY: Final = slice(3, 6)
+_CALL_OF_1559: Final = slice(5, 8)
 _NO_ACCESS_LIST: Final[tuple[Any, ...]] = ()
 
 
@@ -35,6 +39,23 @@ def signing_hash(unsigned: UnsignedTransaction) -> Hash32:
     if unsigned.gas_fee_type is GasFeeType.LEGACY:
         return Hash32(bytes(keccak(rlp.encode([*_legacy_fields(unsigned), unsigned.chain_id, 0, 0]))))
     return Hash32(bytes(keccak(_TYPE_1559 + rlp.encode(_fields_1559(unsigned)))))
+
+
+def read_call(raw: bytes, transaction_hash: Hash32) -> Call:
+    """Return the call that a transaction's bytes make.
+
+    Raises:
+        ValueError: they are not those of this hash, or no transaction that is encoded here.
+    """
+    if bytes(keccak(raw)) != transaction_hash:
+        raise ValueError("its bytes have another hash")
+    is_1559 = raw.startswith(_TYPE_1559)
+    try:
+        fields = rlp.decode(raw.removeprefix(_TYPE_1559) if is_1559 else raw)
+        to, value, data = fields[_CALL_OF_1559 if is_1559 else _CALL_OF_LEGACY]
+    except (rlp.exceptions.DecodingError, TypeError, ValueError) as error:
+        raise ValueError("its bytes are no transaction") from error
+    return Call(Address(to), data, RawAmount(int.from_bytes(value)))
 
 
 def _encoded(unsigned: UnsignedTransaction, signature: Signature) -> bytes:

@@ -1,7 +1,11 @@
 """Find transactions of the hot wallet that no signed plan explains, and report each as a critical risk event.
 
 The signer signs no movement without a plan that a person or the planner signed. A final transaction of the key without one was
-made past the signer: someone else has the key, or the signer's policy or program was changed. Self-sends move nothing.
+made past the signer: someone else has the key, or the signer's policy or program was changed. What was made is read from the
+mined bytes, whose hash the chain has; no column of the database says it.
+
+A transfer of zero to itself is how the driver cancels, and moves nothing: one of our attempts is excepted. One that is not
+among them is reported all the same, because someone else has the key.
 
 Nonces that were final when the wallet was first looked at are not judged: the key may have been in use before.
 """
@@ -15,10 +19,11 @@ from paimon.application.transactions.store import PlannedAttempt, list_planned_a
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.risk_event import Finding, unsigned_movement_finding
-from paimon.domain.transaction.lifecycle import AttemptStatus
+from paimon.domain.transaction.lifecycle import AttemptStatus, Call
 from paimon.domain.transaction.plan import parse_plan_execution, plan_document
 from paimon.infrastructure.database.models.ops.transaction import WalletRow
 from paimon.infrastructure.database.sessions import WriteSession
+from paimon.infrastructure.keys.encoding import read_call
 from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
 
 _UNDECIDED = frozenset({AttemptStatus.SIGNED, AttemptStatus.BROADCAST, AttemptStatus.MINED})
@@ -39,18 +44,22 @@ async def record_unsigned_movements(
         at_nonce = by_nonce.get(nonce, [])
         if any(attempt.status in _UNDECIDED for attempt in at_nonce):
             break  # the driver has not read yet which of them was mined
-        if (reason := _unexplained(at_nonce, scope)) is not None:
+        if (reason := _unexplained(wallet, at_nonce, scope)) is not None:
             found.append(unsigned_movement_finding(wallet, nonce, reason))
         row.plans_checked_nonce = nonce + 1
     await record_facts(session, found, block=final.number)
 
 
-def _unexplained(at_nonce: Sequence[PlannedAttempt], scope: SigningScope) -> str | None:
+def _unexplained(wallet: Address, at_nonce: Sequence[PlannedAttempt], scope: SigningScope) -> str | None:
     """Return why the transaction that used the nonce is no signed plan's; None if it is, or if it moved nothing."""
     mined = next((attempt for attempt in at_nonce if attempt.status is AttemptStatus.FINAL), None)
     if mined is None:
         return "a transaction that is not ours"
-    if mined.is_cancellation:
+    try:
+        call = read_call(mined.raw, mined.hash)
+    except ValueError as error:
+        return f"a transaction of ours that cannot be judged: {error}"
+    if call == Call(wallet, b""):
         return None
     if mined.plan is None or mined.plan.call_index is None:
         return "a transaction of ours without a plan"
@@ -62,6 +71,6 @@ def _unexplained(at_nonce: Sequence[PlannedAttempt], scope: SigningScope) -> str
         return f"a transaction of ours whose plan does not read: {error}"
     if document != mined.plan.document or signer != mined.requested_by:
         return "a transaction of ours whose plan is not signed by the one who requested it"
-    if not 0 <= mined.plan.call_index < len(execution.steps) or execution.steps[mined.plan.call_index].call != mined.call:
+    if not 0 <= mined.plan.call_index < len(execution.steps) or execution.steps[mined.plan.call_index].call != call:
         return "a transaction of ours that is not the call of its plan"
     return None
