@@ -57,6 +57,15 @@ AUTH: Final = AuthSettings(
 )
 """The settings of sign-in in every test."""
 BLOCK_TIME: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+UNLIMITED: Final = {
+    "requests_per_second_per_address": 100_000.0,
+    "requests_burst_per_address": 1_000_000,
+    "requests_per_second_per_person": 100_000.0,
+    "requests_burst_per_person": 1_000_000,
+    "sign_ins_per_minute_per_address": 1_000_000.0,
+    "sign_ins_burst_per_address": 1_000_000,
+}
+"""Settings of an API that refuses no request because there are too many."""
 
 
 @asynccontextmanager

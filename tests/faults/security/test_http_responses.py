@@ -2,16 +2,22 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from itertools import cycle
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from tests.support.api_client import ApiClient
+from prometheus_client import REGISTRY
+from tests.support.api_client import UNLIMITED, ApiClient, api_client_for, running_app, seed_users
 from tests.support.api_server import ApiServer
+from tests.support.chain.fund import TestFund
 
 from paimon.gateway.rest.app import create_app
+from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
 pytestmark = pytest.mark.fault
@@ -83,24 +89,90 @@ def routes(settings: Settings) -> list[APIRoute]:
     return found
 
 
-async def test_odd_values_are_the_senders_error_in_every_path_and_query(api_client: ApiClient, settings: Settings) -> None:
+@pytest.fixture
+async def unlimited_client(settings: Settings, database: Database, fund: TestFund) -> AsyncIterator[ApiClient]:
+    """Serve the API without limits of requests, so that every one of many reaches its endpoint."""
+    await seed_users(database, fund)
+    unlimited = settings.model_copy(update={"api": settings.api.model_copy(update=UNLIMITED)})
+    async with running_app(unlimited) as app, api_client_for(app, unlimited, fund.accounts) as opened:
+        yield opened
+
+
+METHODS: Final = ("get", "post", "put", "delete")
+ODD_JSON: Final = (HUGE, f"-{HUGE}", "1e999999", str(2**64), '"\\u0000"', '"\\ud800"', f'"{HUGE}"', "[" * 5_000, "[]", "null")
+VALUES_OF_A_PLACE: Final = 3
+"""Of the odd values, in turn: a parameter of many operations gets all of them."""
+AN_ID: Final = "00000000-0000-4000-8000-000000000000"
+
+
+def odd_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the method, path and body of requests with one odd value each, for every place of every operation."""
+    in_text = cycle(quote(value.encode("utf-8", "surrogatepass")) for value in ODD_VALUES)
+    in_json = cycle(ODD_JSON)
+    for path, operations in document["paths"].items():
+        plain = re.sub(r"\{\w+\}", AN_ID, path)
+        for method in filter(operations.__contains__, METHODS):
+            for target in _odd_targets(path, plain, operations[method].get("parameters", [])):
+                yield from ((method, target.replace(ODD, next(in_text)), None) for _ in range(VALUES_OF_A_PLACE))
+            for body in _odd_bodies(document, operations[method]):
+                yield from ((method, plain, body.replace(ODD, next(in_json))) for _ in range(VALUES_OF_A_PLACE))
+
+
+def _odd_targets(path: str, plain: str, parameters: list[dict[str, Any]]) -> list[str]:
+    in_path = [
+        re.sub(r"\{\w+\}", AN_ID, path.replace(f"{{{parameter['name']}}}", ODD))
+        for parameter in parameters
+        if parameter["in"] == "path"
+    ]
+    in_query = [f"{plain}?{parameter['name']}={ODD}" for parameter in parameters if parameter["in"] == "query"]
+    return [*in_path, *in_query, f"{plain}?unknown={ODD}"]
+
+
+def _odd_bodies(document: dict[str, Any], operation: dict[str, Any]) -> list[str]:
+    if "requestBody" not in operation:
+        return []
+    reference = operation["requestBody"]["content"]["application/json"]["schema"].get("$ref", "")
+    schema = document["components"]["schemas"].get(reference.rpartition("/")[2], {})
+    return [ODD, *(f'{{"{field}":{ODD}}}' for field in schema.get("properties", {}))]
+
+
+def without_names(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def served_operations() -> Counter[tuple[str, str]]:
+    """Return how many requests this process has served, by method and route."""
+    return Counter(
+        {
+            (sample.labels["method"], without_names(f"/api/v1{sample.labels['route']}")): int(sample.value)
+            for metric in REGISTRY.collect()
+            for sample in metric.samples
+            if sample.name == "paimon_http_requests_total"
+        }
+    )
+
+
+async def test_odd_values_are_the_senders_error_in_every_operation(unlimited_client: ApiClient) -> None:
     """Integers of thousands of digits, 2^63 and more, NUL, half of a surrogate: 400 or 404, never 500."""
-    failed: list[str] = []
-    for route in {route.path: route for route in routes(settings) if "GET" in (route.methods or ())}.values():
-        path = route.path if route.path.startswith("/api") or route.path.startswith("/health") else f"/api/v1{route.path}"
-        for value in ODD_VALUES:
-            raw = quote(value.encode("utf-8", "surrogatepass"))
-            targets = [re.sub(r"\{\w+\}", raw, path)] if "{" in path else []
-            plain = re.sub(r"\{\w+\}", "1", path)
-            names = [parameter.alias for parameter in route.dependant.query_params]
-            for dependency in route.dependant.dependencies:
-                names += [parameter.alias for parameter in dependency.query_params]
-            targets += [f"{plain}?{name}={raw}" for name in names]
-            for target in targets:
-                answer = await api_client.client.get(target, headers={"Authorization": f"Bearer {api_client.token('willa')}"})
-                if answer.status_code >= 500 and "UNAVAILABLE" not in answer.text:
-                    failed.append(f"{answer.status_code} {target[:120]}")
+    document = (await unlimited_client.client.get("/api/openapi.json")).json()
+    before = served_operations()
+    headers = unlimited_client.headers("ada") | {"Content-Type": "application/json"}
+    statuses, failed = Counter[int](), []
+    for method, target, body in odd_requests(document):
+        answer = await unlimited_client.client.request(method, target, content=body, headers=headers)
+        statuses[answer.status_code] += 1
+        if answer.status_code >= 500 and "UNAVAILABLE" not in answer.text:
+            failed.append(f"{answer.status_code} {method} {target[:120]} {body and body[:60]}")
     assert failed == []
+    reached = served_operations() - before
+    documented = {
+        (method.upper(), without_names(path))
+        for path, operations in document["paths"].items()
+        for method in filter(operations.__contains__, METHODS)
+    }
+    assert documented <= reached.keys(), documented - reached.keys()
+    assert 429 not in statuses, f"these requests were not served: {statuses}"
+    assert statuses[400] > 1_000, f"these requests reach little: {statuses}"
 
 
 @pytest.mark.parametrize("path", ["/auth/challenge", "/auth/verify", "/plans/preview", "/plans"])

@@ -20,7 +20,7 @@ from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
-from tests.support.api_client import seed_users
+from tests.support.api_client import UNLIMITED, seed_users
 from tests.support.api_server import ApiServer, running_api_server
 from tests.support.chain.fund import TestFund
 from tests.support.scenarios.fund_activity import snapshot_now
@@ -52,15 +52,6 @@ _CHECKS: Final[list[Any]] = CHECKS.get_by_names(
 
 _END_SESSIONS: Final = frozenset({"signOut", "endAllSessions", "endSession"})
 """Come last: afterwards the person is signed out."""
-
-UNLIMITED: Final = {
-    "requests_per_second_per_address": 100_000.0,
-    "requests_burst_per_address": 1_000_000,
-    "requests_per_second_per_person": 100_000.0,
-    "requests_burst_per_person": 1_000_000,
-    "sign_ins_per_minute_per_address": 1_000_000.0,
-    "sign_ins_burst_per_address": 1_000_000,
-}
 
 
 @pytest.fixture
