@@ -94,12 +94,12 @@ documents: setup ## Compare docs/reference with the code
 
 # bandit looks at each file by itself, so those that have not changed since its last run are left alone.
 .PHONY: security audit
-security: setup ## bandit on what changed, secrets, and advisories (ADVISORIES=all.zip, OSV's export of PyPI)
+security: setup ## bandit on what changed, secrets, and advisories (says that none were compared without ADVISORIES=all.zip, OSV's export)
 	@find src -name '*.py' $(if $(wildcard $(VENV)/.bandit),-newer $(VENV)/.bandit) -print0 | \
 	  xargs -0 -r $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium
 	@touch $(VENV)/.bandit
 	@$(BIN)/python -m tests.support.secret_scan
-	@$(if $(ADVISORIES),$(BIN)/python -m tests.support.advisories $(ADVISORIES),true)
+	@$(BIN)/python -m tests.support.advisories $(ADVISORIES)
 
 audit: setup ## Compare requirements.lock with the published advisories (needs the network; fails where a package was not compared)
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock

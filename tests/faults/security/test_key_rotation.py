@@ -1,7 +1,9 @@
 """Rotate every key and secret as docs/operations/key-rotation.md says: the new one works, the old one is refused."""
 
+import asyncio
 import itertools
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from aiohttp import ClientSession, web
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from psycopg import sql
@@ -20,7 +23,9 @@ from tests.support.signing import LARGE, make_policy, sign_plan_document, sign_r
 from paimon.application.identity.tokens import TokenInvalid, TokenKeys, new_token
 from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
 from paimon.domain.kernel.units import WAD
+from paimon.domain.notification.message import Occasion, Outcome, OutgoingMessage
 from paimon.domain.operations.refusals import ContentUse
+from paimon.domain.risk.risk_event import Severity
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import SignRequest
 from paimon.gateway.signer.caller_policy import CallersTable, TlsClientTable, TlsTable
@@ -33,6 +38,13 @@ from paimon.infrastructure.cache.authenticity import Authenticator, ContentRefus
 from paimon.infrastructure.keys.client import SignerClient, SignerUnavailable, SigningRefused
 from paimon.infrastructure.keys.keystore import create_keystore, load_key
 from paimon.infrastructure.keys.link import TlsLink
+from paimon.infrastructure.notifications.heartbeat import HeartbeatFailed, send_heartbeat
+from paimon.infrastructure.notifications.sender import Sender
+from paimon.infrastructure.prices.http_source import fetch_quote
+from paimon.infrastructure.storage.objects import ObjectStorage, StorageUnavailable
+from paimon.settings.notification_file import AppriseSettings, Channel, PagerDutySettings, SlackSettings, TelegramSettings
+from paimon.settings.price_sources import HttpSourceSettings
+from paimon.settings.secret_stores import SecretUnavailable, forget_secrets, read_secret
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.errors import DemoError
@@ -223,3 +235,159 @@ def test_password_of_every_database_role_is_replaced(postgres: EmbeddedPostgres,
                     psycopg.connect(old_url, password="the next one").close()
                 finally:
                     admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), was[0]))
+
+
+@dataclass
+class GuardedService:
+    """A service that answers requests with an admitted credential only, wherever in the request it stands."""
+
+    url: str
+    admitted: set[str]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        sent = " ".join((str(request.url), *request.headers.values(), body))
+        if not any(credential in sent for credential in self.admitted):
+            return web.json_response({"errors": ["permission denied"]}, status=403)
+        if request.path.startswith("/bot"):
+            return web.json_response({"ok": True, "result": {"message_id": 42}})
+        if request.path == "/v2/enqueue":
+            return web.json_response({"status": "success", "dedup_key": "a key"}, status=202)
+        if request.path.startswith("/services"):
+            return web.Response(text="ok")
+        return web.json_response({"data": {"data": {"url": "a secret"}}, "price": "1.5"})
+
+
+@pytest.fixture
+async def guarded() -> AsyncIterator[GuardedService]:
+    service = GuardedService("", {"old"})
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", service.answer)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    service.url = f"http://{host}:{port}"
+    yield service
+    await runner.cleanup()
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+Uses = Callable[[], Awaitable[bool]]
+
+
+async def rehearse(service: GuardedService, *, uses: Uses, replace_by: Callable[[str], None]) -> None:
+    """Make the new credential, move to it, and withdraw the old one, as the page says."""
+    assert await uses()
+    service.admitted.add("new")
+    assert await uses(), "both work while everything moves"
+    replace_by("new")
+    service.admitted.remove("old")
+    assert await uses()
+    replace_by("old")
+    assert not await uses(), "the old one is refused"
+
+
+def channel_of(kind: str, service: GuardedService, file: Path) -> Channel:
+    common: dict[str, Any] = {"name": kind, "allow_private": True}
+    match kind:
+        case "slack":
+            return SlackSettings(kind="slack", url_file=file, **common)
+        case "telegram":
+            return TelegramSettings(kind="telegram", token_file=file, chat_id="7", url=SecretStr(service.url), **common)
+        case "pagerduty":
+            url = SecretStr(f"{service.url}/v2/enqueue")
+            return PagerDutySettings(kind="pagerduty", routing_key_file=file, url=url, **common)
+        case _:
+            return AppriseSettings(kind="apprise", url_file=file, **common)
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise imports it with its first service
+@pytest.mark.parametrize("kind", ["slack", "telegram", "pagerduty", "apprise"])
+async def test_secret_of_a_channel_is_replaced_without_a_restart(guarded: GuardedService, tmp_path: Path, kind: str) -> None:
+    """The file is read for each message, so it is replaced in one step."""
+    file = tmp_path / kind
+    texts = {"slack": f"{guarded.url}/services/%s", "apprise": f"{guarded.url.replace('http', 'json')}/services/%s"}
+    message = OutgoingMessage(7, "a key", kind, Occasion.TEST, Severity.WARNING, "a title", "a body", "an alarm")
+
+    def replace_by(secret: str) -> None:
+        next_file = tmp_path / "next"
+        next_file.write_text(texts.get(kind, "%s") % secret)
+        next_file.replace(file)
+
+    replace_by("old")
+    async with Sender(None, timeout_seconds=60) as sender:
+
+        async def uses() -> bool:
+            sent = await sender.send(channel_of(kind, guarded, file), message, now=datetime(2026, 1, 31, tzinfo=UTC))
+            return sent.outcome is Outcome.ACCEPTED
+
+        await rehearse(guarded, uses=uses, replace_by=replace_by)
+
+
+async def test_key_of_a_price_source_is_replaced_without_a_restart(guarded: GuardedService, tmp_path: Path) -> None:
+    file = tmp_path / "authorization"
+    file.write_text("Bearer old")
+    source = HttpSourceSettings(
+        kind="http", name="provider", url=SecretStr(f"{guarded.url}/price"), price_at="price", authorization_file=file
+    )
+    async with ClientSession() as session:
+
+        async def uses() -> bool:
+            return (await fetch_quote(session, source, timeout_seconds=60)).fault is None
+
+        await rehearse(guarded, uses=uses, replace_by=lambda secret: write(file, f"Bearer {secret}"))
+
+
+async def test_url_of_the_heartbeat_is_replaced(guarded: GuardedService) -> None:
+    url = SecretStr(f"{guarded.url}/old")
+
+    async def uses() -> bool:
+        try:
+            await send_heartbeat(url, timeout_seconds=60)
+        except HeartbeatFailed:
+            return False
+        return True
+
+    def restart_with(secret: str) -> None:
+        nonlocal url
+        url = SecretStr(f"{guarded.url}/{secret}")
+
+    await rehearse(guarded, uses=uses, replace_by=restart_with)
+
+
+async def test_credential_of_the_object_storage_is_replaced(guarded: GuardedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process reads it when it first opens the store; the service checks who asks."""
+    environment = {"AWS_ENDPOINT_URL": guarded.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "eu-central-1"}
+    for name, value in (environment | {"AWS_ACCESS_KEY_ID": "old", "AWS_SECRET_ACCESS_KEY": "a secret"}).items():
+        monkeypatch.setenv(name, value)
+
+    async def uses() -> bool:
+        try:
+            return await ObjectStorage("s3://evidence", timeout_seconds=60).find("root") is not None
+        except StorageUnavailable:
+            return False
+
+    await rehearse(guarded, uses=uses, replace_by=lambda secret: monkeypatch.setenv("AWS_ACCESS_KEY_ID", secret))
+
+
+async def test_token_of_vault_is_replaced(guarded: GuardedService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process reads it, and its secrets, once when it starts."""
+    file = tmp_path / "token"
+    file.write_text("old")
+    monkeypatch.setenv("VAULT_ADDR", guarded.url)
+    monkeypatch.setenv("VAULT_TOKEN_FILE", str(file))
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+
+    async def uses() -> bool:
+        forget_secrets()
+        try:
+            return await asyncio.to_thread(read_secret, "secret://vault/kv/prod#url") == "a secret"
+        except SecretUnavailable:
+            return False
+
+    await rehearse(guarded, uses=uses, replace_by=lambda secret: write(file, secret))
+    forget_secrets()

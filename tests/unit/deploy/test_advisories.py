@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.advisories import UnusableList, find_vulnerable, read_advisories, read_pins
+from tests.support.advisories import UnusableList, find_vulnerable, main, read_advisories, read_pins
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.unit
@@ -73,3 +73,31 @@ def test_old_empty_or_foreign_list_is_refused(tmp_path: Path) -> None:
     for export in (old, write_export(tmp_path / "empty.zip"), tmp_path / "text.zip", tmp_path / "missing.zip"):
         with pytest.raises(UnusableList):
             read_advisories(export, now=NOW)
+
+
+def test_check_without_a_list_says_that_nothing_was_compared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make check` always asks, and a missing list passes: CI shall not fail by time, nor look as if it had compared."""
+    monkeypatch.chdir(ROOT)
+    assert main() == 0
+    said = capsys.readouterr()
+    assert (said.out, "NOT COMPARED" in said.err) == ("", True)
+    assert "@$(BIN)/python -m tests.support.advisories $(ADVISORIES)" in (ROOT / "Makefile").read_text()
+
+
+def test_check_with_a_list_fails_on_a_finding_and_on_an_unusable_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    now = datetime.now(UTC).isoformat()
+    everything = between({"introduced": "0"})
+    found, none = (
+        write_export(tmp_path / f"{name}.zip", advisory(name=name, **everything) | {"modified": now})
+        for name in ("pydantic", "other")
+    )
+    old = write_export(tmp_path / "old.zip", advisory(**everything) | {"modified": "2026-01-31T00:00:00Z"})
+    assert [main(str(found)), main(str(none)), main(str(old))] == [1, 0, 1]
+    said = capsys.readouterr()
+    assert "pydantic" in said.out
+    assert "get a newer export" in said.err
