@@ -1,4 +1,4 @@
-"""A token's symbol is shown and logged as one short line, whatever the token answers."""
+"""A token's symbol is shown and logged as one short line, also one that is long or has hidden characters."""
 
 import unicodedata
 from typing import Final
