@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.paths import DEPLOY, DOCS
 
+from paimon.domain.notification import templates
 from paimon.domain.notification.grouping import CONSEQUENCES, Bundle, ChannelLoad, bundle
 from paimon.domain.notification.message import PAUSE_MAX, MessageLanguage, Notice, Occasion, next_pause
 from paimon.domain.notification.routes import Escalation, Route, channels_of, due_steps, escalations_of, next_step_at
@@ -145,6 +146,14 @@ def test_every_kind_has_a_title_in_every_language(kind: RiskKind, language: Mess
     assert len({*KIND_NAMES[language].values()}) == len(RiskKind)
     assert told.title in describe_end(told.title, 1, language).title
     assert "a-channel" in describe_test("a-channel", language).title
+
+
+@pytest.mark.parametrize("language", MessageLanguage)
+def test_kind_without_a_title_has_its_own_name_as_title(language: MessageLanguage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "KIND_NAMES", {language: {}})
+    notices = [notice(kind) for kind in (RiskKind.LOW_GAS, RiskKind.FINALITY_LAG)]
+    assert describe(notices[:1], language, is_group=False).title.endswith(": Low gas")
+    assert "Finality lag: 1" in describe(notices, language, is_group=True).body
 
 
 @given(st.text(max_size=2_000))

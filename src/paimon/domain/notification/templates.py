@@ -163,7 +163,12 @@ def describe_test(channel: str, language: MessageLanguage) -> MessageText:
 
 def _title(event: RiskEvent, language: MessageLanguage) -> str:
     finding = event.finding
-    return f"{_SEVERITIES[language][finding.severity]}: {KIND_NAMES[language][finding.kind]}"
+    return f"{_SEVERITIES[language][finding.severity]}: {kind_name(finding.kind, language)}"
+
+
+def kind_name(kind: RiskKind, language: MessageLanguage) -> str:
+    """Return the title of a kind; its own name in words where none is written, so that its events are told all the same."""
+    return KIND_NAMES[language].get(kind) or kind.replace("_", " ").capitalize()
 
 
 def _fact(event: RiskEvent, language: MessageLanguage) -> str:
@@ -182,7 +187,7 @@ def _list(events: Sequence[RiskEvent], language: MessageLanguage) -> list[str]:
 def _counts(notices: Sequence[Notice], language: MessageLanguage) -> list[str]:
     """Count the events by kind, the most frequent first."""
     counts = Counter(notice.event.finding.kind for notice in notices)
-    return [f"{KIND_NAMES[language][kind]}: {count}" for kind, count in counts.most_common()]
+    return [f"{kind_name(kind, language)}: {count}" for kind, count in counts.most_common()]
 
 
 def _short(text: str) -> str:
