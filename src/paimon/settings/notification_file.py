@@ -23,20 +23,19 @@ Keys, tokens and URLs that hold one stand in files of their own. Where a message
 name an address.
 """
 
-import tomllib
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from paimon.domain.notification.message import MessageLanguage
 from paimon.domain.notification.routes import Escalation, Route
 from paimon.domain.risk.risk_event import RiskKind, Severity
-from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsEntry, SettingsError
+from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsEntry
+from paimon.settings.toml_file import read_toml_file
 
-_FILE_BYTES_MAX: Final = 1_000_000
 _Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -198,19 +197,4 @@ def read_notification_file(path: Path) -> NotificationFile:
     Raises:
         SettingsError: names what is wrong, but repeats no value.
     """
-    try:
-        text = path.read_text()
-        if len(text) > _FILE_BYTES_MAX:
-            raise SettingsError(f"{path} has more than {_FILE_BYTES_MAX} bytes")
-        document: dict[str, Any] = tomllib.loads(text)
-        return NotificationFile.model_validate(document)
-    except OSError as error:
-        raise SettingsError(
-            f"the notifications {path} cannot be read: {error.strerror} (PAIMON_NOTIFICATIONS__FILE)"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the notifications {path} are no TOML: {error}") from error
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        lines = [f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in problems]
-        raise SettingsError(f"the notifications {path} are wrong:\n" + "\n".join(lines)) from error
+    return read_toml_file(path, NotificationFile, title="notifications", variable="PAIMON_NOTIFICATIONS__FILE")

@@ -22,22 +22,20 @@ time_at = "fund.valuedAt"
 public_key = "…"
 """
 
-import tomllib
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.price.calendar import BusinessDays, Calendar, Heartbeat
 from paimon.domain.price.observation import ADAPTER_SOURCE, PriceSource, SourceKind, scaled
 from paimon.domain.price.policy import GrowthBound
-from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsEntry, SettingsError
-
-_FILE_BYTES_MAX: Final = 1_000_000
+from paimon.settings.base import ChecksumAddress, HttpUrl, SettingsEntry
+from paimon.settings.toml_file import read_toml_file
 
 
 def _public_key(text: str) -> str:
@@ -186,17 +184,4 @@ def read_price_sources(path: Path) -> PriceSources:
     Raises:
         SettingsError: names what is wrong, but repeats no value.
     """
-    try:
-        text = path.read_text()
-        if len(text) > _FILE_BYTES_MAX:
-            raise SettingsError(f"{path} has more than {_FILE_BYTES_MAX} bytes")
-        document: dict[str, Any] = tomllib.loads(text)
-        return PriceSources.model_validate(document)
-    except OSError as error:
-        raise SettingsError(f"the price sources {path} cannot be read: {error.strerror} (PAIMON_PRICES__FILE)") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the price sources {path} are no TOML: {error}") from error
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        lines = [f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in problems]
-        raise SettingsError(f"the price sources {path} are wrong:\n" + "\n".join(lines)) from error
+    return read_toml_file(path, PriceSources, title="price sources", variable="PAIMON_PRICES__FILE")
