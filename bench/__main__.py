@@ -7,7 +7,22 @@ from typing import Any, Final
 import uvloop
 
 from bench.figures import Figure, save_figures, table
-from bench.suites import attacks, audit, cli, database, latency, lease, listener, proof, rebalance, replay, send, sparse, ui
+from bench.suites import (
+    attacks,
+    audit,
+    cli,
+    database,
+    forecast,
+    latency,
+    lease,
+    listener,
+    proof,
+    rebalance,
+    replay,
+    send,
+    sparse,
+    ui,
+)
 
 SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "listener": listener.measure,
@@ -21,6 +36,7 @@ SUITES: Final[dict[str, Callable[[int], Coroutine[Any, Any, list[Figure]]]]] = {
     "cli": lambda _events: cli.measure(),
     "send": lambda _events: send.measure(),
     "attacks": lambda _events: attacks.measure(),
+    "forecast": lambda _events: forecast.measure(),
     "rebalance": lambda _events: rebalance.measure(),
     "ui": lambda _events: ui.measure(),
 }

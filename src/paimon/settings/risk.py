@@ -45,6 +45,9 @@ class LevelLimitSettings(SettingsGroup):
     elevated_nav_volatility_24h: Decimal = Field(Decimal("0.03"), ge=0, description="ELEVATED above this volatility")
     high_l1_ratio: Decimal = Field(Decimal("0.08"), ge=0, description="HIGH below this ratio of L1")
     high_coverage: Decimal = Field(Decimal("1.2"), ge=0, description="HIGH below this coverage of redemptions")
+    high_stressed_coverage: Decimal = Field(
+        Decimal(1), ge=0, description="HIGH below this coverage of what is due within 7 days and of the stressed outflow"
+    )
     high_daily_redemption_rate: Decimal = Field(Decimal("0.05"), ge=0, description="HIGH above this rate")
     critical_coverage: Decimal = Field(Decimal(1), ge=0, description="CRITICAL below this coverage of redemptions")
     critical_l1_l2_ratio: Decimal = Field(Decimal("0.25"), ge=0, description="CRITICAL below this ratio of L1 and L2")
@@ -80,6 +83,9 @@ class RiskSettings(SettingsGroup):
     )
     rcr_1d: ThresholdSettings = _threshold(IndicatorName.RCR_1D, "the coverage of what is due within a day")
     rcr_7d: ThresholdSettings = _threshold(IndicatorName.RCR_7D, "the coverage of what is due within 7 days")
+    liquidity_gap_7d: ThresholdSettings = _threshold(
+        IndicatorName.LIQUIDITY_GAP_7D, "what is due and expected within 7 days beyond what can be cash ÷ net assets"
+    )
     nav_volatility_24h: ThresholdSettings = _threshold(IndicatorName.NAV_VOLATILITY_24H, "the range of NAV in 24 hours")
     asset_price_deviation: ThresholdSettings = _threshold(
         IndicatorName.ASSET_PRICE_DEVIATION, "the contracts' price compared with that of other sources"
@@ -146,6 +152,7 @@ class RiskSettings(SettingsGroup):
             LevelCondition(RiskLevel.ELEVATED, IndicatorName.NAV_VOLATILITY_24H, limits.elevated_nav_volatility_24h),
             LevelCondition(RiskLevel.HIGH, IndicatorName.L1_RATIO, limits.high_l1_ratio),
             LevelCondition(RiskLevel.HIGH, coverage, limits.high_coverage),
+            LevelCondition(RiskLevel.HIGH, IndicatorName.RCR_7D_STRESSED, limits.high_stressed_coverage),
             LevelCondition(RiskLevel.HIGH, IndicatorName.DAILY_REDEMPTION_RATE, limits.high_daily_redemption_rate),
             LevelCondition(RiskLevel.CRITICAL, coverage, limits.critical_coverage),
             LevelCondition(RiskLevel.CRITICAL, IndicatorName.L1_L2_RATIO, limits.critical_l1_l2_ratio),

@@ -38,6 +38,7 @@ from paimon.infrastructure.database.models.ops.event_listener import (
     EventProcessingLogRow,
 )
 from paimon.infrastructure.database.models.ops.fund_risk import (
+    LiquidityForecastRow,
     RiskAssessmentRow,
     RiskMetricHourRow,
     RiskMetricRow,
@@ -203,6 +204,7 @@ INVALID_STATES: list[InvalidRow] = [
     (PriceJudgementRow, {"trust": "MAYBE"}, "ck_price_judgements_trust_known"),
     (PriceJudgementRow, {"missed": -1}, "ck_price_judgements_missed_counted"),
     (PriceJudgementRow, {"price": None}, "ck_price_judgements_trusted_has_price"),
+    (LiquidityForecastRow, {"block_hash": bytes(31)}, "ck_liquidity_forecasts_block_hash_length"),
     (RiskPolicyRow, {"version": "0123456789AB"}, "ck_risk_policies_version_form"),
     (RiskAssessmentRow, {"id": 2}, "ck_risk_assessment_one_row"),
     (RiskAssessmentRow, {"score": 101}, "ck_risk_assessment_score_in_range"),
@@ -229,6 +231,7 @@ UNKNOWN_VALUES: list[InvalidRow] = [
         RoleHolderRow: ("contract",),
         RiskAssessmentRow: ("level", "indicated", "lower_highest"),
         RiskMetricRow: ("level",),
+        LiquidityForecastRow: ("horizon",),
         ContractFlagRow: ("contract",),
         UserGrantRow: ("role",),
         ApprovalTicketRow: ("type", "sla_stage", "at_deadline"),

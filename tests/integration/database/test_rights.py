@@ -224,6 +224,7 @@ def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
             "ops.retention_runs",
             "ops.signer_checks",
             "ops.risk_assessment",
+            "ops.liquidity_forecasts",
             "ops.routed_events",
             "ops.notifications",
             "ops.notification_events",

@@ -61,6 +61,7 @@ CONNECTING: Final = (
     "prices list",
     "notify list",
     "stress",
+    "forecast",
     "tx",
     "outbox",
     "quarantine",

@@ -12,7 +12,14 @@ from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, NavPerShare, RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
-from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, PriceState, SendingRecord, WindowFlows
+from paimon.domain.risk.fund_risk_state import (
+    FundRiskState,
+    OpenRequest,
+    OutflowEstimate,
+    PriceState,
+    SendingRecord,
+    WindowFlows,
+)
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
 
 NO_FLOWS: Final = WindowFlows(RawAmount(0), RawAmount(0), RawAmount(10**6 * WAD))
@@ -91,6 +98,7 @@ def risk_states(draw: st.DrawFn) -> FundRiskState:
         hourly_nav=tuple(draw(st.lists(MONEY.map(NavPerShare), max_size=25))),
         sending=SendingRecord(sends, failures, draw(st.integers(0, failures))),
         system_health=draw(st.none() | st.integers(0, 2)),
+        outflow=draw(st.none() | st.builds(OutflowEstimate, st.just(fund.at.timestamp), MONEY, MONEY, st.booleans())),
         profiles={asset.token: draw(PROFILES) for asset in fund.assets if draw(st.booleans())},
         prices={asset.token: draw(PRICE_STATES) for asset in fund.assets if draw(st.booleans())},
     )

@@ -21,6 +21,7 @@ from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.price.observation import SourceKind
 from paimon.domain.price.trust import PriceTrust
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
+from paimon.domain.risk.liquidity_forecast import Horizon
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.risk.risk_policy import IndicatorStatus, RiskLevel
@@ -48,6 +49,7 @@ from paimon.infrastructure.database.models.ops.event_listener import (
     EventProcessingLogRow,
 )
 from paimon.infrastructure.database.models.ops.fund_risk import (
+    LiquidityForecastRow,
     RiskAssessmentRow,
     RiskMetricHourRow,
     RiskMetricRow,
@@ -310,6 +312,15 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
         "sources": Jsonb([]),
     },
     RiskPolicyRow: {"version": "0123456789ab", "content": {}},
+    LiquidityForecastRow: {
+        "horizon": Horizon.SEVEN_DAYS,
+        "block_number": 1,
+        "block_hash": bytes(32),
+        "block_at": EPOCH,
+        "made_at": EPOCH,
+        "policy_version": "0123456789ab",
+        "content": Jsonb({}),
+    },
     RiskAssessmentRow: {
         "id": 1,
         "block_number": 1,

@@ -15,7 +15,7 @@ from tests.support.factories.snapshots import MONEY, NOON, snapshot, token
 from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import UINT256_MAX, Bps, NavPerShare, RawAmount
-from paimon.domain.risk.fund_risk_state import FundRiskState, PriceState, SendingRecord, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, OutflowEstimate, PriceState, SendingRecord, WindowFlows
 from paimon.domain.risk.indicators import INFINITE, Measurement, measure, ratio
 from paimon.domain.risk.liquidity import realisable
 from paimon.domain.risk.risk_policy import (
@@ -98,12 +98,17 @@ def priced(missed: int = 0, deviation: Decimal | None = None) -> FundRiskState:
     return risk_state(snapshot(assets=assets), prices=prices)
 
 
+def outflow(expected: int, stressed: int = 0, *, age: timedelta = timedelta(0), is_calibrated: bool = True) -> OutflowEstimate:
+    return OutflowEstimate(risk_state().fund.at.timestamp - age, RawAmount(expected), RawAmount(stressed), is_calibrated)
+
+
 STATE_OF: Final[dict[IndicatorName, Callable[[int], FundRiskState]]] = {
     IndicatorName.L1_RATIO: lambda value: risk_state(fund_of(value, 0, ONE - value)),
     IndicatorName.L1_L2_RATIO: lambda value: risk_state(fund_of(value // 3, value - value // 3, ONE - value)),
     IndicatorName.REDEMPTION_COVERAGE: coverage,
     IndicatorName.RCR_1D: due_within(1),
     IndicatorName.RCR_7D: due_within(7),
+    IndicatorName.LIQUIDITY_GAP_7D: lambda value: risk_state(fund_of(0, 0, ONE), outflow=outflow(value)),
     IndicatorName.NAV_VOLATILITY_24H: nav_range,
     IndicatorName.ASSET_PRICE_DEVIATION: lambda value: priced(deviation=Decimal(value) / ONE),
     IndicatorName.SINGLE_ASSET_CONCENTRATION: largest_assets(1),
@@ -123,6 +128,7 @@ def test_thresholds_are_those_of_the_design() -> None:
         IndicatorName.REDEMPTION_COVERAGE: ("1.5", "1"),
         IndicatorName.RCR_1D: ("1.2", "1"),
         IndicatorName.RCR_7D: ("1.2", "1"),
+        IndicatorName.LIQUIDITY_GAP_7D: ("0.000001", "0.1"),
         IndicatorName.NAV_VOLATILITY_24H: ("0.03", "0.05"),
         IndicatorName.ASSET_PRICE_DEVIATION: ("0.02", "0.03"),
         IndicatorName.ORACLE_STALENESS: ("1", "1.5"),
@@ -155,6 +161,24 @@ def test_status_at_just_above_and_just_below_each_threshold(name: IndicatorName)
 
     assert statuses(threshold.normal) == ([WARNING, NORMAL, NORMAL] if is_low_bad else [NORMAL, WARNING, WARNING])
     assert statuses(threshold.critical) == ([CRITICAL, WARNING, WARNING] if is_low_bad else [WARNING, WARNING, CRITICAL])
+
+
+def test_stressed_coverage_counts_what_is_due_and_the_outflow_of_one_case_in_a_hundred() -> None:
+    due = (open_request(ONE, due_days=7), open_request(5 * ONE, due_days=8, request_id=2))
+    state = risk_state(fund_of(3 * ONE, 0, 10 * ONE), open_requests=due, outflow=outflow(ONE, stressed=2 * ONE))
+    assert reading(state, IndicatorName.RCR_7D_STRESSED).value == 1
+    assert reading(state, IndicatorName.LIQUIDITY_GAP_7D).value == 0
+    assert reading(state, IndicatorName.RCR_7D).value == 3
+
+
+@pytest.mark.parametrize("name", [IndicatorName.RCR_7D_STRESSED, IndicatorName.LIQUIDITY_GAP_7D])
+def test_old_forecast_measures_nothing_and_an_uncalibrated_one_says_so(name: IndicatorName) -> None:
+    missing = reading(risk_state(), name)
+    assert (missing.status, missing.note) == (IndicatorStatus.NOT_MEASURED, "no forecast was made in the last 6 hours")
+    for age, is_measured in ((timedelta(hours=6), True), (timedelta(hours=6, seconds=1), False)):
+        assert (reading(risk_state(outflow=outflow(1, 1, age=age)), name).value is not None) is is_measured
+    young = reading(risk_state(outflow=outflow(1, 1, is_calibrated=False)), name)
+    assert str(young.note).startswith("the forecast rests on a prior: less than 120 days are recorded; 2 of 2 assets")
 
 
 @pytest.mark.parametrize(("failed", "status"), [(0, NORMAL), (1, NORMAL), (2, WARNING), (3, CRITICAL), (4, CRITICAL)])

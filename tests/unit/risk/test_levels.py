@@ -140,6 +140,7 @@ def test_level_table_is_that_of_the_design() -> None:
         (ELEVATED, IndicatorName.DAILY_REDEMPTION_RATE, "0.03"),
         (ELEVATED, IndicatorName.NAV_VOLATILITY_24H, "0.03"),
         (HIGH, IndicatorName.L1_RATIO, "0.08"),
+        (HIGH, IndicatorName.RCR_7D_STRESSED, "1"),
         (HIGH, IndicatorName.RCR_7D, "1.2"),
         (HIGH, IndicatorName.DAILY_REDEMPTION_RATE, "0.05"),
         (CRITICAL, IndicatorName.RCR_7D, "1"),

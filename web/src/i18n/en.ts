@@ -544,6 +544,7 @@ export const en = {
   'indicator.rcr_7d': 'Coverage of 7 days',
   'indicator.rcr_30d': 'Coverage of 30 days',
   'indicator.rcr_90d': 'Coverage of 90 days',
+  'indicator.rcr_7d_stressed': 'Coverage of 7 days in stress',
   'indicator.liquidity_gap_7d': 'Liquidity gap of 7 days',
   'indicator.nav_volatility_24h': 'NAV volatility of 24 h',
   'indicator.asset_price_deviation': 'Asset price deviation',

@@ -545,6 +545,7 @@ export const zh: Catalogue = {
   'indicator.rcr_7d': '7 日覆盖率',
   'indicator.rcr_30d': '30 日覆盖率',
   'indicator.rcr_90d': '90 日覆盖率',
+  'indicator.rcr_7d_stressed': '7 日覆盖率（压力）',
   'indicator.liquidity_gap_7d': '7 日流动性缺口',
   'indicator.nav_volatility_24h': '24 小时净值波动',
   'indicator.asset_price_deviation': '资产价格偏离',

@@ -1,11 +1,13 @@
 """Reads of the state that an assessment is made from. Windows of time end at the snapshot's block."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.fund_risk.store import find_outflow_estimate
 from paimon.application.oracle.queries import load_judged_prices
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import NavPerShare, RawAmount
@@ -101,10 +103,11 @@ async def load_risk_state(
         last_24_hours=await flows("last_24_hours", at - _DAY),
         requested_7_days=RawAmount(int(requested.last_7_days)),
         requested_7_days_before=RawAmount(int(requested.previous_7_days)),
-        recorded_since=(await session.execute(_RECORDED_SINCE)).scalar() or at,
+        recorded_since=await recorded_since(session) or at,
         hourly_nav=tuple(NavPerShare(int(nav)) for nav in (await session.execute(_HOURLY_NAV, times)).scalars()),
         sending=await _sending(session, since=now - _DAY),
         system_health=system_health,
+        outflow=await find_outflow_estimate(session),
         prices={
             token: PriceState(judged.missed, judged.deviation)
             for token, judged in (await load_judged_prices(session, block=snapshot.at.number)).items()
@@ -129,3 +132,53 @@ async def _open_requests(session: AsyncSession, at: datetime) -> tuple[OpenReque
 async def _sending(session: AsyncSession, *, since: datetime) -> SendingRecord:
     row = (await session.execute(_SENDING, {"since": since})).one()
     return SendingRecord(row.final_sends, row.final_failures, row.failed_in_a_row)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyFlow:
+    """Gross flows of one UTC day, in raw units of the vault's asset."""
+
+    day: datetime
+    requested: int
+    largest_request: int
+    deposited: int
+
+
+AMOUNTS_MAX: Final = 20_000
+"""The newest requests that the tail of amounts is fitted to."""
+
+_DAILY: Final = text("""
+    SELECT day, sum(requested) AS requested, max(requested) AS largest_request, sum(deposited) AS deposited
+      FROM (SELECT date_trunc('day', requested_at, 'UTC') AS day, gross_amount AS requested, 0 AS deposited
+              FROM derived.redemption_requests WHERE requested_at >= :since AND requested_at < :until
+             UNION ALL
+            SELECT date_trunc('day', at, 'UTC'), 0, assets
+              FROM derived.deposits WHERE at >= :since AND at < :until) AS flow
+     GROUP BY day ORDER BY day
+""")
+
+_AMOUNTS: Final = text("""
+    SELECT gross_amount, requested_at FROM derived.redemption_requests
+     WHERE requested_at >= :since AND requested_at < :until AND gross_amount > 0
+     ORDER BY requested_at DESC, request_id DESC LIMIT :limit
+""")
+
+
+async def list_daily_flows(session: AsyncSession, *, since: datetime, until: datetime) -> list[DailyFlow]:
+    """Return the days of a range that have flows, by time; the end is not included."""
+    rows = await session.execute(_DAILY, {"since": since, "until": until})
+    return [
+        DailyFlow(row.day.astimezone(UTC), int(row.requested), int(row.largest_request), int(row.deposited)) for row in rows
+    ]
+
+
+async def list_request_amounts(session: AsyncSession, *, since: datetime, until: datetime) -> list[tuple[datetime, int]]:
+    """Return the newest requests of a range with their amounts, latest first."""
+    rows = await session.execute(_AMOUNTS, {"since": since, "until": until, "limit": AMOUNTS_MAX})
+    return [(row.requested_at.astimezone(UTC), int(row.gross_amount)) for row in rows]
+
+
+async def recorded_since(session: AsyncSession) -> datetime | None:
+    """Return the time of the first recorded block."""
+    found: datetime | None = (await session.execute(_RECORDED_SINCE)).scalar()
+    return None if found is None else found.astimezone(UTC)

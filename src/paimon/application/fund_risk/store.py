@@ -1,4 +1,4 @@
-"""Storage of assessments: the last one, the policies, and the indicators' series with their hours."""
+"""Storage of assessments and forecasts: the last ones, the policies, and the indicators' series with their hours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +6,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.risk.assessment import SEVERITY_OF_LEVEL, Assessment
 from paimon.domain.risk.dry_run import IndicatorHour
+from paimon.domain.risk.fund_risk_state import OutflowEstimate
 from paimon.domain.risk.indicators import Measurement
 from paimon.domain.risk.levels import LevelState
+from paimon.domain.risk.liquidity_forecast import Horizon, LiquidityForecast
 from paimon.domain.risk.risk_event import Severity
 from paimon.domain.risk.risk_policy import IndicatorGroup, IndicatorName, IndicatorStatus, RiskPolicy
 from paimon.domain.risk.score import Contribution, Score
 from paimon.infrastructure.database.models.ops.fund_risk import (
+    LiquidityForecastRow,
     RiskAssessmentRow,
     RiskMetricHourRow,
     RiskMetricRow,
@@ -48,6 +53,16 @@ class StoredAssessment:
     score: Score
     measurements: tuple[Measurement, ...]
     policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastReport:
+    """A forecast from one block by one policy; `made_at` is the database's time."""
+
+    at: BlockStamp
+    made_at: datetime
+    policy_version: str
+    forecast: LiquidityForecast
 
 
 async def find_assessment(session: AsyncSession) -> StoredAssessment | None:
@@ -202,6 +217,46 @@ async def list_values(
     )
     rows = await session.execute(query.order_by(RiskMetricRow.time).limit(limit))
     return [(row.time.astimezone(UTC), row.value) for row in rows]
+
+
+_FORECAST_CONTENT: Final = TypeAdapter(LiquidityForecast)
+
+
+async def save_forecast(session: WriteSession, report: ForecastReport) -> None:
+    """Store a forecast as the last one of its horizon, unless that is of a later block."""
+    values = {
+        "block_number": report.at.number,
+        "block_hash": report.at.hash,
+        "block_at": report.at.timestamp,
+        "made_at": report.made_at,
+        "policy_version": report.policy_version,
+        "content": _FORECAST_CONTENT.dump_python(report.forecast, mode="json"),
+    }
+    statement = insert(LiquidityForecastRow).values(horizon=report.forecast.horizon, **values)
+    is_later = LiquidityForecastRow.block_number < statement.excluded.block_number
+    await session.execute(statement.on_conflict_do_update(index_elements=["horizon"], set_=values, where=is_later))
+
+
+async def find_forecast(session: AsyncSession, horizon: Horizon) -> ForecastReport | None:
+    """Return the last forecast of a horizon; None before the first one."""
+    row = await session.get(LiquidityForecastRow, horizon, populate_existing=True)
+    if row is None:
+        return None
+    return ForecastReport(
+        BlockStamp(row.block_number, row.block_hash, row.block_at.astimezone(UTC)),
+        row.made_at.astimezone(UTC),
+        row.policy_version,
+        _FORECAST_CONTENT.validate_python(row.content),
+    )
+
+
+async def find_outflow_estimate(session: AsyncSession) -> OutflowEstimate | None:
+    """Return what the last forecast of 7 days says of requests."""
+    report = await find_forecast(session, Horizon.SEVEN_DAYS)
+    if report is None:
+        return None
+    found = report.forecast
+    return OutflowEstimate(report.at.timestamp, found.probable_outflow, found.stressed_outflow, found.is_calibrated)
 
 
 _PERIODS: Final = text("""

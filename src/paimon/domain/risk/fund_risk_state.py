@@ -61,11 +61,22 @@ class PriceState:
 
 
 @dataclass(frozen=True, slots=True)
+class OutflowEstimate:
+    """The requests of 7 days that a forecast expects, and the amount that they exceed in one case of a hundred."""
+
+    forecast_at: datetime
+    expected: RawAmount
+    stressed: RawAmount
+    is_calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FundRiskState:
     """The state of the fund at one block, with what happened before it.
 
     `hourly_nav` is the last official NAV point of each hour of the last 24 hours. `system_health` is 0 when every check of the
-    system passed, 1 when one is degraded, 2 when one is down, and None when the checks were not made.
+    system passed, 1 when one is degraded, 2 when one is down, and None when the checks were not made. `outflow` is that of the
+    last forecast, which may be of an earlier block.
     """
 
     fund: FundSnapshot
@@ -78,5 +89,6 @@ class FundRiskState:
     hourly_nav: tuple[NavPerShare, ...]
     sending: SendingRecord
     system_health: int | None = None
+    outflow: OutflowEstimate | None = None
     profiles: Mapping[Address, AssetProfile] = field(default_factory=dict)
     prices: Mapping[Address, PriceState] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from paimon.domain.kernel.units import Rounding, divide
-from paimon.domain.risk.fund_risk_state import FundRiskState, PriceState, WindowFlows
+from paimon.domain.risk.fund_risk_state import FundRiskState, OutflowEstimate, PriceState, WindowFlows
 from paimon.domain.risk.liquidity import default_liquidity_note, held_assets, realisable
 from paimon.domain.risk.risk_policy import DEFINITIONS, Bad, IndicatorName, IndicatorStatus, RiskPolicy, plain_text
 from paimon.domain.vault.fund_snapshot import FundSnapshot
@@ -25,7 +25,9 @@ INFINITE: Final = Decimal("Infinity")
 UNKNOWN_COUNTERPARTY: Final = "unknown"
 
 _HISTORY_MIN: Final = timedelta(days=14)
+_FORECAST_AGE_MAX: Final = timedelta(hours=6)
 _EMPTY_FUND: Final = "the fund holds nothing"
+_NO_FORECAST: Final = "no forecast was made in the last 6 hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,44 @@ def redemption_coverage_ratio(state: FundRiskState, policy: RiskPolicy, *, days:
 
     A request that awaits approval is not confirmed, and one that is overdue is due.
     """
+    return _coverage(realisable(state, policy, days=days), _due(state, days=days), default_liquidity_note(state))
+
+
+def stressed_coverage_ratio_7d(state: FundRiskState, policy: RiskPolicy) -> Reading:
+    """Compare what can be cash within 7 days with what is due within them and the outflow of one case in a hundred."""
+    if (outflow := _outflow(state)) is None:
+        return Reading(None, _NO_FORECAST)
+    owed = _due(state, days=7) + outflow.stressed
+    return _coverage(realisable(state, policy, days=7), owed, _outflow_note(state, outflow))
+
+
+def liquidity_gap_7d(state: FundRiskState, policy: RiskPolicy) -> Reading:
+    """Compare what is due and expected within 7 days, beyond what can be cash by then, with net assets; 0 without a gap."""
+    if (outflow := _outflow(state)) is None:
+        return Reading(None, _NO_FORECAST)
+    gap = max(_due(state, days=7) + outflow.expected - realisable(state, policy, days=7), 0)
+    return _reading(gap, state.fund.net_assets, Bad.HIGH, _outflow_note(state, outflow))
+
+
+def _due(state: FundRiskState, *, days: int) -> int:
+    """Sum what is confirmed and due within the days."""
     until = state.fund.at.timestamp + timedelta(days=days)
-    due = sum(
+    return sum(
         request.amount
         for request in state.open_requests
         if not request.awaits_approval and request.due_at is not None and request.due_at <= until
     )
-    return _coverage(realisable(state, policy, days=days), due, default_liquidity_note(state))
+
+
+def _outflow(state: FundRiskState) -> OutflowEstimate | None:
+    """Return the last forecast's outflow, unless it is too old to say anything of the coming 7 days."""
+    outflow = state.outflow
+    return outflow if outflow is not None and state.fund.at.timestamp - outflow.forecast_at <= _FORECAST_AGE_MAX else None
+
+
+def _outflow_note(state: FundRiskState, outflow: OutflowEstimate) -> str | None:
+    uncalibrated = None if outflow.is_calibrated else "the forecast rests on a prior: less than 120 days are recorded"
+    return "; ".join(note for note in (uncalibrated, default_liquidity_note(state)) if note) or None
 
 
 def _coverage(liquid: int, owed: int, note: str | None = None) -> Reading:
@@ -260,7 +293,8 @@ _READINGS: Final[Mapping[IndicatorName, Callable[[FundRiskState, RiskPolicy], Re
     IndicatorName.RCR_7D: partial(redemption_coverage_ratio, days=7),
     IndicatorName.RCR_30D: partial(redemption_coverage_ratio, days=30),
     IndicatorName.RCR_90D: partial(redemption_coverage_ratio, days=90),
-    IndicatorName.LIQUIDITY_GAP_7D: _not_measured("no forecast of outflows is made"),
+    IndicatorName.RCR_7D_STRESSED: stressed_coverage_ratio_7d,
+    IndicatorName.LIQUIDITY_GAP_7D: liquidity_gap_7d,
     IndicatorName.NAV_VOLATILITY_24H: nav_volatility_24h,
     IndicatorName.ASSET_PRICE_DEVIATION: asset_price_deviation,
     IndicatorName.ORACLE_STALENESS: oracle_staleness,

@@ -52,6 +52,7 @@ class RiskKind(StrEnum):
     UNAPPROVED_EXECUTION = "UNAPPROVED_EXECUTION"  # the status of a plan's ticket when its Safe executed it, and APPROVED
     CONTRACT_CHANGED = "CONTRACT_CHANGED"  # what a contract of the fund became, and what it was when it was examined before
     VALUATION_FAILED = "VALUATION_FAILED"  # the read of the contracts that failed, and that NAV needs its result
+    LIQUIDITY_SHORTAGE = "LIQUIDITY_SHORTAGE"  # the chance that the fund runs short of cash, and below which it may be
 
 
 class Severity(StrEnum):
@@ -92,6 +93,8 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     " ends, resolves it: `paimon tx` shows the reason",
     RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"
     " `paimon risk status` shows the figures",
+    RiskKind.LIQUIDITY_SHORTAGE: "forecast at block {block}. The first forecast with a chance below 20 % resolves it:"
+    " `paimon forecast` shows the days, and how much to free",
     RiskKind.PRICE_UNTRUSTED: "judged at block {block}. The first judgement that trusts the price resolves it:"
     " `paimon prices` shows what each source says",
     RiskKind.USDT_OFF_PARITY: "judged at block {block}. The first judgement that finds USDT at parity resolves it:"

@@ -28,7 +28,8 @@ class IndicatorName(StrEnum):
     RCR_7D = "rcr_7d"
     RCR_30D = "rcr_30d"
     RCR_90D = "rcr_90d"
-    LIQUIDITY_GAP_7D = "liquidity_gap_7d"  # predicted outflow − available liquidity, ÷ net assets
+    RCR_7D_STRESSED = "rcr_7d_stressed"  # as rcr_7d, with the stressed outflow of 7 days beside what is due
+    LIQUIDITY_GAP_7D = "liquidity_gap_7d"  # (what is due and expected in 7 days − what can be cash) ÷ net assets
     NAV_VOLATILITY_24H = "nav_volatility_24h"  # (highest − lowest) ÷ mean of official hourly NAV
     ASSET_PRICE_DEVIATION = "asset_price_deviation"  # |chain − other source| ÷ other source
     ORACLE_STALENESS = "oracle_staleness"  # missed publications
@@ -83,6 +84,7 @@ DEFINITIONS: Final[Mapping[IndicatorName, Definition]] = {
     IndicatorName.RCR_7D: _LIQUIDITY_LOW,
     IndicatorName.RCR_30D: _LIQUIDITY_LOW,
     IndicatorName.RCR_90D: _LIQUIDITY_LOW,
+    IndicatorName.RCR_7D_STRESSED: _LIQUIDITY_LOW,
     IndicatorName.LIQUIDITY_GAP_7D: Definition(IndicatorGroup.LIQUIDITY, Bad.HIGH),
     IndicatorName.NAV_VOLATILITY_24H: _PRICE,
     IndicatorName.ASSET_PRICE_DEVIATION: _PRICE,
@@ -166,6 +168,7 @@ DEFAULT_THRESHOLDS: Final[Mapping[IndicatorName, Threshold]] = {
     IndicatorName.REDEMPTION_COVERAGE: Threshold(Decimal("1.5"), Decimal("1")),
     IndicatorName.RCR_1D: Threshold(Decimal("1.2"), Decimal("1")),
     IndicatorName.RCR_7D: Threshold(Decimal("1.2"), Decimal("1")),
+    IndicatorName.LIQUIDITY_GAP_7D: Threshold(Decimal("0.000001"), Decimal("0.10")),
     IndicatorName.NAV_VOLATILITY_24H: Threshold(Decimal("0.03"), Decimal("0.05")),
     IndicatorName.ASSET_PRICE_DEVIATION: Threshold(Decimal("0.02"), Decimal("0.03")),
     IndicatorName.ORACLE_STALENESS: Threshold(Decimal(1), Decimal("1.5")),
@@ -179,7 +182,8 @@ DEFAULT_THRESHOLDS: Final[Mapping[IndicatorName, Threshold]] = {
 }
 """Thresholds by indicator; the others are shown without one.
 
-Two failed transactions in a row warn, three are critical. One missed publication of a price warns, two are critical.
+A gap below a millionth of net assets is none. Two failed transactions in a row warn, three are critical. One missed
+publication of a price warns, two are critical.
 """
 
 DEFAULT_CONDITIONS: Final = (
@@ -188,6 +192,7 @@ DEFAULT_CONDITIONS: Final = (
     LevelCondition(RiskLevel.ELEVATED, IndicatorName.NAV_VOLATILITY_24H, Decimal("0.03")),
     LevelCondition(RiskLevel.HIGH, IndicatorName.L1_RATIO, Decimal("0.08")),
     LevelCondition(RiskLevel.HIGH, IndicatorName.RCR_7D, Decimal("1.2")),
+    LevelCondition(RiskLevel.HIGH, IndicatorName.RCR_7D_STRESSED, Decimal(1)),
     LevelCondition(RiskLevel.HIGH, IndicatorName.DAILY_REDEMPTION_RATE, Decimal("0.05")),
     LevelCondition(RiskLevel.CRITICAL, IndicatorName.RCR_7D, Decimal(1)),
     LevelCondition(RiskLevel.CRITICAL, IndicatorName.L1_L2_RATIO, Decimal("0.25")),

@@ -20,6 +20,7 @@ from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded, chain_position
 from paimon.application.common.live import LiveMessage
 from paimon.application.deployment.examine import examine_contracts
+from paimon.application.fund_risk.forecast import make_forecasts
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
 from paimon.application.nav.snapshots import take_snapshot
@@ -274,6 +275,10 @@ async def _assess_risk(context: AppContext) -> None:
     await assess_fund_risk(context, only_if_due=True)
 
 
+async def _forecast_liquidity(context: AppContext) -> None:
+    await make_forecasts(context.database, context.settings.risk.policy())
+
+
 async def _heartbeat(context: AppContext) -> None:
     await send_heartbeat_if_well(context)
 
@@ -342,6 +347,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.observe_prices": _observe_prices,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.assess_risk": _assess_risk,
+    "paimon.forecast_liquidity": _forecast_liquidity,
     "paimon.heartbeat": _heartbeat,
     "paimon.reconcile": _reconcile,
     "paimon.make_reports": _make_reports,

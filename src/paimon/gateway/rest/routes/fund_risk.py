@@ -1,19 +1,22 @@
-"""Endpoints of the fund's risk: status, indicators over time, promises, stress tests, investors, dry run of thresholds."""
+"""Endpoints of the fund's risk: status, indicators over time, promises, forecast, stress tests, investors, dry run."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
+from paimon.application.fund_risk.forecast import read_forecast
 from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
 from paimon.application.fund_risk.promises import read_promises
 from paimon.application.fund_risk.stress import read_investor_concentration, run_stress_tests
+from paimon.domain.risk.liquidity_forecast import Horizon
 from paimon.domain.risk.risk_policy import DEFINITIONS, IndicatorName, Threshold
 from paimon.gateway.rest.dependencies import ContextDep, RiskHandler, SignedInUser
 from paimon.gateway.rest.envelope import Envelope
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import CsvTable, ResponseFormatDep, unpaged_response
 from paimon.gateway.rest.openapi import documented_responses, with_csv
+from paimon.gateway.rest.views.forecast import LiquidityForecastView
 from paimon.gateway.rest.views.fund_risk import (
     DryRunBody,
     DryRunView,
@@ -93,6 +96,20 @@ async def promises(context: ContextDep, _user: SignedInUser, response_format: Re
     async with context.database.read() as session:
         ledger = await read_promises(session, context.settings.risk.policy())
     return await unpaged_response(context, response_format, _PROMISES, PromiseLedgerView.of(ledger))
+
+
+@router.get(
+    "/liquidity-forecast",
+    operation_id="getLiquidityForecast",
+    summary="Forecast the fund's liquidity",
+    responses=documented_responses("risk_liquidity_forecast", 400, 401, 404, 503),
+)
+async def liquidity_forecast(
+    context: ContextDep, _user: SignedInUser, horizon: Annotated[Horizon, Query()] = Horizon.SEVEN_DAYS
+) -> Envelope[LiquidityForecastView]:
+    """The last one: the worker forecasts each hour from the newest snapshot. Below 120 days of history it is not calibrated."""
+    async with context.database.read() as session:
+        return Envelope[LiquidityForecastView](data=LiquidityForecastView.of(await read_forecast(session, horizon)))
 
 
 @router.post(

@@ -206,6 +206,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     ),
     "ops.risk_policies": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.liquidity_forecasts": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.risk_metrics_series": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.price_observations": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),

@@ -11,9 +11,10 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, Numeric, SmallInte
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from paimon.domain.risk.liquidity_forecast import Horizon
 from paimon.domain.risk.risk_policy import IndicatorStatus, RiskLevel
 from paimon.infrastructure.database.models.base import OPS_SCHEMA, Base
-from paimon.infrastructure.database.types import Instant, enum_check, enum_column
+from paimon.infrastructure.database.types import HashBytes, Instant, enum_check, enum_column, length_check
 
 
 class RiskPolicyRow(Base):
@@ -51,6 +52,20 @@ class RiskAssessmentRow(Base):
     policy_version: Mapped[str] = mapped_column(Text)
     measurements: Mapped[list[Any]] = mapped_column(JSONB)
     contributions: Mapped[list[Any]] = mapped_column(JSONB)
+
+
+class LiquidityForecastRow(Base):
+    """The last forecast of one horizon, by the policy of its time. The figures of earlier ones are in the series."""
+
+    __tablename__ = "liquidity_forecasts"
+    __table_args__ = (enum_check("horizon", Horizon), *length_check(32, "block_hash"), OPS_SCHEMA)
+    horizon: Mapped[Horizon] = enum_column(Horizon, primary_key=True)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    block_hash: Mapped[HashBytes]
+    block_at: Mapped[Instant]
+    made_at: Mapped[Instant]
+    policy_version: Mapped[str] = mapped_column(Text)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class RiskMetricRow(Base):
