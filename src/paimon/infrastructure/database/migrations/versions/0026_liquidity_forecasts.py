@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0026_liquidity_forecasts"
-down_revision = "0024_valuation_failed"
+down_revision = "0025_subject_keys"
 branch_labels = None
 depends_on = None
 
