@@ -45,6 +45,7 @@ CONNECTING: Final = (
     "users list",
     "users rewrap",
     "signers",
+    "stand-ins list",
     "api-keys list 0x00000000000000000000000000000000000000A1",
     "sessions list 0x00000000000000000000000000000000000000A1",
     "status",

@@ -95,6 +95,9 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS
     "previewUserChange": Permission.MANAGE_USERS,
     "changeUser": Permission.MANAGE_USERS,
+    "previewStandIn": Signed(READ),
+    "nameStandIn": Signed(READ),
+    "endStandIn": Signed(READ),
     "erasePerson": Signed(Permission.MANAGE_USERS),
     "dryRunThresholds": Access.PERSON,
     "dryRunPolicy": Access.PERSON,

@@ -1,26 +1,29 @@
 """Raise the ticket of a plan, and follow what its Safe's owners have signed.
 
 An owner's signature over the Safe transaction is the vote. It counts if the owner is a person here who may sign proposals, has
-what a group of the rule asks for, and is not the one who asked for the plan. All of that is looked up again each time, so a
-signature counts no longer when its owner or the owner's role is gone.
+what a group of the rule asks for, and is not the one who asked for the plan. A stand-in counts in the person's place, and the
+two once. All of that is looked up again each time, so a signature counts no longer when its owner, the owner's role or the
+stand-in's time is gone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from paimon.application.approval_policy.publications import PolicyVersionNotFound, get_version
+from paimon.application.approval_tickets.stand_ins import find_pairs
 from paimon.application.approval_tickets.store import insert_ticket, save_outcome
 from paimon.application.identity.signed_users import find_user
 from paimon.application.identity.store import list_chain_roles_of
 from paimon.domain.approval.plan_ticket import PlanTicket, count_signatures, expire
 from paimon.domain.approval.policy import Approver
+from paimon.domain.approval.stand_in import approver_of
 from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.operations.outbox import OutboxPriority
-from paimon.domain.user.roles import ChainRole, Permission
+from paimon.domain.user.roles import ChainRole
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 from paimon.infrastructure.queue import outbox
 
@@ -54,9 +57,10 @@ async def follow_signatures(
     now: datetime,
 ) -> PlanTicket:
     """Return the locked ticket by the signatures of these present owners, and save what changed of it."""
-    counting = [owner for owner in signers if owner != ticket.requested_by]
-    is_met = len(counting) >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, counting, scope)
-    counted = expire(count_signatures(ticket, len(counting), is_met=is_met, now=now), now=now)
+    places = (await find_pairs(session, scope, now)).places(signers, without=ticket.requested_by)
+    counting = sum(len(signed) for signed in places.values())  # for the Safe each owner counts, for the policy each place
+    is_met = counting >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, places, scope)
+    counted = expire(count_signatures(ticket, counting, is_met=is_met, now=now), now=now)
     await save_change(session, ticket, counted)
     return counted
 
@@ -71,7 +75,9 @@ async def save_change(session: WriteSession, before: PlanTicket, after: PlanTick
         await announce(session, after)
 
 
-async def _is_met(session: ReadSession | WriteSession, ticket: PlanTicket, owners: list[Address], scope: SigningScope) -> bool:
+async def _is_met(
+    session: ReadSession | WriteSession, ticket: PlanTicket, places: Mapping[Address, Collection[Address]], scope: SigningScope
+) -> bool:
     try:
         policy = (await get_version(session, ticket.policy_version, scope)).policy
     except PolicyVersionNotFound as error:  # its signature counts no longer: what it asked for is not known
@@ -79,17 +85,17 @@ async def _is_met(session: ReadSession | WriteSession, ticket: PlanTicket, owner
         return False
     required = policy.requirement(ticket.rules)
     assert required is not None  # noqa: S101 — a ticket names the rules that asked for it
-    return required.is_met_by(await list_approvers(session, owners, scope))
+    return required.is_met_by(await list_approvers(session, places, scope))
 
 
 async def list_approvers(
-    session: ReadSession | WriteSession, owners: Collection[Address], scope: SigningScope
+    session: ReadSession | WriteSession, places: Mapping[Address, Collection[Address]], scope: SigningScope
 ) -> list[Approver]:
-    """Return the owners who may approve a plan now, each as what they approve."""
-    held = await list_chain_roles_of(session, owners)
-    users = [await find_user(session, owner, scope) for owner in owners]
-    return [
-        Approver(user.address, user.role, holds_vip_role=_VIP_APPROVER in held.get(user.address, frozenset()))
-        for user in users
-        if user is not None and user.may(Permission.SIGN_PROPOSALS)
-    ]
+    """Return what each place approves a plan as now; `places` has those who signed by the person in whose place they did."""
+    people = {*places, *(signer for signers in places.values() for signer in signers)}
+    held = await list_chain_roles_of(session, people)
+    holders = [address for address, roles in held.items() if _VIP_APPROVER in roles]
+    found = {address: await find_user(session, address, scope) for address in people}
+    users = {address: user for address, user in found.items() if user is not None}
+    approvers = (approver_of(place, signers, users, holders) for place, signers in places.items())
+    return [approver for approver in approvers if approver is not None]

@@ -7,7 +7,7 @@ The checks run in this order, each with its own exception:
 
 1. the ticket exists, takes this kind of vote, and its recorded votes verify
 2. the signature: its form, its expiry, its nonce, and its signer over exactly this ticket (common/signed_action.py)
-3. the voter's role, in this system and on chain
+3. the voter's role, in this system and on chain; a stand-in has the person's role here
 4. the ticket takes this vote
 
 Vote, ticket and intent commit together: a decided ticket without its call, or a call without its votes, cannot exist.
@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from paimon.application.approval_tickets.plan_tickets import announce
+from paimon.application.approval_tickets.stand_ins import find_pairs, with_lent_rights
 from paimon.application.approval_tickets.store import (
     TicketNotFound,
     get_ticket,
@@ -106,7 +107,9 @@ async def decide_ticket(
             nonce_used=await is_nonce_used(session, terms.nonce),
         )
         held = await list_chain_roles(session, command.user.address)  # under the ticket's lock: the role may have just ended
-        require_permission(command.user, _permission(ticket, command.verdict), held)
+        user = await with_lent_rights(session, command.user, rules.scope)
+        require_permission(user, _permission(ticket, command.verdict), held)
+        (await find_pairs(session, rules.scope, now)).require_one_vote(ticket, user.address, command.verdict)
 
         vote = Vote(command.user.address, command.verdict, command.reason, now, terms, evidence.signature)
         decided = cast_vote(ticket, vote)
@@ -141,7 +144,9 @@ def _require_verified(ticket: AnyTicket, scope: SigningScope) -> None:
         )
 
 
-async def propose_vote(session: ReadSession | WriteSession, ticket_id: str, verdict: Verdict, user: User) -> ProposedAction:
+async def propose_vote(
+    session: ReadSession | WriteSession, ticket_id: str, verdict: Verdict, user: User, scope: SigningScope
+) -> ProposedAction:
     """Return what this user signs to vote on the ticket as it is now.
 
     Raises:
@@ -150,8 +155,10 @@ async def propose_vote(session: ReadSession | WriteSession, ticket_id: str, verd
     ticket = await get_ticket(session, ticket_id)
     require_taken(ticket, verdict)
     rejection = None
+    now = await database_now(session)
     try:
-        cast_vote(ticket, Vote(user.address, verdict, "", decided_at=await database_now(session)))
+        (await find_pairs(session, scope, now)).require_one_vote(ticket, user.address, verdict)
+        cast_vote(ticket, Vote(user.address, verdict, "", decided_at=now))
     except (VoterNotAllowed, TicketClosed, AlreadyVoted) as error:
         rejection = error
     return ProposedAction(VoteContent(ticket, verdict), _permission(ticket, verdict), rejection)

@@ -13,7 +13,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from paimon.application.approval_policy.publish import propose_publication
+from paimon.application.approval_tickets.stand_ins import with_lent_rights
 from paimon.application.approval_workflow.decide import propose_vote
+from paimon.application.approval_workflow.name_stand_in import propose_end
 from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SigningContext
@@ -87,7 +89,8 @@ async def propose_action(
     proposed = await offered.propose(context, user, offered.parse(action, resource))
     async with context.signing.database.read() as session:
         held, now = await list_chain_roles(session, user.address), await database_now(session)
-    require_permission(user, proposed.permission, held)
+        acting = await with_lent_rights(session, user, context.signing.rules.scope)
+    require_permission(acting, proposed.permission, held)
     if proposed.rejection is not None:
         raise proposed.rejection
     terms = context.signing.rules.new_terms(now)
@@ -127,7 +130,7 @@ async def _vote(
     action: ActionName, verdict: Verdict, context: ProposalContext, user: User, parts: tuple[str, ...]
 ) -> ProposedAction:
     async with context.signing.database.read() as session:
-        proposed = await propose_vote(session, parts[0], verdict, user)
+        proposed = await propose_vote(session, parts[0], verdict, user, context.signing.rules.scope)
     if proposed.content.action is not action:
         raise InvalidResource(f"ticket {parts[0]} takes {proposed.content.action}, not {action}")
     return proposed
@@ -157,6 +160,11 @@ def _address(text: str) -> Address:
         raise InvalidResource(str(error)) from error
 
 
+async def _end_of_stand_in(context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.write() as session:
+        return await propose_end(session, int(parts[0]), user)
+
+
 async def _operator_action(kind: ActionKind, context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
     target_id = _address(parts[0]) if kind is ActionKind.CLEAR_FAULT else UUID(parts[0])
     async with context.signing.database.read() as session:
@@ -184,6 +192,7 @@ _WALLET: Final = ("/wallets/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.comp
 _MESSAGE: Final = ("/system/outbox/12", re.compile(r"/system/outbox/([1-9][0-9]{0,17})"))
 _POLICY_DRAFT: Final = ("/policy/drafts/3", re.compile(r"/policy/drafts/([1-9][0-9]{0,17})"))
 _USER: Final = ("/users/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.compile(r"/users/(0x[0-9a-fA-F]{40})"))
+_STAND_IN: Final = ("/stand-ins/4", re.compile(r"/stand-ins/([1-9][0-9]{0,17})"))
 _LOG: Final = ("/system/quarantine/100/3", re.compile(r"/system/quarantine/([0-9]{1,18})/([0-9]{1,9})"))
 
 _OFFERED: Final = {
@@ -197,6 +206,7 @@ _OFFERED: Final = {
     ActionName.RESOLVE_RISK_EVENT: _Offered(*_RISK_EVENT, "resolve", _resolution),
     ActionName.PUBLISH_POLICY: _Offered(*_POLICY_DRAFT, "publish", _publication),
     ActionName.ERASE_PERSON: _Offered(*_USER, "erase", _erasure),
+    ActionName.END_STAND_IN: _Offered(*_STAND_IN, "end", _end_of_stand_in),
     ActionName.SPEED_UP: _Offered(*_INTENT, "speed-up", partial(_operator_action, ActionKind.SPEED_UP)),
     ActionName.CANCEL: _Offered(*_INTENT, "cancel", partial(_operator_action, ActionKind.CANCEL)),
     ActionName.RETRY: _Offered(*_INTENT, "retry", partial(_operator_action, ActionKind.RETRY)),
@@ -207,5 +217,6 @@ _OFFERED: Final = {
 }
 _MADE_ELSEWHERE: Final = {
     ActionName.EXECUTE_PLAN: "the preview of a plan has the document to sign: POST /plans/preview",
+    ActionName.NAME_STAND_IN: "the preview of a stand-in has the document to sign: POST /stand-ins/preview",
     ActionName.GRANT_USER: "a super_admin signs a grant with `paimon users add` or `paimon users remove`",
 }

@@ -114,6 +114,8 @@ class Approver:
     address: Address
     role: UserRole
     holds_vip_role: bool = False
+    also: frozenset[Address] = frozenset()
+    """Others who signed in the same place, a person or their stand-in."""
 
     def is_a(self, role: ApproverRole) -> bool:
         match role:
@@ -140,7 +142,7 @@ class ApproverGroup:
             raise ValueError(f"{self.count} approvals cannot come from {len(self.people)} people, who approve once each")
 
     def admits(self, approver: Approver) -> bool:
-        return approver.address in self.people if self.role is None else approver.is_a(self.role)
+        return bool({approver.address, *approver.also} & self.people) if self.role is None else approver.is_a(self.role)
 
     def __str__(self) -> str:
         whom = self.role or ", ".join(sorted(checksum(address) for address in self.people))

@@ -9,11 +9,12 @@ Who may sign is exact. Who is there is a guess from the last use of a session: i
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from paimon.domain.approval.policy import ApprovalPolicy, Approver, ApproverGroup, ApproverRole
+from paimon.domain.approval.stand_in import Pairs, lend
 from paimon.domain.kernel.chain import Address
 from paimon.domain.user.roles import ChainRole, Permission, User
 
@@ -41,6 +42,8 @@ class Signer:
     user: User | None
     faults: tuple[str, ...] = ()
     seen_at: datetime | None = None
+    place: Address | None = None
+    """The person for whom this one stands in; of the two one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,29 @@ class SignerGroup:
         return [signer for signer in self.able() if signer.seen_at is not None and now - within <= signer.seen_at]
 
     def readiness(self, now: datetime, *, within: timedelta) -> Readiness:
-        if len(self.able()) < self.needed:
+        if count_places(self.able()) < self.needed:
             return Readiness.SHORT
-        return Readiness.READY if len(self.present(now, within=within)) >= self.needed else Readiness.AWAY
+        return Readiness.READY if count_places(self.present(now, within=within)) >= self.needed else Readiness.AWAY
+
+
+def count_places(signers: Iterable[Signer]) -> int:
+    """Count the signers, a person and their stand-in as one."""
+    return len({signer.place or signer.address for signer in signers})
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The users with their roles on chain, and when each was last seen."""
+    """The users with their roles on chain, when each was last seen, and who stands in for whom."""
 
     users: Mapping[Address, User]
     held: Mapping[Address, AbstractSet[ChainRole]]
     seen: Mapping[Address, datetime]
+    pairs: Pairs = field(default_factory=Pairs)
+
+    def person_of(self, user: User) -> User | None:
+        """Return the user for whom this one stands in."""
+        person = self.pairs.person_of(user.address)
+        return None if person is None else self.users.get(person)
 
 
 def safe_group(name: str, owners: Sequence[Address], threshold: int, people: People) -> SignerGroup:
@@ -102,11 +116,14 @@ def _voters(group: ApproverGroup, people: People) -> Iterable[Signer]:
     for address in group.people - people.users.keys():
         yield Signer(address, None, ("this person is no user",))
     for user in people.users.values():
-        if group.admits(Approver(user.address, user.role, holds_vip_role=True)):
+        person = people.person_of(user)
+        acting = lend(user, person)
+        places = [user] if person is None else [user, person]
+        if any(group.admits(Approver(place.address, place.role, holds_vip_role=True)) for place in places):
             held = people.held.get(user.address, frozenset())
             on_chain = group.role in (ApproverRole.VIP_APPROVER, None)
-            faults = tuple(user.faults(Permission.DECIDE_APPROVAL, held)) if on_chain else _role_faults(user)
-            yield Signer(user.address, user, faults, people.seen.get(user.address))
+            faults = tuple(acting.faults(Permission.DECIDE_APPROVAL, held)) if on_chain else _role_faults(acting)
+            yield Signer(user.address, user, faults, people.seen.get(user.address), person.address if person else None)
 
 
 def _role_faults(user: User) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class ActionName(StrEnum):
     CANCEL_PLAN = "cancel_plan"
     GRANT_USER = "grant_user"
     ERASE_PERSON = "erase_person"
+    NAME_STAND_IN = "name_stand_in"
+    END_STAND_IN = "end_stand_in"
     SETTLE_REDEMPTION = "settle_redemption"
     RESOLVE_RISK_EVENT = "resolve_risk_event"
     SPEED_UP = "speed_up"

@@ -13,6 +13,7 @@ from fastapi import Depends, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
+from paimon.application.approval_tickets.stand_ins import with_lent_rights
 from paimon.application.identity.api_keys import KEY_PREFIX, authenticate_key
 from paimon.application.identity.permissions import NotFromHere, NotPermitted, require_permission
 from paimon.application.identity.sign_in import Caller, authenticate
@@ -176,6 +177,19 @@ def _requires(permission: Permission) -> Callable[[Request, Principal], Awaitabl
 
 SignedInUser = Annotated[User, Depends(_requires(Permission.READ))]
 """Any user may read; the use case checks further permissions. A program may only read."""
+
+
+async def get_approving_user(user: SignedInUser, request: Request, context: ContextDep) -> User:
+    """Return the user, unless they stand in for an administrator at an address where none is served. Raises NotFromHere."""
+    if not context.settings.api.serves_admins_at(client_address(request)):
+        async with context.database.write() as session:  # the primary: a replica may lag behind
+            acting = await with_lent_rights(session, user, context.signing_rules.scope)
+        require_admin_network(acting, client_address(request), context)
+    return user
+
+
+ApprovingUser = Annotated[User, Depends(get_approving_user)]
+"""Any user, who may decide in another's place; the use case checks the permission."""
 
 PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from paimon.application.approval_tickets.plan_tickets import follow_signatures
+from paimon.application.approval_tickets.stand_ins import find_pairs, with_lent_rights
 from paimon.application.approval_tickets.store import lock_plan_ticket
 from paimon.application.identity.permissions import require_permission
 from paimon.application.transactions.multisig.context import SafeContext
@@ -78,9 +79,10 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
     """
     async with context.database.read() as session:
         address = Address((await get_proposal(session, command.proposal)).safe)
+        user = await with_lent_rights(session, command.user, context.signing_scope)
     context.name(address)
     signature = _parse(command.signature)
-    require_permission(command.user, Permission.SIGN_PROPOSALS)
+    require_permission(user, Permission.SIGN_PROPOSALS)
     final = await sync_safe(context, address)
     async with context.database.write() as session:
         safe = view_of(await lock_safe(session, address))
@@ -95,6 +97,7 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
         ticket = await lock_plan_ticket(session, proposal.hash)
         if ticket is not None:
             require_signable(ticket, command.owner, now=now)
+            (await find_pairs(session, context.signing_scope, now)).require_no_party(ticket, command.owner)
         contract = context.contract(address)
         await _require_unsigned(proposal, command.owner, contract, final)
         owner_signature = await _build_signature(proposal, command.owner, signature, contract, final)

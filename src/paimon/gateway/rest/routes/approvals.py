@@ -13,7 +13,7 @@ from paimon.composition import AppContext
 from paimon.domain.approval.plan_ticket import PlanTicket
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.approval.vote import VoteContent
-from paimon.gateway.rest.dependencies import AuditReader, ContextDep, SignedInUser, TicketId
+from paimon.gateway.rest.dependencies import ApprovingUser, AuditReader, ContextDep, SignedInUser, TicketId
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
@@ -153,7 +153,7 @@ def _signing(detail: TicketDetail, context: AppContext) -> SigningView | None:
     responses=documented_responses("decided", *_DECISION_ERRORS),
 )
 async def approve(
-    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: ApprovingUser
 ) -> Envelope[TicketDetailView]:
     """The voter needs the role admin here and VIP_APPROVER_ROLE on chain, and is not the request's owner or receiver.
 
@@ -169,7 +169,7 @@ async def approve(
     responses=documented_responses("decided", *_DECISION_ERRORS),
 )
 async def reject(
-    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: ApprovingUser
 ) -> Envelope[TicketDetailView]:
     """A single rejection decides the ticket. The reason of a redemption's is written to the chain.
 
@@ -185,7 +185,7 @@ async def reject(
     responses=documented_responses("decided", *_DECISION_ERRORS),
 )
 async def cancel(
-    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: SignedInUser
+    ticket_id: TicketId, body: DecisionBody, context: ContextDep, user: ApprovingUser
 ) -> Envelope[TicketDetailView]:
     """Only the person who asked for the plan cancels it. The ticket of a redemption closes with its outcome on chain: 409."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id, Verdict.CANCEL, body))

@@ -12,7 +12,7 @@ from paimon.composition import AppContext
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.user.roles import Permission
-from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
+from paimon.gateway.rest.dependencies import ApprovingUser, ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
 from paimon.gateway.rest.openapi import documented_responses, with_csv
@@ -81,7 +81,9 @@ async def detail(hash_: SafeTxHash, context: ContextDep, _user: SignedInUser) ->
     summary="Submit an owner's signature",
     responses=documented_responses("proposal", *_SIGNING_ERRORS),
 )
-async def sign(hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user: SignedInUser) -> Envelope[ProposalDetailView]:
+async def sign(
+    hash_: SafeTxHash, body: SignatureBody, context: ContextDep, user: ApprovingUser
+) -> Envelope[ProposalDetailView]:
     """The caller needs the role admin here; the signer must own the Safe at a final block. The signature is the vote."""
     await sign_proposal(SignProposal(hash_, user, body.owner, body.signature), context.safe_context)
     return Envelope[ProposalDetailView](data=await _detail_view(context, hash_))

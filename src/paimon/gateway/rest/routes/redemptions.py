@@ -15,7 +15,7 @@ from paimon.application.redemptions.settle_now import settle_request_now
 from paimon.domain.approval.redemption_ticket import ticket_id
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
-from paimon.gateway.rest.dependencies import ContextDep, RequestId, SignedInUser
+from paimon.gateway.rest.dependencies import ApprovingUser, ContextDep, RequestId, SignedInUser
 from paimon.gateway.rest.envelope import Envelope, Listing
 from paimon.gateway.rest.errors import InvalidInput
 from paimon.gateway.rest.list_responses import ListRequestDep, list_response, paged_table
@@ -101,7 +101,7 @@ async def detail(request_id: RequestId, context: ContextDep, _user: SignedInUser
     responses=documented_responses("decided", *_DECISION_ERRORS),
 )
 async def approve(
-    request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
+    request_id: RequestId, body: DecisionBody, context: ContextDep, user: ApprovingUser
 ) -> Envelope[TicketDetailView]:
     """Vote on the request's ticket, as `POST /approvals/{ticketId}/approve` does."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.APPROVE, body))
@@ -114,7 +114,7 @@ async def approve(
     responses=documented_responses("decided", *_DECISION_ERRORS),
 )
 async def reject(
-    request_id: RequestId, body: DecisionBody, context: ContextDep, user: SignedInUser
+    request_id: RequestId, body: DecisionBody, context: ContextDep, user: ApprovingUser
 ) -> Envelope[TicketDetailView]:
     """Vote on the request's ticket, as `POST /approvals/{ticketId}/reject` does: a single rejection decides it."""
     return Envelope[TicketDetailView](data=await decide(context, user, ticket_id(request_id), Verdict.REJECT, body))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from paimon.application.approval_tickets.stand_ins import with_lent_rights
 from paimon.application.common.signed_action import contract_wallets_refused
 from paimon.application.identity.erase_person import erase_person
 from paimon.application.identity.rights import get_user_detail, list_user_rights, read_rights
@@ -40,8 +41,13 @@ _UserAddress = Annotated[AddressText, Path(alias="address")]
     responses=documented_responses("own_rights", 401, 403, 503),
 )
 async def me(user: SignedInUser, context: ContextDep) -> Envelope[OwnRightsView]:
-    """Every right with `isAllowed`, and for each that is missing the reasons: a role here, a role on chain, a denial."""
-    return Envelope[OwnRightsView](data=OwnRightsView.of(await read_rights(user, context.database)))
+    """Every right with `isAllowed`, and for each that is missing the reasons: a role here, a role on chain, a denial.
+
+    The rights that a stand-in has of another person are among `granted`.
+    """
+    async with context.database.read() as session:
+        acting = await with_lent_rights(session, user, context.signing_rules.scope)
+    return Envelope[OwnRightsView](data=OwnRightsView.of(await read_rights(acting, context.database)))
 
 
 @router.get(

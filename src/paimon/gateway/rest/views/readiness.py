@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from paimon.domain.approval.readiness import Readiness, Signer, SignerGroup, SignerGroupKind
+from paimon.domain.approval.readiness import Readiness, Signer, SignerGroup, SignerGroupKind, count_places
 from paimon.domain.user.roles import UserRole
 from paimon.gateway.rest.schema import AddressText, ApiModel
 
@@ -45,7 +45,7 @@ class SignerGroupView(ApiModel):
         description="READY: enough may sign and were seen lately; AWAY: enough may sign; SHORT: too few may sign"
     )
     needed: int
-    able: int = Field(description="how many may sign now")
+    able: int = Field(description="how many may sign now; a person and their stand-in are one")
     present: int = Field(description="how many of them used the system lately")
     signers: list[SignerView]
 
@@ -58,8 +58,8 @@ class SignerGroupView(ApiModel):
             rules=list(group.rules),
             readiness=group.readiness(now, within=within),
             needed=group.needed,
-            able=len(group.able()),
-            present=len(present),
+            able=count_places(group.able()),
+            present=count_places(present),
             signers=[SignerView.of(signer, is_present=signer in present) for signer in group.signers],
         )
 

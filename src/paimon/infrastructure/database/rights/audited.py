@@ -63,6 +63,10 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
         Audited("session.started", _LOW, "session", "id", actor="address", without=_OF_A_PERSON),
         Audited("session.ended", _LOW, "session", "id", columns=("ended_at",), without=_OF_A_PERSON),
     ),
+    "ops.stand_ins": (
+        Audited("stand_in.named", _HIGH, "stand_in", "id", actor="person"),
+        Audited("stand_in.ended", _HIGH, "stand_in", "id", actor="ended_by", columns=("ended_at",)),
+    ),
     "ops.subject_keys": (
         Audited(
             *("user.erased", _HIGH, "user", "address"),

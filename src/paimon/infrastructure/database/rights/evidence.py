@@ -46,6 +46,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.first_super_admins": Evidence(),
     # An erasure is final: a key that came back would make readable what was erased.
     "ops.subject_keys": Evidence(("wrapped_key", "wrapped_by", "erased_at", "erased_by"), "OLD.erased_at IS NOT NULL"),
+    "ops.stand_ins": Evidence(("ended_at", "ended_by"), "OLD.ended_at IS NOT NULL"),
     "ops.api_keys": Evidence(("last_used_at", "last_used_from", "revoked_at")),
     "ops.approval_records": Evidence(),
     "ops.invalid_votes": Evidence(),

@@ -100,6 +100,12 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
             _CLI: "SELECT, UPDATE (wrapped_key, wrapped_by, erased_at, erased_by)",
         },
     ),
+    "ops.stand_ins": _row(
+        (_WORKER, _AUDITOR),
+        dict.fromkeys(
+            (_API, _CLI), "SELECT, INSERT (person, stand_in, starts_at, ends_at, reason, nonce), UPDATE (ended_at, ended_by)"
+        ),
+    ),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
     "ops.api_keys": _row(

@@ -23,6 +23,7 @@ from paimon.infrastructure.database.models.ops import (
     risk,
     signed_action,
     signer_check,
+    stand_in,
     transaction,
     user,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "risk",
     "signed_action",
     "signer_check",
+    "stand_in",
     "transaction",
     "user",
 ]

@@ -1,0 +1,185 @@
+"""Stand-ins: for a time, a person signs in another's place, and the two count as one approver.
+
+A stand-in gets the person's rights to decide approvals, as long as the person has them, and no other right. A role on chain is
+not lent: the contract knows no stand-ins, so a stand-in for a voter on redemptions holds that role too.
+
+On every ticket the two are one. One vote of theirs counts, and what one asked for, owns or receives, the other never approves.
+So a person has one stand-in at a time, a stand-in one person, and no one is both.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
+from paimon.domain.approval.policy import Approver
+from paimon.domain.approval.ticket import AlreadyVoted, Verdict, VoterNotAllowed
+from paimon.domain.kernel.chain import Address, checksum
+from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
+from paimon.domain.user.roles import Permission, User, UserRole
+from paimon.errors import Conflict, InvalidRequest
+
+STAND_IN_DAYS_MAX: Final = 90
+LENT_PERMISSIONS: Final = frozenset({Permission.DECIDE_APPROVAL, Permission.SIGN_PROPOSALS})
+_ROLE_MIN: Final = UserRole.OPERATOR
+_RANKS: Final = tuple(UserRole)
+
+
+class InvalidStandIn(InvalidRequest):
+    """This person, or this time, is not possible for a stand-in."""
+
+
+class StandInTaken(Conflict):
+    """One of the two is in another pair at that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `starts_at` up to, and without, `ends_at`."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def __contains__(self, time: datetime) -> bool:
+        return self.starts_at <= time < self.ends_at
+
+    def overlaps(self, other: "Period") -> bool:
+        return self.starts_at < other.ends_at and other.starts_at < self.ends_at
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%dT%H:%M:%SZ} to {self.ends_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A person and their stand-in, for a period."""
+
+    person: Address
+    stand_in: Address
+    period: Period
+
+    def content(self) -> ActionContent:
+        """Return what the person signs to name the stand-in."""
+        person, stand_in = checksum(self.person), checksum(self.stand_in)
+        return ActionContent(
+            ActionName.NAME_STAND_IN,
+            f"/stand-ins/{stand_in}",
+            f"{stand_in} decides approvals in my place, {self.period}",
+            effect_hash(person, stand_in, self.period.starts_at.isoformat(), self.period.ends_at.isoformat()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A recorded pair. `ended_at` is set when one of the two, or a super_admin, ended it before its time."""
+
+    id: int
+    pair: Pair
+    reason: str
+    ended_at: datetime | None = None
+    ended_by: Address | None = None
+
+    def is_in_force(self, now: datetime) -> bool:
+        return self.ended_at is None and now in self.pair.period
+
+    def is_over(self, now: datetime) -> bool:
+        return self.ended_at is not None or self.pair.period.ends_at <= now
+
+
+def require_possible(pair: Pair, person: User, stand_in: User | None, others: Iterable[Pair], *, now: datetime) -> None:
+    """Refuse a pair that could not be. `others` are those of before that are not over.
+
+    Raises:
+        InvalidStandIn, StandInTaken.
+    """
+    period, longest = pair.period, timedelta(days=STAND_IN_DAYS_MAX)
+    if pair.person == pair.stand_in:
+        raise InvalidStandIn("a person does not stand in for themselves: name another user")
+    if not any(person.may(permission) for permission in LENT_PERMISSIONS):
+        raise InvalidStandIn("only a person who decides approvals has a stand-in")
+    if stand_in is None or not stand_in.role.includes(_ROLE_MIN):
+        raise InvalidStandIn(f"{checksum(pair.stand_in)} is no user of the role {_ROLE_MIN} or above")
+    if not period.starts_at < period.ends_at or period.ends_at <= now:
+        raise InvalidStandIn("the time must end after it starts, and in the future")
+    if period.ends_at - max(period.starts_at, now) > longest:
+        raise InvalidStandIn(f"a stand-in is named for {STAND_IN_DAYS_MAX} days at most")
+    people = {pair.person, pair.stand_in}
+    for other in others:
+        if people & {other.person, other.stand_in} and other.period.overlaps(period):
+            raise StandInTaken(f"{checksum(other.stand_in)} stands in for {checksum(other.person)}, {other.period}")
+
+
+class Pairs:
+    """The pairs in force at one time. They have no one in common."""
+
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        pairs = tuple(pairs)
+        self._persons: Mapping[Address, Address] = {pair.stand_in: pair.person for pair in pairs}
+        self._stand_ins: Mapping[Address, Address] = {pair.person: pair.stand_in for pair in pairs}
+
+    def person_of(self, stand_in: Address) -> Address | None:
+        """Return in whose place this one decides."""
+        return self._persons.get(stand_in)
+
+    def partner_of(self, address: Address) -> Address | None:
+        """Return the other one of the pair."""
+        return self._persons.get(address) or self._stand_ins.get(address)
+
+    def places(self, signers: Iterable[Address], *, without: Address) -> dict[Address, list[Address]]:
+        """Return the signers by the person in whose place they signed. Who asked for it has no place, nor has their partner."""
+        excluded = {without, self.partner_of(without)}
+        places: dict[Address, list[Address]] = {}
+        for signer in signers:
+            if signer not in excluded:
+                places.setdefault(self._persons.get(signer, signer), []).append(signer)
+        return places
+
+    def require_one_vote(self, ticket: AnyTicket, voter: Address, verdict: Verdict) -> None:
+        """Refuse the vote of one whose partner voted, or is a party. The requester's own cancellation is no vote.
+
+        Raises:
+            AlreadyVoted, VoterNotAllowed.
+        """
+        partner = self.partner_of(voter)
+        if partner is None or verdict is Verdict.CANCEL:
+            return
+        self.require_no_party(ticket, voter)
+        if any(vote.voter == partner for vote in ticket.votes):
+            raise AlreadyVoted(f"{checksum(partner)}, whose place this wallet shares, has voted on ticket {ticket.id}")
+
+    def require_no_party(self, ticket: AnyTicket, voter: Address) -> None:
+        """Refuse one whose partner asked for what the ticket decides, or owns or receives it. Raises VoterNotAllowed."""
+        partner = self.partner_of(voter)
+        parties = (ticket.requested_by,) if isinstance(ticket, PlanTicket) else (ticket.owner, ticket.receiver)
+        if partner is not None and partner in parties:
+            raise VoterNotAllowed(f"{checksum(partner)}, whose place this wallet shares, is a party of ticket {ticket.id}")
+
+
+def lend(user: User, person: User | None) -> User:
+    """Return the stand-in with the person's rights to decide approvals. What a grant denies the stand-in stays denied."""
+    if person is None or not user.role.includes(_ROLE_MIN):
+        return user
+    lent = frozenset(permission for permission in LENT_PERMISSIONS if person.may(permission))
+    return replace(user, granted=user.granted | lent)
+
+
+def approver_of(
+    place: Address, signers: Collection[Address], users: Mapping[Address, User], holders: Collection[Address]
+) -> Approver | None:
+    """Return what a place approves as; None where no signer of it may. `holders` have the role of a voter on chain.
+
+    A stand-in signs with the person's role; each of the two also counts where the policy names them.
+    """
+    person = users.get(place)
+    able = [lend(users[signer], None if signer == place else person) for signer in signers if signer in users]
+    able = [user for user in able if user.may(Permission.SIGN_PROPOSALS)]
+    if not able:
+        return None
+    lenders = [person] if person is not None and person.may(Permission.SIGN_PROPOSALS) else []
+    return Approver(
+        place,
+        max((user.role for user in (*able, *lenders)), key=_RANKS.index),
+        holds_vip_role=any(user.address in holders for user in able),
+        also=frozenset(user.address for user in able),
+    )

@@ -1,0 +1,120 @@
+"""Stand-ins over REST: named by a signature, voting in the person's place, one vote for both, ended by either."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+from tests.support.api_client import (
+    ApiClient,
+    api_client_for,
+    grant_approver_role,
+    request_row,
+    require_example,
+    running_app,
+    signed_body,
+)
+from tests.support.chain.fund import TestFund
+from tests.support.sign_in import outcome
+
+from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
+from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.kernel.chain import parse_address
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.rows.redemption import to_domain
+from paimon.infrastructure.database.sessions import Database
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+TICKET: Final = "TKT-R000001"
+
+
+async def open_ticket(database: Database, owner: str) -> None:
+    async with database.write() as session:
+        row = request_row(1, owner=parse_address(owner))
+        session.add(row)
+        await session.flush()
+        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=await database_now(session))
+
+
+def wanted(api_client: ApiClient, stand_in: str, *, days: int = 7) -> dict[str, Any]:
+    starts = datetime.now(UTC) - timedelta(minutes=5)
+    ends = starts + timedelta(days=days)
+    times = {"startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
+    return {"standIn": api_client.accounts.address(stand_in), "reason": "on leave", **times}
+
+
+async def name(api_client: ApiClient, stand_in: str, *, by: str, days: int = 7) -> httpx.Response:
+    body = wanted(api_client, stand_in, days=days)
+    preview = await api_client.post("/stand-ins/preview", body, by=by)
+    if not preview.is_success:
+        return preview
+    require_example(preview, "stand_in_document")
+    data = preview.json()["data"]
+    signed = signed_body(data["typedData"], api_client.accounts.account(by), reason="on leave")
+    return await api_client.post(data["submitTo"], body | signed, by=by)
+
+
+async def vote(api_client: ApiClient, by: str) -> httpx.Response:
+    return await api_client.sign("approve_redemption", f"/approvals/{TICKET}", by=by)
+
+
+async def rights_of(api_client: ApiClient, who: str) -> set[str]:
+    rights = (await api_client.get("/me", by=who)).json()["data"]["rights"]
+    return {right["permission"] for right in rights if right["isAllowed"]}
+
+
+async def test_stand_in_votes_in_the_persons_place_and_both_count_once(api_client: ApiClient, database: Database) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "otto")
+    await open_ticket(database, api_client.accounts.address("ines"))
+    assert outcome(await vote(api_client, "otto")) == (403, "FORBIDDEN")
+    named = await name(api_client, "otto", by="vera")
+    require_example(named, "stand_in")
+    assert named.json()["data"]["isInForce"] is True
+    require_example(await api_client.get("/stand-ins", by="willa"), "stand_ins")
+    assert "decide_approval" in await rights_of(api_client, "otto")
+    assert (await vote(api_client, "otto")).status_code == 200
+    assert (await vote(api_client, "vera")).status_code == 409
+
+
+async def test_ended_stand_in_decides_nothing(api_client: ApiClient, database: Database) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "otto")
+    await open_ticket(database, api_client.accounts.address("ines"))
+    number = (await name(api_client, "otto", by="vera")).json()["data"]["id"]
+    assert outcome(await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="viktor")) == (403, "FORBIDDEN")
+    ended = await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="otto")
+    require_example(ended, "stand_in_ended")
+    assert outcome(await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="ada")) == (409, "CONFLICT")
+    assert outcome(await vote(api_client, "otto")) == (403, "FORBIDDEN")
+    assert (await name(api_client, "otto", by="viktor")).status_code == 200, "the two are free again"
+
+
+async def test_stand_in_of_an_owner_does_not_vote_on_the_owners_request(api_client: ApiClient, database: Database) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "otto")
+    await open_ticket(database, api_client.accounts.address("vera"))
+    assert (await name(api_client, "otto", by="vera")).status_code == 200
+    assert outcome(await vote(api_client, "otto")) == (403, "FORBIDDEN")
+
+
+async def test_impossible_stand_ins_are_refused_with_the_reason(api_client: ApiClient) -> None:
+    assert outcome(await name(api_client, "vera", by="vera")) == (400, "VALIDATION_ERROR")
+    assert outcome(await name(api_client, "willa", by="vera")) == (400, "VALIDATION_ERROR")
+    assert outcome(await name(api_client, "vera", by="otto")) == (400, "VALIDATION_ERROR")
+    assert outcome(await name(api_client, "otto", by="vera", days=91)) == (400, "VALIDATION_ERROR")
+    assert (await name(api_client, "otto", by="vera")).status_code == 200
+    assert outcome(await name(api_client, "otto", by="viktor")) == (409, "CONFLICT")
+    assert outcome(await api_client.propose("name_stand_in", "/stand-ins/1", by="vera")) == (400, "VALIDATION_ERROR")
+
+
+async def test_stand_in_of_an_administrator_decides_where_administrators_are_served(
+    api_client: ApiClient, database: Database, settings: Settings, fund: TestFund
+) -> None:
+    await grant_approver_role(database, api_client.accounts, "otto")
+    await open_ticket(database, api_client.accounts.address("ines"))
+    assert (await name(api_client, "otto", by="vera")).status_code == 200
+    api = settings.api.model_copy(update={"admin_networks": "203.0.113.0/24"})
+    elsewhere = settings.model_copy(update={"api": api})
+    async with running_app(elsewhere) as app, api_client_for(app, elsewhere, fund.accounts) as outside:
+        assert outcome(await vote(outside, "otto")) == (403, "FORBIDDEN")
+    assert (await vote(api_client, "otto")).status_code == 200
