@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from paimon.application.identity.accept_action import SigningContext
     from paimon.application.identity.tokens import TokenKeys
     from paimon.application.notifications.deliver import NotificationContext
+    from paimon.application.rebalance_engine.context import RebalanceContext
 
 _LIMITS_SECONDS_MAX: Final = 0.5
 """How long a request waits for Redis to count it; after that it is not asked again for a second."""
@@ -129,6 +130,21 @@ class AppContext:
             limits={PlanWallet.HOT: sending.hot_limits, PlanWallet.WARM: sending.warm_limits},
             hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
             signing_rules=self.signing_rules,
+        )
+
+    def rebalance_context(self, plans: PlanContext) -> "RebalanceContext":
+        """Build the rebalance engine's context; `plans` has the limits of who makes the plans."""
+        # Here, because only the planner and the API make plans.
+        from paimon.application.rebalance_engine.context import RebalanceContext
+        from paimon.infrastructure.solver.solver import Solver
+
+        options = self.settings.rebalance
+        return RebalanceContext(
+            plans=plans,
+            solver=Solver(options.solver_seconds_max),
+            policy=options.policy(),
+            risk_policy=self.settings.risk.policy(),
+            is_automatic=options.automatic,
         )
 
     @property

@@ -62,6 +62,9 @@ class RebalanceSettings(SettingsGroup):
         Decimal(1_000), ge=0, description="whole units of the vault's asset; a smaller plan is not worth it"
     )
 
+    automatic: bool = Field(
+        False, description="whether the planner submits plans when a trigger fires; otherwise triggers are judged and shown"
+    )
     solver_seconds_max: float = Field(
         60, gt=0, le=600, description="seconds that the solver has; without its answer the plan is a greedy one that says so"
     )

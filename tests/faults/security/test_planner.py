@@ -6,80 +6,35 @@ The planner's key is Willa's here. She is no planner among the people: the polic
 import time
 import urllib.request
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.cli_processes import CliRunner, environment_of
-from tests.support.database_roles import acting_as
-from tests.support.scenarios.multisig import SafeHarness, safe_policy
-from tests.support.scenarios.plans import PlanHarness, plan_harness_for
-from tests.support.scenarios.sending import SendingHarness
-from tests.support.signing import signer_client
+from tests.support.scenarios.multisig import SafeHarness
+from tests.support.scenarios.planning import ALWAYS, PlannerHarness, planner_harness, spend_from_outside
 
-from paimon.application.rebalance_engine.refill_buffer import Planner, refill_buffer
-from paimon.application.transactions.plans.context import PlanContext
-from paimon.domain.kernel.chain import Hash32, checksum, parse_address
+from paimon.domain.kernel.chain import Hash32, checksum
 from paimon.domain.kernel.units import Bps, RawAmount
-from paimon.domain.rebalance.buffer import PlannerLook, RefillPolicy
+from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.domain.user.roles import User, UserRole
-from paimon.gateway.cli.keystore_signing import DocumentSigner
-from paimon.gateway.signer.policy import load_policy
-from paimon.gateway.signer.policy_tables import PlanSignerTable
-from paimon.gateway.signer.policy_text import write_policy
-from paimon.gateway.signer.process import running_signer
-from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.keystore import create_keystore
-from paimon.infrastructure.keys.local_key import LocalKey
-from paimon.settings import SendingSettings, Settings, WalletLimitSettings
+from paimon.settings import Settings
 from paimon_devkit.stack.app_processes import libpq_url
 from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.fault
 
-PLANNER_PLAN, PLANNER_DAY = 3_000, 6_000
-"""Limits in USDT of the planner in the signer's policy."""
 SURPLUS: Final = 240_000
 """USDT by which the test fund's L1 is above its target."""
-ALWAYS: Final = RefillPolicy(below=Bps(10_000), smallest=RawAmount(WAD))
-
-
-@dataclass(frozen=True)
-class PlannerHarness:
-    """The planner with its own role, and the harness of everyone else."""
-
-    plans: PlanHarness
-    planner: Planner
-    context: PlanContext
-
-    async def refill(self, *, hot_limit: int = 9_000, policy: RefillPolicy = ALWAYS) -> Any:
-        limits = {**self.context.limits, PlanWallet.HOT: WalletLimitSettings(plan=hot_limit, day=hot_limit)}
-        return await refill_buffer(self.planner, policy, replace(self.context, limits=limits))
-
-    async def spend(self, usdt: int) -> None:
-        """Let Otto buy L2, so that L1 is that much below what it was."""
-        await self.plans.submit(self.plans.buy(usdt), key=f"buy {usdt}")
-        await self.plans.sending.drive_until_idle(self.plans.hot)
-        self.plans.fund.wait_until_final()
-
-    def missing(self) -> int:
-        buffer = self.plans.fund.read("AssetController", "getBufferPoolInfo")
-        return int(buffer["target"]) - int(buffer["total"])
-
-
-def spend_from_outside(fund: TestFund, usdt: int) -> None:
-    """Buy L2 with the hot key before the system knows it."""
-    fund.send("hot", "AssetController", "purchaseAsset", fund.asset("MMFA").address, usdt * WAD)
-    fund.wait_until_final()
 
 
 @pytest.fixture
@@ -87,22 +42,8 @@ async def harness(
     safe_harness: SafeHarness, worker_database: Database, fund: TestFund, tmp_path: Path
 ) -> AsyncIterator[PlannerHarness]:
     spend_from_outside(fund, SURPLUS)
-    path = safe_policy(fund, safe_harness.safes, tmp_path)
-    policy = load_policy(path)
-    key = LocalKey(bytes(fund.accounts.account("willa").key))
-    own = PlanSignerTable(name="planner", address=key.address, plan_limit=PLANNER_PLAN, day_limit=PLANNER_DAY)
-    people = tuple(signer for signer in policy.plan_signers if signer.address != key.address)
-    write_policy(path, policy.model_copy(update={"plan_signers": (*people, own)}))
-    addresses = {name: parse_address(fund.accounts.address(name)) for name in ("keeper", "approver")}
-    as_planner = acting_as(DatabaseRole.PLANNER, safe_harness.context.database)
-    async with running_signer(path, new_ledger=True), as_planner as planner_database:
-        context = safe_harness.context
-        options = SendingSettings(**addresses)
-        sending = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
-        plans = plan_harness_for(sending, safe_harness)
-        signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
-        own_context = replace(plans.context, safe_context=replace(context, database=planner_database))
-        yield PlannerHarness(plans, Planner(signer.user, signer.sign), own_context)
+    async with planner_harness(safe_harness, worker_database, fund, tmp_path) as opened:
+        yield opened
 
 
 async def test_planner_refills_the_buffer_once_a_day(harness: PlannerHarness) -> None:

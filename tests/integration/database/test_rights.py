@@ -213,6 +213,7 @@ def test_every_table_of_ops_is_evidence_or_is_said_to_change() -> None:
             "ops.wallets",
             "ops.safes",
             "ops.leases",
+            "ops.rebalance_triggers",
             "ops.signer_leases",
             "ops.outbox",
             "ops.pending_logs",

@@ -59,6 +59,8 @@ CONNECTING: Final = (
     "risk status",
     "report list",
     "rebalance preview",
+    "rebalance history",
+    "rebalance replay 00000000-0000-4000-8000-000000000000",
     "prices list",
     "notify list",
     "stress",

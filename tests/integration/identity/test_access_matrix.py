@@ -90,6 +90,8 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "clearWalletFault": _OF_TRANSACTION,
     "submitPlan": Signed(Permission.EXECUTE_PLAN),
     "previewPlan": Permission.EXECUTE_PLAN,
+    "executeRebalance": Signed(Permission.EXECUTE_PLAN),
+    "previewRebalance": Permission.EXECUTE_PLAN,
     "signProposal": Signed(Permission.SIGN_PROPOSALS),
     "rejectProposal": Permission.SIGN_PROPOSALS,
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS

@@ -92,7 +92,7 @@ def test_condition_fires_beyond_its_threshold_and_not_at_it(subject: MeasuredFun
         (FundEvents(matured=(token(1),)), {"asset_matured"}),
         (FundEvents(price_moves={token(1): Bps(500), token(2): Bps(-500)}), set()),
         (FundEvents(price_moves={token(1): Bps(-501)}), {"price_move"}),
-        (FundEvents(requested_by="0xAb"), {"requested"}),
+        (FundEvents(requested_by="0xAb"), {"manual_request"}),
     ],
 )
 def test_events_fire(events: FundEvents, names: set[str]) -> None:

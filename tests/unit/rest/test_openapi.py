@@ -142,6 +142,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/transactions/intents",
         "/wallets",
         "/plans",
+        "/rebalance/history",
     }
 
 

@@ -87,6 +87,13 @@ async def find_kept_snapshot(session: AsyncSession, block: int | None = None) ->
     return None if data is None else from_stored_json(data)
 
 
+async def find_kept_snapshot_at(session: AsyncSession, moment: datetime) -> FundSnapshot | None:
+    """Return the newest kept snapshot at or before a moment."""
+    query = select(ObservationRow.data).where(*KEPT_SNAPSHOTS, ObservationRow.block_timestamp <= moment)
+    data: dict[str, Any] | None = (await session.execute(query.order_by(ObservationRow.block_number.desc()).limit(1))).scalar()
+    return None if data is None else from_stored_json(data)
+
+
 async def list_kept_blocks(session: AsyncSession, first: int, last: int) -> list[int]:
     """Return the blocks of the kept snapshots in a range, in order."""
     query = select(ObservationRow.block_number).where(*KEPT_SNAPSHOTS, ObservationRow.block_number.between(first, last))

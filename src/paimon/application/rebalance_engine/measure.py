@@ -12,18 +12,19 @@ from typing import Final
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.oracle.queries import load_untrusted
+from paimon.application.rebalance_engine.trigger_events import load_events
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
 from paimon.domain.rebalance.decision import PlanInputs, PlanResult
 from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
 from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
-from paimon.domain.rebalance.triggers import ConditionMemory, FundEvents, TriggerPolicy, Verdict, judge_triggers
+from paimon.domain.rebalance.triggers import ConditionMemory, TriggerPolicy, Verdict, judge_triggers
 from paimon.domain.risk.fund_risk_state import FundRiskState
 from paimon.domain.risk.promises import due_date
 from paimon.domain.risk.risk_policy import RiskPolicy
 from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
-from paimon.errors import PaimonError
+from paimon.errors import InvalidRequest
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, ReadSession
 from paimon.infrastructure.solver.solver import Solver
@@ -38,17 +39,23 @@ PERFORMANCE_FEE: Final = Bps(1_000)
 """Of what L3 gains above its mark. Source: docs/concepts/fund.md; the contract has it as a constant."""
 
 
-class TargetsNotPossible(PaimonError):
-    """A tier's target is outside of its band on chain."""
+class TargetsNotPossible(InvalidRequest):
+    """The targets do not add up to the whole, or one is outside of its tier's band."""
+
+    field = "targetRatios"
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """The fund at the newest snapshot, as the planner's inputs, and what of the triggers is met there."""
 
-    at: BlockStamp
+    snapshot: FundSnapshot
     inputs: PlanInputs
     triggers: tuple[Verdict, ...]
+
+    @property
+    def at(self) -> BlockStamp:
+        return self.snapshot.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +73,30 @@ async def preview_rebalance(database: Database, solver: Solver, policy: PlanPoli
         NoSnapshotYet, TargetsNotPossible.
     """
     async with database.read() as session:
-        measured = await measure_fund(session, policy, risk_policy)
+        measured = await measure_fund(session, policy, risk_policy, NO_MEMORY)
     return PlanPreview(measured, (await solver.solve(measured.inputs)).result)
 
 
 async def measure_fund(
-    session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy, *, memory: Mapping[str, ConditionMemory] = NO_MEMORY
+    session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy, memory: Mapping[str, ConditionMemory]
 ) -> Measurement:
-    """Measure the fund at the newest snapshot. `memory` is what is known of each condition's last firing.
+    """Measure the fund at the newest snapshot and judge the triggers at the time of its block.
+
+    `memory` is what is known of each condition's last firing.
 
     Raises:
         NoSnapshotYet, TargetsNotPossible.
     """
     snapshot = await get_newest_snapshot(session)
-    now = await database_now(session)
-    state = await load_risk_state(session, snapshot, now=now, system_health=None)
+    state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
     untrusted = await load_untrusted(session, block=snapshot.at.number)
     fund = measured_fund(state, risk_policy, untrusted=untrusted)
     own = policy_of_fund(policy, snapshot)
     short = RawAmount(max(sum(outflow.due for outflow in fund.outflows if outflow.day <= RESERVE_DAYS) - _liquid(fund), 0))
     triggers = replace(TriggerPolicy(), deposit=RawAmount(TriggerPolicy().deposit * 10**snapshot.asset_decimals // WAD))
-    verdicts = judge_triggers(fund, own, triggers, FundEvents(), memory, short_of_cash=short, now=now)
-    return Measurement(snapshot.at, PlanInputs(fund, own, snapshot.asset_decimals), verdicts)
+    events = await load_events(session, snapshot, memory)
+    verdicts = judge_triggers(fund, own, triggers, events, memory, short_of_cash=short, now=snapshot.at.timestamp)
+    return Measurement(snapshot, PlanInputs(fund, own, snapshot.asset_decimals), verdicts)
 
 
 def policy_of_fund(policy: PlanPolicy, snapshot: FundSnapshot) -> PlanPolicy:

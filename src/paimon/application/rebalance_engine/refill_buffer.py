@@ -1,43 +1,27 @@
 """Plan the refill of L1 when it is low, sign the plan with the planner's key, and submit it as a person would.
 
-    L1 at or above the limit      → nothing
-    a plan of this UTC day exists → nothing: however it ended, people look at it before another one
-    the plan is small             → calls of the hot key, within what the signer's policy lets the planner sign
-    the plan is larger            → a Safe's proposal: its owners decide
-
-The signature is made over a fresh preview, so the signer process checks the calls and the amount that are submitted.
+L1 at or above the limit      → nothing
+calls of a plan are under way → nothing: they may change L1
+a plan of this UTC day exists → nothing: however it ended, people look at it before another one
+the plan is small             → calls of the hot key, within what the signer's policy lets the planner sign
+the plan is larger            → a Safe's proposal: its owners decide
 """
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from paimon.application.common.signed_action import SignedAction
+from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
+from paimon.application.rebalance_engine.queries import find_moving_plan
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
-from paimon.application.transactions.plans.preview import preview_plan
 from paimon.application.transactions.plans.store import find_existing_plan
-from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
 from paimon.domain.approval.policy import Initiator
-from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.rebalance.buffer import BufferLevel, RefillPolicy, is_refill_due, refill_key
 from paimon.domain.transaction.plan import plan_payload_hash
 from paimon.domain.transaction.wallet_selection import RebalancerFunction, format_whole_units
-from paimon.domain.user.roles import User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.plan import PlanRow
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Planner:
-    """Who the plans are by: the planner's address as a user, and its key as a function that signs a document."""
-
-    user: User
-    sign: Callable[[dict[str, Any], SignatureTerms], Awaitable[SignedAction]]
 
 
 async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanContext) -> PlanRow | None:
@@ -52,7 +36,9 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
     level = BufferLevel(buffer.total, buffer.target, buffer.ratio)
     if not is_refill_due(level, policy):
         return None
-    async with context.database.read() as session:
+    async with context.database.write() as session:  # on the primary: a replica may lag behind
+        if await find_moving_plan(session) is not None:
+            return None
         key = refill_key(await database_now(session))
         missing = format_whole_units(level.missing, await contracts.asset_decimals(at=await context.final_block()))
     request = PlanRequest(
@@ -64,13 +50,7 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
     )
     if await _exists(request, context):
         return None
-    preview = await preview_plan(request, context)
-    if preview.document is None or preview.choice.wallet is None:
-        rejected = "; ".join(each.describe(preview.valued.decimals) for each in preview.choice.rejected_wallets)
-        raise NoWalletEligible(f"no wallet may refill L1: {rejected}")
-    signed = await planner.sign(preview.document, preview.terms)
-    signature = PlanSignature(planner.user, preview.choice.wallet, preview.choice.amount, signed)
-    return await submit_plan(request, signature, context)
+    return await sign_and_submit(planner, request, context)
 
 
 async def _exists(request: PlanRequest, context: PlanContext) -> bool:

@@ -3,6 +3,7 @@
     dataclass   object, by field names        mapping   object, its keys sorted
     enum        its value                     bytes     hex
     tuple       list                          int       a number of any size
+    datetime    ISO 8601
 
 One of several dataclasses has the name of its own as `type`. A type that is not in this table is refused.
 """
@@ -10,6 +11,7 @@ One of several dataclasses has the name of its own as `type`. A type that is not
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -19,7 +21,7 @@ _CONTAINERS = (Mapping, dict)
 
 def to_text(value: Any, declared: Any) -> str:
     """Return the text of a value of the declared type."""
-    return json.dumps(_encode(value, declared), sort_keys=True, separators=(",", ":"))
+    return json.dumps(to_record(value, declared), sort_keys=True, separators=(",", ":"))
 
 
 def from_text(text: str, declared: Any) -> Any:
@@ -28,13 +30,23 @@ def from_text(text: str, declared: Any) -> Any:
     Raises:
         ValueError: the text is not one of this type.
     """
+    return from_record(json.loads(text), declared)
+
+
+def from_record(found: Any, declared: Any) -> Any:
+    """Read a value of the declared type from parsed JSON.
+
+    Raises:
+        ValueError: it is not one of this type.
+    """
     try:
-        return _decode(json.loads(text), declared)
+        return _decode(found, declared)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the text is not a {declared}: {error}") from error
+        raise ValueError(f"this is not a {declared}: {error}") from error
 
 
-def _encode(value: Any, declared: Any) -> Any:
+def to_record(value: Any, declared: Any) -> Any:
+    """Return a value of the declared type as JSON has it."""
     declared = _plain(declared)
     origin, arguments = get_origin(declared), get_args(declared)
     if value is None:
@@ -42,19 +54,21 @@ def _encode(value: Any, declared: Any) -> Any:
     if origin in (Union, UnionType):
         members = [member for member in arguments if member is not NoneType]
         if len(members) == 1:
-            return _encode(value, members[0])
-        return {"type": type(value).__name__, **_encode(value, type(value))}
+            return to_record(value, members[0])
+        return {"type": type(value).__name__, **to_record(value, type(value))}
     if is_dataclass(declared):
         hints = get_type_hints(declared)
-        return {field.name: _encode(getattr(value, field.name), hints[field.name]) for field in fields(declared)}
+        return {field.name: to_record(getattr(value, field.name), hints[field.name]) for field in fields(declared)}
     if origin in _CONTAINERS:
-        return {str(_encode(key, arguments[0])): _encode(item, arguments[1]) for key, item in value.items()}
+        return {str(to_record(key, arguments[0])): to_record(item, arguments[1]) for key, item in value.items()}
     if origin is tuple:
-        return [_encode(item, item_type) for item, item_type in zip(value, _items(arguments, len(value)), strict=True)]
+        return [to_record(item, item_type) for item, item_type in zip(value, _items(arguments, len(value)), strict=True)]
     if issubclass(declared, Enum):
         return value.value
     if issubclass(declared, bytes):
         return value.hex()
+    if declared is datetime:
+        return value.isoformat()
     if declared in (int, str, bool):
         return declared(value)
     raise TypeError(f"no exact text for {declared}")
@@ -81,6 +95,8 @@ def _decode(found: Any, declared: Any) -> Any:
         return declared(bytes.fromhex(found))
     if issubclass(declared, Enum):
         return declared(found)
+    if declared is datetime:
+        return datetime.fromisoformat(found)
     if type(found) is not declared:
         raise TypeError(f"{found!r} is no {declared.__name__}")
     return found

@@ -6,7 +6,6 @@ from typing import Final
 from paimon.domain.kernel.record_text import from_text, to_text
 from paimon.domain.rebalance.measured_fund import MeasuredFund
 from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.rebalance.planner import make_greedy_plan, make_plan
 from paimon.domain.rebalance.rebalance_plan import NoPlan, RebalancePlan
 
 PlanResult = RebalancePlan | NoPlan
@@ -24,6 +23,9 @@ class PlanInputs:
 
 def decide(inputs: PlanInputs) -> PlanResult:
     """Make the plan of these inputs."""
+    # Here, because the solver's library takes a second to load, and most processes only read decisions.
+    from paimon.domain.rebalance.planner import make_greedy_plan, make_plan
+
     if inputs.without_solver is not None:
         return make_greedy_plan(inputs.fund, inputs.policy, inputs.without_solver)
     return make_plan(inputs.fund, inputs.policy, asset_decimals=inputs.asset_decimals)

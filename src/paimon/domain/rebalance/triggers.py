@@ -6,7 +6,7 @@ after each cool-down: a plan that did not help is followed by another.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -27,6 +27,23 @@ class Trigger(StrEnum):
     MANUAL = "manual"
 
 
+class ConditionName(StrEnum):
+    """The figures that start a plan, the most urgent first."""
+
+    SHORT_OF_CASH = "short_of_cash"
+    L1_BELOW = "l1_below"
+    L1_ABOVE = "l1_above"
+    TIER_DEVIATION = "tier_deviation"
+    LARGEST_ASSET = "largest_asset"
+    THREE_LARGEST_ASSETS = "three_largest_assets"
+    DEPOSIT = "deposit"
+    WINDOW_OPENED = "window_opened"
+    ASSET_MATURED = "asset_matured"
+    PRICE_MOVE = "price_move"
+    DAILY_DEVIATION = "daily_deviation"
+    MANUAL_REQUEST = "manual_request"
+
+
 class Beyond(StrEnum):
     """The side of its threshold on which a condition fires."""
 
@@ -38,7 +55,7 @@ class Beyond(StrEnum):
 class Condition:
     """One figure that starts a plan. `threshold` and `rearm` have the figure's unit: basis points, raw units or a count."""
 
-    name: str
+    name: ConditionName
     trigger: Trigger
     side: Beyond
     threshold: int
@@ -126,30 +143,44 @@ def judge_triggers(
     )
 
 
+def hold_back(verdicts: tuple[Verdict, ...], memory: Mapping[str, ConditionMemory], why: str | None) -> tuple[Verdict, ...]:
+    """Let no condition fire, for this reason; each that would have fired stays as it was, and fires when the reason is gone."""
+    if why is None:
+        return verdicts
+
+    def held(verdict: Verdict) -> Verdict:
+        if not verdict.condition.is_met(verdict.figure):
+            return verdict
+        known = memory.get(verdict.condition.name, ConditionMemory()) if verdict.fires else verdict.memory
+        return replace(verdict, fires=False, reason=f"{verdict.reason}; waits: {why}", memory=known)
+
+    return tuple(held(verdict) for verdict in verdicts)
+
+
 def conditions(policy: TriggerPolicy) -> tuple[Condition, ...]:
     """Return every condition, the most urgent trigger first."""
 
-    def above(name: str, trigger: Trigger, threshold: int) -> Condition:
+    def above(name: ConditionName, trigger: Trigger, threshold: int) -> Condition:
         rearm = threshold * policy.rearm_share // BPS_ONE
         return Condition(name, trigger, Beyond.ABOVE, threshold, rearm, policy.cool_downs[trigger])
 
-    def below(name: str, trigger: Trigger, threshold: int) -> Condition:
+    def below(name: ConditionName, trigger: Trigger, threshold: int) -> Condition:
         rearm = threshold * BPS_ONE // policy.rearm_share
         return Condition(name, trigger, Beyond.BELOW, threshold, rearm, policy.cool_downs[trigger])
 
     return (
-        above("short_of_cash", Trigger.LIQUIDITY, 0),
-        below("l1_below", Trigger.LIQUIDITY, policy.refill_below),
-        above("l1_above", Trigger.LIQUIDITY, policy.deploy_above),
-        above("tier_deviation", Trigger.THRESHOLD, policy.tier_deviation),
-        above("largest_asset", Trigger.THRESHOLD, policy.asset_share),
-        above("three_largest_assets", Trigger.THRESHOLD, policy.top3_share),
-        above("deposit", Trigger.EVENT, policy.deposit),
-        above("window_opened", Trigger.EVENT, 0),
-        above("asset_matured", Trigger.EVENT, 0),
-        above("price_move", Trigger.EVENT, policy.price_move),
-        above("daily_deviation", Trigger.SCHEDULED, 0),
-        above("requested", Trigger.MANUAL, 0),
+        above(ConditionName.SHORT_OF_CASH, Trigger.LIQUIDITY, 0),
+        below(ConditionName.L1_BELOW, Trigger.LIQUIDITY, policy.refill_below),
+        above(ConditionName.L1_ABOVE, Trigger.LIQUIDITY, policy.deploy_above),
+        above(ConditionName.TIER_DEVIATION, Trigger.THRESHOLD, policy.tier_deviation),
+        above(ConditionName.LARGEST_ASSET, Trigger.THRESHOLD, policy.asset_share),
+        above(ConditionName.THREE_LARGEST_ASSETS, Trigger.THRESHOLD, policy.top3_share),
+        above(ConditionName.DEPOSIT, Trigger.EVENT, policy.deposit),
+        above(ConditionName.WINDOW_OPENED, Trigger.EVENT, 0),
+        above(ConditionName.ASSET_MATURED, Trigger.EVENT, 0),
+        above(ConditionName.PRICE_MOVE, Trigger.EVENT, policy.price_move),
+        above(ConditionName.DAILY_DEVIATION, Trigger.SCHEDULED, 0),
+        above(ConditionName.MANUAL_REQUEST, Trigger.MANUAL, 0),
     )
 
 
@@ -176,27 +207,27 @@ def _figures(
     memory: Mapping[str, ConditionMemory],
     short_of_cash: RawAmount,
     now: datetime,
-) -> dict[str, int]:
+) -> dict[ConditionName, int]:
     """Return the figure of each condition. An empty fund is on target and holds no asset."""
     total = fund.total
     shares = sorted((_share(asset.exposure, total) for asset in fund.assets), reverse=True)
     deviation = max((abs(_share(fund.tier_values[tier], total) - policy.targets[tier]) for tier in Tier), default=0)
     layer1 = _share(fund.tier_values[Tier.L1], total)
-    last = memory.get("daily_deviation", ConditionMemory()).fired_at
+    last = memory.get(ConditionName.DAILY_DEVIATION, ConditionMemory()).fired_at
     is_first_today = last is None or last.date() < now.date()
     return {
-        "short_of_cash": short_of_cash,
-        "l1_below": layer1 if total else policy.targets[Tier.L1],
-        "l1_above": layer1,
-        "tier_deviation": deviation if total else 0,
-        "largest_asset": shares[0] if shares else 0,
-        "three_largest_assets": sum(shares[:3]),
-        "deposit": events.largest_deposit,
-        "window_opened": len(events.opened),
-        "asset_matured": len(events.matured),
-        "price_move": max((abs(move) for move in events.price_moves.values()), default=0),
-        "daily_deviation": max(deviation - policy.landing, 0) if total and is_first_today else 0,
-        "requested": int(events.requested_by is not None),
+        ConditionName.SHORT_OF_CASH: short_of_cash,
+        ConditionName.L1_BELOW: layer1 if total else policy.targets[Tier.L1],
+        ConditionName.L1_ABOVE: layer1,
+        ConditionName.TIER_DEVIATION: deviation if total else 0,
+        ConditionName.LARGEST_ASSET: shares[0] if shares else 0,
+        ConditionName.THREE_LARGEST_ASSETS: sum(shares[:3]),
+        ConditionName.DEPOSIT: events.largest_deposit,
+        ConditionName.WINDOW_OPENED: len(events.opened),
+        ConditionName.ASSET_MATURED: len(events.matured),
+        ConditionName.PRICE_MOVE: max((abs(move) for move in events.price_moves.values()), default=0),
+        ConditionName.DAILY_DEVIATION: max(deviation - policy.landing, 0) if total and is_first_today else 0,
+        ConditionName.MANUAL_REQUEST: int(events.requested_by is not None),
     }
 
 

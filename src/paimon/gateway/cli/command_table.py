@@ -86,7 +86,11 @@ COMMANDS: Final = (
     ),
     CommandEntry("risk-events", "List risk events, latest first.", "paimon.gateway.cli.risk_events"),
     CommandEntry("risk", "Show the fund's risk, and try thresholds on what is recorded.", "paimon.gateway.cli.risk"),
-    CommandEntry("rebalance", "Preview the plan of now, and try a policy on simulated years.", "paimon.gateway.cli.rebalance"),
+    CommandEntry(
+        "rebalance",
+        "Preview, list and replay decisions, and try a policy on simulated years.",
+        "paimon.gateway.cli.rebalance",
+    ),
     CommandEntry("forecast", "Show the last forecast of the fund's liquidity.", "paimon.gateway.cli.forecast"),
     CommandEntry(
         "stress", "Run stress scenarios on the fund, and show how concentrated its investors are.", "paimon.gateway.cli.stress"

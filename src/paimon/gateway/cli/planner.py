@@ -6,7 +6,11 @@ from dataclasses import replace
 import structlog
 import typer
 
-from paimon.application.rebalance_engine.refill_buffer import Planner, refill_buffer
+from paimon.application.nav.as_of import NoSnapshotYet
+from paimon.application.rebalance_engine.measure import TargetsNotPossible
+from paimon.application.rebalance_engine.planner_signature import Planner
+from paimon.application.rebalance_engine.rebalance import rebalance_once
+from paimon.application.rebalance_engine.refill_buffer import refill_buffer
 from paimon.composition import AppContext, open_app_context, require_ready
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import RawAmount
@@ -93,20 +97,24 @@ async def plan_once(author: Planner, app_context: AppContext) -> PlannerLook:
 
 
 async def _look(author: Planner, app_context: AppContext) -> PlannerLook:
-    context = app_context.plan_context
-    options = app_context.settings.planner
-    own = replace(context, limits={**context.limits, PlanWallet.HOT: options.limits})
+    """Refill L1 if that is due; otherwise let the rebalance engine look."""
+    settings, context = app_context.settings, app_context.plan_context
+    own = replace(context, limits={**context.limits, PlanWallet.HOT: settings.planner.limits})
     try:
         decimals = await context.contracts.asset_decimals(at=await context.final_block())
-        policy = RefillPolicy(options.refill_below_bps, RawAmount(options.smallest_plan * 10**decimals))
-        plan = await refill_buffer(author, policy, own)
+        refill = RefillPolicy(settings.planner.refill_below_bps, RawAmount(settings.planner.smallest_plan * 10**decimals))
+        if await refill_buffer(author, refill, own) is not None:
+            return PlannerLook.PLANNED
+        return await rebalance_once(author, app_context.rebalance_context(own))
     except (RpcUnavailable, RpcError) as error:
         log.warning("planner.node_unavailable", reason=str(error))
         return PlannerLook.UNAVAILABLE
+    except NoSnapshotYet as error:
+        log.info("planner.no_snapshot", reason=str(error))
+        return PlannerLook.NOTHING_DUE
     except KeyUnavailable as error:
         log.error("planner.key_unavailable", reason=str(error))
         return PlannerLook.UNAVAILABLE
-    except Conflict as error:
+    except (Conflict, TargetsNotPossible) as error:
         log.error("planner.no_plan", reason=str(error))
         return PlannerLook.NO_PLAN
-    return PlannerLook.NOTHING_DUE if plan is None else PlannerLook.PLANNED

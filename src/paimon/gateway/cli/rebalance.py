@@ -7,28 +7,38 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import typer
 
 from paimon.application.rebalance_engine.measure import PlanPreview, preview_rebalance
+from paimon.application.rebalance_engine.queries import RebalanceFilter, get_rebalance, list_rebalances
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.kernel.units import BPS_ONE, WAD, Bps
+from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
+from paimon.domain.rebalance.decision import decide, result_text
+from paimon.domain.rebalance.linear_model import SOLVER
 from paimon.domain.rebalance.plan_policy import Band, PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import ExplainedTrade, Method, NoPlan, RebalancePlan, Side, TradeReason
+from paimon.domain.rebalance.rebalance_record import RebalanceRecord
 from paimon.domain.rebalance.simulated_run import WAYS, RunSummary, example_fund, simulate
+from paimon.domain.rebalance.triggers import Trigger
 from paimon.domain.simulation.fund_days import draw_days
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, print_json
-from paimon.gateway.cli.lists import Column, Money, Table, minute, short_address
+from paimon.gateway.cli.lists import LIMIT_DEFAULT, Column, Limit, Money, Page, Table, minute, run_list, short_address
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.cli.text import pluralize
+from paimon.gateway.rest.envelope import Listing
+from paimon.gateway.rest.views.rebalance import RebalanceView
+from paimon.infrastructure.database.paging import PageRequest
+from paimon.infrastructure.database.sessions import ReadSession
 from paimon.infrastructure.solver.quiet import without_output
 from paimon.infrastructure.solver.solver import Solver
 from paimon.settings import Settings, load_settings
 
-app = CommandApp(help="Preview the plan of now, and try a policy on simulated years.", no_args_is_help=True)
+app = CommandApp(help="Preview, list and replay decisions, and try a policy on simulated years.", no_args_is_help=True)
 
 _WAYS_IN_WORDS = {
     Method.OPTIMISED: "planner",
@@ -190,6 +200,64 @@ def _share(part: int, whole: int) -> str:
 
 def _band(band: Band) -> str:
     return f"{_share(band.minimum, BPS_ONE)} to {_share(band.maximum, BPS_ONE)}"
+
+
+@app.command("history")
+def history_command(
+    context: typer.Context,
+    trigger: Annotated[Trigger | None, typer.Option(help="Only decisions of this trigger.")] = None,
+    page: Page = 1,
+    limit: Limit = LIMIT_DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """List the decisions of the rebalance engine, the latest first."""
+
+    async def read(session: ReadSession, page: PageRequest) -> Listing[RebalanceView]:
+        found = await list_rebalances(session, page, RebalanceFilter(trigger=trigger))
+        return Listing[RebalanceView].page(found.mapped(RebalanceView.of))
+
+    run_list(context, read, _history_table, page=page, limit=limit, as_json=as_json, is_filtered=trigger is not None)
+
+
+def _history_table(money: Money) -> Table[RebalanceView]:
+    return Table(
+        "rebalances",
+        (
+            Column("ID", lambda each: each.id),
+            Column("CREATED AT", lambda each: minute(each.created_at)),
+            Column("TRIGGER", lambda each: each.trigger),
+            Column("STATUS", lambda each: each.status),
+            Column("ACTIONS", lambda each: len(each.actions), is_number=True),
+            Column("MOVES", lambda each: money.text(RawAmount(int(each.total_amount))), is_number=True),
+            Column("REASON", lambda each: each.close_reason or each.reason),
+        ),
+    )
+
+
+@app.command("replay")
+def replay_command(
+    context: typer.Context, rebalance_id: Annotated[UUID, typer.Argument(metavar="ID", help="Id of a decision.")]
+) -> None:
+    """Make a stored decision again from its stored inputs, and compare the result byte for byte.
+
+    Exit code 1: it differs. Another version of the solver may choose another plan of the same cost.
+    """
+    with exit_on_error():
+        record = asyncio.run(_read_record(load_settings(context.obj), rebalance_id))
+    with without_output():
+        again = result_text(decide(record.inputs))
+    if again == record.result_text:
+        print(f"the stored inputs give the same plan again, byte for byte: {len(again)} bytes")
+        return
+    stored = record.result.solver if isinstance(record.result, RebalancePlan) else "no plan"
+    print(f"the stored inputs give another plan now, with {SOLVER}; the stored one: {stored}")
+    print(f"stored: {record.result_text}\nnow:    {again}")
+    raise typer.Exit(1)
+
+
+async def _read_record(settings: Settings, rebalance_id: UUID) -> RebalanceRecord:
+    async with opened_database(settings, process="rebalance") as database, database.read() as session:
+        return await get_rebalance(session, rebalance_id)
 
 
 @app.command("simulate")

@@ -3,6 +3,8 @@
 A handler acts on the aggregate's present state, so order and repetition do no harm.
 """
 
+from uuid import UUID
+
 from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.approval_tickets.plan_tickets import PLAN_TICKET
 from paimon.application.approval_tickets.store import get_ticket
@@ -11,6 +13,8 @@ from paimon.application.common.topics import CONTRACTS, FUND, RECONCILE, REDEMPT
 from paimon.application.deployment.examine import examine_contracts
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
+from paimon.application.rebalance_engine.conclude import REBALANCE
+from paimon.application.rebalance_engine.queries import get_rebalance
 from paimon.application.reconciliation.publish import reconcile_if_due
 from paimon.application.redemptions.handle_redemption import OBSERVE_LOCKED_NAV, handle_redemption, observe_locked_nav
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
@@ -82,6 +86,9 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         ticket = await get_ticket(session, message.aggregate_id)
         return [LiveMessage("approval:new" if ticket.is_open else "approval:resolved", ticket)]
 
+    async def on_rebalance(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
+        return [LiveMessage("rebalance:executed", await get_rebalance(session, UUID(message.aggregate_id)))]
+
     async def on_wallet(message: DueMessage) -> None:
         await drive_wallet(context, message.aggregate_id)
 
@@ -94,6 +101,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         APPLY_QUARANTINE_DECISIONS: Handler(prepare=on_quarantine_decisions),
         RISK_EVENT: Handler(apply=on_risk_event),
         PLAN_TICKET: Handler(apply=on_plan_ticket),
+        REBALANCE: Handler(apply=on_rebalance),
         DRIVE_WALLET: Handler(prepare=on_wallet),
     }
 

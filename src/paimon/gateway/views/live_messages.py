@@ -1,12 +1,15 @@
 """JSON of live messages, by what they are about."""
 
 from typing import Any, Self
+from uuid import UUID
 
 from pydantic import Field
 
 from paimon.application.common.live import LiveMessage
 from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
 from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, TicketType
+from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.triggers import Trigger
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
@@ -94,6 +97,33 @@ class RiskAlertView(ApiModel):
         )
 
 
+class LiveRebalanceView(ApiModel):
+    """A plan of the rebalance engine that was carried out."""
+
+    id: UUID
+    plan_id: UUID | None
+    trigger: Trigger
+    status: RebalanceStatus
+    trades: int
+    is_as_expected: bool = Field(description="whether every tier is within 1 % of the fund of what the plan expected")
+    block_number: int = Field(description="of the snapshot that shows it")
+
+    @classmethod
+    def of(cls, record: RebalanceRecord) -> Self:
+        """Raises ValueError: the record has no outcome."""
+        if record.outcome is None:
+            raise ValueError(f"rebalance {record.id} was not carried out")
+        return cls(
+            id=record.id,
+            plan_id=record.plan_id,
+            trigger=record.trigger,
+            status=record.status,
+            trades=record.outcome.trades,
+            is_as_expected=record.outcome.is_as_expected,
+            block_number=record.outcome.at.number,
+        )
+
+
 def live_document(message: LiveMessage) -> dict[str, Any]:
     """Return the data that a live message is published with.
 
@@ -111,5 +141,7 @@ def _view(message: LiveMessage) -> ApiModel:
             return LiveRedemptionView.of(redemption)
         case RedemptionTicket() | PlanTicket() as ticket:
             return LiveTicketView.of(ticket)
+        case RebalanceRecord() as record:
+            return LiveRebalanceView.of(record)
         case other:
             raise TypeError(f"no view of {type(other).__name__} for {message.channel}")

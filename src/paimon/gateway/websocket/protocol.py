@@ -32,6 +32,7 @@ class LiveChannel(StrEnum):
     APPROVAL_NEW = "approval:new"
     APPROVAL_RESOLVED = "approval:resolved"
     RISK_ALERT = "risk:alert"
+    REBALANCE_EXECUTED = "rebalance:executed"
 
 
 class CloseCode(IntEnum):

@@ -59,6 +59,9 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.operator_decisions": Evidence(_APPLIED, final_when="OLD.ended_at IS NOT NULL"),
     "ops.plans": Evidence(),
     "ops.plan_calls": Evidence(),
+    "ops.rebalance_history": Evidence(
+        ("status", "plan_id", "closed_at", "close_reason", "outcome"), final_when="OLD.closed_at IS NOT NULL"
+    ),
     "ops.safe_proposals": Evidence(
         ("expires_at", "outcome", "executed_tx_hash", "closed_at"), final_when="OLD.outcome IS NOT NULL"
     ),

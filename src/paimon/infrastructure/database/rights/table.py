@@ -41,6 +41,7 @@ _GRANT_ADDED: Final = (
 """The time is the database's, so that a check refuses a grant whose signature has expired."""
 _TRIAGED: Final = "UPDATE (status, owner_role, owner_address, acknowledged_at, acknowledged_by, resolved_at, resolved_by, note)"
 """What people do with a risk event. What was found is the checks' own."""
+_REBALANCE_SUBMITTED: Final = "UPDATE (status, plan_id, closed_at, close_reason)"
 _TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally, void_reason)"
 
 TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
@@ -165,6 +166,14 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     ),
     "ops.plans": _row(_OPS_READERS, {_API: "SELECT, INSERT", _PLANNER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
     "ops.plan_calls": _row(_OPS_READERS, {_API: "SELECT, INSERT", _PLANNER: "SELECT, INSERT", _CLI: "SELECT, INSERT"}),
+    "ops.rebalance_history": _row(
+        _OPS_READERS,
+        {
+            _API: f"SELECT, INSERT, {_REBALANCE_SUBMITTED}",
+            _PLANNER: "SELECT, INSERT, UPDATE (status, plan_id, closed_at, close_reason, outcome)",
+        },
+    ),
+    "ops.rebalance_triggers": _row(_OPS_READERS, {_PLANNER: "SELECT, INSERT, UPDATE"}),
     "ops.safes": _row(_OPS_READERS, dict.fromkeys((_API, _WORKER, _PLANNER, _CLI), "SELECT, INSERT, UPDATE")),
     "ops.safe_proposals": _row(
         _OPS_READERS,
@@ -176,7 +185,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         },
     ),
     "ops.safe_signatures": _row(
-        _OPS_READERS,
+        (*_OPS_READERS, _PLANNER),
         dict.fromkeys((_API, _CLI), "SELECT, INSERT, UPDATE (signature, is_contract_signature, submitted_by, signed_at)"),
     ),
     # Operations
@@ -212,7 +221,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     ),
     "ops.risk_policies": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
-    "ops.liquidity_forecasts": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
+    "ops.liquidity_forecasts": _row((*_OPS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.risk_metrics_series": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_metrics_hourly": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.price_observations": _row((*_OPS_READERS, _PLANNER), dict.fromkeys((_WORKER, _CLI), "SELECT, INSERT")),

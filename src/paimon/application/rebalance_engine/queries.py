@@ -1,0 +1,180 @@
+"""Read what decisions rest on and what came of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paimon.application.rebalance_engine.store import record_of
+from paimon.domain.asset.trade import TradeKind
+from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.triggers import Trigger
+from paimon.errors import NotFound
+from paimon.infrastructure.database.models.ops.rebalance import RebalanceRow, RebalanceTriggerRow
+from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
+
+
+class RebalanceNotFound(NotFound):
+    """No decision of the rebalance engine has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceFilter:
+    """Which decisions to list. None matches every one; the times are of the decisions, the end excluded."""
+
+    trigger: Trigger | None = None
+    status: RebalanceStatus | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCondition:
+    """One condition as the planner judged it last."""
+
+    name: str
+    trigger: Trigger
+    figure: int
+    fires: bool
+    reason: str
+    fired_at: datetime | None
+    judged_at: datetime
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeDone:
+    """A trade that the chain shows."""
+
+    kind: TradeKind
+    token: Address
+    usdt: RawAmount
+    tokens: RawAmount
+
+
+async def get_rebalance(session: AsyncSession, record_id: UUID) -> RebalanceRecord:
+    """Raises RebalanceNotFound."""
+    row = await session.get(RebalanceRow, record_id)
+    if row is None:
+        raise RebalanceNotFound(f"there is no rebalance {record_id}")
+    return record_of(row)
+
+
+async def list_rebalances(session: AsyncSession, page: PageRequest, filters: RebalanceFilter) -> Page[RebalanceRecord]:
+    """Return decisions, the latest first."""
+    conditions: list[ColumnElement[bool]] = []
+    if filters.trigger is not None:
+        conditions.append(RebalanceRow.trigger == filters.trigger)
+    if filters.status is not None:
+        conditions.append(RebalanceRow.status == filters.status)
+    if filters.start is not None:
+        conditions.append(RebalanceRow.created_at >= filters.start)
+    if filters.end is not None:
+        conditions.append(RebalanceRow.created_at < filters.end)
+    order = latest_first(RebalanceRow.created_at, RebalanceRow.id)
+    return await fetch_page(session, select(RebalanceRow).where(*conditions), page, record_of, order=order)
+
+
+async def find_last_executed(session: AsyncSession) -> RebalanceRecord | None:
+    query = select(RebalanceRow).where(RebalanceRow.status.in_((RebalanceStatus.EXECUTED, RebalanceStatus.PARTIALLY_EXECUTED)))
+    row = (await session.scalars(query.order_by(RebalanceRow.closed_at.desc()).limit(1))).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def list_judged_conditions(session: AsyncSession) -> list[JudgedCondition]:
+    """Return the planner's last verdicts; none before its first look."""
+    return [
+        JudgedCondition(
+            row.name, row.trigger, int(row.figure), row.fires, row.reason, row.fired_at, row.judged_at, row.block_number
+        )
+        for row in await session.scalars(select(RebalanceTriggerRow))
+    ]
+
+
+async def load_largest_deposit(session: AsyncSession, *, since: datetime, until: datetime) -> RawAmount:
+    query = text("SELECT coalesce(max(assets), 0) FROM derived.deposits WHERE at > :since AND at <= :until")
+    return RawAmount(int((await session.execute(query, {"since": since, "until": until})).scalar_one()))
+
+
+_MOVING_PLAN: Final = text("""
+    SELECT plan.name
+      FROM ops.plans AS plan
+      JOIN ops.plan_calls AS call ON call.plan_id = plan.id
+      JOIN ops.transaction_intents AS intent ON intent.id = call.intent_id
+     WHERE intent.closed_at IS NULL
+     ORDER BY plan.created_at
+     LIMIT 1
+""")
+
+
+async def find_moving_plan(session: AsyncSession) -> str | None:
+    """Return the name of a plan, anyone's, whose calls the hot key is making, or None."""
+    found: str | None = (await session.execute(_MOVING_PLAN)).scalar_one_or_none()
+    return found
+
+
+async def find_last_sent_block(session: AsyncSession) -> int | None:
+    """Return the block of the newest of our transactions that succeeded."""
+    query = text("SELECT max(block_number) FROM ops.transaction_attempts WHERE succeeded")
+    found: int | None = (await session.execute(query)).scalar()
+    return found
+
+
+_TRANSACTIONS: Final = text("""
+    SELECT attempt.hash
+      FROM ops.plan_calls AS call JOIN ops.transaction_attempts AS attempt ON attempt.intent_id = call.intent_id
+     WHERE call.plan_id = :plan AND attempt.succeeded
+     UNION
+    SELECT proposal.executed_tx_hash
+      FROM ops.plans AS plan JOIN ops.safe_proposals AS proposal ON proposal.hash = plan.proposal
+     WHERE plan.id = :plan AND proposal.executed_tx_hash IS NOT NULL
+""")
+
+
+async def list_transactions(session: AsyncSession, plan_id: UUID) -> list[Hash32]:
+    """Return the hashes of the successful transactions that carried a plan out."""
+    return [Hash32(bytes(hash_)) for (hash_,) in await session.execute(_TRANSACTIONS, {"plan": plan_id})]
+
+
+async def find_last_block_of(session: AsyncSession, hashes: Sequence[Hash32]) -> int | None:
+    """Return the block of the last of these transactions that is recorded, None where none is."""
+    query = text("SELECT max(block_number) FROM derived.raw_logs WHERE tx_hash = ANY(:hashes)")
+    found: int | None = (await session.execute(query, {"hashes": list(hashes)})).scalar()
+    return found
+
+
+async def list_trades_of(session: AsyncSession, hashes: Sequence[Hash32]) -> list[TradeDone]:
+    query = text(
+        "SELECT kind, token, usdt_amount, token_amount FROM derived.trades WHERE tx_hash = ANY(:hashes) AND has_effect"
+        " ORDER BY block_number, log_index"
+    )
+    return [
+        TradeDone(
+            TradeKind(row.kind), Address(bytes(row.token)), RawAmount(int(row.usdt_amount)), RawAmount(int(row.token_amount))
+        )
+        for row in await session.execute(query, {"hashes": list(hashes)})
+    ]
+
+
+async def sum_gas_of(session: AsyncSession, hashes: Sequence[Hash32]) -> RawAmount:
+    """Return the most that the gas of our own transactions among these may have cost, in wei."""
+    query = text("SELECT coalesce(sum(gas_used * max_fee_wei), 0) FROM ops.transaction_attempts WHERE hash = ANY(:hashes)")
+    return RawAmount(int((await session.execute(query, {"hashes": list(hashes)})).scalar_one()))
+
+
+_PLANS_OF_PROPOSED: Final = text("""
+    SELECT history.id, plan.id AS plan_id
+      FROM ops.rebalance_history AS history JOIN ops.plans AS plan ON plan.idempotency_key = 'rebalance:' || history.id
+     WHERE history.status = 'PROPOSED'
+""")
+
+
+async def list_submitted_unrecorded(session: AsyncSession) -> list[tuple[UUID, UUID]]:
+    """Return decisions whose plan exists, though a crash kept that from being recorded, each with its plan's id."""
+    return [(row.id, row.plan_id) for row in await session.execute(_PLANS_OF_PROPOSED)]

@@ -1,0 +1,140 @@
+"""Look at the fund once, and bring it back to its targets: from the trigger to a signed plan, and from the plan to its result.
+
+    a submitted decision whose plan has ended      → compare it with the chain and end it
+    a decision whose plan was submitted by a crash → record that
+    a proposed decision of the planner's own       → submit its plan, or end it when it is too old
+    a trigger fires, and nothing holds it back     → decide; a decision with trades is submitted
+
+Each step is committed before the next, and finds at the next look what an interrupted one has left. There is one plan at a
+time: while one is under way, and until a snapshot shows what it did, every trigger waits and says for what.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from paimon.application.rebalance_engine.conclude import conclude_ended
+from paimon.application.rebalance_engine.context import RebalanceContext
+from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record, supersede_proposed
+from paimon.application.rebalance_engine.measure import Measurement, measure_fund
+from paimon.application.rebalance_engine.plan_calls import plan_request
+from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
+from paimon.application.rebalance_engine.queries import (
+    find_last_sent_block,
+    find_moving_plan,
+    list_submitted_unrecorded,
+)
+from paimon.application.rebalance_engine.store import (
+    close,
+    insert_record,
+    list_open,
+    load_memory,
+    lock_decisions,
+    save_verdicts,
+    submitted,
+)
+from paimon.domain.rebalance.buffer import PlannerLook
+from paimon.domain.rebalance.rebalance_plan import NoPlan
+from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus, met_conditions
+from paimon.domain.rebalance.triggers import ConditionMemory, hold_back
+from paimon.errors import Conflict
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import ReadSession
+
+log = structlog.get_logger(__name__)
+
+
+async def rebalance_once(planner: Planner, context: RebalanceContext) -> PlannerLook:
+    """Look once.
+
+    Raises:
+        NoSnapshotYet, TargetsNotPossible, RpcUnavailable, RpcError; KeyUnavailable of the planner's key.
+    """
+    await _record_submitted(context)
+    await conclude_ended(context.plans)
+    if (proposed := await _find_own_proposed(context)) is not None:
+        return await _submit(planner, proposed, context)
+    async with context.database.read() as session:
+        memory = await load_memory(session)
+        measured = await measure_fund(session, context.policy, context.risk_policy, memory)
+        measured = replace(measured, triggers=hold_back(measured.triggers, memory, await _why_wait(session, measured, context)))
+    if not met_conditions(measured.triggers):
+        await _keep_verdicts(measured, context)
+        return PlannerLook.NOTHING_DUE
+    record = await _decide(measured, memory, context)
+    return PlannerLook.NOTHING_DUE if record.closed_at is not None else await _submit(planner, record, context)
+
+
+async def _record_submitted(context: RebalanceContext) -> None:
+    async with context.database.write() as session:
+        for record_id, plan_id in await list_submitted_unrecorded(session):
+            await submitted(session, record_id, plan_id)
+
+
+async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | None:
+    """Return the planner's own decision that is not submitted yet, and end those that are too old."""
+    found = None
+    async with context.database.write() as session:
+        now = await database_now(session)
+        for record in await list_open(session, RebalanceStatus.PROPOSED):
+            if now - record.created_at > DECISION_AGE_MAX:
+                await close(session, record.id, RebalanceStatus.SUPERSEDED, "it was not submitted in time", now=now)
+            elif record.requested_by is None:
+                found = record
+    return found
+
+
+async def _why_wait(session: ReadSession, measured: Measurement, context: RebalanceContext) -> str | None:
+    """Return why no plan may be made now, though a trigger fires."""
+    if not context.is_automatic:
+        return "automatic plans are off"
+    if measured.snapshot.flags.controller_paused:
+        return "the AssetController is paused"
+    if under_way := await list_open(session, RebalanceStatus.SUBMITTED):
+        return f"the plan {under_way[0].key} is under way"
+    if (moving := await find_moving_plan(session)) is not None:
+        return f"the plan {moving} is under way"
+    sent = await find_last_sent_block(session)
+    if sent is not None and sent > measured.at.number:
+        return f"no snapshot shows the fund after the transaction of block {sent} yet"
+    return None
+
+
+async def _keep_verdicts(measured: Measurement, context: RebalanceContext) -> None:
+    async with context.database.write() as session:
+        await save_verdicts(session, measured.triggers, at=measured.at, now=await database_now(session))
+
+
+async def _decide(measured: Measurement, memory: dict[str, ConditionMemory], context: RebalanceContext) -> RebalanceRecord:
+    """Decide outside of any transaction, and keep the decision with the verdicts that it rests on."""
+    decision = await context.solver.solve(measured.inputs)
+    trigger = next(verdict.condition.trigger for verdict in measured.triggers if verdict.fires)
+    async with context.database.write() as session:
+        now = await database_now(session)
+        record = new_record(measured, decision, trigger, met_conditions(measured.triggers), requested_by=None, now=now)
+        await insert_record(session, record)
+        await save_verdicts(session, measured.triggers, at=measured.at, now=now)
+    log.info(
+        "rebalance.decided",
+        rebalance_id=str(record.id),
+        trigger=trigger,
+        reason=record.reason,
+        trades=len(record.calls),
+        method=None if isinstance(decision.result, NoPlan) else decision.result.method,
+    )
+    return record
+
+
+async def _submit(planner: Planner, record: RebalanceRecord, context: RebalanceContext) -> PlannerLook:
+    try:
+        plan = await sign_and_submit(planner, plan_request(record), context.plans)
+    except Conflict as refusal:
+        log.error("rebalance.refused", rebalance_id=str(record.id), reason=str(refusal))
+        async with context.database.write() as session:
+            await close(session, record.id, RebalanceStatus.REFUSED, str(refusal), now=await database_now(session))
+        return PlannerLook.NO_PLAN
+    async with context.database.write() as session:
+        await lock_decisions(session)
+        await submitted(session, record.id, plan.id)
+        await supersede_proposed(session, record, now=await database_now(session))
+    return PlannerLook.PLANNED

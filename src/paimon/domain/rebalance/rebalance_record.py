@@ -1,0 +1,142 @@
+"""One decision of the rebalance engine over its life: made, submitted as a plan, and compared with what came of it.
+
+    PROPOSED ──► SUBMITTED ──► EXECUTED              every call had its effect
+       │             └───────► PARTIALLY_EXECUTED    some had
+       │             └───────► NOT_EXECUTED          none had: rejected, expired, cancelled or failed
+       └───────► SUPERSEDED    a later decision took its place before it was submitted
+       └───────► REFUSED       it could not be submitted; the reason says why
+    NOTHING_TO_DO              no trade was worth it; ended as it was made
+
+A record that has ended has its reason and never changes again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide
+from paimon.domain.rebalance.decision import PlanInputs, PlanResult, parse_inputs, parse_result
+from paimon.domain.rebalance.rebalance_plan import NoPlan, Side
+from paimon.domain.rebalance.triggers import Trigger, Verdict
+
+EXPECTED_WITHIN: Final = Bps(100)
+"""A tier further than this from the expected share, of the fund, is not as expected. Source: docs/concepts/rebalancing.md."""
+
+
+class RebalanceStatus(StrEnum):
+    """Where a decision stands."""
+
+    PROPOSED = "PROPOSED"
+    SUBMITTED = "SUBMITTED"
+    EXECUTED = "EXECUTED"
+    PARTIALLY_EXECUTED = "PARTIALLY_EXECUTED"
+    NOT_EXECUTED = "NOT_EXECUTED"
+    SUPERSEDED = "SUPERSEDED"
+    REFUSED = "REFUSED"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+
+
+OPEN_REBALANCES: Final = frozenset({RebalanceStatus.PROPOSED, RebalanceStatus.SUBMITTED})
+
+
+@dataclass(frozen=True, slots=True)
+class TradeCall:
+    """A trade as the contract takes it. `amount` is cash for a purchase, and tokens of `decimals` for a sale."""
+
+    side: Side
+    token: Address
+    amount: RawAmount
+    price: RawAmount
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetCondition:
+    """A condition that started the decision, with its reason in words."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceOutcome:
+    """The fund at the first snapshot after the plan's last transaction, and what the trades cost.
+
+    `cost` is what the trades lost against the prices that the plan was made at; negative where they gained. `gas_wei` is the
+    most that the gas may have cost: gas used at the highest price that was signed.
+    """
+
+    at: BlockStamp
+    tier_values: dict[Tier, int]
+    total: RawAmount
+    trades: int
+    cost: int
+    gas_wei: RawAmount
+    differences: dict[Tier, Bps]
+    """Share of each tier less the expected one."""
+
+    @property
+    def is_as_expected(self) -> bool:
+        return all(abs(difference) <= EXPECTED_WITHIN for difference in self.differences.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceRecord:
+    """A decision with everything that it rests on, as exact text, so that it can be recomputed."""
+
+    id: UUID
+    trigger: Trigger
+    status: RebalanceStatus
+    conditions: tuple[MetCondition, ...]
+    calls: tuple[TradeCall, ...]
+    requested_by: Address | None
+    """The person who asked; None for the planner's own."""
+    created_at: datetime
+    at: BlockStamp
+    inputs_text: str
+    result_text: str
+    plan_id: UUID | None = None
+    closed_at: datetime | None = None
+    close_reason: str | None = None
+    outcome: RebalanceOutcome | None = None
+
+    @property
+    def inputs(self) -> PlanInputs:
+        return parse_inputs(self.inputs_text)
+
+    @property
+    def result(self) -> PlanResult:
+        return parse_result(self.result_text)
+
+    @property
+    def key(self) -> str:
+        """Return the name and idempotency key of its plan."""
+        return f"rebalance:{self.id}"
+
+    @property
+    def reason(self) -> str:
+        """Return why the plan is made, for those who sign it; at most 500 characters."""
+        return f"{self.trigger}: {'; '.join(f'{met.name}, {met.reason}' for met in self.conditions)}"[:500].strip()
+
+
+def met_conditions(verdicts: Sequence[Verdict]) -> tuple[MetCondition, ...]:
+    """Return the conditions that fire, the most urgent first."""
+    return tuple(MetCondition(each.condition.name, each.reason) for each in verdicts if each.fires)
+
+
+def share_differences(result: PlanResult, tier_values: dict[Tier, int], total: RawAmount) -> dict[Tier, Bps]:
+    """Return by how much each tier's share differs from the share that the plan expected, rounded away from zero."""
+    if isinstance(result, NoPlan) or not total or not result.after.total:
+        return dict.fromkeys(Tier, Bps(0))
+    differences = {}
+    for tier in Tier:
+        whole = total * result.after.total
+        off = (tier_values[tier] * result.after.total - result.after.tier_values[tier] * total) * BPS_ONE
+        size = divide(abs(off), whole, rounding=Rounding.UP)
+        differences[tier] = Bps(size if off >= 0 else -size)
+    return differences

@@ -1,0 +1,110 @@
+"""The table of decisions: what it refuses, what never changes, and `paimon rebalance history | replay` on it."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.database_roles import WITHOUT_TRIGGERS
+from tests.support.factories.rebalance import usdt
+
+from paimon.application.rebalance_engine.store import close, insert_record
+from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, result_text
+from paimon.domain.rebalance.plan_policy import PlanPolicy
+from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.simulated_run import example_fund
+from paimon.domain.rebalance.triggers import Trigger
+from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import Database, WriteSession
+from paimon.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+ID: Final = UUID("00000000-0000-4000-8000-000000000001")
+UPDATE: Final = "UPDATE ops.rebalance_history SET "
+
+
+async def insert(session: WriteSession) -> RebalanceRecord:
+    inputs = PlanInputs(replace(example_fund(), cash=usdt(20_000_000)), PlanPolicy(), 18)
+    now = await database_now(session)
+    record = RebalanceRecord(
+        id=ID,
+        trigger=Trigger.LIQUIDITY,
+        status=RebalanceStatus.PROPOSED,
+        conditions=(MetCondition("l1_above", "2800 is above 1500"),),
+        calls=(),
+        requested_by=None,
+        created_at=now,
+        at=BlockStamp(7, Hash32(b"\x07" * 32), now),
+        inputs_text=inputs_text(inputs),
+        result_text=result_text(decide(inputs)),
+    )
+    await insert_record(session, record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("trigger = 'whim'", "trigger_known"),
+        ("status = 'DONE', closed_at = now(), close_reason = 'ended'", "status_known"),
+        ("block_hash = '\\x07'", "block_hash_length"),
+        ("requested_by = '\\x07'", "requested_by_length"),
+        ("closed_at = now(), close_reason = 'ended'", "closed_when_ended"),
+        ("status = 'REFUSED', closed_at = now()", "closed_with_reason"),
+        ("status = 'SUBMITTED'", "plan_when_submitted"),
+        ("status = 'EXECUTED', plan_id = id, closed_at = now(), close_reason = 'its plan is DONE'", "outcome_when_executed"),
+    ],
+)
+async def test_wrong_row_is_refused(database: Database, change: str, constraint: str) -> None:
+    async with database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        await insert(session)
+        with pytest.raises(IntegrityError, match=f"ck_rebalance_history_{constraint}"):
+            async with session.begin_nested():
+                await session.execute(text(UPDATE + change))
+
+
+async def test_inputs_and_ended_decisions_never_change(database: Database) -> None:
+    async with database.write() as session:
+        await insert(session)
+    for change in ("inputs = '{}'", "result = '{}'", "created_at = now()"):
+        await require_refused(database, UPDATE + change)
+    async with database.write() as session:
+        await close(session, ID, RebalanceStatus.SUPERSEDED, "another was submitted first", now=await database_now(session))
+    await require_refused(database, UPDATE + "close_reason = 'it was wrong'")
+    await require_refused(database, "DELETE FROM ops.rebalance_history")
+
+
+async def require_refused(database: Database, statement: str) -> None:
+    with pytest.raises(DBAPIError, match=r"evidence|never|keeps|no row"):
+        async with database.write() as session:
+            await session.execute(text(statement))
+
+
+async def test_replay_gives_the_same_bytes_and_names_a_difference(
+    cli: CliRunner, settings: Settings, database: Database
+) -> None:
+    async with database.write() as session:
+        record = await insert(session)
+    listed = await run(cli, settings, "history")
+    assert f"{ID}" in listed
+    assert "l1_above, 2800 is above 1500" in listed
+    assert f"byte for byte: {len(record.result_text)} bytes" in await run(cli, settings, "replay", str(ID))
+    changed = record.result_text.replace('"benefit":', '"benefit":1')
+    async with database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        await session.execute(text(UPDATE + "result = :result"), {"result": changed})
+    assert "the stored inputs give another plan now" in await run(cli, settings, "replay", str(ID), code=1)
+    assert "there is no rebalance" in await run(cli, settings, "replay", str(UUID(int=9)), code=2)
+
+
+async def run(cli: CliRunner, settings: Settings, *arguments: Any, code: int = 0) -> str:
+    process = cli.start("rebalance", *arguments, env=environment_of(settings))
+    assert await asyncio.to_thread(process.wait) == code, process.output_text
+    return process.output_text
