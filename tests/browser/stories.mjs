@@ -1,5 +1,7 @@
 // What people do in the console, each as clicks in a real browser against the whole stack.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Person } from './browser.mjs'
 
 /** For what the chain, or a process that starts again, takes its time for. */
@@ -297,6 +299,78 @@ async function signAsOwner(owner, hashCard) {
   await dialog.waitFor({ state: 'hidden' })
 }
 
+/** A draft of today's report: its files are saved only with the recorded hash, and a file is recognised, or a changed one is not. */
+async function reportIsReadAndItsFilesAreVerified(world) {
+  const day = await world.act('report')
+  const willa = await signedIn(world, 'willa', 'reports?status=FINAL')
+  const { page } = willa
+  await page.getByText('No report matches.').waitFor()
+  await page.getByLabel('Status').selectOption('DRAFT')
+  await page.getByRole('region', { name: 'Reports' }).getByRole('link', { name: `Daily report ${day}` }).first().click()
+  await state(page, 'Draft').waitFor()
+  await page.getByText(/the period is not over/).first().waitFor()
+  await page.getByRole('region', { name: 'Figures that must be equal' }).getByText('Sum of the tiers = gross assets').waitFor()
+  const files = {}
+  for (const format of ['JSON', 'CSV', 'XLSX in Chinese', 'PDF in English']) {
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name: `Download ${format}` }).click()
+    files[format] = await (await download).path()
+  }
+  await willa.requireAccessible('a report')
+  await page.screenshot({ path: `${world.pictures}/console-report.png` })
+  // A file that was changed on its way is not saved.
+  await page.route('**/api/v1/reports/daily?*format=pdf*', (route) => route.fulfill({ body: 'another file' }))
+  await page.getByRole('button', { name: 'Download PDF in Chinese' }).click()
+  await page.getByText(/the file is not the one with the hash [0-9a-f]{64}/).waitFor()
+  await page.getByRole('link', { name: 'Reports', exact: true }).click()
+  const chooser = page.locator('input[type=file]')
+  for (const path of Object.values(files)) {
+    await chooser.setInputFiles(path)
+    await page.getByText(new RegExp(`^${basename(path)} is a file of this fund’s reports`)).waitFor()
+  }
+  await chooser.setInputFiles({ name: 'changed.pdf', mimeType: 'application/pdf', buffer: Buffer.concat([readFileSync(files['PDF in English']), Buffer.from(' ')]) })
+  await page.getByText('changed.pdf is no file of any report').waitFor()
+  await willa.requireAccessible('a file that is of no report')
+}
+
+/** A test message is taken, another is refused and sent again; what a person prefers is kept; a viewer is offered no test. */
+async function messagesAreTestedAndSentAgain(world) {
+  const otto = await signedIn(world, 'otto', 'administration')
+  const { page } = otto
+  await page.getByRole('link', { name: 'Channels, messages and preferences' }).click()
+  const channel = (name) => page.getByRole('region', { name: 'Channels' }).getByRole('row').filter({ hasText: `${name} (slack)` })
+  const message = (name) => page.getByRole('region', { name: 'Messages' }).getByRole('row').filter({ hasText: name }).first()
+  await world.act('refuseMessages', { channel: 'operators' })
+  await channel('operators').getByRole('button', { name: 'Send a test' }).click()
+  await message('operators').getByText('Failed', { exact: true }).waitFor(SLOW)
+  await otto.requireAccessible('a message that failed')
+  await world.act('takeMessages', { channel: 'operators' })
+  await message('operators').getByRole('button', { name: 'Send again' }).click()
+  await message('operators').getByText('Sent', { exact: true }).waitFor(SLOW)
+  await channel('otto-phone').getByRole('button', { name: 'Send a test' }).click()
+  await message('otto-phone').getByText('Sent', { exact: true }).waitFor(SLOW)
+  const preferences = panel(page, 'My preferences')
+  await preferences.getByText('They hold for your channels: otto-phone.').waitFor()
+  await preferences.getByLabel('Language').selectOption('Chinese')
+  await preferences.getByLabel(/^Quiet hours/).check()
+  await preferences.getByLabel('Time zone').fill('Europe/Nowhere')
+  await preferences.getByRole('button', { name: 'Save' }).click()
+  await preferences.getByRole('alert').waitFor()
+  await preferences.getByLabel('Time zone').fill('Europe/Zurich')
+  await preferences.getByRole('button', { name: 'Save' }).click()
+  await preferences.getByText('Saved.').waitFor()
+  await page.reload()
+  await preferences.getByLabel('Time zone').waitFor()
+  assert.equal(await preferences.getByLabel('Time zone').inputValue(), 'Europe/Zurich')
+  await message('operators').getByRole('link').click()
+  await panel(page, 'Delivery').getByText('a test', { exact: true }).waitFor()
+  await otto.requireAccessible('a message')
+  const willa = await signedIn(world, 'willa', 'administration/notifications')
+  await willa.page.getByText(/^Not offered: /).first().waitFor()
+  await willa.page.getByRole('region', { name: 'Channels' }).getByText('otto-phone (slack)').waitFor()
+  assert.equal(await willa.page.getByRole('button', { name: 'Send a test' }).count(), 0)
+}
+
 const SCREENS = [
   ['', 'Overview'],
   ['redemptions', 'Redemptions'],
@@ -306,8 +380,10 @@ const SCREENS = [
   ['nav', 'NAV'],
   ['assets', 'Assets'],
   ['transactions', 'Transactions'],
+  ['reports', 'Reports'],
   ['system', 'System'],
   ['administration', 'Administration'],
+  ['administration/notifications', 'Notifications'],
 ]
 
 /** Every screen in both themes and on a phone: nothing for axe to find, nothing wider than the screen, and its picture. */
@@ -417,6 +493,26 @@ async function addressesHaveNamesAndLeadToTheExplorer(world) {
   const vault = page.getByRole('link', { name: /^Vault · 0x/ })
   assert.match(await vault.getAttribute('href'), /^https:\/\/explorer\.example\/address\/0x[0-9a-fA-F]{40}$/)
   assert.equal(await vault.getAttribute('rel'), 'noreferrer')
+}
+
+/** The server answers in a form that the page does not know: the page says so, and the rest of the console goes on. */
+async function answerOfAnotherVersionIsNoDeadEnd(world) {
+  const willa = await signedIn(world, 'willa')
+  const { page } = willa
+  const answersOtherwise = async (route) => {
+    const response = await route.fetch()
+    const answer = await response.json()
+    await route.fulfill({ response, json: { ...answer, data: { something: 'else' } } })
+  }
+  await page.route('**/api/v1/prices', answersOtherwise)
+  await page.getByRole('link', { name: 'Assets', exact: true }).click()
+  await heading(page, 'This page cannot be shown').waitFor()
+  await willa.requireAccessible('a page that failed')
+  await page.getByRole('link', { name: 'Redemptions', exact: true }).click()
+  await heading(page, 'Redemptions').waitFor()
+  await page.unroute('**/api/v1/prices', answersOtherwise)
+  await page.getByRole('link', { name: 'Assets', exact: true }).click()
+  await heading(page, 'Assets').waitFor()
 }
 
 /** Of several wallets a person takes one by its name. On a phone nothing stands between the tap and the wallet's window. */
@@ -673,6 +769,9 @@ export const STORIES = {
   emergencyRequestIsApproved,
   twoOwnersSignAPlan,
   superAdminChangesThePeople,
+  reportIsReadAndItsFilesAreVerified,
+  messagesAreTestedAndSentAgain,
+  answerOfAnotherVersionIsNoDeadEnd,
   keyboardIsEnough,
   addressesHaveNamesAndLeadToTheExplorer,
   walletIsChosenFromSeveralOnAPhone,

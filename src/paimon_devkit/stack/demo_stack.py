@@ -126,6 +126,7 @@ class DemoStack:
         variables |= self._prepare_signer(variables, safes)
         variables |= self._prepare_planner()
         variables |= self._write_demo_accounts(variables)
+        variables |= self._environment_values("PAIMON_NOTIFICATIONS__FILE")
         self._write_settings(variables)
         self._prepare_database()
         self._start_app_processes(supervisor)

@@ -9,14 +9,20 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.support.browser import install_browser, run_stories
+from tests.support.chat_service import ChatService, running_chat_service, write_channels
 from tests.support.paths import ROOT
 
-from paimon_devkit.stack.accounts import ADMIN
+from paimon.application.reports.make import make_report
+from paimon.composition import open_report_objects
+from paimon.domain.report.period import ReportKind, ReportPeriod
+from paimon.gateway.cli.resources import opened_database
+from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
 from paimon_devkit.stack.api_client import DemoApiClient
 from paimon_devkit.stack.demo_stack import DemoStack
 from paimon_devkit.stack.fund_deployment import ARTIFACTS
@@ -31,9 +37,10 @@ _RECORDED_SECONDS_MAX: Final = 60.0
 class Outside:
     """What happens outside of the browser while people use the console."""
 
-    def __init__(self, stack: DemoStack, supervisor: Supervisor) -> None:
+    def __init__(self, stack: DemoStack, supervisor: Supervisor, chat: ChatService) -> None:
         assert stack.fund is not None
         self._stack = stack
+        self._chat = chat
         self._supervisor = supervisor
         self._chain = ChainActions(stack.chain_rpc.url, ARTIFACTS, stack.fund, stack.accounts)
 
@@ -60,6 +67,12 @@ class Outside:
                 return self._chain.move_price(values["symbol"], values["byBps"])
             case "setMining":
                 return self._stack.chain_rpc.call("evm_setIntervalMining", 1 if values["isOn"] else 0)
+            case "refuseMessages":
+                return self._chat.refusing.add(values["channel"])
+            case "takeMessages":
+                return self._chat.refusing.discard(values["channel"])
+            case "report":
+                return asyncio.run(self._make_report())
             case "warp":
                 return self._chain.warp(values["seconds"])
             case "kill":
@@ -81,6 +94,15 @@ class Outside:
             proposal = await api.get(f"/multisig/proposals/{plan['proposal']}")
         return {"planId": plan["id"], "safeTxHash": proposal["hash"], "hashCard": proposal["hashCard"]}
 
+    async def _make_report(self) -> str:
+        """Make the report of the day that has not ended yet, which is a draft. Returns the day."""
+        settings, now = self._stack.settings, datetime.now(UTC)
+        period = ReportPeriod.containing(ReportKind.DAILY, now.date())
+        async with opened_database(settings, process="report") as database:
+            objects = open_report_objects(settings)
+            await make_report(database, objects, period, now=now, steps_max=settings.nav.attribution_intervals_max)
+        return now.date().isoformat()
+
     def _signal(self, process: str, number: signal.Signals) -> None:
         pid = self._supervisor.pid(process)
         assert pid is not None, f"{process} does not run"
@@ -97,6 +119,7 @@ class Outside:
         wallet = self._stack.accounts.address("keeper")
         assert self._stack.fund is not None
         return [
+            f"reports/daily/{await self._make_report()}",
             *(f"redemptions/{request_id}", f"approvals/{ticket_id}", f"transactions/intents/{intent['id']}"),
             *(
                 f"transactions/wallets/{wallet}",
@@ -131,11 +154,14 @@ def outside(tmp_path: Path) -> Iterator[tuple[str, Outside]]:
     data.mkdir()
     # The planner's proposal would take the nonce before those of the stories, which then wait for it.
     environment = {"PAIMON_PLANNER__REFILL_BELOW_BPS": "0"}
-    stack = DemoStack(data, print_line=print, fast=True, environment=environment)
     policy = RestartPolicy(first_delay_seconds=3.0, delay_seconds_max=3.0, crashes_max=100)
-    with Supervisor(data, policy=policy) as supervisor:
+    with running_chat_service() as chat, Supervisor(data, policy=policy) as supervisor:
+        otto = DemoAccounts.load_or_create(data / "accounts").address("otto")
+        channels = write_channels(tmp_path, chat, {"operators": None, "otto-phone": otto})
+        environment |= {"PAIMON_NOTIFICATIONS__FILE": str(channels)}
+        stack = DemoStack(data, print_line=print, fast=True, environment=environment)
         stack.start(supervisor)
-        yield stack.api_url, Outside(stack, supervisor)
+        yield stack.api_url, Outside(stack, supervisor, chat)
     if stack._port_reservation is not None:
         stack._port_reservation.close()
 

@@ -2,7 +2,7 @@ import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { api, read, type Schemas } from '../api/client'
-import { apiKeysQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery } from '../api/queries'
+import { apiKeysQuery, channelsQuery, configQuery, ownRightsQuery, policyQuery, sessionsQuery } from '../api/queries'
 import { useI18n } from '../i18n'
 import { RulesTable } from '../policy/PolicyPage'
 import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layout'
@@ -19,6 +19,7 @@ export function AdministrationPage() {
       <ApiKeys />
       <Sessions />
       <Policy />
+      <Notifications />
       <Settings />
     </Page>
   )
@@ -144,6 +145,20 @@ function Policy() {
             <RulesTable rules={rules} label={t('policy.title')} />
             <p className={ui.note}>{t('policy.version', { version })}</p>
           </>
+        )}
+      </Loaded>
+    </Panel>
+  )
+}
+
+function Notifications() {
+  const { t } = useI18n()
+  const channels = useQuery(channelsQuery)
+  return (
+    <Panel title={t('notifications.title')} aside={<Link to="/administration/notifications">{t('notifications.open')}</Link>}>
+      <Loaded query={channels}>
+        {({ channels: found }) => (
+          <p className={ui.note}>{found.length === 0 ? t('notifications.noChannels') : found.map(({ name, kind }) => `${name} (${kind})`).join(', ')}</p>
         )}
       </Loaded>
     </Panel>

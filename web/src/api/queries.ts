@@ -1,5 +1,6 @@
 /** What the console reads, by query key. A live message names the first part of a key (live/LiveProvider). */
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { findReport } from '../reports/files'
 import { api, read, type Schemas } from './client'
 
 export const PAGE_SIZE = 20
@@ -270,6 +271,57 @@ export const outboxQuery = (status: Schemas['OutboxStatus'] | undefined, page: n
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
   })
+
+export const reportsQuery = (filter: { kind?: Schemas['ReportKind'] | undefined; status?: Schemas['ReportStatus'] | undefined }, page: number) =>
+  queryOptions({
+    queryKey: ['reports', 'list', filter, page],
+    queryFn: () => read(api.GET('/api/v1/reports', { params: { query: defined({ ...filter, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: 60_000,
+  })
+
+/** One version of a report; the newest without a version, which another may become. */
+export const reportQuery = (kind: string, day: string, version: number | undefined) =>
+  queryOptions({
+    queryKey: ['reports', 'version', kind, day, version],
+    queryFn: () => findReport(kind as Schemas['ReportKind'], day, version),
+    refetchInterval: version === undefined ? 60_000 : false,
+  })
+
+/** What a version says. A version never changes. */
+export const reportDataQuery = ({ kind, firstDay, version }: Schemas['ReportView']) =>
+  queryOptions({
+    queryKey: ['reports', 'data', kind, firstDay, version],
+    queryFn: () => read(api.GET('/api/v1/reports/{kind}', { params: { path: { kind }, query: { date: firstDay, version } } })),
+    staleTime: Infinity,
+  })
+
+export const channelsQuery = queryOptions({
+  queryKey: ['notifications', 'channels'],
+  queryFn: () => read(api.GET('/api/v1/notifications/channels')),
+  refetchInterval: REFRESH_MS,
+})
+
+export const notificationsQuery = (filter: { channel?: string | undefined; status?: Schemas['MessageStatus'] | undefined }, page: number) =>
+  queryOptions({
+    queryKey: ['notifications', 'list', filter, page],
+    queryFn: () => read(api.GET('/api/v1/notifications', { params: { query: defined({ ...filter, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    // A worker sends what waits within seconds.
+    refetchInterval: ({ state }) => (state.data?.items.some(({ status }) => status === 'QUEUED' || status === 'SENDING') ? FOLLOW_MS : REFRESH_MS),
+  })
+
+export const notificationQuery = (notificationId: string) =>
+  queryOptions({
+    queryKey: ['notifications', 'detail', notificationId],
+    queryFn: () => read(api.GET('/api/v1/notifications/{notificationId}', { params: { path: { notificationId: notificationId as unknown as number } } })),
+    refetchInterval: FOLLOW_MS,
+  })
+
+export const preferencesQuery = queryOptions({
+  queryKey: ['notifications', 'preferences'],
+  queryFn: () => read(api.GET('/api/v1/notifications/preferences')),
+})
 
 export const ownRightsQuery = queryOptions({
   queryKey: ['me'],

@@ -6,4 +6,7 @@ export const CHANNELS: readonly Schemas['RedemptionChannel'][] = ['STANDARD', 'E
 export const TICKET_STATUSES: readonly Schemas['TicketStatus'][] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED', 'EXPIRED', 'VOID']
 export const INTERVALS: readonly Schemas['Interval'][] = ['hourly', 'daily', 'weekly']
 export const RISK_STATUSES: readonly Schemas['RiskStatus'][] = ['OPEN', 'ACKNOWLEDGED', 'RESOLVED']
+export const REPORT_KINDS: readonly Schemas['ReportKind'][] = ['daily', 'weekly', 'monthly']
+export const REPORT_STATUSES: readonly Schemas['ReportStatus'][] = ['DRAFT', 'FINAL']
+export const MESSAGE_STATUSES: readonly Schemas['MessageStatus'][] = ['QUEUED', 'SENDING', 'SENT', 'FAILED']
 export const OUTBOX_STATUSES: readonly Schemas['OutboxStatus'][] = ['DUE', 'SCHEDULED', 'DEAD_LETTERED', 'DONE']

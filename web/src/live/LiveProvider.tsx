@@ -14,7 +14,7 @@ const AFFECTS: Record<Channel, readonly string[]> = {
   'redemption:settled': ['redemptions', 'approvals', 'intents', 'liquidity'],
   'approval:new': ['approvals', 'redemptions'],
   'approval:resolved': ['approvals', 'redemptions', 'intents', 'liquidity'],
-  'risk:alert': ['risk'],
+  'risk:alert': ['risk', 'notifications'],
 }
 
 export function LiveProvider({ children }: { children: ReactNode }) {

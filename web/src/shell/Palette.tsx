@@ -152,6 +152,8 @@ function useTargets(): { targets: Targets; isLoading: boolean } {
       label: t('palette.asset', { symbol: symbol ?? shortHex(token) }),
       run: () => void navigate({ to: '/assets/$token', params: { token } }),
     })),
+    { label: t('policy.title'), run: () => void navigate({ to: '/administration/policy' }) },
+    { label: t('notifications.title'), run: () => void navigate({ to: '/administration/notifications' }) },
     { label: t('palette.light'), run: () => setColorScheme('light') },
     { label: t('palette.dark'), run: () => setColorScheme('dark') },
     { label: t('palette.utc'), run: () => chooseZone('UTC') },

@@ -1,6 +1,17 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
-import { CHANNELS, INTERVALS, OUTBOX_STATUSES, REDEMPTION_STATUSES, RISK_STATUSES, TICKET_STATUSES } from '../api/values'
+import {
+  CHANNELS,
+  INTERVALS,
+  MESSAGE_STATUSES,
+  OUTBOX_STATUSES,
+  REDEMPTION_STATUSES,
+  REPORT_KINDS,
+  REPORT_STATUSES,
+  RISK_STATUSES,
+  TICKET_STATUSES,
+} from '../api/values'
 import { NotFound } from './NotFound'
+import { PageFailed } from './PageFailed'
 import { dayOf, flagOf, oneOf, pageOf, present, textOf, wholeOf } from './search'
 import { Shell } from './Shell'
 
@@ -133,6 +144,35 @@ const policy = createRoute({
   component: lazyRouteComponent(() => import('../policy/PolicyPage'), 'PolicyPage'),
 })
 
+const notifications = createRoute({
+  getParentRoute: () => root,
+  path: '/administration/notifications',
+  validateSearch: (search: Search) =>
+    present({ channel: textOf(search.channel), status: oneOf(MESSAGE_STATUSES, search.status), page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../notifications/NotificationsPage'), 'NotificationsPage'),
+})
+
+const notification = createRoute({
+  getParentRoute: () => root,
+  path: '/administration/notifications/$notificationId',
+  component: lazyRouteComponent(() => import('../notifications/NotificationPage'), 'NotificationPage'),
+})
+
+const reports = createRoute({
+  getParentRoute: () => root,
+  path: '/reports',
+  validateSearch: (search: Search) =>
+    present({ kind: oneOf(REPORT_KINDS, search.kind), status: oneOf(REPORT_STATUSES, search.status), page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../reports/ReportsPage'), 'ReportsPage'),
+})
+
+const report = createRoute({
+  getParentRoute: () => root,
+  path: '/reports/$kind/$day',
+  validateSearch: (search: Search) => present({ version: wholeOf(search.version, 1, 2_147_483_647) }),
+  component: lazyRouteComponent(() => import('../reports/ReportPage'), 'ReportPage'),
+})
+
 const intent = createRoute({
   getParentRoute: () => root,
   path: '/transactions/intents/$intentId',
@@ -158,9 +198,14 @@ export const router = createRouter({
     system,
     administration,
     policy,
+    notifications,
+    notification,
+    reports,
+    report,
   ]),
   basepath: '/console',
   defaultPreload: 'intent',
+  defaultErrorComponent: PageFailed,
   scrollRestoration: true,
 })
 

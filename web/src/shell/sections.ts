@@ -7,6 +7,7 @@ export const SECTIONS = [
   { name: 'nav', to: '/nav' },
   { name: 'assets', to: '/assets' },
   { name: 'transactions', to: '/transactions' },
+  { name: 'reports', to: '/reports' },
   { name: 'system', to: '/system' },
   { name: 'administration', to: '/administration' },
 ] as const

@@ -176,11 +176,11 @@ export function Hash({ of }: { of: string }) {
 }
 
 const COLORS: Record<string, string> = {
-  OK: 'green', FINAL: 'green', SETTLED: 'green', APPROVED: 'green', DONE: 'green', EXECUTED: 'green', APPLIED: 'green', RESOLVED: 'green',
+  OK: 'green', FINAL: 'green', SETTLED: 'green', APPROVED: 'green', DONE: 'green', SENT: 'green', EXECUTED: 'green', APPLIED: 'green', RESOLVED: 'green',
   SATISFIED_EXTERNALLY: 'green',
   PENDING: 'blue', QUEUED: 'blue', SIMULATED: 'blue', SENDING: 'blue', SIGNED: 'blue', BROADCAST: 'blue', MINED: 'blue', COLLECTING: 'blue',
   READY: 'blue', EXECUTING: 'blue', IN_PROGRESS: 'blue', DUE: 'blue', SCHEDULED: 'blue', REQUESTED: 'blue',
-  PENDING_APPROVAL: 'yellow', PARTIALLY_APPROVED: 'yellow', AWAITING_OWNERS: 'yellow', WARN: 'yellow', WARNING: 'yellow', DEGRADED: 'yellow',
+  DRAFT: 'yellow', PENDING_APPROVAL: 'yellow', PARTIALLY_APPROVED: 'yellow', AWAITING_OWNERS: 'yellow', WARN: 'yellow', WARNING: 'yellow', DEGRADED: 'yellow',
   ACKNOWLEDGED: 'yellow', PARTIALLY_DONE: 'yellow', EMERGENCY: 'orange', ESCALATE: 'orange', QUARANTINED: 'orange',
   REJECTED: 'red', VOID: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
   AWAY: 'orange', SHORT: 'red', OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
