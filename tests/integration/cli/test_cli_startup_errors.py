@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.support.chain.fund import TestFund
 from tests.support.cli_processes import CliProcess, CliRunner
-from tests.support.signing import make_policy
+from tests.support.signing import DAY_LIMIT, PLAN_LIMIT, make_policy
 
 from paimon.domain.kernel.chain import checksum
 from paimon.infrastructure.database import migrate
@@ -231,6 +231,23 @@ def test_config_check_names_each_difference_from_the_policy(
     message = error_message(cli.start("config", "check", "--policy", str(policy), env=env | changes))
     (difference,) = message.splitlines()[1:]
     assert expected in difference
+
+
+@pytest.mark.parametrize(("name", "limit"), [("PLAN", PLAN_LIMIT), ("DAY", DAY_LIMIT)])
+def test_config_check_names_a_limit_of_the_hot_key_above_the_settings(
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path, name: str, limit: int
+) -> None:
+    """Below its own limits the signer asks for no approval: the approval policy was checked for what the settings say."""
+    policy = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
+    limits = {"PLAN": PLAN_LIMIT, "DAY": DAY_LIMIT}
+    changes = {f"PAIMON_SENDING__HOT_LIMITS__{key}": str(value - (key == name)) for key, value in limits.items()}
+    changes["PAIMON_SENDING__HOT"] = fund.accounts.address("hot")
+    message = error_message(cli.start("config", "check", "--policy", str(policy), env=env | changes))
+    (difference,) = message.splitlines()[1:]
+    assert (
+        f"PAIMON_SENDING__HOT_LIMITS__{name} is {limit - 1}, the {name.lower()}_limit of the policy's key hot is {limit}"
+        in difference
+    )
 
 
 def test_config_check_names_a_function_that_a_key_may_not_call(

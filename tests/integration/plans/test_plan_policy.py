@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
+from tests.support.signed_grants import grant
 
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
 from paimon.domain.approval.policy import Initiator
+from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.domain.user.roles import UserRole
+from paimon_devkit.stack.demo_users import name_first_super_admin
 
 pytestmark = pytest.mark.integration
 
@@ -85,3 +89,40 @@ async def test_initiator_of_a_submission_is_the_person_who_signed_it(roomy: Plan
     request = replace(roomy.plan_request(roomy.buy(1_000)), initiator=Initiator.ADMIN)
     with pytest.raises(NoWalletEligible, match="rule admins_only blocks it"):
         await submit_plan(request, await roomy.sign(request), roomy.context)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"name": "stop", "verdict": "BLOCK", "when": {"sources": ["hot"]}}, "rule stop blocks it"),
+        (asks(1, methods=["purchaseAsset"]), "rule board of policy 2 asks for 1 approvals"),
+    ],
+)
+async def test_call_of_the_hot_key_waits_when_the_policy_changed_meanwhile(
+    plan_harness: PlanHarness, rule: dict[str, Any], reason: str
+) -> None:
+    """The signer reads no policy: the rules of now are asked again before it is."""
+    await plan_harness.submit(plan_harness.buy(1_000))
+    before = plan_harness.sending.nonce_on_chain(plan_harness.hot)
+    await plan_harness.put_in_force(rule, ALLOW_EVERYTHING)
+    await plan_harness.sending.drive(plan_harness.hot)
+    (waiting,) = await plan_harness.intents()
+    assert waiting.status is IntentStatus.QUEUED
+    assert reason in str(waiting.reason)
+    await plan_harness.put_in_force(ALLOW_EVERYTHING)
+    await plan_harness.sending.make_due()
+    await plan_harness.sending.drive_until_idle(plan_harness.hot)
+    (sent,) = await plan_harness.intents()
+    assert (sent.status, plan_harness.sending.nonce_on_chain(plan_harness.hot)) == (IntentStatus.FINAL, before + 1)
+
+
+async def test_plan_of_a_person_who_may_plan_no_longer_waits(plan_harness: PlanHarness) -> None:
+    database, fund = plan_harness.sending.database, plan_harness.fund
+    await name_first_super_admin(database, fund.accounts)
+    await grant(database, fund, "otto", UserRole.OPERATOR)
+    await plan_harness.submit(plan_harness.buy(1_000))
+    await grant(database, fund, "otto", None)
+    await plan_harness.sending.drive(plan_harness.hot)
+    (waiting,) = await plan_harness.intents()
+    assert waiting.status is IntentStatus.QUEUED
+    assert "may plan no longer" in str(waiting.reason)

@@ -14,19 +14,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paimon.domain.approval.first_policy import FIRST_POLICY, FIRST_POLICY_DOCUMENT
+from paimon.domain.approval.matching import AmountRange, Cut, Match, Names
 from paimon.domain.approval.policy import Initiator, Operation, OperationKind
-from paimon.domain.approval.policy_check import PolicyFault, PolicyFinding, check_policy
+from paimon.domain.approval.policy_check import PolicyBounds, PolicyFault, PolicyFinding, check_policy
 from paimon.domain.approval.policy_document import InvalidPolicy, canonical_text, parse_policy, policy_document
 
 pytestmark = pytest.mark.unit
 
-DAY = timedelta(hours=24)
+BOUNDS = PolicyBounds(
+    timedelta(hours=24),
+    Match(
+        kinds=Names.of(["CALL", "REBALANCE"]),
+        sources=Names.of(["hot"]),
+        contracts=Names.of(["AssetController"]),
+        methods=Names.of(["purchaseAsset", "redeemAsset"]),
+        amount=AmountRange(end=Cut(Decimal(10_000))),
+        amount_24h=AmountRange(end=Cut(Decimal(500_000), is_after=True)),
+    ),
+)
 
 
 def changed(change: Any) -> list[PolicyFinding]:
     document = deepcopy(FIRST_POLICY_DOCUMENT)
     change(document["rules"])
-    return check_policy(parse_policy(document, version=2), redemption_deadline_max=DAY)
+    return check_policy(parse_policy(document, version=2), BOUNDS)
 
 
 def faults(findings: list[PolicyFinding]) -> set[PolicyFault]:
@@ -35,7 +46,7 @@ def faults(findings: list[PolicyFinding]) -> set[PolicyFault]:
 
 def test_first_policy_has_no_fault_and_never_changes() -> None:
     """Databases hold it, and tickets name it. A change of it is a new version, which is published."""
-    assert check_policy(FIRST_POLICY, redemption_deadline_max=DAY) == []
+    assert check_policy(FIRST_POLICY, BOUNDS) == []
     assert sha256(canonical_text(policy_document(FIRST_POLICY)).encode()).hexdigest()[:16] == "97df697a003915b5"
     assert policy_document(FIRST_POLICY) == FIRST_POLICY_DOCUMENT
 
@@ -124,8 +135,36 @@ def test_check_of_rules_that_overlap_in_countless_ways_ends() -> None:
         }
         for number in range(90)
     ]
-    found = check_policy(parse_policy({"rules": rules}, version=2), redemption_deadline_max=DAY)
+    found = check_policy(parse_policy({"rules": rules}, version=2), BOUNDS)
     assert [finding.fault for finding in found] == [PolicyFault.TOO_COMPLEX]
+
+
+def asking(name: str, **when: Any) -> dict[str, Any]:
+    rule = next(rule for rule in FIRST_POLICY_DOCUMENT["rules"] if rule["name"] == "rebalance_small")
+    return {**deepcopy(rule), "name": name, "when": {"kinds": ["CALL"], **when}}
+
+
+@pytest.mark.parametrize(
+    ("when", "is_found"),
+    [
+        ({"methods": ["purchaseAsset"]}, True),
+        ({"amount": {"minimum": "9999.99"}}, True),
+        ({"kinds": ["REBALANCE"], "amount": {"over": "7000", "maximum": "9000"}}, True),
+        ({"amount24h": {"minimum": "500000"}}, True),
+        ({"assets": ["0x000000000000000000000000000000000000dEaD"]}, True),
+        ({"sources": ["warm", "cold"]}, False),
+        ({"methods": ["pause"]}, False),
+        ({"amount": {"minimum": "10000"}}, False),
+        ({"amount24h": {"over": "500000"}}, False),
+    ],
+)
+def test_approvals_that_the_signer_would_not_ask_for_are_a_fault(when: dict[str, Any], is_found: bool) -> None:
+    """A hot key collects no approvals, and the signer lets it send below its limits."""
+    found = changed(lambda rules: rules.insert(0, asking("asked", **when)))
+    assert (PolicyFault.KEY in faults(found)) is is_found
+    blocked = {"name": "not_by_key", "verdict": "BLOCK", "when": {"kinds": ["CALL", "REBALANCE"], "sources": ["hot"]}}
+    found = changed(lambda rules: rules.__setitem__(slice(0, 0), [blocked, asking("asked", **when)]))
+    assert PolicyFault.KEY not in faults(found), "what is blocked is not asked for"
 
 
 METHODS = ("pause", "unpause", "other")
@@ -153,7 +192,7 @@ def test_gaps_and_unreachable_rules_are_those_that_trying_every_operation_finds(
     rules = [{"name": f"r{number}", "verdict": "BLOCK", "when": part} for number, part in enumerate(when)]
     policy = parse_policy({"rules": [*redemptions, *rules]}, version=2)
     deciding = [policy.rule_of(operation) for operation in operations()]
-    found = check_policy(policy, redemption_deadline_max=DAY)
+    found = check_policy(policy, BOUNDS)
     assert (PolicyFault.GAP in faults(found)) == (None in deciding)
     unreachable = {finding.rules[0] for finding in found if finding.fault is PolicyFault.UNREACHABLE}
     reached = {rule.name for rule in deciding if rule is not None}

@@ -5,8 +5,6 @@ draft exists; what every signed action is checked for (identity/accept_action.py
 no fault; the publisher is not the person who changed it last. Tickets keep the version that they were raised under.
 """
 
-from datetime import timedelta
-
 import structlog
 
 from paimon.application.approval_policy.publications import (
@@ -25,7 +23,7 @@ from paimon.application.approval_policy.store import (
 from paimon.application.common.signed_action import KeySignatureRequired, ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.domain.approval.policy import ApprovalPolicy
-from paimon.domain.approval.policy_check import check_policy
+from paimon.domain.approval.policy_check import PolicyBounds, check_policy
 from paimon.domain.approval.policy_document import policy_document
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
@@ -49,7 +47,7 @@ class OwnDraft(Forbidden):
 
 
 async def publish_policy(
-    draft_id: int, request: SignedRequest, context: SigningContext, *, redemption_deadline_max: timedelta
+    draft_id: int, request: SignedRequest, context: SigningContext, bounds: PolicyBounds
 ) -> PublishedPolicy:
     """Make the draft the version in force, and remove it from the drafts.
 
@@ -59,17 +57,13 @@ async def publish_policy(
     """
     publisher, scope = request.user.address, context.rules.scope
     async with context.database.write() as session:  # on the primary: a replica may lag behind
-        _, proposed = await propose_publication(
-            session, draft_id, publisher, scope=scope, redemption_deadline_max=redemption_deadline_max
-        )
+        _, proposed = await propose_publication(session, draft_id, publisher, bounds, scope=scope)
     accepted = await accept_action(request, proposed, context)
     if accepted.evidence.verified_at_block is not None:
         raise KeySignatureRequired
     async with context.database.write() as session:
         await lock_policies(session)
-        draft, now_proposed = await propose_publication(
-            session, draft_id, publisher, scope=scope, redemption_deadline_max=redemption_deadline_max, lock=True
-        )
+        draft, now_proposed = await propose_publication(session, draft_id, publisher, bounds, scope=scope, lock=True)
         await accepted.record(session, now_proposed)
         await insert_policy(
             session, draft.policy, reason=request.reason, published_by=publisher, nonce=accepted.evidence.terms.nonce
@@ -84,9 +78,9 @@ async def propose_publication(
     session: ReadSession | WriteSession,
     draft_id: int,
     publisher: Address,
+    bounds: PolicyBounds,
     *,
     scope: SigningScope,
-    redemption_deadline_max: timedelta,
     lock: bool = False,
 ) -> tuple[PolicyDraft, ProposedAction]:
     """Return the draft, and what this person signs to publish it as it is now.
@@ -102,19 +96,19 @@ async def propose_publication(
         resource=f"/policy/drafts/{draft_id}",
         statement=f"Publish approval policy {draft.policy.version}: {_changes(current, draft.policy)}",
     )
-    rejection = _rejection(draft, current, publisher, redemption_deadline_max)
+    rejection = _rejection(draft, current, publisher, bounds)
     return draft, ProposedAction(content, Permission.MANAGE_POLICY, rejection)
 
 
 def _rejection(
-    draft: PolicyDraft, current: ApprovalPolicy, publisher: Address, redemption_deadline_max: timedelta
+    draft: PolicyDraft, current: ApprovalPolicy, publisher: Address, bounds: PolicyBounds
 ) -> Conflict | Forbidden | None:
     if draft.based_on != current.version:
         return PolicyOutdated(
             f"draft {draft.id} is based on version {draft.based_on}, version {current.version} is in force: look at what"
             " changed, and save the draft again"
         )
-    if findings := check_policy(draft.policy, redemption_deadline_max=redemption_deadline_max):
+    if findings := check_policy(draft.policy, bounds):
         return PolicyFaulty("; ".join(f"{finding.fault}: {finding.message}" for finding in findings))
     if draft.changed_by == publisher:
         return OwnDraft(f"{checksum(publisher)} changed draft {draft.id} last: another administrator publishes it")

@@ -7,7 +7,6 @@ document comes from its preview, since it follows from the calls; a grant's is m
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +27,7 @@ from paimon.application.redemptions.settle_now import propose_settlement
 from paimon.application.risk_control.store import get_event
 from paimon.application.risk_control.triage import propose_resolution
 from paimon.application.transactions.operator.submit_action import propose_operator_action
+from paimon.domain.approval.policy_check import PolicyBounds
 from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, InvalidAddress, parse_address
 from paimon.domain.kernel.eip712 import SignatureTerms
@@ -59,7 +59,7 @@ class ProposalContext:
     signing: SigningContext
     contracts: FundContracts
     keeper: Address
-    redemption_deadline_max: timedelta
+    policy_bounds: PolicyBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ async def _publication(context: ProposalContext, user: User, parts: tuple[str, .
             session,
             int(parts[0]),
             user.address,
+            context.policy_bounds,
             scope=context.signing.rules.scope,
-            redemption_deadline_max=context.redemption_deadline_max,
         )
     return proposed
 

@@ -7,6 +7,8 @@
     TOO_COMPLEX     so many rules overlap in so many ways that the check would take too long
     REDEMPTION      the chain asks for the approval of a redemption, and the signer counts votes of one kind: such a rule
                     needs approvals of VIP approvers alone, and its deadline rejects nothing
+    KEY             a rule that wants approvals for what the hot key may send alone: the signer asks for none of them, so that
+                    only this system would keep the rule
 
 An exception is a rule that matches less than a later one. It stands before that one. A rule that blocks may stand before any
 other: nothing happens by accident there.
@@ -45,6 +47,16 @@ class PolicyFault(StrEnum):
     CONFLICT = "CONFLICT"
     TOO_COMPLEX = "TOO_COMPLEX"
     REDEMPTION = "REDEMPTION"
+    KEY = "KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBounds:
+    """What a policy is held against, besides itself."""
+
+    redemption_deadline_max: timedelta
+    key_operations: Match | None = None
+    """What the hot key may send by itself; None without such a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class PolicyFinding:
     message: str
 
 
-def check_policy(policy: ApprovalPolicy, *, redemption_deadline_max: timedelta) -> list[PolicyFinding]:
+def check_policy(policy: ApprovalPolicy, bounds: PolicyBounds) -> list[PolicyFinding]:
     """Return every fault of the policy; none means that it may be published."""
     try:
         reached, undecided = _reach(policy.rules)
@@ -65,7 +77,8 @@ def check_policy(policy: ApprovalPolicy, *, redemption_deadline_max: timedelta) 
     return [
         *_unreachable(policy.rules, reached),
         *_conflicts(policy.rules, reached),
-        *_redemptions(policy.rules, reached, redemption_deadline_max),
+        *_redemptions(policy.rules, reached, bounds.redemption_deadline_max),
+        *_key(policy.rules, reached, bounds.key_operations),
         *(_gap(box) for box in islice(undecided, GAPS_SHOWN)),
     ]
 
@@ -145,6 +158,21 @@ def _redemption_fault(rule: PolicyRule, kind: OperationKind, deadline_max: timed
     if rule.sla.deadline > deadline_max:
         return f"the signer takes no vote that is older than {deadline_max.total_seconds():.0f} seconds, the deadline is later"
     return None
+
+
+def _key(rules: tuple[PolicyRule, ...], reached: list[list[Match]], key_operations: Match | None) -> Iterator[PolicyFinding]:
+    if key_operations is None:
+        return
+    for rule, boxes in zip(rules, reached, strict=True):
+        common = next((both for box in boxes if (both := box & key_operations) is not None), None)
+        if rule.verdict is RuleVerdict.NEEDS_APPROVALS and common is not None:
+            yield PolicyFinding(
+                PolicyFault.KEY,
+                (rule.name,),
+                f"rule {rule.name} wants approvals for {_shown(common)}, which the signer lets the hot key send without any:"
+                " lower the key's limits in the signer's policy and in PAIMON_SENDING__HOT_LIMITS, or block the source hot"
+                " before this rule",
+            )
 
 
 def _gap(box: Match) -> PolicyFinding:

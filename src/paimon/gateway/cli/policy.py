@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from paimon.application.approval_policy.bounds import policy_bounds
 from paimon.application.approval_policy.publications import PublishedPolicy, find_current, get_version
 from paimon.application.approval_policy.publish import propose_publication, publish_policy
 from paimon.composition import signing_rules
@@ -51,7 +52,7 @@ def check(context: typer.Context, file: _File) -> None:
     """Check a file for gaps and conflicts. Nothing is changed; exit code 2 means that it has faults."""
     with exit_on_error():
         settings, policy = load_settings(context.obj), _load(file)
-        findings = check_policy(policy, redemption_deadline_max=settings.approval.redemption_deadline_max)
+        findings = check_policy(policy, policy_bounds(settings))
         if findings:
             exit_with_message("\n".join(f"{finding.fault}: {finding.message}" for finding in findings))
     print(f"{pluralize(len(policy.rules), 'rule')}: no gap, no conflict, every rule can be reached")
@@ -120,7 +121,7 @@ async def _read(settings: Settings, version: int | None) -> PublishedPolicy:
 
 
 async def _publish(settings: Settings, draft_id: int, keystore: Path, password_file: Path, reason: str) -> PublishedPolicy:
-    deadline_max = settings.approval.redemption_deadline_max
+    bounds = policy_bounds(settings)
     async with opened_app_context(settings, process="policy") as app_context:
         signer = await load_signer(app_context, keystore, password_file)
         async with app_context.database.read() as session:
@@ -128,11 +129,11 @@ async def _publish(settings: Settings, draft_id: int, keystore: Path, password_f
                 session,
                 draft_id,
                 signer.user.address,
+                bounds,
                 scope=app_context.signing_rules.scope,
-                redemption_deadline_max=deadline_max,
             )
         request = await sign_action(app_context, proposed, keystore=keystore, password_file=password_file, reason=reason)
-        return await publish_policy(draft_id, request, app_context.signing, redemption_deadline_max=deadline_max)
+        return await publish_policy(draft_id, request, app_context.signing, bounds)
 
 
 def _load(file: Path) -> ApprovalPolicy:

@@ -9,7 +9,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.policy_tables import MONEY_FUNCTIONS, SignableFunction
 from paimon.gateway.signer.signature_age import EXPIRY_AHEAD_MAX
-from paimon.settings import ApprovalSettings, Settings, SignerSettings
+from paimon.settings import ApprovalSettings, SendingSettings, Settings, SignerSettings
 
 _NEEDED_FUNCTIONS: Final[Mapping[str, frozenset[SignableFunction]]] = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
@@ -29,8 +29,25 @@ def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
         address: Address | None = getattr(settings.sending, name)
         if address is not None and policy.safe(address) is None:
             yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no Safe of this address"
+    yield from _limit_differences(settings.sending, policy)
     yield from _link_differences(settings.signer, policy)
     yield from _time_differences(settings.approval, policy)
+
+
+def _limit_differences(sending: SendingSettings, policy: SignerPolicy) -> Iterator[str]:
+    """Compare the hot key's limits. Below the signer's no approval is asked for; the approval policy is held against ours."""
+    key = None if sending.hot is None else policy.key(sending.hot)
+    if key is None:
+        return
+    for name, ours, theirs in (
+        ("PLAN", sending.hot_limits.plan, key.plan_limit),
+        ("DAY", sending.hot_limits.day, key.day_limit),
+    ):
+        if theirs is not None and theirs > ours:
+            yield (
+                f"PAIMON_SENDING__HOT_LIMITS__{name} is {ours}, the {name.lower()}_limit of the policy's key {key.name} is"
+                f" {theirs}: the signer lets it send more than the approval policy was checked for"
+            )
 
 
 def _time_differences(approval: ApprovalSettings, policy: SignerPolicy) -> Iterator[str]:

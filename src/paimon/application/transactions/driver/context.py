@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.transaction.lifecycle import BroadcastChannel
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.finality import ChainAdapter
@@ -28,6 +29,11 @@ class SendingContext:
     @property
     def rpc(self) -> Rpc:
         return self.contracts.rpc
+
+    @property
+    def scope(self) -> SigningScope:
+        """Where signed actions about the fund count."""
+        return SigningScope(self.chain_id, self.contracts.addresses.redemption_manager)
 
     @property
     def channel(self) -> BroadcastChannel:

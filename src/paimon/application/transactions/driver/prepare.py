@@ -7,7 +7,7 @@ In this order, under the wallet's lock, in one transaction:
    ends.
 3. The call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of this call and of
    what is in flight. Otherwise, and if the node does not tell, the intent stays queued with its reason and next check, and
-   the next intent gets its turn.
+   the next intent gets its turn. So does a plan's call that the approval policy in force keeps from the hot key.
 4. The nonce is clear (domain/transaction/nonce.py).
 5. The signer signs. Then attempt, nonce counter and intent are written together.
 
@@ -25,6 +25,7 @@ from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.intent_status import close, hold_simulated, requeue, requeue_state_unknown
 from paimon.application.transactions.driver.node_queries import CallQuote, quote_requests, read_quote
 from paimon.application.transactions.effect import EffectResult, EffectUnknown, read_effect_with
+from paimon.application.transactions.plans.recheck_policy import find_policy_fault
 from paimon.application.transactions.statements import InFlightTotals, next_due, save_intents, store_signed
 from paimon.application.transactions.store import find_signed_plan, has_attempts, list_votes, lock_wallet
 from paimon.domain.kernel.chain import Address, BlockStamp, hex0x
@@ -101,6 +102,8 @@ async def _prepare(
         is_unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
         return requeue(intent.with_unfunded(is_unfunded), str(reverted), now=now, wait_seconds=recheck_seconds)
     funded = intent.with_unfunded(False)
+    if (fault := await find_policy_fault(session, intent, context.contracts, context.scope, at=final)) is not None:
+        return requeue(funded, f"the approval policy does not let it be sent: {fault}", now=now, wait_seconds=recheck_seconds)
     transaction = await _build_transaction(context, session, row, intent, in_flight, quoted)
     if isinstance(transaction, str):
         return requeue(funded, transaction, now=now, wait_seconds=recheck_seconds)

@@ -33,7 +33,7 @@ async def record_unsigned_movements(
     session: WriteSession, context: SendingContext, row: WalletRow, *, final: BlockStamp, final_nonce: int
 ) -> None:
     """Judge the nonces that became final since the last time. The caller holds the lock of the hot wallet's row."""
-    wallet, scope = Address(row.address), SigningScope(context.chain_id, context.contracts.addresses.redemption_manager)
+    wallet, scope = Address(row.address), context.scope
     if row.plans_checked_nonce is None:
         row.plans_checked_nonce = final_nonce
     checked = row.plans_checked_nonce

@@ -8,6 +8,7 @@ The approval policy decides for each wallet as the source:
     rules allow every call                      the wallet's limits alone count
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paimon.application.approval_policy.publications import get_current_policy
@@ -91,9 +92,17 @@ async def select_wallet(
     candidates, requirements = [], {}
     for wallet in PlanWallet:
         moved = await sum_moved_by_wallet(session, wallet, now=now, since=now - ROLLING_DAY)
-        operations = _operations(request, valued, wallet, earlier_plan_amount=earlier_plan_amount, moved_in_24_hours=moved)
+        amount = sum(call.amount for call in valued.planned)
+        operations = plan_operations(
+            request.initiator,
+            wallet,
+            valued.calls,
+            amount=RawAmount(earlier_plan_amount + amount),
+            moved_in_24_hours=RawAmount(moved + amount),
+            decimals=valued.decimals,
+        )
         threshold = thresholds.get(context.address(wallet))
-        requirements[wallet], policy_fault = _policy_verdict(policy, wallet, operations, threshold=threshold)
+        requirements[wallet], policy_fault = policy_verdict(policy, wallet, operations, threshold=threshold)
         candidates.append(
             WalletCandidate(
                 wallet=wallet,
@@ -109,33 +118,36 @@ async def select_wallet(
     return SelectedWallet(choice, requirements[choice.wallet], thresholds.get(context.address(choice.wallet)))
 
 
-def _operations(
-    request: PlanRequest,
-    valued: ValuedCalls,
+def plan_operations(
+    initiator: Initiator,
     wallet: PlanWallet,
+    calls: Sequence[ParsedCall],
     *,
-    earlier_plan_amount: RawAmount,
+    amount: RawAmount,
     moved_in_24_hours: RawAmount,
+    decimals: int,
 ) -> list[Operation]:
-    """Return one operation for each call. Each counts for the whole plan, so that splitting it lowers nothing."""
-    amount = sum(call.amount for call in valued.planned)
+    """Return one operation for each call of a plan, with this wallet as the source.
+
+    Each counts for the whole plan, so that splitting it lowers nothing. Both amounts include the plan.
+    """
     return [
         Operation(
-            kind=OperationKind.REBALANCE if request.initiator is Initiator.PLANNER else OperationKind.CALL,
-            initiator=request.initiator,
+            kind=OperationKind.REBALANCE if initiator is Initiator.PLANNER else OperationKind.CALL,
+            initiator=initiator,
             source=wallet,
             contract=call.contract,
             method=call.function,
-            amount=in_whole_units(RawAmount(earlier_plan_amount + amount), valued.decimals),
-            amount_24h=in_whole_units(RawAmount(moved_in_24_hours + amount), valued.decimals),
+            amount=in_whole_units(amount, decimals),
+            amount_24h=in_whole_units(moved_in_24_hours, decimals),
             asset=call.asset,
             destination=call.destination,
         )
-        for call in valued.calls
+        for call in calls
     ]
 
 
-def _policy_verdict(
+def policy_verdict(
     policy: ApprovalPolicy, wallet: PlanWallet, operations: list[Operation], *, threshold: int | None
 ) -> tuple[TicketRequirement | None, str | None]:
     """Return the approvals that the plan needs, if any, and why the policy keeps it from this wallet, if it does.

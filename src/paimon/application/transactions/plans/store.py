@@ -50,6 +50,10 @@ async def find_existing_plan(session: ReadSession | WriteSession, key: str, dige
     return existing
 
 
+async def find_plan(session: WriteSession, plan_id: UUID) -> PlanRow | None:
+    return await session.get(PlanRow, plan_id)
+
+
 async def insert_plan(session: WriteSession, plan: PlanRow) -> None:
     session.add(plan)
     await session.flush()

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 
+from paimon.application.approval_policy.bounds import policy_bounds
 from paimon.application.approval_policy.draft import WriteDraft, remove_draft, write_draft
 from paimon.application.approval_policy.publications import find_current, get_current_policy, get_version, list_versions
 from paimon.application.approval_policy.publish import publish_policy
@@ -145,11 +146,11 @@ async def publish(draft_id: _DraftId, body: SignedActionBody, context: ContextDe
 
     Refused is a draft with faults, one that is based on an older version, and one's own.
     """
-    deadline_max = context.settings.approval.redemption_deadline_max
-    published = await publish_policy(draft_id, body.request_of(user), context.signing, redemption_deadline_max=deadline_max)
+    bounds = policy_bounds(context.settings)
+    published = await publish_policy(draft_id, body.request_of(user), context.signing, bounds)
     return Envelope[PolicyView](data=PolicyView.of(published))
 
 
 def _view(draft: PolicyDraft, in_force: int, context: AppContext) -> PolicyDraftView:
-    findings = check_policy(draft.policy, redemption_deadline_max=context.settings.approval.redemption_deadline_max)
+    findings = check_policy(draft.policy, policy_bounds(context.settings))
     return PolicyDraftView.of(draft, in_force, findings)

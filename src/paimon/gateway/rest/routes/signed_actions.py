@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from paimon.application.approval_policy.bounds import policy_bounds
 from paimon.application.signed_actions.propose import ProposalContext, propose_action
 from paimon.gateway.rest.dependencies import ContextDep, SignedInUser
 from paimon.gateway.rest.envelope import Envelope
@@ -28,7 +29,7 @@ async def propose(body: ProposeActionBody, context: ContextDep, user: SignedInUs
         context.signing,
         context.contracts,
         context.settings.sending.keeper,
-        context.settings.approval.redemption_deadline_max,
+        policy_bounds(context.settings),
     )
     return Envelope[ActionDocumentView](
         data=ActionDocumentView.of(await propose_action(body.action, body.resource, user, body.reason, proposals))
