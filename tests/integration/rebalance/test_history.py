@@ -1,7 +1,6 @@
 """The table of decisions: what it refuses, what never changes, and `paimon rebalance history | replay` on it."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,15 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import WITHOUT_TRIGGERS
-from tests.support.factories.rebalance import usdt
+from tests.support.factories.rebalance import decided_record
 
 from paimon.application.rebalance_engine.store import close, insert_record
-from paimon.domain.kernel.chain import BlockStamp, Hash32
-from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, result_text
-from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus
-from paimon.domain.rebalance.simulated_run import example_fund
-from paimon.domain.rebalance.triggers import Trigger
+from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
@@ -30,20 +24,7 @@ UPDATE: Final = "UPDATE ops.rebalance_history SET "
 
 
 async def insert(session: WriteSession) -> RebalanceRecord:
-    inputs = PlanInputs(replace(example_fund(), cash=usdt(20_000_000)), PlanPolicy(), 18)
-    now = await database_now(session)
-    record = RebalanceRecord(
-        id=ID,
-        trigger=Trigger.LIQUIDITY,
-        status=RebalanceStatus.PROPOSED,
-        conditions=(MetCondition("l1_above", "2800 is above 1500"),),
-        calls=(),
-        requested_by=None,
-        created_at=now,
-        at=BlockStamp(7, Hash32(b"\x07" * 32), now),
-        inputs_text=inputs_text(inputs),
-        result_text=result_text(decide(inputs)),
-    )
+    record = decided_record(await database_now(session))
     await insert_record(session, record)
     return record
 

@@ -14,7 +14,9 @@ from tests.support.api_server import ApiServer, receive_message, receive_until_c
 from tests.support.chain.fund import DAY, TestFund
 from tests.support.chain.recording import record_all
 from tests.support.database_roles import context_of
+from tests.support.factories.rebalance import executed_record
 from tests.support.factories.rows import VALID
+from tests.support.factories.strategies import EPOCH
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 from websockets.asyncio.client import connect
 
@@ -107,6 +109,8 @@ async def let_everything_happen(app_context: AppContext, fund: TestFund, api_ser
         await session.flush()
         event = to_domain(row)
     await live.publish(app_context.redis, LiveChannel.RISK_ALERT, live_document(LiveMessage(LiveChannel.RISK_ALERT, event)))
+    rebalanced = LiveMessage(LiveChannel.REBALANCE_EXECUTED, executed_record(EPOCH))
+    await live.publish(app_context.redis, rebalanced.channel, live_document(rebalanced))
     for status in PendingLogStatus:
         for changes in ({}, {"event": "Deposit", "args": {"assets": "1"}}):
             update = PendingLogUpdate(status, PendingLogRow(**VALID[PendingLogRow] | changes))

@@ -1,11 +1,21 @@
 """Random funds for the planner: any number of assets, windows, curves, payouts and bands that a fund may have."""
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
 from hypothesis import strategies as st
 
 from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
+from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, result_text
 from paimon.domain.rebalance.measured_fund import CostCurve, CostStep, MeasuredFund, OutflowDay, TradableAsset
+from paimon.domain.rebalance.plan_policy import PlanPolicy
+from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceOutcome, RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.simulated_run import example_fund
+from paimon.domain.rebalance.triggers import Trigger
 
 
 def usdt(amount: int) -> RawAmount:
@@ -16,6 +26,39 @@ def usdt(amount: int) -> RawAmount:
 def token(number: int) -> Address:
     """Return the address of the n-th asset."""
     return Address(number.to_bytes(20, "big"))
+
+
+def decided_record(now: datetime, **changes: Any) -> RebalanceRecord:
+    """Return the planner's decision on an example fund with too much cash, as it waits to be submitted."""
+    inputs = PlanInputs(replace(example_fund(), cash=usdt(20_000_000)), PlanPolicy(), 18)
+    record = RebalanceRecord(
+        id=UUID("00000000-0000-4000-8000-000000000001"),
+        trigger=Trigger.LIQUIDITY,
+        status=RebalanceStatus.PROPOSED,
+        conditions=(MetCondition("l1_above", "2800 is above 1500"),),
+        calls=(),
+        requested_by=None,
+        created_at=now,
+        at=BlockStamp(7, Hash32(b"\x07" * 32), now),
+        inputs_text=inputs_text(inputs),
+        result_text=result_text(decide(inputs)),
+    )
+    return replace(record, **changes)
+
+
+def executed_record(now: datetime) -> RebalanceRecord:
+    """Return a decision that was carried out as expected."""
+    outcome = RebalanceOutcome(
+        at=BlockStamp(9, Hash32(b"\x09" * 32), now),
+        tier_values={tier: usdt(10) for tier in Tier},
+        total=usdt(30),
+        trades=2,
+        cost=-1,
+        gas_wei=RawAmount(10**15),
+        differences=dict.fromkeys(Tier, Bps(0)),
+    )
+    ended = {"status": RebalanceStatus.EXECUTED, "closed_at": now, "close_reason": "its plan is DONE"}
+    return decided_record(now, plan_id=UUID(int=1), outcome=outcome, **ended)
 
 
 @st.composite

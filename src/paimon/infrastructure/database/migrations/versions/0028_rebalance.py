@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0027_rebalance"
-down_revision = "0026_liquidity_forecasts"
+revision = "0028_rebalance"
+down_revision = "0027_stand_ins"
 branch_labels = None
 depends_on = None
 
