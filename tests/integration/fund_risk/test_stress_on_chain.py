@@ -35,6 +35,15 @@ async def test_stress_tests_and_investors_are_shown_and_change_nothing(
     for wrong in ({"runBps": 10_001}, {"runDays": 61}, {"falls": [{"tier": "L3", "bps": 1}] * 2}, {"frozen": ["0x1"]}):
         refused = await api_client.post("/risk/stress-test", {"scenarios": [wrong]}, by="otto")
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    gated = await api_client.post("/risk/gate", {"limitBps": 20, "windowDays": 7, "scenario": {"runBps": 100}}, by="otto")
+    require_example(gated, "risk_gate")
+    gate = gated.json()["data"]
+    assert gate["contractCan"] is False
+    assert gate["windows"][0]["paid"] == gate["windows"][0]["allowed"]
+    assert gate["daysToClear"] == gate["windows"][-1]["endDay"] > 14
+    assert sum(int(row["paid"]) for row in gate["windows"]) == sum(int(one["asked"]) for one in gate["investors"])
+    wrong = await api_client.post("/risk/gate", {"limitBps": 20, "windowDays": 0}, by="otto")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     investors = await api_client.get("/risk/investors")
     require_example(investors, "risk_investors")
     found = investors.json()["data"]

@@ -108,6 +108,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "removePolicyDraft": Permission.MANAGE_POLICY,
     "publishPolicy": Signed(Permission.MANAGE_POLICY),
     "runStressTest": Permission.HANDLE_RISK,
+    "tryGate": Permission.HANDLE_RISK,
     "testNotificationChannel": Permission.HANDLE_RISK,
     "replayNotification": Permission.HANDLE_RISK,
     "changeNotificationPreferences": Access.PERSON,

@@ -1,4 +1,4 @@
-"""Stress tests of the newest snapshot, and the concentration of its holders. Nothing is written."""
+"""Stress tests and gates of the newest snapshot, and the concentration of its holders. Nothing is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from paimon.application.vault.queries import list_holders
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.risk.fund_risk_state import FundRiskState
+from paimon.domain.risk.gate import Gate, GateResult, run_gate
 from paimon.domain.risk.investors import InvestorConcentration, investor_concentration
 from paimon.domain.risk.liquidity import default_liquidity_note
 from paimon.domain.risk.risk_policy import RiskPolicy
-from paimon.domain.risk.stress import Scenario, StressResult, run_stress, smallest_breaking_run
+from paimon.domain.risk.stress import Scenario, StressResult, run_stress, smallest_breaking_run, stressed_state
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
@@ -38,6 +39,15 @@ class StressReport:
     at: BlockStamp
     asset_decimals: int
     scenarios: tuple[StressedScenario, ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What a gate would do as of one block. `note` says which defaults it rests on."""
+
+    at: BlockStamp
+    result: GateResult
     note: str | None
 
 
@@ -67,6 +77,17 @@ async def run_stress_tests(session: ReadSession, policy: RiskPolicy, scenarios: 
         ),
         default_liquidity_note(state),
     )
+
+
+async def try_gate(session: ReadSession, policy: RiskPolicy, gate: Gate, scenario: Scenario) -> GateReport:
+    """Show what a gate would do to the open requests and those of a scenario, from the newest snapshot on.
+
+    Raises:
+        NoSnapshotYet.
+    """
+    state, holdings = await _load(session)
+    result = run_gate(stressed_state(state, scenario, holdings), policy, gate)
+    return GateReport(state.fund.at, result, default_liquidity_note(state))
 
 
 async def read_investor_concentration(session: ReadSession, policy: RiskPolicy) -> InvestorReport:

@@ -95,9 +95,8 @@ def run_stress(
     state: FundRiskState, policy: RiskPolicy, scenario: Scenario, holdings: Sequence[RawAmount] = ()
 ) -> StressResult:
     """Run a scenario; `holdings` are the values of the holders' redeemable shares, largest first."""
-    shocked = _shocked(state, scenario)
-    added = _requests(shocked, scenario, holdings)
-    stressed = replace(shocked, open_requests=(*shocked.open_requests, *added))
+    stressed = stressed_state(state, scenario, holdings)
+    added = stressed.open_requests[len(state.open_requests) :]
     ledger, ladder = promise_ledger(stressed, policy), liquidity_ladder(stressed, policy)
     own = {request.request_id for request in state.open_requests}
     return StressResult(
@@ -110,6 +109,12 @@ def run_stress(
         broken=tuple(promise for promise in ledger if promise.is_broken and promise.request.request_id in own),
         left=_left(stressed, policy, ledger),
     )
+
+
+def stressed_state(state: FundRiskState, scenario: Scenario, holdings: Sequence[RawAmount] = ()) -> FundRiskState:
+    """Return the state after a scenario's falls and freezes, its requests behind those that are open."""
+    shocked = _shocked(state, scenario)
+    return replace(shocked, open_requests=(*shocked.open_requests, *_requests(shocked, scenario, holdings)))
 
 
 def smallest_breaking_run(

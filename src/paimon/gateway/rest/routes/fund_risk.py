@@ -1,4 +1,4 @@
-"""Endpoints of the fund's risk: status, indicators over time, promises, forecast, stress tests, investors, dry run."""
+"""Endpoints of the fund's risk: status, indicators over time, promises, forecast, stress tests, gate, investors, dry run."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from paimon.application.fund_risk.forecast import read_forecast
 from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
 from paimon.application.fund_risk.promises import read_promises
-from paimon.application.fund_risk.stress import read_investor_concentration, run_stress_tests
+from paimon.application.fund_risk.stress import read_investor_concentration, run_stress_tests, try_gate
 from paimon.domain.risk.liquidity_forecast import Horizon
 from paimon.domain.risk.risk_policy import DEFINITIONS, IndicatorName, Threshold
 from paimon.gateway.rest.dependencies import ContextDep, RiskHandler, SignedInUser
@@ -25,6 +25,7 @@ from paimon.gateway.rest.views.fund_risk import (
     ProposedThreshold,
     RiskStatusView,
 )
+from paimon.gateway.rest.views.gate import GateBody, GateReportView
 from paimon.gateway.rest.views.promises import PromiseLedgerView, PromiseView
 from paimon.gateway.rest.views.stress import InvestorsView, StressBody, StressReportView
 from paimon.infrastructure.database.clock import database_now
@@ -123,6 +124,19 @@ async def stress_test(body: StressBody, context: ContextDep, _user: RiskHandler)
     async with context.database.read() as session:
         report = await run_stress_tests(session, context.settings.risk.policy(), body.chosen())
     return Envelope[StressReportView](data=StressReportView.of(report))
+
+
+@router.post(
+    "/gate",
+    operation_id="tryGate",
+    summary="Show what a gate on redemptions would do",
+    responses=documented_responses("risk_gate", 400, 401, 403, 413, 415, 503),
+)
+async def gate(body: GateBody, context: ContextDep, _user: RiskHandler) -> Envelope[GateReportView]:
+    """As of the newest snapshot, over a year. The contracts have no gate, so it cannot be switched on."""
+    async with context.database.read() as session:
+        report = await try_gate(session, context.settings.risk.policy(), body.gate(), body.scenario.scenario())
+    return Envelope[GateReportView](data=GateReportView.of(report))
 
 
 @router.get(
