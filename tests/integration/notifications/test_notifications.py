@@ -14,10 +14,13 @@ from tests.support.notification_receivers import Receivers, notification_file, r
 
 from paimon.application.notifications.deliver import NotificationContext, route_once, serve_channel
 from paimon.application.notifications.queries import list_messages
-from paimon.application.notifications.store import replay_failed
+from paimon.application.notifications.store import replay_failed, save_preferences
 from paimon.application.risk_control.record_findings import record_check_results, record_facts
+from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.notification.message import MessageStatus, Occasion
+from paimon.domain.notification.timing import Preferences, QuietHours
 from paimon.domain.risk.risk_event import Finding, RiskKind, RiskStatus, Severity
+from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.models.ops.notification import NotificationEventRow, NotificationRow, RoutedEventRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.paging import PageRequest
@@ -384,3 +387,22 @@ channels = ["manager"]
     await harness.run()
     assert receivers.got["manager"] == []
     assert [message.occasion for message in await harness.messages()] == [Occasion.OPENED]
+
+
+async def test_warning_waits_for_the_end_of_quiet_hours_and_a_critical_event_does_not(
+    harness_of: Callable[..., Harness], receivers: Receivers
+) -> None:
+    person = parse_address("0x" + "ab" * 20)
+    harness = harness_of('[[routes]]\nchannels = ["slack", "mail"]', person=checksum(person))
+    async with harness.database.write() as session:
+        now = await database_now(session)
+        quiet = QuietHours((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time())
+        await save_preferences(session, person, Preferences(None, Severity.WARNING, quiet))
+    await harness.open(finding("low", Severity.WARNING, RiskKind.LOW_GAS), finding("at once"))
+    await harness.run()
+    assert {message.severity for message in await harness.messages("slack")} == {Severity.WARNING, Severity.CRITICAL}
+    assert [message.severity for message in await harness.messages("mail")] == [Severity.CRITICAL]
+    await harness.later(hours=3)
+    await harness.run()
+    assert {message.severity for message in await harness.messages("mail")} == {Severity.WARNING, Severity.CRITICAL}
+    assert len(receivers.mails) == 2

@@ -3,7 +3,7 @@
 For each kind: the request of a message, and the id of the message in the answer. What an answer's status means:
 
     2xx                 accepted. PagerDuty's 202 means taken, not delivered
-    429, 5xx, 408       to be tried again, no sooner than the service asks
+    429, 5xx, 408       to be tried again, no sooner than the service asks; PagerDuty's 429 counts for minutes, and asks nothing
     any other           refused: the same request would be refused again. A webhook is tried again, unless it answers 410
 
 Text that strangers wrote on chain may stand in a message. It is sent as plain text, and mentions no one.
@@ -41,6 +41,8 @@ _REASON_CHARACTERS: Final = 200
 _WEBHOOK_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 — the form of secrets, none itself
 _GONE: Final = 410
 _AGAIN: Final = (408, 425, 429)
+_TOO_MANY: Final = 429
+_PAGERDUTY_PAUSE: Final = timedelta(minutes=2)
 
 
 class UnusableSecret(ValueError):
@@ -153,7 +155,10 @@ def read_answer(channel: HttpChannel, status: int, headers: Mapping[str, str], b
         return Attempt(Outcome.ACCEPTED, receipt=_receipt(channel, body))
     reason = f"it answered {status}: {_cut(' '.join(body.decode(errors='replace').split()), _REASON_CHARACTERS)}"
     if status in _AGAIN or status >= 500:
-        return Attempt(Outcome.RETRY, reason=reason, pause=_asked_pause(headers, body))
+        asked = _asked_pause(headers, body)
+        if isinstance(channel, PagerDutySettings) and status == _TOO_MANY:
+            asked = max(asked or _PAGERDUTY_PAUSE, _PAGERDUTY_PAUSE)
+        return Attempt(Outcome.RETRY, reason=reason, pause=asked)
     if isinstance(channel, WebhookSettings) and status != _GONE:
         return Attempt(Outcome.RETRY, reason=reason)
     return Attempt(Outcome.REFUSED, reason=reason)
