@@ -42,8 +42,8 @@ async def test_stress_tests_and_investors_are_shown_and_change_nothing(
     assert gate["windows"][0]["paid"] == gate["windows"][0]["allowed"]
     assert gate["daysToClear"] == gate["windows"][-1]["endDay"] > 14
     assert sum(int(row["paid"]) for row in gate["windows"]) == sum(int(one["asked"]) for one in gate["investors"])
-    wrong = await api_client.post("/risk/gate", {"limitBps": 20, "windowDays": 0}, by="otto")
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    no_window = await api_client.post("/risk/gate", {"limitBps": 20, "windowDays": 0}, by="otto")
+    assert (no_window.status_code, no_window.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     investors = await api_client.get("/risk/investors")
     require_example(investors, "risk_investors")
     found = investors.json()["data"]
