@@ -23,11 +23,13 @@ from paimon.application.nav.publication import publish_nav
 from paimon.application.nav.store import store_snapshot
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.application.reports.collect import collect_inputs
+from paimon.application.reports.statement import collect_statement
 from paimon.composition import AppContext, open_app_context
-from paimon.domain.kernel.chain import BlockStamp, Hash32
+from paimon.domain.kernel.chain import Address, BlockStamp, Hash32
 from paimon.domain.report.document import Edition, Report, ReportStatus
 from paimon.domain.report.fund_report import fund_report
 from paimon.domain.report.period import ReportKind, ReportPeriod
+from paimon.domain.report.statement import holder_statement
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.blockchain.contracts.snapshot import read_snapshot
 from paimon.infrastructure.database.rights.roles import DatabaseRole
@@ -200,6 +202,7 @@ async def test_every_day_equals_its_recomputation_from_raw_logs_and_chains(
     for earlier, later in pairwise(reports):
         assert earlier.closing == later.opening
     assert counted > 20
+    await require_statements(market_context, market_fund, days[-1])
 
 
 def require_pinned_reads(fund: TestFund, report: Report, document: dict[str, Any]) -> None:
@@ -233,3 +236,80 @@ async def require_promises(context: AppContext, report: Report, document: dict[s
     rows = document["promises"].get("dueRequests", [])
     assert document["promises"]["due"]["count"] == len(due)
     assert [row["requestId"] for row in rows] == [request_id for _at, request_id in due]
+
+
+_TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
+_HOLDERS: Final = text("SELECT holder FROM derived.share_balances WHERE holder <> :vault AND holder <> :zero ORDER BY holder")
+_ZERO: Final = Address(bytes(20))
+
+
+async def require_statements(context: AppContext, fund: TestFund, day: date) -> None:
+    """Compare every holder's statement of a month with undecoded logs; together they are worth the fund."""
+    vault, period = context.settings.fund.vault, ReportPeriod.containing(ReportKind.MONTHLY, day)
+    now = period.end + timedelta(days=1)
+    async with context.database.read() as session:
+        holders = list(await session.scalars(_HOLDERS, {"vault": vault, "zero": _ZERO}))
+        inputs = [await collect_statement(session, Address(holder), period, vault=vault, now=now) for holder in holders]
+    statements = [holder_statement(each) for each in inputs]
+    opening, closing = inputs[0].opening, inputs[0].closing
+    assert opening is not None
+    assert closing is not None
+    worth, kinds = 0, set[str]()
+    for holder, statement in zip(holders, statements, strict=True):
+        assert [check for check in statement.checks if not check.holds] == []
+        assert len(statement.checks) == 3
+        document = json_document(statement, Edition(1))
+        assert document["holder"].lower() == "0x" + holder.hex()
+        moved = await recompute_holder(context, Address(holder), after=opening.at.number, until=closing.at.number)
+        value, holding = document["value"], document["holding"]
+        assert value["deposits"] == amount(moved.deposits)
+        assert (value["paidOut"], value["fees"]) == (amount(moved.paid_out), amount(moved.fees))
+        before, after = Decimal(holding["opening"]["shares"]), Decimal(holding["closing"]["shares"])
+        assert (after - before).scaleb(18) == moved.wallet
+        received, sent = Decimal(value["received"]), Decimal(value["sent"])
+        explained = Decimal(value["opening"]) + Decimal(value["deposits"]) + received - sent + Decimal(value["result"])
+        assert explained - Decimal(value["paidOut"]) - Decimal(value["fees"]) == Decimal(value["closing"])
+        worth += int(Decimal(value["closing"]).scaleb(18))
+        kinds |= {row["movement"] for row in document["movements"].get("list", [])}
+    fund_worth = closing.snapshot.net_assets + closing.snapshot.redemption_liability
+    assert 0 <= fund_worth - worth <= len(holders) * 2 + closing.snapshot.vault.effective_supply // 10**18 + 1
+    assert kinds >= {"deposit", "requested", "paid_out"}
+
+
+@dataclass
+class HolderMoves:
+    """What one holder's logs say of a range of blocks; `wallet` is the change of the shares in the wallet."""
+
+    deposits: int = 0
+    paid_out: int = 0
+    fees: int = 0
+    wallet: int = 0
+
+
+async def recompute_holder(context: AppContext, holder: Address, *, after: int, until: int) -> HolderMoves:
+    fund, padded = context.settings.fund, holder.rjust(32, b"\0")
+    values = {
+        "topics": [TOPICS["deposit"], TOPICS["requested"], TOPICS["settled"], _TRANSFER],
+        "emitters": [fund.vault, fund.redemption_manager],
+        "after": 0,
+        "until": until,
+    }
+    async with context.database.read() as session:
+        rows = (await session.execute(_LOGS, values)).all()
+    found, own_requests = HolderMoves(), set[int]()
+    for row in rows:
+        topics, data = [bytes(topic) for topic in row.topics], bytes(row.data)
+        counts = row.block_number > after
+        if topics[0] == TOPICS["requested"] and topics[2] == padded:
+            own_requests.add(int.from_bytes(topics[1]))
+        if not counts:
+            continue
+        if topics[0] == TOPICS["deposit"] and topics[2] == padded:
+            found.deposits += decode(["uint256", "uint256"], data)[0]
+        elif topics[0] == TOPICS["settled"] and int.from_bytes(topics[1]) in own_requests:
+            _receiver, _gross, fee, net, _channel = decode(["address", "uint256", "uint256", "uint256", "uint8"], data)
+            found.paid_out, found.fees = found.paid_out + net, found.fees + fee
+        elif topics[0] == _TRANSFER:
+            (moved,) = decode(["uint256"], data)
+            found.wallet += moved * ((topics[2] == padded) - (topics[1] == padded))
+    return found

@@ -5,6 +5,7 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -241,6 +242,12 @@ async def test_commands_make_save_verify_and_explain_in_any_zone_and_locale(
     assert "the report has no figure 'summary.nothing'; it has " in run(
         "explain", str(data), "--figure", "summary.nothing", code=2
     )
+    statement, holder = tmp_path / "statement.json", fund.accounts.address("ines")
+    said = run("statement", holder, day, str(statement))
+    assert "\ndraft: period_not_over, period_not_recorded" in said
+    assert json.loads(statement.read_text())["holder"] == holder
+    assert "must end with .json, .csv, .xlsx, .pdf" in run("statement", holder, day, str(tmp_path / "x.doc"), code=2)
+    assert "not an address: '0xabc'" in run("statement", "0xabc", day, str(tmp_path / "x.pdf"), code=2)
     pdf.write_bytes(pdf.read_bytes() + b"\n")
     assert "it was not made here, or it was changed" in run("verify", str(pdf), code=2)
 
@@ -283,3 +290,31 @@ async def test_reports_over_rest_in_every_format(app_context: AppContext, api_cl
     ):
         answer = await api_client.get(path, **query)
         assert (answer.status_code, message in answer.text) == (code, True), answer.text
+
+
+async def test_a_statement_over_rest_in_every_format(app_context: AppContext, api_client: ApiClient, fund: TestFund) -> None:
+    period = await a_day_with_a_deposit(app_context, fund)
+    await publish(app_context)
+    holder, month = fund.accounts.address("ines"), {"date": str(period.first_day)}
+    shown = await api_client.get(f"/statements/{holder}", **month)
+    require_example(shown, "statement")
+    data = shown.json()["data"]
+    assert (data["kind"], data["holder"]) == ("statement", holder)
+    assert all(check["holds"] for check in data["checks"])
+    assert Decimal(data["value"]["deposits"]) > 0
+    assert [row["movement"] for row in data["movements"]["list"]] == ["deposit", "requested"]
+    seen = await api_client.get_with(
+        f"/statements/{holder}?date={period.first_day}", {"If-None-Match": shown.headers["ETag"]}, by="willa"
+    )
+    assert seen.status_code == 304
+    for file_format, start in (("pdf", b"%PDF-"), ("xlsx", b"PK"), ("csv", b"section,")):
+        answer = await api_client.get(f"/statements/{holder}", format=file_format, language="zh", **month)
+        assert answer.content.startswith(start)
+        again = await api_client.get(f"/statements/{holder}", format=file_format, language="zh", **month)
+        assert again.content == answer.content
+        assert answer.headers["Content-Digest"] == f"sha-256=:{b64encode(sha256(answer.content).digest()).decode()}:"
+        assert f"paimon-statement-{holder}-{period.first_day:%Y-%m}" in answer.headers["Content-Disposition"]
+    stranger = (await api_client.get(f"/statements/{fund.accounts.address('otto')}", **month)).json()["data"]
+    assert (stranger["value"]["closing"], stranger["movements"]) == ("0.000000000000000000", {"count": 0})
+    refused = await api_client.get("/statements/0x12", **month)
+    assert (refused.status_code, "0x12" in refused.text) == (400, True)

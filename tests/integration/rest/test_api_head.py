@@ -27,7 +27,7 @@ EXAMPLES = {
     "requestId": "1", "ticketId": "TKT-R000001", "eventId": "1", "messageId": "1", "blockNumber": "1", "logIndex": "0",
     "address": "0x" + "00" * 20, "token": "0x" + "00" * 20, "safeTxHash": "0x" + "00" * 32,
     "planId": "00000000-0000-0000-0000-000000000001", "intentId": "00000000-0000-0000-0000-000000000001",
-    "name": "swagger-ui.css", "entryId": "1", "version": "1", "draftId": "1", "kind": "daily",
+    "name": "swagger-ui.css", "entryId": "1", "version": "1", "draftId": "1", "kind": "daily", "holder": "0x" + "00" * 20,
     "notificationId": "1", "channel": "operators", "standInId": "1",
 }  # fmt: skip
 

@@ -35,8 +35,10 @@ from paimon.domain.report.inputs import (
     RiskReading,
 )
 from paimon.domain.report.period import ReportKind, ReportPeriod
+from paimon.domain.report.statement import Movement, MovementKind, StatementInputs, holder_statement
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskKind
+from paimon.domain.vault.holder_register import RegisteredHolder
 from paimon.domain.vault.nav_attribution import attribute_nav_change
 from paimon.domain.vault.nav_components import AttributionGroup, ComponentKey, ComponentKind, NavAttribution, NavComponent
 from paimon.domain.vault.nav_inputs import NavInputs
@@ -112,7 +114,22 @@ def attribution_with_fees() -> NavAttribution:
 WHOLE: Final = fund_report(inputs())
 EMPTY: Final = fund_report(ReportInputs(PERIOD, PERIOD.start, None, 18))
 MONTH: Final = fund_report(inputs(period=ReportPeriod.containing(ReportKind.MONTHLY, DAY), attribution=attribution_with_fees()))
-REPORTS: Final = {"whole": WHOLE, "empty": EMPTY, "month": MONTH}
+STATEMENT: Final = holder_statement(
+    StatementInputs(
+        period=MONTH.period,
+        read_at=MONTH.period.end,
+        recorded_until=MONTH.period.end,
+        asset_decimals=18,
+        holder=token(3),
+        opening=inputs().opening,
+        closing=inputs().closing,
+        closing_holding=RegisteredHolder(token(3), RawAmount(10**18), RawAmount(0), RawAmount(0), PERIOD.start),
+        movements=tuple(
+            Movement(kind, PERIOD.start, 10, RawAmount(10**18), RawAmount(10**18), request_id=None) for kind in MovementKind
+        ),
+    )
+)
+REPORTS: Final = {"whole": WHOLE, "empty": EMPTY, "month": MONTH, "statement": STATEMENT}
 
 
 @pytest.fixture(params=REPORTS)
@@ -244,7 +261,7 @@ def test_another_process_in_another_zone_and_locale_makes_the_same_bytes() -> No
 
 def test_every_name_has_a_label_in_every_language() -> None:
     names: set[str] = set()
-    for report in (WHOLE, MONTH):
+    for report in (WHOLE, MONTH, STATEMENT):
         names |= {f"section.{section.key}" for section in report.sections}
         names |= {name for name, _source in report.sources()}
         names |= {f"check.{check.key}" for check in report.checks}
@@ -252,6 +269,7 @@ def test_every_name_has_a_label_in_every_language() -> None:
     names |= {f"name.{name}" for kind in (Tier, RedemptionChannel, AttributionGroup) for name in kind}
     names |= {f"name.{name}" for name in ("NORMAL", "ELEVATED", "HIGH", "CRITICAL")}
     names |= {f"name.{kind}" for kind in KINDS_OF_FEES}
+    names |= {f"name.{kind}" for kind in MovementKind} | {"kind.statement"}
     names |= {f"kind.{kind}" for kind in ReportKind} | {f"source.{kind}" for kind in SourceKind}
     names |= {f"reason.{reason}" for reason in DraftReason} | {status.value for status in ReportStatus}
     for language in Language:

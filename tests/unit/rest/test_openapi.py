@@ -139,6 +139,7 @@ def test_every_list_and_nothing_else_is_documented_as_csv(document: dict[str, An
         "/prices/{token}/observations",
         "/reports",
         "/reports/{kind}",
+        "/statements/{holder}",
         "/transactions/intents",
         "/wallets",
         "/plans",

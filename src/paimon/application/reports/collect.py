@@ -4,7 +4,7 @@ opening     the last kept snapshot before the period; where there is none, the f
 closing     the last kept snapshot of the period
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paimon.application.common.chain_position import chain_position
@@ -44,23 +44,39 @@ async def collect_inputs(session: ReadSession, period: ReportPeriod, *, now: dat
         sending=await sum_sending(session, period),
         plans=await count_plans(session, period),
     )
+    bounds = await find_bounds(session, period)
+    if bounds.closing is None:
+        return replace(inputs, opening=bounds.opening)
+    return await _between(session, replace(inputs, from_first_snapshot=bounds.from_first_snapshot), bounds, steps_max)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodBounds:
+    """The snapshots that bound a period; `closing` is None where none was kept in the period."""
+
+    opening: BoundingSnapshot | None = None
+    closing: BoundingSnapshot | None = None
+    from_first_snapshot: bool = False
+
+
+async def find_bounds(session: ReadSession, period: ReportPeriod) -> PeriodBounds:
     before = await find_kept_before(session, period.start)
     last = await find_kept_before(session, period.end)
     if last is None or last == before:
-        return inputs if before is None else replace(inputs, opening=await _bounding(session, before))
+        return PeriodBounds() if before is None else PeriodBounds(await _bounding(session, before))
     first_kept = await find_first_kept_block(session)
-    is_first = before is None and first_kept is not None
     first = first_kept.number if before is None and first_kept is not None else before
-    return (
-        inputs
-        if first is None
-        else await _between(session, replace(inputs, from_first_snapshot=is_first), first, last, steps_max)
-    )
+    if first is None:
+        return PeriodBounds()
+    return PeriodBounds(await _bounding(session, first), await _bounding(session, last), from_first_snapshot=before is None)
 
 
-async def _between(session: ReadSession, inputs: ReportInputs, first: int, last: int, steps_max: int) -> ReportInputs:
+async def _between(session: ReadSession, inputs: ReportInputs, bounds: PeriodBounds, steps_max: int) -> ReportInputs:
     """Add what is between the blocks of two kept snapshots."""
-    opening, closing = await _bounding(session, first), await _bounding(session, last)
+    opening, closing = bounds.opening, bounds.closing
+    if opening is None or closing is None:
+        return inputs
+    first, last = opening.at.number, closing.at.number
     return replace(
         inputs,
         opening=opening,

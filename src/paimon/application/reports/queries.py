@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from paimon.application.fund_risk.store import OVERALL_LEVEL, OVERALL_SCORE
 from paimon.domain.chain.range_proof import ProofLevel
-from paimon.domain.kernel.chain import Address
-from paimon.domain.kernel.units import NavPerShare, RawAmount
+from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, checksum
+from paimon.domain.kernel.units import WAD, NavPerShare, RawAmount, Rounding, divide
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.report.inputs import (
     DataQuality,
@@ -27,6 +27,7 @@ from paimon.domain.report.inputs import (
     TradeTotals,
 )
 from paimon.domain.report.period import ReportPeriod
+from paimon.domain.report.statement import Movement, MovementKind
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.risk.risk_event import RiskKind
 
@@ -156,6 +157,42 @@ _WITHHELD: Final = text("""
     SELECT count(*) FROM ops.nav_points WHERE status = 'WITHHELD' AND block_number > :after AND block_number <= :until
 """)
 
+# Shares come and go by a Transfer between two wallets; those with the vault lock and return shares, and those from nothing are
+# deposits. Such movements have rows of their own. Each is worth the last official NAV before its block, else the opening one.
+_MOVEMENTS: Final = text("""
+    SELECT block_number, log_index, at, 'deposit' AS kind, shares, assets AS amount, 0 AS fee,
+           CAST(NULL AS numeric) AS request_id, CAST(NULL AS numeric) AS nav
+      FROM derived.deposits WHERE receiver = :holder AND block_number > :after AND block_number <= :until
+    UNION ALL
+    SELECT log.block_number, log.log_index, block.timestamp,
+           CASE WHEN log.args ->> 'to' = :holder_text THEN 'received' ELSE 'sent' END,
+           CAST(log.args ->> 'value' AS numeric), NULL, 0, NULL,
+           (SELECT nav_per_share FROM ops.nav_points
+             WHERE status = 'PUBLISHED' AND block_number < log.block_number AND block_number >= :after
+             ORDER BY block_number DESC LIMIT 1)
+      FROM derived.raw_logs AS log
+      JOIN derived.blocks AS block ON block.number = log.block_number
+     WHERE log.block_number > :after AND log.block_number <= :until AND log.status = 'APPLIED'
+       AND log.contract = 'Vault' AND log.event = 'Transfer'
+       AND :holder_text IN (log.args ->> 'from', log.args ->> 'to') AND log.args ->> 'from' <> log.args ->> 'to'
+       AND NOT ARRAY[log.args ->> 'from', log.args ->> 'to'] && CAST(:own AS text[])
+    UNION ALL
+    SELECT log.block_number, log.log_index, block.timestamp,
+           CASE log.event WHEN 'RedemptionRequested' THEN 'requested' WHEN 'RedemptionSettled' THEN 'paid_out'
+                          ELSE 'returned' END,
+           request.shares,
+           CASE log.event WHEN 'RedemptionSettled' THEN request.settled_net_amount ELSE request.gross_amount END,
+           CASE log.event WHEN 'RedemptionSettled' THEN request.settled_fee ELSE 0 END,
+           request.request_id, NULL
+      FROM derived.raw_logs AS log
+      JOIN derived.blocks AS block ON block.number = log.block_number
+      JOIN derived.redemption_requests AS request ON request.request_id = log.request_id
+     WHERE log.block_number > :after AND log.block_number <= :until AND log.status = 'APPLIED'
+       AND log.contract = 'RedemptionManager' AND request.owner = :holder
+       AND log.event IN ('RedemptionRequested', 'RedemptionSettled', 'RedemptionCancelled', 'RedemptionRejected')
+     ORDER BY block_number, log_index
+""")
+
 
 def _raw(value: object) -> RawAmount:
     return RawAmount(int(str(value)))
@@ -257,3 +294,32 @@ async def load_quality(session: AsyncSession, *, after: int, until: int, untrust
     compared = (await session.execute(_RECONCILIATIONS, values)).one()
     withheld = int((await session.execute(_WITHHELD, values)).scalar_one())
     return DataQuality(until - after, proven, compared.made, compared.with_discrepancies, withheld, tuple(untrusted.items()))
+
+
+async def list_movements(
+    session: AsyncSession, holder: Address, *, vault: Address, after: int, until: int, nav: NavPerShare
+) -> tuple[Movement, ...]:
+    """Return what moved a holder's shares and claims, oldest first; shares of before any official NAV are worth `nav`."""
+    values = {
+        "holder": holder,
+        "holder_text": checksum(holder),
+        "own": [checksum(vault), checksum(ZERO_ADDRESS)],
+        "after": after,
+        "until": until,
+    }
+    return tuple(
+        Movement(
+            kind=MovementKind(row.kind),
+            at=row.at.astimezone(UTC),
+            block=row.block_number,
+            shares=_raw(row.shares),
+            amount=_raw(row.amount) if row.amount is not None else _worth(row.shares, nav if row.nav is None else row.nav),
+            fee=_raw(row.fee),
+            request_id=None if row.request_id is None else int(row.request_id),
+        )
+        for row in await session.execute(_MOVEMENTS, values)
+    )
+
+
+def _worth(shares: object, nav: object) -> RawAmount:
+    return RawAmount(divide(_raw(shares) * _raw(nav), WAD, rounding=Rounding.DOWN))

@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.report.period import ReportPeriod
 
 Value = int | Decimal | str | bool | datetime | None
@@ -86,6 +86,7 @@ class SourceKind(StrEnum):
     TICKETS = "tickets"
     INTENTS = "intents"
     PLANS = "plans"
+    HOLDER_EVENTS = "holder_events"
     RECORDED_BLOCKS = "recorded_blocks"
     RECONCILIATIONS = "reconciliations"
     JUDGED_PRICES = "judged_prices"
@@ -182,6 +183,13 @@ class Report:
     draft_notes: tuple[DraftNote, ...]
     sections: tuple[Section, ...]
     checks: tuple[Check, ...]
+    holder: Address | None = None
+    """The holder whose statement this is; None of a report on the fund."""
+
+    @property
+    def name(self) -> str:
+        """Return what the report is: the name of its kind, which has a label in each language."""
+        return self.period.kind.value if self.holder is None else "statement"
 
     @property
     def status(self) -> ReportStatus:

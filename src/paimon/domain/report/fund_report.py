@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from paimon.domain.asset.tier import Tier
-from paimon.domain.report.document import Check, DraftNote, DraftReason, Report, Section, Unit
+from paimon.domain.report.document import Check, DraftNote, Report, Section, Unit
+from paimon.domain.report.draft_notes import bound_notes, broken_checks
 from paimon.domain.report.inputs import ReportInputs
 from paimon.domain.report.period import ReportKind
 from paimon.domain.report.sections.common import net_flow, redemption_totals
@@ -24,7 +25,6 @@ from paimon.domain.report.sections.fund import (
 )
 from paimon.domain.report.sections.performance import performance_section
 from paimon.domain.report.sections.running import operations_section, promises_section, quality_section, risk_section
-from paimon.domain.risk.nav_publication import NavStatus
 from paimon.domain.vault.nav_components import CAPITAL_FLOW_GROUPS
 
 _SectionMaker = Callable[[ReportInputs], Section]
@@ -69,21 +69,8 @@ def fund_report(inputs: ReportInputs) -> Report:
 
 
 def _draft_notes(inputs: ReportInputs, checks: Iterable[Check]) -> Iterator[DraftNote]:
-    if inputs.read_at < inputs.period.end:
-        yield DraftNote(DraftReason.PERIOD_NOT_OVER)
-    if inputs.recorded_until is None or inputs.recorded_until < inputs.period.end:
-        yield DraftNote(DraftReason.PERIOD_NOT_RECORDED)
-    if inputs.opening is None or inputs.closing is None:
-        yield DraftNote(DraftReason.NO_SNAPSHOT)
-        return
-    for bound in dict.fromkeys((inputs.opening, inputs.closing)):
-        if bound.nav_status is None:
-            yield DraftNote(DraftReason.NAV_NOT_DECIDED, f"block {bound.at.number}")
-        elif bound.nav_status is not NavStatus.PUBLISHED:
-            yield DraftNote(DraftReason.NAV_WITHHELD, f"block {bound.at.number}: {bound.withheld_reason}")
-    for check in checks:
-        if not check.holds:
-            yield DraftNote(DraftReason.DOES_NOT_ADD_UP, f"{check.key}: {check.left}, {check.right}")
+    yield from bound_notes(inputs.period, inputs.read_at, inputs.recorded_until, inputs.opening, inputs.closing)
+    yield from broken_checks(checks)
 
 
 def _checks(inputs: ReportInputs) -> Iterator[Check]:

@@ -19,14 +19,17 @@ from paimon.application.reports.files import (
     verify_file,
 )
 from paimon.application.reports.make import MadeReport, make_report
+from paimon.application.reports.statement import collect_statement
 from paimon.application.reports.store import StoredReport, list_reports
 from paimon.composition import open_report_objects
-from paimon.domain.report.document import ReportStatus
+from paimon.domain.kernel.chain import Address
+from paimon.domain.report.document import Report, ReportStatus
 from paimon.domain.report.period import ReportKind, ReportPeriod
+from paimon.domain.report.statement import holder_statement
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.lists import LIMIT_DEFAULT, Column, Limit, Money, Page, Table, day_argument, minute, run_list
-from paimon.gateway.cli.process import exit_on_error, exit_with_message
+from paimon.gateway.cli.process import address_argument, exit_on_error, exit_with_message
 from paimon.gateway.cli.resources import opened_database
 from paimon.gateway.rest.envelope import Listing
 from paimon.gateway.rest.views.reports import ReportView
@@ -34,7 +37,7 @@ from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 from paimon.infrastructure.reports.labels import Language
-from paimon.infrastructure.reports.render import FileFormat
+from paimon.infrastructure.reports.render import FileFormat, render_statement
 from paimon.settings import Settings, load_settings
 
 app = CommandApp(help="Make reports, list them, save and verify their files, explain their figures.", no_args_is_help=True)
@@ -125,18 +128,10 @@ def save(
     version: Annotated[int | None, typer.Option(min=1, help="This version; the newest by default.")] = None,
 ) -> None:
     """Save a file of a report that was made, after comparing it with its recorded hash."""
-    endings = [f".{known}" for known in FileFormat]
-    if file.suffix not in endings:
-        exit_with_message(f"{file} must end with {', '.join(endings)}")
-    if file.exists():
-        exit_with_message(f"{file} exists; give another name")
+    file_format = _format_of(file)
     with exit_on_error():
-        content = asyncio.run(_read(load_settings(context.obj), kind, day, version, FileFormat(file.suffix[1:]), language))
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        exit_with_message(f"{file} cannot be written: {error.strerror or error}")
-    print(f"{len(content)} bytes to {file}")
+        content = asyncio.run(_read(load_settings(context.obj), kind, day, version, file_format, language))
+    _write(file, content)
 
 
 async def _read(
@@ -145,6 +140,53 @@ async def _read(
     async with opened_database(settings, process="report") as database, database.read() as session:
         report = await get_report(session, kind, day, version=version)
     return await read_file(open_report_objects(settings), report, report.file(file_format, language))
+
+
+@app.command()
+def statement(
+    context: typer.Context,
+    holder: Annotated[Address, typer.Argument(metavar="HOLDER", help="The holder's address.", parser=address_argument)],
+    day: Annotated[date, day_argument("A day of the month, in UTC.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; its ending says the format: json, csv, xlsx or pdf.")
+    ],
+    language: Annotated[Language, typer.Option(help="Language of a pdf or xlsx file.")] = Language.ENGLISH,
+) -> None:
+    """Write a holder's statement of a month: opening + flows + result - fees = closing, with every movement.
+
+    A month that is not over, or whose NAV is not official, is a draft and says so.
+    """
+    file_format = _format_of(file)
+    with exit_on_error():
+        made = asyncio.run(_statement(load_settings(context.obj), holder, ReportPeriod.containing(ReportKind.MONTHLY, day)))
+        rendered = render_statement(made, file_format, language)
+    _write(file, rendered.content)
+    reasons = ", ".join(note.reason for note in made.draft_notes)
+    print(f"{made.status.lower()}{f': {reasons}' if reasons else ''}")
+
+
+async def _statement(settings: Settings, holder: Address, period: ReportPeriod) -> Report:
+    async with opened_database(settings, process="report") as database, database.read() as session:
+        now = await database_now(session)
+        return holder_statement(await collect_statement(session, holder, period, vault=settings.fund.vault, now=now))
+
+
+def _format_of(file: Path) -> FileFormat:
+    """Return the format that a new file's ending names."""
+    endings = [f".{known}" for known in FileFormat]
+    if file.suffix not in endings:
+        exit_with_message(f"{file} must end with {', '.join(endings)}")
+    if file.exists():
+        exit_with_message(f"{file} exists; give another name")
+    return FileFormat(file.suffix[1:])
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        exit_with_message(f"{file} cannot be written: {error.strerror or error}")
+    print(f"{len(content)} bytes to {file}")
 
 
 @app.command()

@@ -176,7 +176,7 @@ async def _pages(
 ) -> AsyncGenerator[ListData, None]:
     """Yield every page, all from one snapshot of the database."""
     rows_max = context.settings.api.csv_rows_max
-    async with _counted_export(context.settings.api.csv_files_max), context.database.read() as session:
+    async with counted_export(context.settings.api.csv_files_max), context.database.read() as session:
         page = PageRequest(1, _CHUNK_ROWS)
         while True:
             found = await read(session, page)
@@ -196,7 +196,7 @@ _exports_running: int = 0
 
 
 @asynccontextmanager
-async def _counted_export(files_max: int) -> AsyncGenerator[None, None]:
+async def counted_export(files_max: int) -> AsyncGenerator[None, None]:
     """Count a running export. Each one holds a database session of the shared pool for as long as its client reads.
 
     Raises:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
+from paimon.domain.kernel.chain import checksum
 from paimon.domain.report.document import Edition, Report, Source
 from paimon.domain.report.values import exact_text
 from paimon.infrastructure.text import spreadsheet_cell
@@ -25,7 +26,8 @@ def csv_file(report: Report, edition: Edition) -> bytes:
 def _lines(report: Report, edition: Edition) -> Iterator[tuple[Cell, ...]]:
     period, decimals = report.period, report.asset_decimals
     about: dict[str, Cell] = {
-        "kind": period.kind.value,
+        "kind": report.name,
+        **({} if report.holder is None else {"holder": checksum(report.holder)}),
         "firstDay": period.first_day.isoformat(),
         "lastDay": period.last_day.isoformat(),
         "status": report.status.value,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.kernel.chain import BlockStamp, checksum, hex0x
 from paimon.domain.report.document import Edition, Report, Section, Source, Unit
 from paimon.domain.report.values import exact_text
 
@@ -26,7 +26,8 @@ def json_document(report: Report, edition: Edition) -> dict[str, Any]:
     period = report.period
     return {
         "format": FORMAT,
-        "kind": period.kind.value,
+        "kind": report.name,
+        **({} if report.holder is None else {"holder": checksum(report.holder)}),
         "date": period.last_day.isoformat(),
         "firstDay": period.first_day.isoformat(),
         "lastDay": period.last_day.isoformat(),

@@ -8,7 +8,7 @@ import orjson
 import pylopdf_fonts_zh_cn
 import typst
 
-from paimon.domain.kernel.chain import BlockStamp, hex0x
+from paimon.domain.kernel.chain import BlockStamp, checksum, hex0x
 from paimon.domain.kernel.units import BPS_ONE
 from paimon.domain.report.document import Chart, Edition, Report, Section, Table, Unit
 from paimon.infrastructure.reports.labels import Language
@@ -36,8 +36,9 @@ def _page(report: Report, edition: Edition, words: Words) -> dict[str, Any]:
     """Return the words and values of the page, ready to show."""
     period = report.period
     end = period.end
-    title = f"{words['fund']}: {words[f'kind.{period.kind.value}']} {period.last_day}"
+    title = f"{words['fund']}: {words[f'kind.{report.name}']} {period.last_day}"
     about = [
+        *([(words["holder"], checksum(report.holder))] if report.holder else []),
         (words["period"], f"{period.start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M}"),  # noqa: RUF001
         (words["opening"], _block(report.opening, words)),
         (words["closing"], _block(report.closing, words)),

@@ -51,6 +51,12 @@ class RenderedFile:
         return sha256(self.content).hexdigest()
 
 
+def render_statement(report: Report, file_format: FileFormat, language: Language) -> RenderedFile:
+    """Return one file of a report that has no versions; `language` counts where the format has words."""
+    of_file = None if (file_format, None) in RENDERERS else language
+    return RenderedFile(file_format, of_file, RENDERERS[file_format, of_file](report, Edition(1)))
+
+
 def data_hash(report: Report) -> bytes:
     """Return the SHA-256 of a report's data alone: equal for all versions of the same data."""
     return sha256(json_file(report, _NO_EDITION)).digest()

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import xlsxwriter
 
+from paimon.domain.kernel.chain import checksum
 from paimon.domain.report.document import Chart, Column, Edition, Report, Section, Table, Unit, Value
 from paimon.domain.report.values import as_decimal, exact_text
 from paimon.infrastructure.reports.labels import Language
@@ -56,7 +57,7 @@ class _Book:
 
     def write(self) -> None:
         period, words = self._report.period, self._words
-        title = f"{words['fund']}: {words[f'kind.{period.kind.value}']} {period.last_day}"
+        title = f"{words['fund']}: {words[f'kind.{self._report.name}']} {period.last_day}"
         self._workbook.set_properties({"title": title, "created": period.end.replace(tzinfo=None)})
         self._figures(title)
         for section in self._report.sections:
@@ -92,6 +93,7 @@ class _Book:
     def _figures(self, title: str) -> None:
         report, words = self._report, self._words
         about = [
+            *([(words["holder"], checksum(report.holder))] if report.holder else []),
             (words["period"], f"{report.period.start:%Y-%m-%d %H:%M} – {report.period.end:%Y-%m-%d %H:%M}"),  # noqa: RUF001
             (words["status"], words[report.status.value]),
             (words["version"], str(self._edition.version)),

@@ -37,7 +37,7 @@ _CSV_EXAMPLE: Final = (
     "summary,,,closingNav,1.020000000000000000,nav,closing_snapshot,,1200\r\n"
     "flows,,,deposits.count,3,count,deposits,1100,1200\r\n"
 )
-_FILES: Final[dict[str, dict[str, Any]]] = {
+FILE_CONTENTS: Final[dict[str, dict[str, Any]]] = {
     MEDIA_TYPES[FileFormat.PDF]: {"schema": {"type": "string", "format": "binary"}},
     MEDIA_TYPES[FileFormat.XLSX]: {"schema": {"type": "string", "format": "binary"}},
     MEDIA_TYPES[FileFormat.CSV]: {
@@ -92,7 +92,7 @@ async def reports(
     operation_id="getReport",
     summary="Show the report of a day, week or month, as JSON, PDF, XLSX or CSV",
     response_model=Envelope[ReportDataView],
-    responses=with_files(_FILES, conditional(documented_responses("report_data", 400, 401, 404, 503))),
+    responses=with_files(FILE_CONTENTS, conditional(documented_responses("report_data", 400, 401, 404, 503))),
 )
 async def report(
     kind: Kind,
@@ -119,9 +119,14 @@ async def report(
 def _file_response(report: StoredReport, file: StoredFile, content: bytes) -> Response:
     language = "" if file.language is None else f".{file.language}"
     name = f"paimon-{report.period.kind}-{report.period.first_day}-v{report.version}{language}.{file.format}"
+    return download_response(name, file.format, content, sha256=file.sha256)
+
+
+def download_response(name: str, file_format: FileFormat, content: bytes, *, sha256: str) -> Response:
+    """Respond with a file and its hash."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Digest": f"sha-256=:{b64encode(bytes.fromhex(file.sha256)).decode()}:",
+        "Content-Digest": f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:",
         "Cache-Control": "private, no-cache",
     }
-    return Response(content, media_type=MEDIA_TYPES[file.format], headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[file_format], headers=headers)

@@ -1,7 +1,7 @@
 """JSON shapes of the reports that were made. A report's own JSON is a file: see `infrastructure/reports/json_file.py`."""
 
 from datetime import date
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -60,6 +60,10 @@ class ReportView(ApiModel):
         )
 
 
+SectionView = Annotated[dict[str, Any] | None, Field(exclude_if=lambda section: section is None)]
+"""A section by its figures and tables; absent where it is left out."""
+
+
 class ReportDataView(ApiModel):
     """The content of a report's JSON file. A section that is left out is absent, and `omitted` has the reason."""
 
@@ -75,15 +79,40 @@ class ReportDataView(ApiModel):
     opening: dict[str, Any] | None = Field(description="number, hash and time of the opening block")
     closing: dict[str, Any] | None
     from_first_snapshot: bool
-    summary: dict[str, Any] | None = None
-    change: dict[str, Any] | None = None
-    flows: dict[str, Any] | None = None
-    liquidity: dict[str, Any] | None = None
-    holdings: dict[str, Any] | None = None
-    risk: dict[str, Any] | None = None
-    operations: dict[str, Any] | None = None
-    promises: dict[str, Any] | None = None
-    quality: dict[str, Any] | None = None
+    summary: SectionView = None
+    performance: SectionView = None
+    change: SectionView = None
+    flows: SectionView = None
+    liquidity: SectionView = None
+    holdings: SectionView = None
+    risk: SectionView = None
+    operations: SectionView = None
+    promises: SectionView = None
+    quality: SectionView = None
+    omitted: dict[str, DraftReason] = Field(description="sections that are left out, each with the reason")
+    checks: list[dict[str, Any]] = Field(description="figures that must be equal, and whether they are")
+    sources: dict[str, Any] = Field(description="by figure and table: what it is made from, and its blocks")
+
+
+class StatementView(ApiModel):
+    """The content of a statement's JSON file. A section that is left out is absent, and `omitted` has the reason."""
+
+    format: int = Field(description="version of this form")
+    kind: Literal["statement"]
+    holder: str
+    day: date = Field(alias="date")
+    first_day: date
+    last_day: date
+    status: ReportStatus
+    version: int = Field(description="always 1: a statement is made from the books when it is asked for")
+    replaces: None
+    draft_notes: list[dict[str, Any]]
+    opening: dict[str, Any] | None = Field(description="number, hash and time of the opening block")
+    closing: dict[str, Any] | None
+    from_first_snapshot: bool
+    value: SectionView = None
+    holding: SectionView = None
+    movements: SectionView = None
     omitted: dict[str, DraftReason] = Field(description="sections that are left out, each with the reason")
     checks: list[dict[str, Any]] = Field(description="figures that must be equal, and whether they are")
     sources: dict[str, Any] = Field(description="by figure and table: what it is made from, and its blocks")
