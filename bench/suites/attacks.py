@@ -1,7 +1,7 @@
 """Attacks of a stranger on the API's HTTP server: uvicorn as it comes, and with our bounds, with the same small application.
 
 The server runs in a process of its own; its CPU time and memory are read from /proc. The baseline of each figure is uvicorn
-as it comes.
+as it comes. Floods of requests and messages go to the whole API (bench/suites/floods.py).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bench.figures import Figure
+from bench.suites import floods
 from paimon.gateway.http.server import create_server
 from paimon.settings import ApiSettings
 
@@ -37,7 +38,9 @@ async def measure() -> list[Figure]:
         with _server(kind) as (pid, port):
             found.append(await _attack(pid, port))
     plain, bounded = found
-    return [Figure(f"attack.{name}", bounded[name], _UNITS[name.partition(".")[2]], plain[name]) for name in plain]
+    figures = [Figure(f"attack.{name}", bounded[name], _UNITS[name.partition(".")[2]], plain[name]) for name in plain]
+    print("  floods", flush=True)
+    return figures + await floods.measure()
 
 
 async def _attack(pid: int, port: int) -> dict[str, float]:
