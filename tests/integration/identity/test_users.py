@@ -51,6 +51,7 @@ async def test_users_are_listed_with_their_roles_and_grants(api_client: ApiClien
     found = {user["name"]: (user["role"], user["chainRoles"]) for user in answer.json()["data"]["items"]}
     assert found["vera"] == ("admin", [VIP_APPROVER])
     assert found["ada"][0] == "super_admin"
+    assert [user["name"] for user in answer.json()["data"]["items"] if user["isFirst"]] == ["ada"], "no grant changes her"
     detail = await api_client.get(f"/users/{api_client.accounts.address('vera')}")
     require_example(detail, "user")
     (made,) = detail.json()["data"]["grants"]

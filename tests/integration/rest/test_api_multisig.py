@@ -49,7 +49,7 @@ async def test_owner_signs_the_shown_document(safe_harness: SafeHarness, api_cli
     hash_ = await safe_harness.propose("plan", safe_harness.allocate(5), safe_harness.no_op_call())
     shown = await api_client.get(path(hash_), by="vera")
     data = shown.json()["data"]
-    assert data["hashCard"]["safeTxHash"] == hex0x(hash_)
+    assert (data["hashCard"]["safeTxHash"], data["ticketId"]) == (hex0x(hash_), None)
     assert [call["description"] for call in data["calls"]] == [
         "AssetController.allocateToLayer(tier=1, amount=5)",
         "Vault.asset()",

@@ -118,6 +118,12 @@ async def test_plan_of_a_safe_follows_its_proposal(api_client: ApiClient, fund: 
     assert (await api_client.get(path)).json()["data"]["status"] == "REJECTED"
 
 
+async def test_proposal_names_the_ticket_that_its_signatures_decide(api_client: ApiClient, fund: TestFund) -> None:
+    data = (await submit(api_client, body(fund, 60_000))).json()["data"]
+    ticket = (await api_client.get(f"/multisig/proposals/{data['proposal']}", by="vera")).json()["data"]["ticketId"]
+    assert (await api_client.get(f"/approvals/{ticket}", by="vera")).json()["data"]["id"] == ticket
+
+
 async def test_plan_is_refused_without_role_or_valid_signature(api_client: ApiClient, fund: TestFund) -> None:
     plan = body(fund, 9_000)
     document = (await preview(api_client, plan))["signing"]

@@ -11,7 +11,7 @@ import ui from '../ui/ui.module.css'
 import { Address } from '../ui/values'
 import { NEW_PERSON, UserDialog, type UserChange } from './UserDialog'
 
-type User = Schemas['UserRightsView']
+type User = Schemas['ListedUserView']
 
 export function People() {
   const { t } = useI18n()
@@ -29,7 +29,7 @@ export function People() {
     columns.push({
       name: 'actions',
       head: t('actions.title'),
-      cell: ({ address, role, name, granted, denied }) => (
+      cell: ({ address, role, name, granted, denied, isFirst }) => isFirst ? t('users.first') : (
         <div className={ui.actions}>
           <Button size="xs" variant="default" onClick={() => setChange({ address, role, name, granted, denied })}>
             {t('users.change')}

@@ -11,6 +11,7 @@ const REFRESH_MS = 15_000
 export type RedemptionStatus = Schemas['RedemptionStatus']
 export type RedemptionChannel = Schemas['RedemptionChannel']
 export type TicketStatus = Schemas['TicketStatus']
+export type TicketType = Schemas['TicketType']
 
 export const overviewQuery = queryOptions({
   queryKey: ['overview'],
@@ -129,11 +130,11 @@ export const redemptionQuery = (requestId: string) =>
     refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
   })
 
-export const ticketsQuery = (status: TicketStatus | undefined, page: number) =>
+export const ticketsQuery = (status: TicketStatus | undefined, type: TicketType | undefined, page: number) =>
   queryOptions({
-    queryKey: ['approvals', 'list', status, page],
+    queryKey: ['approvals', 'list', status, type, page],
     queryFn: () =>
-      read(api.GET('/api/v1/approvals', { params: { query: defined({ status, page, pageSize: PAGE_SIZE }) } })),
+      read(api.GET('/api/v1/approvals', { params: { query: defined({ status, type, page, pageSize: PAGE_SIZE }) } })),
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
   })

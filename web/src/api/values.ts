@@ -4,6 +4,7 @@ import type { Schemas } from './client'
 export const REDEMPTION_STATUSES: readonly Schemas['RedemptionStatus'][] = ['PENDING', 'PENDING_APPROVAL', 'APPROVED', 'SETTLED', 'CANCELLED', 'REJECTED']
 export const CHANNELS: readonly Schemas['RedemptionChannel'][] = ['STANDARD', 'EMERGENCY', 'SCHEDULED']
 export const TICKET_STATUSES: readonly Schemas['TicketStatus'][] = ['PENDING', 'PARTIALLY_APPROVED', 'APPROVED', 'REJECTED', 'CANCELLED', 'EXPIRED', 'VOID']
+export const TICKET_TYPES: readonly Schemas['TicketType'][] = ['EMERGENCY_REDEMPTION', 'STANDARD_REDEMPTION', 'REBALANCE_SMALL', 'REBALANCE_LARGE', 'ASSET_ADD', 'ASSET_REMOVE', 'FEE_WITHDRAW', 'EMERGENCY_MODE', 'MANUAL_OPERATION']
 export const INTERVALS: readonly Schemas['Interval'][] = ['hourly', 'daily', 'weekly']
 export const RISK_STATUSES: readonly Schemas['RiskStatus'][] = ['OPEN', 'ACKNOWLEDGED', 'RESOLVED']
 export const REPORT_KINDS: readonly Schemas['ReportKind'][] = ['daily', 'weekly', 'monthly']

@@ -2,8 +2,8 @@ import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
-import { openTickets, slaQuery, ticketsQuery, type TicketStatus } from '../api/queries'
-import { TICKET_STATUSES } from '../api/values'
+import { openTickets, slaQuery, ticketsQuery, type TicketStatus, type TicketType } from '../api/queries'
+import { TICKET_STATUSES, TICKET_TYPES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Page, Pager, Panel, type Column } from '../ui/layout'
@@ -45,9 +45,12 @@ function Inbox() {
 
 function AllTickets() {
   const { t } = useI18n()
-  const { status, page } = route.useSearch()
+  const { status, type, page } = route.useSearch()
   const navigate = route.useNavigate()
-  const tickets = useQuery(ticketsQuery(status, page ?? 1))
+  /** A filter changes what the pages are, so it begins with the first. */
+  const show = (changed: { status?: TicketStatus | undefined; type?: TicketType | undefined }) =>
+    void navigate({ search: (previous) => ({ ...previous, ...changed, page: undefined }) })
+  const tickets = useQuery(ticketsQuery(status, type, page ?? 1))
   const columns = useTicketColumns()
   return (
     <Panel
@@ -58,10 +61,17 @@ function AllTickets() {
             size="xs"
             aria-label={t('column.status')}
             value={status ?? ''}
-            onChange={(event) => void navigate({ search: { status: (event.currentTarget.value || undefined) as TicketStatus | undefined } })}
+            onChange={(event) => show({ status: (event.currentTarget.value || undefined) as TicketStatus | undefined })}
             data={[{ value: '', label: t('filter.allStatuses') }, ...TICKET_STATUSES.map((value) => ({ value, label: t(`status.${value}` as Key) }))]}
           />
-          <CsvButton path="/api/v1/approvals" query={{ status }} />
+          <NativeSelect
+            size="xs"
+            aria-label={t('ticket.type')}
+            value={type ?? ''}
+            onChange={(event) => show({ type: (event.currentTarget.value || undefined) as TicketType | undefined })}
+            data={[{ value: '', label: t('filter.allTypes') }, ...TICKET_TYPES.map((value) => ({ value, label: t(`status.${value}` as Key) }))]}
+          />
+          <CsvButton path="/api/v1/approvals" query={{ status, type }} />
         </>
       }
     >

@@ -9,6 +9,7 @@ import {
   REPORT_STATUSES,
   RISK_STATUSES,
   TICKET_STATUSES,
+  TICKET_TYPES,
 } from '../api/values'
 import { NotFound } from './NotFound'
 import { PageFailed } from './PageFailed'
@@ -50,7 +51,7 @@ const redemption = createRoute({
 const approvals = createRoute({
   getParentRoute: () => root,
   path: '/approvals',
-  validateSearch: (search: Search) => present({ status: oneOf(TICKET_STATUSES, search.status), page: pageOf(search.page) }),
+  validateSearch: (search: Search) => present({ status: oneOf(TICKET_STATUSES, search.status), type: oneOf(TICKET_TYPES, search.type), page: pageOf(search.page) }),
   component: lazyRouteComponent(() => import('../approvals/ApprovalsPage'), 'ApprovalsPage'),
 })
 

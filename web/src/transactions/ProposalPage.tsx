@@ -102,6 +102,7 @@ function Calls({ proposal }: { proposal: Proposal }) {
       <Facts
         of={[
           [t('sign.reason'), proposal.reason],
+          proposal.ticketId === null ? null : [t('column.ticket'), <Link key="t" to="/approvals/$ticketId" params={{ ticketId: proposal.ticketId }}>{proposal.ticketId}</Link>],
           [t('proposals.operation'), proposal.operation],
           [t('proposals.expires'), <Time key="e" at={proposal.expiresAt} />],
         ]}

@@ -140,11 +140,16 @@ def of_redemption(ticket: AnyTicket) -> RedemptionTicket:
 
 async def lock_plan_ticket(session: WriteSession, safe_tx_hash: Hash32) -> PlanTicket | None:
     """Lock the ticket of the plan that this Safe transaction carries out; the Safe is locked before."""
-    query = select(ApprovalTicketRow.id).join(PlanRow).where(PlanRow.proposal == safe_tx_hash)
-    found = (await session.scalars(query)).one_or_none()
+    found = await find_plan_ticket_id(session, safe_tx_hash)
     ticket = None if found is None else await lock_ticket(session, found)
     assert ticket is None or isinstance(ticket, PlanTicket)  # noqa: S101 — it has a plan
     return ticket
+
+
+async def find_plan_ticket_id(session: AsyncSession, safe_tx_hash: Hash32) -> str | None:
+    """Return the id of the ticket of the plan that this Safe transaction carries out."""
+    query = select(ApprovalTicketRow.id).join(PlanRow).where(PlanRow.proposal == safe_tx_hash)
+    return (await session.scalars(query)).one_or_none()
 
 
 async def list_unclosed_plan_tickets(session: AsyncSession) -> list[PlanTicket]:

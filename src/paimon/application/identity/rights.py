@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paimon.application.identity.signed_users import find_user, list_users, load_chain
+from paimon.application.identity.signed_users import find_user, load_chain
 from paimon.application.identity.store import GrantRecord, list_chain_roles, list_chain_roles_of, list_grant_records
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
@@ -36,6 +36,14 @@ class UserRights:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedUser:
+    """A user in the list. No grant changes the first super_admin."""
+
+    rights: UserRights
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UserDetail:
     """A user's rights, and the grants that made them, latest first."""
 
@@ -49,12 +57,15 @@ async def read_rights(user: User, database: Database) -> UserRights:
         return UserRights(user, await list_chain_roles(session, user.address))
 
 
-async def list_user_rights(database: Database, scope: SigningScope) -> list[UserRights]:
+async def list_user_rights(database: Database, scope: SigningScope) -> list[ListedUser]:
     """List every user with their rights, oldest first."""
     async with database.read() as session:
-        users = await list_users(session, scope)
-        held = await list_chain_roles_of(session, [user.address for user in users])
-    return [UserRights(user, held.get(user.address, frozenset())) for user in users]
+        chain = await load_chain(session, scope)
+        held = await list_chain_roles_of(session, chain.users)
+    return [
+        ListedUser(UserRights(user, held.get(address, frozenset())), is_first=user == chain.first)
+        for address, user in chain.users.items()
+    ]
 
 
 async def get_user_detail(address: Address, database: Database, scope: SigningScope) -> UserDetail:

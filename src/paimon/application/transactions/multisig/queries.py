@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.approval_tickets.store import find_plan_ticket_id
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.describe import DescribedCall, describe_transaction
 from paimon.application.transactions.multisig.store import (
@@ -99,6 +100,7 @@ class ProposalDetail:
     hashes: SafeTransactionHashes
     document: dict[str, Any] | None
     intents: Sequence[IntentWithAttempts]
+    ticket_id: str | None
 
     @property
     def executed_externally(self) -> bool:
@@ -153,6 +155,7 @@ async def get_proposal_detail(session: AsyncSession, hash_: Hash32, context: Saf
         hashes=safe_transaction_hashes(transaction, scope),
         document=safe_transaction_document(transaction, scope) if takes_signatures else None,
         intents=await list_intents_about(session, IntentSubject.safe_transaction(hash_)),
+        ticket_id=await find_plan_ticket_id(session, hash_),
     )
 
 

@@ -136,6 +136,7 @@ class ProposalDetailView(ProposalView):
     hash_card: HashCardView
     signatures: list[SafeSignatureView]
     intents: list[IntentView] = Field(description="intents of this system that execute it")
+    ticket_id: str | None = Field(description="the approval ticket that the signatures decide; null for a proposal of no plan")
     executed_externally: bool = Field(description="its nonce was used by a transaction that this system did not send")
     signing: TypedData | None = Field(description="for eth_signTypedData_v4; null when it takes no more signatures")
 
@@ -160,6 +161,7 @@ class ProposalDetailView(ProposalView):
                 for signature in proposal.signatures
             ],
             intents=[IntentView.of_intent(intent) for intent in detail.intents],
+            ticket_id=detail.ticket_id,
             executed_externally=detail.executed_externally,
             signing=detail.document,
         )

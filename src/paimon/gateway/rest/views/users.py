@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
-from paimon.application.identity.rights import Right, UserDetail, UserRights
+from paimon.application.identity.rights import ListedUser, Right, UserDetail, UserRights
 from paimon.application.identity.store import GrantRecord
 from paimon.application.identity.submit_grant import SubmitGrant, UserChange
 from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
@@ -119,14 +119,24 @@ class UserDetailView(OwnRightsView):
         return cls(**_fields(detail.rights), rights=rights, grants=[GrantView.of(grant) for grant in detail.grants])
 
 
+class ListedUserView(UserRightsView):
+    """A user of the list."""
+
+    is_first: bool = Field(description="the first super_admin, whom no grant changes: the owner of the tables names another")
+
+    @classmethod
+    def of_listed(cls, listed: ListedUser) -> Self:
+        return cls(**_fields(listed.rights), is_first=listed.is_first)
+
+
 class UsersView(ApiModel):
     """Every user who may sign in, oldest first."""
 
-    items: list[UserRightsView]
+    items: list[ListedUserView]
 
     @classmethod
-    def of(cls, users: Iterable[UserRights]) -> Self:
-        return cls(items=[UserRightsView.of(user) for user in users])
+    def of(cls, users: Iterable[ListedUser]) -> Self:
+        return cls(items=[ListedUserView.of_listed(user) for user in users])
 
 
 class UserChangeBody(ApiModel):
