@@ -1,6 +1,7 @@
 """`paimon smoke`: take redemptions through every channel on a new demo, with or without killing processes meanwhile."""
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import time
@@ -70,17 +71,21 @@ def _run_smoke(data: Path, *, kills: int, seed: int) -> None:
             chaos.stop()
         _print_line("\n   log events of each process")
         for name in APP_PROCESSES:
-            _print_line(f"     {name:<10} {_event_counts(data / 'logs', name)}")
+            _print_line(f"     {name:<10} {count_events(data / 'logs', name)}")
         asyncio.run(SmokeRun(stack, _print_line).verify_final_state())
         if kills:
             _print_line(f"killed {chaos.killed.total()} times with seed {seed}: {dict(chaos.killed)}, in {rounds} rounds")
     _print_line(f"smoke test passed in {time.monotonic() - began:.0f} s")
 
 
-def _event_counts(logs: Path, name: str) -> str:
-    """Count the log events of one process in this run; return the most frequent."""
+def count_events(logs: Path, name: str) -> str:
+    """Count the log events of one process in this run; return the most frequent.
+
+    A process that was killed while it wrote leaves a part of a line, to which the next one's first line is joined.
+    """
     event_counts: Counter[str] = Counter()
     for line in (logs / f"{name}.log").read_bytes().splitlines():
         if line.startswith(b"{"):
-            event_counts[orjson.loads(line).get("event", "?")] += 1
+            with contextlib.suppress(orjson.JSONDecodeError):
+                event_counts[orjson.loads(line).get("event", "?")] += 1
     return ", ".join(f"{count} {event}" for event, count in event_counts.most_common(8)) or "(nothing logged)"
