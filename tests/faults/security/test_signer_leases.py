@@ -131,3 +131,20 @@ def test_signers_role_writes_its_leases_and_reads_nothing_else(
         for table in TABLES.keys() - {"ops.signer_leases"}:
             with pytest.raises(InsufficientPrivilege):
                 session.execute(f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("role", ["paimon_api", "paimon_worker"])
+def test_signer_refuses_a_database_role_that_is_not_its_own(
+    fund: TestFund,
+    tmp_path: Path,
+    postgres: EmbeddedPostgres,
+    database: Database,
+    database_name: str,
+    cli: CliRunner,
+    role: str,
+) -> None:
+    policy = policy_with_lease(fund, tmp_path / "signer", postgres.url(role, database_name))
+    process = cli.start("signer", "--policy", str(policy), "--new-ledger", env={})
+    assert process.wait() == 2
+    assert f"the database role {role} is not fit for the role signer: it lacks " in process.output_text
+    assert "database_url of [leases]" in process.output_text

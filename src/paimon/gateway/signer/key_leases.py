@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from paimon.domain.kernel.chain import Address, checksum
@@ -17,8 +18,11 @@ from paimon.gateway.signer.check_request import RefusalCode, RequestRefused
 from paimon.gateway.signer.policy_tables import LeasesTable
 from paimon.infrastructure.database.leadership import run_as_leader
 from paimon.infrastructure.database.leases import HeldLease, LeaseLost, LeaseTable, find_holder, renew, signer_lease
+from paimon.infrastructure.database.rights.check import RightsMissing, require_rights
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database, create_engine
 
+log = structlog.get_logger(__name__)
 _CONNECT_SECONDS = 5
 
 
@@ -75,7 +79,11 @@ class KeyLeases:
 
 @asynccontextmanager
 async def holding_leases(times: LeasesTable, wallets: Iterable[Address]) -> AsyncIterator[KeyLeases]:
-    """Hold the leases of these keys while the block runs, and release them at its end."""
+    """Hold the leases of these keys while the block runs, and release them at its end.
+
+    Raises:
+        RightsMissing: the database answers, and its role is not fit for the signers' role.
+    """
     database = Database(
         create_engine(
             times.database_url.get_secret_value(),
@@ -84,6 +92,7 @@ async def holding_leases(times: LeasesTable, wallets: Iterable[Address]) -> Asyn
             application_name="paimon signer",
         )
     )
+    await _require_own_role(database)
     leases = KeyLeases(database, times)
     tasks = [asyncio.create_task(leases.hold(wallet)) for wallet in wallets]
     try:
@@ -93,3 +102,14 @@ async def holding_leases(times: LeasesTable, wallets: Iterable[Address]) -> Asyn
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
+
+
+async def _require_own_role(database: Database) -> None:
+    """Check the role while the database answers; one that is away refuses movements, and does not stop the start."""
+    try:
+        await require_rights(database.engine, DatabaseRole.SIGNER, url_setting="database_url of [leases]")
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("signer.database_role_not_checked", reason=type(error).__name__)
+    except RightsMissing:
+        await database.close()
+        raise
