@@ -2,10 +2,11 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paimon.domain.report.period import ReportKind, ReportPeriod, due_periods
+from paimon.domain.report.period import InvalidDay, ReportKind, ReportPeriod, due_periods
 
 DAYS = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -42,3 +43,13 @@ def test_a_report_is_due_after_its_delay_and_not_before_the_fund() -> None:
     assert due(ReportKind.MONTHLY, monday + timedelta(days=1)) == ["11-01"]
     assert due(ReportKind.DAILY, monday, days_max=2) == ["11-28", "11-29"]
     assert due(ReportKind.DAILY, datetime(2026, 11, 27, 12, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("kind", ReportKind)
+@pytest.mark.parametrize("day", [date.max, date(9999, 1, 1), date.min, date(1969, 12, 31)])
+def test_a_year_without_reports_is_refused_by_name(kind: ReportKind, day: date) -> None:
+    with pytest.raises(InvalidDay, match="from 1970 to 9998"):
+        ReportPeriod.containing(kind, day)
+    assert InvalidDay.field == "date"
+    for known in (date(9998, 12, 31), date(1970, 1, 1)):
+        assert ReportPeriod.containing(kind, known).end.year <= 9999

@@ -43,6 +43,14 @@ def test_the_money_weighted_return_is_the_rate_of_known_cases(flows: list[tuple[
     assert found == (None if expected is None else pytest.approx(Decimal(expected), abs=Decimal("1e-8")))
 
 
+@pytest.mark.parametrize("left", [100, 10**18 + 1])
+def test_a_rate_of_nothing_has_no_sign(left: int) -> None:
+    put_in = 100 if left == 100 else 10**18
+    found = money_weighted_return([CashFlow(START, -put_in), CashFlow(START + YEAR, left)])
+    assert str(found).lstrip("0.E-+8") == ""
+    assert not str(found).startswith("-")
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 700), st.integers(1, 10**24)), min_size=1, max_size=8),
     st.integers(1, 10**25),

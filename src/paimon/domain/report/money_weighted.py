@@ -47,7 +47,7 @@ def money_weighted_return(flows: Sequence[CashFlow]) -> Decimal | None:
             low = middle
         else:
             high = middle
-    return _CONTEXT.quantize((low + high) / 2, _PLACES)
+    return _CONTEXT.quantize((low + high) / 2, _PLACES) + 0  # no rate is -0
 
 
 def _years(start: datetime, at: datetime) -> Decimal:

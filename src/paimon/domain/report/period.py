@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
+
+from paimon.errors import InvalidRequest
 
 
 class ReportKind(StrEnum):
@@ -12,6 +14,15 @@ class ReportKind(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+
+
+_YEARS: Final = (1970, 9998)
+
+
+class InvalidDay(InvalidRequest):
+    """No report can be of this day."""
+
+    field = "date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,13 @@ class ReportPeriod:
 
     @classmethod
     def containing(cls, kind: ReportKind, day: date) -> Self:
-        """Return the period of a kind that a day is in."""
+        """Return the period of a kind that a day is in.
+
+        Raises:
+            InvalidDay: no period of such a year can be made.
+        """
+        if not _YEARS[0] <= day.year <= _YEARS[1]:
+            raise InvalidDay(f"{day} is in no period that a report can have: the year is from {_YEARS[0]} to {_YEARS[1]}")
         match kind:
             case ReportKind.DAILY:
                 return cls(kind, day, day)
