@@ -145,6 +145,30 @@ def test_shortage_is_critical_only_where_the_forecast_is_calibrated(days: int, s
     assert finding.severity is severity
 
 
+@pytest.mark.parametrize(
+    ("chance", "raised", "expected"),
+    [
+        (0.19, None, None), (0.20, None, "WARNING"), (0.49, None, "WARNING"), (0.50, None, "CRITICAL"),
+        (0.15, "WARNING", "WARNING"), (0.149, "WARNING", None), (0.49, "WARNING", "WARNING"), (0.50, "WARNING", "CRITICAL"),
+        (0.45, "CRITICAL", "CRITICAL"), (0.449, "CRITICAL", "WARNING"), (0.16, "CRITICAL", "WARNING"), (0.14, "CRITICAL", None),
+    ],
+)  # fmt: skip
+def test_open_shortage_is_lowered_only_well_below_the_chance_that_raised_it(
+    chance: float, raised: str | None, expected: str | None
+) -> None:
+    short = forecast(risk_state(fund_of(100, 0, 0, asset_decimals=0)), history_of(np.zeros(200)), Horizon.THIRTY_DAYS)
+    found = shortage_findings(
+        replace(short, shortfall_chance=chance, first_short_day=None), None if raised is None else Severity(raised)
+    )
+    assert [finding.severity.value for finding in found] == ([] if expected is None else [expected])
+
+
+def test_prior_of_a_young_fund_is_the_same_for_every_seed() -> None:
+    fund, young = risk_state(fund_of(10**6 * WAD, 0, 0)), history_of(np.zeros(0), net_assets=10.0**6)
+    chances = [forecast_liquidity(fund, POLICY, young, Horizon.THIRTY_DAYS, seed=seed).probable_outflow for seed in range(8)]
+    assert max(chances) - min(chances) < max(chances) * 0.01
+
+
 def test_young_fund_is_forecast_by_its_prior() -> None:
     fund = risk_state(fund_of(10**6 * WAD, 0, 0))
     found = forecast(fund, history_of(np.zeros(0), net_assets=10.0**6))

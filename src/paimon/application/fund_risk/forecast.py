@@ -25,6 +25,7 @@ from paimon.application.fund_risk.queries import (
 from paimon.application.fund_risk.store import ForecastReport, find_forecast, save_forecast
 from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.risk_control.record_findings import record_check_results
+from paimon.application.risk_control.store import lock_findings, lock_unresolved
 from paimon.application.vault.queries import list_holders
 from paimon.domain.kernel.units import WAD
 from paimon.domain.risk.flow_model import FlowHistory
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 HISTORY_DAYS_MAX: Final = 730
 _DAY: Final = timedelta(days=1)
+_SHORTAGE: Final = RiskKind.LIQUIDITY_SHORTAGE
 _NO_FLOW: Final = DailyFlow(datetime.min.replace(tzinfo=UTC), 0, 0, 0)
 
 
@@ -81,7 +83,10 @@ async def _save(
         for report in reports:
             await save_forecast(session, report)
         longest = forecasts[-1]
-        await record_check_results(session, RiskKind.LIQUIDITY_SHORTAGE, shortage_findings(longest), block=at.number)
+        await lock_findings(session)
+        open_events = await lock_unresolved(session, _SHORTAGE)
+        raised = next((event.finding.severity for event in open_events.values()), None)
+        await record_check_results(session, _SHORTAGE, shortage_findings(longest, raised), block=at.number)
     log.info(
         "liquidity.forecast",
         block=at.number,

@@ -28,6 +28,7 @@ TAIL_REQUESTS_MIN: Final = 300
 TAIL_QUANTILES: Final = (0.85, 0.90, 0.95)
 TAIL_SHAPE_MAX: Final = 0.7
 _SHAPES_APART_MAX: Final = 0.25
+_PRIOR_SEED: Final = 0
 PRIOR_DAILY_RATE: Final = 0.002
 """The prior of a young fund: requests and deposits of 0.2 % of net assets on an average day, exponentially distributed."""
 
@@ -93,7 +94,7 @@ def simulate_flows(history: FlowHistory, *, days: int, paths: int, seed: int) ->
     """Draw paths of the coming days; the same seed gives the same paths."""
     rng = np.random.Generator(np.random.SFC64(seed))
     if history.days < HISTORY_DAYS_CALIBRATED:
-        history = _with_prior(history, rng)
+        history = _with_prior(history)
     factors = weekday_factors(history.requests, history.first_weekday)
     weekdays = (history.first_weekday + np.arange(history.days + days)) % WEEK
     plain, largest = (flows / factors[weekdays[: history.days]] for flows in (history.requests, history.largest))
@@ -117,7 +118,7 @@ def weekday_factors(flows: Floats, first_weekday: int) -> Floats:
     weekdays = (first_weekday + np.arange(len(flows))) % WEEK
     counts = np.bincount(weekdays, minlength=WEEK)
     sums = np.bincount(weekdays, weights=flows, minlength=WEEK)
-    spread = flows.var() / mean**2
+    spread = (flows / mean).var()  # the square of a tiny mean would be zero
     raw = np.where(counts > 0, sums / np.maximum(counts, 1) / mean, 1.0)
     between = max(float(np.var(raw)) - spread / max(float(counts.mean()), 1.0), 0.0)
     kept = between / (between + spread / np.maximum(counts, 1)) if between > 0 else np.zeros(WEEK)
@@ -130,7 +131,7 @@ def mean_block_days(flows: Floats) -> float:
     n = len(flows)
     if n < 2 * WEEK or flows.std() == 0:
         return BLOCK_DAYS_MIN
-    centred = flows - flows.mean()
+    centred = (flows - flows.mean()) / flows.std()  # the products of tiny differences would be zero
     lags_max = min(n - 1, int(np.ceil(np.sqrt(n))) + 5)
     covariances = np.array([float(centred[: n - lag] @ centred[lag:]) / n for lag in range(lags_max + 1)])
     insignificant = np.abs(covariances[1:] / covariances[0]) < 2 * np.sqrt(np.log10(n) / n)
@@ -202,8 +203,12 @@ def _mean_ratios(flows: Floats, paths: int, rng: np.random.Generator) -> Floats:
     return np.asarray(drawn / mean)[:, None]
 
 
-def _with_prior(history: FlowHistory, rng: np.random.Generator) -> FlowHistory:
-    """Complete a short history with days of the prior, to 120 days."""
+def _with_prior(history: FlowHistory) -> FlowHistory:
+    """Complete a short history with days of the prior, to 120 days: the same days for every seed.
+
+    Days that were drawn anew would move the chances of two forecasts of the same fund apart.
+    """
+    rng = np.random.Generator(np.random.SFC64(_PRIOR_SEED))
     missing = HISTORY_DAYS_CALIBRATED - history.days
     scale = PRIOR_DAILY_RATE * history.net_assets
     requests = rng.exponential(scale, missing) if scale > 0 else np.zeros(missing)

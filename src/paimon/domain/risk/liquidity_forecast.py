@@ -41,10 +41,11 @@ _RECOMMENDED_BELOW: Final = (
     (SHORTAGE_CHANCE, Recommendation.MONITOR),
     (0.50, Recommendation.PREPARE_LIQUIDITY),
 )
-_SHORTAGE_SEVERITY: Final[Mapping[Recommendation, Severity]] = {
-    Recommendation.PREPARE_LIQUIDITY: Severity.WARNING,
-    Recommendation.EMERGENCY: Severity.CRITICAL,
+_SHORTAGE_CHANCES: Final[Mapping[Severity, tuple[float, float]]] = {
+    Severity.WARNING: (SHORTAGE_CHANCE, 0.15),
+    Severity.CRITICAL: (0.50, 0.45),
 }
+"""The chance from which on an event is raised to a severity, and that from which on it keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +141,17 @@ def recommend(chance: float) -> Recommendation:
     return next((advice for below, advice in _RECOMMENDED_BELOW if chance < below), Recommendation.EMERGENCY)
 
 
-def shortage_findings(forecast: LiquidityForecast) -> list[Finding]:
-    """Return the finding that the fund may run short within the horizon; none while the chance is below 20 %.
+def shortage_findings(forecast: LiquidityForecast, raised: Severity | None = None) -> list[Finding]:
+    """Return the finding that the fund may run short within the horizon; none while the chance is too low.
 
-    A forecast that is not calibrated warns only: that open requests exceed what can be cash is a matter of the risk level.
+    `raised` is the severity of an open event. Chances are drawn, and those of two forecasts differ a little: so an event is
+    raised from a chance on, and lowered or resolved only well below it. A forecast that is not calibrated warns only: that
+    open requests exceed what can be cash is a matter of the risk level.
     """
-    severity, day = _SHORTAGE_SEVERITY.get(forecast.recommendation), forecast.first_short_day
-    if severity is None or day is None:
+    severity = _shortage_severity(forecast.shortfall_chance, raised)
+    if severity is None:
         return []
+    day = len(forecast.fan) - 1 if forecast.first_short_day is None else forecast.first_short_day
     days = forecast.horizon.days
     return [
         Finding(
@@ -159,3 +163,13 @@ def shortage_findings(forecast: LiquidityForecast) -> list[Finding]:
             severity if forecast.is_calibrated else Severity.WARNING,
         )
     ]
+
+
+def _shortage_severity(chance: float, raised: Severity | None) -> Severity | None:
+    """Return the most severe of the severities whose chance is reached: to raise it, or to keep it."""
+    for severity in (Severity.CRITICAL, Severity.WARNING):
+        raise_from, keep_from = _SHORTAGE_CHANCES[severity]
+        is_raised = raised is severity or raised is Severity.CRITICAL
+        if chance >= (keep_from if is_raised else raise_from):
+            return severity
+    return None

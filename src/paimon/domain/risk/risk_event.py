@@ -93,7 +93,7 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     " ends, resolves it: `paimon tx` shows the reason",
     RiskKind.INDICATOR_BREACH: "measured at block {block}. The first assessment that finds the indicator normal resolves it:"
     " `paimon risk status` shows the figures",
-    RiskKind.LIQUIDITY_SHORTAGE: "forecast at block {block}. The first forecast with a chance below 20 % resolves it:"
+    RiskKind.LIQUIDITY_SHORTAGE: "forecast at block {block}. The first forecast with a chance below 15 % resolves it:"
     " `paimon forecast` shows the days, and how much to free",
     RiskKind.PRICE_UNTRUSTED: "judged at block {block}. The first judgement that trusts the price resolves it:"
     " `paimon prices` shows what each source says",
