@@ -1,16 +1,13 @@
 """The rebalance engine on the local chain: from a trigger's cause to a signed plan, its execution, and its result."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.support.chain.fund import TestFund
 from tests.support.scenarios.fund_activity import snapshot_now
-from tests.support.scenarios.multisig import SafeHarness
-from tests.support.scenarios.planning import PlannerHarness, planner_harness, spend_from_outside
+from tests.support.scenarios.planning import PlannerHarness, near, spend_from_outside
 from tests.support.scenarios.plans import appoint_owners
 
 from paimon.application.rebalance_engine.context import RebalanceContext
@@ -18,40 +15,18 @@ from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus
-from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.decision import decide, result_text
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
 from paimon.domain.rebalance.triggers import Trigger
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.domain.vault.fund_snapshot import FundSnapshot
-from paimon.infrastructure.database.sessions import Database
 from paimon_devkit.stack.accounts import ADMIN
 
 pytestmark = pytest.mark.integration
 
-UNLIMITED: Final = 10**9
 SPENT: Final = 1_400_000
 """USDT that leave L1 of the test fund below 8 % of it."""
-
-
-@pytest.fixture
-async def harness(
-    safe_harness: SafeHarness, worker_database: Database, fund: TestFund, tmp_path: Path
-) -> AsyncIterator[PlannerHarness]:
-    opened = planner_harness(safe_harness, worker_database, fund, tmp_path, plan_limit=UNLIMITED, day_limit=UNLIMITED)
-    async with opened as entered:
-        yield entered
-
-
-def near(snapshot: FundSnapshot) -> dict[str, Any]:
-    """A policy whose targets are some basis points off what the fund has: its plan is small enough for the hot key."""
-    total = sum(snapshot.tier_value(tier) for tier in Tier)
-    layer2, layer3 = (snapshot.tier_value(tier) * BPS_ONE // total for tier in (Tier.L2, Tier.L3))
-    targets = {Tier.L1: Bps(BPS_ONE - layer2 - layer3 - 2), Tier.L2: Bps(layer2 + 2), Tier.L3: Bps(layer3)}
-    return {"targets": targets, "landing": Bps(0), "smallest_plan": RawAmount(1)}
 
 
 async def the_record(harness: PlannerHarness) -> RebalanceRecord:

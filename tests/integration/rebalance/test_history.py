@@ -9,10 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import WITHOUT_TRIGGERS
-from tests.support.factories.rebalance import decided_record
+from tests.support.factories.rebalance import decided_record, executed_record
 
+from paimon.application.rebalance_engine.queries import get_rebalance
 from paimon.application.rebalance_engine.store import close, insert_record
-from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.rebalance_record import ENDS_FROM, RebalanceRecord, RebalanceStatus
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
@@ -60,6 +61,23 @@ async def test_inputs_and_ended_decisions_never_change(database: Database) -> No
         await close(session, ID, RebalanceStatus.SUPERSEDED, "another was submitted first", now=await database_now(session))
     await require_refused(database, UPDATE + "close_reason = 'it was wrong'")
     await require_refused(database, "DELETE FROM ops.rebalance_history")
+
+
+@pytest.mark.parametrize("status", ENDS_FROM)
+@pytest.mark.parametrize("plan_id", [None, UUID(int=1)])
+async def test_decision_ends_only_in_a_way_that_its_plan_allows(
+    database: Database, status: RebalanceStatus, plan_id: UUID | None
+) -> None:
+    stands = RebalanceStatus.PROPOSED if plan_id is None else RebalanceStatus.SUBMITTED
+    has_outcome = status in (RebalanceStatus.EXECUTED, RebalanceStatus.PARTIALLY_EXECUTED)
+    async with database.write() as session:
+        now = await database_now(session)
+        await session.execute(WITHOUT_TRIGGERS)
+        await insert_record(session, decided_record(now, status=stands, plan_id=plan_id))
+        await close(session, ID, status, "it ended", now=now, outcome=executed_record(now).outcome if has_outcome else None)
+    async with database.read() as session:
+        found = await get_rebalance(session, ID)
+    assert found.status is (status if ENDS_FROM[status] is stands else stands)
 
 
 async def require_refused(database: Database, statement: str) -> None:

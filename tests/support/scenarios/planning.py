@@ -25,13 +25,15 @@ from paimon.application.rebalance_engine.refill_buffer import refill_buffer
 from paimon.application.rebalance_engine.store import record_of
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.composition import AppContext
+from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import parse_address
-from paimon.domain.kernel.units import Bps, RawAmount
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.rebalance.buffer import PlannerLook, RefillPolicy
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
+from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.gateway.cli.keystore_signing import DocumentSigner
 from paimon.gateway.signer.policy import load_policy
 from paimon.gateway.signer.policy_tables import PlanSignerTable
@@ -104,6 +106,15 @@ class PlannerHarness:
         await self.plans.sending.drive_until_idle(self.plans.hot)
         self.plans.fund.wait_until_final()
         await snapshot_now(app_context, self.plans.fund)
+
+
+def near(snapshot: FundSnapshot, *, layer2: int = 2) -> dict[str, Any]:
+    """A policy whose L2 is to gain these basis points from L1: its plan is small enough for the hot key."""
+    total = sum(snapshot.tier_value(tier) for tier in Tier)
+    shares = {tier: snapshot.tier_value(tier) * BPS_ONE // total for tier in (Tier.L2, Tier.L3)}
+    shares[Tier.L2] += layer2
+    targets = {Tier.L1: Bps(BPS_ONE - sum(shares.values()))} | {tier: Bps(share) for tier, share in shares.items()}
+    return {"targets": targets, "landing": Bps(0), "smallest_plan": RawAmount(1)}
 
 
 def spend_from_outside(fund: TestFund, usdt: int) -> None:

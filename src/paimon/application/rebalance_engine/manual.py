@@ -1,7 +1,7 @@
 """A person's rebalance: plan with targets of their own, keep the decision, and submit it with their signature.
 
-A newer preview of the same person ends the older one. A decision is submitted within 15 minutes, while no other plan of the
-engine is under way; the plan's own checks then compare wallet and amount with what was signed.
+A newer preview of the same person ends the older one. A decision is submitted within 15 minutes, while no other plan is under
+way and none has changed the fund since; the plan's own checks then compare wallet and amount with what was signed.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from uuid import UUID
 import structlog
 
 from paimon.application.rebalance_engine.context import RebalanceContext
-from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record, supersede_proposed
+from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record
 from paimon.application.rebalance_engine.measure import NO_MEMORY, TargetsNotPossible, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.queries import get_rebalance
 from paimon.application.rebalance_engine.store import close, insert_record, list_open, lock_decisions, submitted
+from paimon.application.rebalance_engine.submission import RebalanceEnded, recorded_with_plan, require_turn
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
@@ -27,18 +28,9 @@ from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus
 from paimon.domain.rebalance.triggers import ConditionName, Trigger
 from paimon.domain.user.roles import User
-from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
 
 log = structlog.get_logger(__name__)
-
-
-class RebalanceUnderWay(Conflict):
-    """Another plan of the rebalance engine is under way; the message names it."""
-
-
-class RebalanceEnded(Conflict):
-    """The decision has ended or is too old to be submitted: preview again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +63,7 @@ async def preview_manual(user: User, targets: Mapping[Tier, Bps] | None, context
     decision = await context.solver.solve(measured.inputs)
     asked = MetCondition(ConditionName.MANUAL_REQUEST, f"asked for by {checksum(user.address)}")
     async with context.database.write() as session:
+        await lock_decisions(session)
         now = await database_now(session)
         record = new_record(measured, decision, Trigger.MANUAL, (asked,), requested_by=user.address, now=now)
         for older in await list_open(session, RebalanceStatus.PROPOSED):
@@ -93,16 +86,14 @@ async def execute_manual(rebalance_id: UUID, signature: PlanSignature, context: 
         if record.plan_id is not None:
             return record
         if record.status is not RebalanceStatus.PROPOSED:
-            raise RebalanceEnded(f"rebalance {rebalance_id} is {record.status}: {record.close_reason}; preview again")
+            raise RebalanceEnded.of(record)
         if await database_now(session) - record.created_at > DECISION_AGE_MAX:
             raise RebalanceEnded(f"rebalance {rebalance_id} was previewed more than 15 minutes ago; preview again")
-        if under_way := await list_open(session, RebalanceStatus.SUBMITTED):
-            raise RebalanceUnderWay(f"the plan {under_way[0].key} is under way; preview again when it has ended")
-    plan = await submit_plan(_request(record, signature.user), signature, context.plans)
+        await require_turn(session, record)
+    request = _request(record, signature.user)
+    plan = await submit_plan(request, signature, context.plans, with_plan=recorded_with_plan(record))
     async with context.database.write() as session:
-        await lock_decisions(session)
-        await submitted(session, record.id, plan.id)
-        await supersede_proposed(session, record, now=await database_now(session))
+        await submitted(session, record.id, plan.id)  # where the plan was there already, submitted as any other plan is
         log.info("rebalance.submitted", rebalance_id=str(record.id), plan_id=str(plan.id), by=checksum(signature.user.address))
         return await get_rebalance(session, record.id)
 

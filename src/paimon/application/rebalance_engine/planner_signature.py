@@ -11,7 +11,7 @@ from paimon.application.common.signed_action import SignedAction
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.preview import preview_plan
-from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
+from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, WithPlan, nothing_else, submit_plan
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.models.ops.plan import PlanRow
@@ -25,10 +25,13 @@ class Planner:
     sign: Callable[[dict[str, Any], SignatureTerms], Awaitable[SignedAction]]
 
 
-async def sign_and_submit(planner: Planner, request: PlanRequest, context: PlanContext) -> PlanRow:
-    """Return the plan that was made now.
+async def sign_and_submit(
+    planner: Planner, request: PlanRequest, context: PlanContext, with_plan: WithPlan = nothing_else
+) -> PlanRow:
+    """Return the plan that was made now, with what `with_plan` writes.
 
     Raises:
+        What `with_plan` raises;
         UntrustedPrice, NoWalletEligible, PlanDrifted, PlanNotPossible, HashMismatch, IncompleteExecutions, RpcUnavailable,
         RpcError.
     """
@@ -37,6 +40,5 @@ async def sign_and_submit(planner: Planner, request: PlanRequest, context: PlanC
         rejected = "; ".join(each.describe(preview.valued.decimals) for each in preview.choice.rejected_wallets)
         raise NoWalletEligible(f"no wallet may carry out the plan {request.plan}: {rejected}")
     signed = await planner.sign(preview.document, preview.terms)
-    return await submit_plan(
-        request, PlanSignature(planner.user, preview.choice.wallet, preview.choice.amount, signed), context
-    )
+    signature = PlanSignature(planner.user, preview.choice.wallet, preview.choice.amount, signed)
+    return await submit_plan(request, signature, context, with_plan=with_plan)

@@ -107,15 +107,15 @@ _MOVING_PLAN: Final = text("""
       FROM ops.plans AS plan
       JOIN ops.plan_calls AS call ON call.plan_id = plan.id
       JOIN ops.transaction_intents AS intent ON intent.id = call.intent_id
-     WHERE intent.closed_at IS NULL
+     WHERE intent.closed_at IS NULL AND plan.idempotency_key IS DISTINCT FROM :other_than
      ORDER BY plan.created_at
      LIMIT 1
 """)
 
 
-async def find_moving_plan(session: AsyncSession) -> str | None:
-    """Return the name of a plan, anyone's, whose calls the hot key is making, or None."""
-    found: str | None = (await session.execute(_MOVING_PLAN)).scalar_one_or_none()
+async def find_moving_plan(session: AsyncSession, *, other_than: str | None = None) -> str | None:
+    """Return the name of a plan, anyone's but the one with this key, whose calls the hot key is making, or None."""
+    found: str | None = (await session.execute(_MOVING_PLAN, {"other_than": other_than})).scalar_one_or_none()
     return found
 
 
@@ -176,5 +176,5 @@ _PLANS_OF_PROPOSED: Final = text("""
 
 
 async def list_submitted_unrecorded(session: AsyncSession) -> list[tuple[UUID, UUID]]:
-    """Return decisions whose plan exists, though a crash kept that from being recorded, each with its plan's id."""
+    """Return decisions whose plan was submitted as any other plan is, with the decision's key, each with its plan's id."""
     return [(row.id, row.plan_id) for row in await session.execute(_PLANS_OF_PROPOSED)]

@@ -1,8 +1,8 @@
 """Look at the fund once, and bring it back to its targets: from the trigger to a signed plan, and from the plan to its result.
 
     a submitted decision whose plan has ended      → compare it with the chain and end it
-    a decision whose plan was submitted by a crash → record that
-    a proposed decision of the planner's own       → submit its plan, or end it when it is too old
+    a decision whose plan was submitted by itself  → record that
+    a proposed decision of the planner's own       → submit its plan, or end it when it is too old or something is in its way
     a trigger fires, and nothing holds it back     → decide; a decision with trades is submitted
 
 Each step is committed before the next, and finds at the next look what an interrupted one has left. There is one plan at a
@@ -13,17 +13,14 @@ from dataclasses import replace
 
 import structlog
 
+from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.rebalance_engine.conclude import conclude_ended
 from paimon.application.rebalance_engine.context import RebalanceContext
-from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record, supersede_proposed
+from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record
 from paimon.application.rebalance_engine.measure import Measurement, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
-from paimon.application.rebalance_engine.queries import (
-    find_last_sent_block,
-    find_moving_plan,
-    list_submitted_unrecorded,
-)
+from paimon.application.rebalance_engine.queries import list_submitted_unrecorded
 from paimon.application.rebalance_engine.store import (
     close,
     insert_record,
@@ -33,11 +30,14 @@ from paimon.application.rebalance_engine.store import (
     save_verdicts,
     submitted,
 )
+from paimon.application.rebalance_engine.submission import RebalanceEnded, RebalanceUnderWay, recorded_with_plan, why_wait
+from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.rebalance_plan import NoPlan
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus, met_conditions
 from paimon.domain.rebalance.triggers import ConditionMemory, hold_back
-from paimon.errors import Conflict
+from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.errors import Conflict, InvalidRequest
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession
 
@@ -48,7 +48,8 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
     """Look once.
 
     Raises:
-        NoSnapshotYet, TargetsNotPossible, RpcUnavailable, RpcError; KeyUnavailable of the planner's key.
+        NoSnapshotYet, TargetsNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable, RpcError;
+        KeyUnavailable of the planner's key.
     """
     await _record_submitted(context)
     await conclude_ended(context.plans)
@@ -57,7 +58,8 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
     async with context.database.read() as session:
         memory = await load_memory(session)
         measured = await measure_fund(session, context.policy, context.risk_policy, memory)
-        measured = replace(measured, triggers=hold_back(measured.triggers, memory, await _why_wait(session, measured, context)))
+        why = await _why_wait(session, measured.at, measured.snapshot, context)
+        measured = replace(measured, triggers=hold_back(measured.triggers, memory, why))
     if not met_conditions(measured.triggers):
         await _keep_verdicts(measured, context)
         return PlannerLook.NOTHING_DUE
@@ -75,6 +77,7 @@ async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | Non
     """Return the planner's own decision that is not submitted yet, and end those that are too old."""
     found = None
     async with context.database.write() as session:
+        await lock_decisions(session)
         now = await database_now(session)
         for record in await list_open(session, RebalanceStatus.PROPOSED):
             if now - record.created_at > DECISION_AGE_MAX:
@@ -84,20 +87,13 @@ async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | Non
     return found
 
 
-async def _why_wait(session: ReadSession, measured: Measurement, context: RebalanceContext) -> str | None:
-    """Return why no plan may be made now, though a trigger fires."""
+async def _why_wait(session: ReadSession, at: BlockStamp, newest: FundSnapshot, context: RebalanceContext) -> str | None:
+    """Return why no plan of the fund at this block may be made now, though a trigger fires."""
     if not context.is_automatic:
         return "automatic plans are off"
-    if measured.snapshot.flags.controller_paused:
+    if newest.flags.controller_paused:
         return "the AssetController is paused"
-    if under_way := await list_open(session, RebalanceStatus.SUBMITTED):
-        return f"the plan {under_way[0].key} is under way"
-    if (moving := await find_moving_plan(session)) is not None:
-        return f"the plan {moving} is under way"
-    sent = await find_last_sent_block(session)
-    if sent is not None and sent > measured.at.number:
-        return f"no snapshot shows the fund after the transaction of block {sent} yet"
-    return None
+    return await why_wait(session, at)
 
 
 async def _keep_verdicts(measured: Measurement, context: RebalanceContext) -> None:
@@ -126,15 +122,26 @@ async def _decide(measured: Measurement, memory: dict[str, ConditionMemory], con
 
 
 async def _submit(planner: Planner, record: RebalanceRecord, context: RebalanceContext) -> PlannerLook:
+    """Submit a decision's plan, or end the decision: what is in its way changes the fund that it was made for."""
+    async with context.database.read() as session:
+        why = await _why_wait(session, record.at, await get_newest_snapshot(session), context)
+    if why is not None:
+        return await _end(record, RebalanceStatus.SUPERSEDED, why, context)
     try:
-        plan = await sign_and_submit(planner, plan_request(record), context.plans)
-    except Conflict as refusal:
-        log.error("rebalance.refused", rebalance_id=str(record.id), reason=str(refusal))
-        async with context.database.write() as session:
-            await close(session, record.id, RebalanceStatus.REFUSED, str(refusal), now=await database_now(session))
-        return PlannerLook.NO_PLAN
-    async with context.database.write() as session:
-        await lock_decisions(session)
-        await submitted(session, record.id, plan.id)
-        await supersede_proposed(session, record, now=await database_now(session))
+        await sign_and_submit(planner, plan_request(record), context.plans, recorded_with_plan(record))
+    except (RebalanceUnderWay, RebalanceEnded) as overtaken:
+        return await _end(record, RebalanceStatus.SUPERSEDED, str(overtaken), context)
+    except (Conflict, InvalidRequest) as refusal:
+        return await _end(record, RebalanceStatus.REFUSED, str(refusal), context)
     return PlannerLook.PLANNED
+
+
+async def _end(record: RebalanceRecord, status: RebalanceStatus, reason: str, context: RebalanceContext) -> PlannerLook:
+    is_refused = status is RebalanceStatus.REFUSED
+    if is_refused:
+        log.error("rebalance.refused", rebalance_id=str(record.id), reason=reason)
+    else:
+        log.info("rebalance.superseded", rebalance_id=str(record.id), reason=reason)
+    async with context.database.write() as session:
+        await close(session, record.id, status, reason, now=await database_now(session))
+    return PlannerLook.NO_PLAN if is_refused else PlannerLook.NOTHING_DUE

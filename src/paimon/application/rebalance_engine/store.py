@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.record_text import from_record, to_record
 from paimon.domain.rebalance.rebalance_record import (
+    ENDS_FROM,
     OPEN_REBALANCES,
     MetCondition,
     RebalanceOutcome,
@@ -53,13 +54,15 @@ async def insert_record(session: WriteSession, record: RebalanceRecord) -> None:
     await session.flush()
 
 
-async def submitted(session: WriteSession, record_id: UUID, plan_id: UUID) -> None:
-    """Record the plan that carries a decision out; one that is recorded already stays."""
-    await session.execute(
+async def submitted(session: WriteSession, record_id: UUID, plan_id: UUID) -> bool:
+    """Record the plan that carries a decision out. Report whether the decision was still waiting for it."""
+    found = await session.execute(
         update(RebalanceRow)
         .where(RebalanceRow.id == record_id, RebalanceRow.status == RebalanceStatus.PROPOSED)
         .values(status=RebalanceStatus.SUBMITTED, plan_id=plan_id)
+        .returning(RebalanceRow.id)
     )
+    return found.one_or_none() is not None
 
 
 async def close(
@@ -71,12 +74,12 @@ async def close(
     now: datetime,
     outcome: RebalanceOutcome | None = None,
 ) -> None:
-    """End an open decision; one that has ended stays as it is."""
+    """End a decision; one that is not, or no longer, where this end comes from stays as it is."""
     values: dict[str, Any] = {"status": status, "closed_at": now, "close_reason": reason}
     if outcome is not None:
         values["outcome"] = to_record(outcome, RebalanceOutcome)
     await session.execute(
-        update(RebalanceRow).where(RebalanceRow.id == record_id, RebalanceRow.closed_at.is_(None)).values(**values)
+        update(RebalanceRow).where(RebalanceRow.id == record_id, RebalanceRow.status == ENDS_FROM[status]).values(**values)
     )
 
 

@@ -43,6 +43,15 @@ class RebalanceStatus(StrEnum):
 
 OPEN_REBALANCES: Final = frozenset({RebalanceStatus.PROPOSED, RebalanceStatus.SUBMITTED})
 
+ENDS_FROM: Final = {
+    RebalanceStatus.EXECUTED: RebalanceStatus.SUBMITTED,
+    RebalanceStatus.PARTIALLY_EXECUTED: RebalanceStatus.SUBMITTED,
+    RebalanceStatus.NOT_EXECUTED: RebalanceStatus.SUBMITTED,
+    RebalanceStatus.SUPERSEDED: RebalanceStatus.PROPOSED,
+    RebalanceStatus.REFUSED: RebalanceStatus.PROPOSED,
+}
+"""Where a decision stands that ends so: with a plan, only the plan's end ends it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TradeCall:

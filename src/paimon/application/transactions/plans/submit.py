@@ -13,6 +13,7 @@ first call would pass; the nonce is unused; every price that the plan trades at 
 those that were signed. A second request with the same key and calls gets the plan that exists, no matter who sends it.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -61,6 +62,9 @@ from paimon.infrastructure.database.sessions import WriteSession
 
 log = structlog.get_logger(__name__)
 
+WithPlan = Callable[[WriteSession, PlanRow], Awaitable[None]]
+"""Writes in the transaction of a new plan what must be recorded with it; when it raises, there is no plan."""
+
 
 class NoWalletEligible(Conflict):
     """No wallet of the fund may carry out the plan; the message has every wallet's reasons."""
@@ -88,10 +92,17 @@ class PlanSignature:
     signed: SignedAction
 
 
-async def submit_plan(request: PlanRequest, authorization: PlanSignature, context: PlanContext) -> PlanRow:
-    """Return the plan that is written now, or the plan that has its key already.
+async def nothing_else(_session: WriteSession, _plan: PlanRow) -> None:
+    """Write nothing with the plan."""
+
+
+async def submit_plan(
+    request: PlanRequest, authorization: PlanSignature, context: PlanContext, *, with_plan: WithPlan = nothing_else
+) -> PlanRow:
+    """Return the plan that is written now, with what `with_plan` writes, or the plan that has its key already.
 
     Raises:
+        What `with_plan` raises;
         InvalidPlan, MalformedSignature, InvalidExpiry, SignerMismatch, KeySignatureRequired, NotPermitted, PayloadConflict,
         NonceUsed, UntrustedPrice, NoWalletEligible, PlanDrifted, PlanNotPossible, UnexpectedSafe, HashMismatch,
         IncompleteExecutions, RpcUnavailable, RpcError.
@@ -133,6 +144,7 @@ async def submit_plan(request: PlanRequest, authorization: PlanSignature, contex
         await _write_plan(session, context, plan, valued, observed)
         if selected.requirement is not None:
             await _raise_ticket(session, plan, valued, selected, passes=passes)
+        await with_plan(session, plan)
     log.info(
         "plan.submitted",
         plan_id=str(plan.id),
