@@ -7,7 +7,6 @@ import structlog
 import typer
 
 from paimon.application.nav.as_of import NoSnapshotYet
-from paimon.application.rebalance_engine.measure import TargetsNotPossible
 from paimon.application.rebalance_engine.planner_signature import Planner
 from paimon.application.rebalance_engine.rebalance import rebalance_once
 from paimon.application.rebalance_engine.refill_buffer import refill_buffer
@@ -17,7 +16,7 @@ from paimon.domain.kernel.units import RawAmount
 from paimon.domain.rebalance.buffer import PlannerLook, RefillPolicy
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
-from paimon.errors import Conflict
+from paimon.errors import Conflict, InvalidRequest, Unavailable
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.keystore_signing import DocumentSigner
 from paimon.gateway.cli.process import exit_on_error, run_until_signalled, settings_for
@@ -115,6 +114,9 @@ async def _look(author: Planner, app_context: AppContext) -> PlannerLook:
     except KeyUnavailable as error:
         log.error("planner.key_unavailable", reason=str(error))
         return PlannerLook.UNAVAILABLE
-    except (Conflict, TargetsNotPossible) as error:
+    except Unavailable as error:
+        log.error("planner.unavailable", reason=str(error))
+        return PlannerLook.UNAVAILABLE
+    except (Conflict, InvalidRequest) as error:
         log.error("planner.no_plan", reason=str(error))
         return PlannerLook.NO_PLAN
