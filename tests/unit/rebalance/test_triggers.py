@@ -131,6 +131,26 @@ def test_figure_that_trembles_at_its_threshold_fires_once_until_its_cool_down_is
     assert judged(low, memory=memory, now=NOON + timedelta(minutes=7))["l1_below"].fires
 
 
+@pytest.mark.parametrize(
+    ("name", "events"),
+    [
+        ("deposit", FundEvents(largest_deposit=usdt(200_000))),
+        ("window_opened", FundEvents(opened=(token(2),))),
+        ("asset_matured", FundEvents(matured=(token(3),))),
+        ("price_move", FundEvents(price_moves={token(4): Bps(900)})),
+    ],
+)
+def test_event_of_its_quiet_time_fires_when_that_is_over(name: str, events: FundEvents) -> None:
+    memory = dict(RAN_TODAY)
+    fires = []
+    # An event, none since, one more within the hour, and the same one when the hour is over.
+    for minute, happened in ((0, events), (5, FundEvents()), (10, events), (60, events)):
+        verdict = judged(events=happened, memory=memory, now=NOON + timedelta(minutes=minute))[name]
+        memory[name] = verdict.memory
+        fires.append((verdict.fires, "quiet until 13:00" in verdict.reason))
+    assert fires == [(True, False), (False, False), (False, True), (True, False)]
+
+
 def test_empty_fund_fires_nothing() -> None:
     assert fired(MeasuredFund(RawAmount(0), ()), memory={}) == set()
 

@@ -2,7 +2,8 @@
 
 A condition fires when its figure passes the threshold, and is then disarmed. It is armed again when the figure is back at the
 re-arming edge, so that a figure that trembles at the threshold fires once. While it stays past the threshold, it fires again
-after each cool-down: a plan that did not help is followed by another.
+after each cool-down: a plan that did not help is followed by another. An event counts since the last firing,
+so that its figure is back at once: it has its cool-down even when it is armed.
 """
 
 from collections.abc import Mapping
@@ -65,6 +66,12 @@ class Condition:
     def is_met(self, figure: int) -> bool:
         """Report whether the figure is beyond the threshold; at the threshold it is not."""
         return figure > self.threshold if self.side is Beyond.ABOVE else figure < self.threshold
+
+    def is_quiet(self, memory: "ConditionMemory", now: datetime) -> bool:
+        """Report whether it may not fire yet, after it fired last. One that is armed may, but for an event."""
+        if memory.fired_at is None or (memory.is_armed and self.trigger is not Trigger.EVENT):
+            return False
+        return now < memory.fired_at + self.cool_down
 
     def is_settled(self, figure: int) -> bool:
         """Report whether the figure is back at the re-arming edge or better."""
@@ -189,14 +196,12 @@ def _judge(condition: Condition, figure: int, memory: ConditionMemory, now: date
     if not condition.is_met(figure):
         armed = memory.is_armed or condition.is_settled(figure)
         return Verdict(condition, figure, False, f"{figure} is not {beyond}", ConditionMemory(memory.fired_at, armed))
-    if memory.fired_at is None or memory.is_armed:
-        return Verdict(condition, figure, True, f"{figure} is {beyond}", ConditionMemory(now, is_armed=False))
-    if now < (quiet_until := memory.fired_at + condition.cool_down):
-        reason = (
-            f"{figure} is {beyond}; it fired at {memory.fired_at:%Y-%m-%d %H:%M} UTC and is quiet until {quiet_until:%H:%M}"
-        )
+    if memory.fired_at is not None and condition.is_quiet(memory, now):
+        fired, quiet_until = memory.fired_at, memory.fired_at + condition.cool_down
+        reason = f"{figure} is {beyond}; it fired at {fired:%Y-%m-%d %H:%M} UTC and is quiet until {quiet_until:%H:%M}"
         return Verdict(condition, figure, False, reason, memory)
-    reason = f"{figure} is {beyond}, still after its cool-down"
+    is_new = memory.fired_at is None or memory.is_armed
+    reason = f"{figure} is {beyond}" if is_new else f"{figure} is {beyond}, still after its cool-down"
     return Verdict(condition, figure, True, reason, ConditionMemory(now, is_armed=False))
 
 
