@@ -7,9 +7,14 @@ import pytest
 from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
 from tests.support.signed_grants import grant
 
+from paimon.application.transactions.plans.calls import RequestedCall, parse_calls, read_recorded_call
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
+from paimon.application.transactions.plans.select_wallet import plan_operations, policy_verdict
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
-from paimon.domain.approval.policy import Initiator
+from paimon.domain.approval.policy import NONE, Initiator
+from paimon.domain.approval.policy_document import parse_policy
+from paimon.domain.kernel.chain import hex0x
+from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import UserRole
@@ -114,6 +119,41 @@ async def test_call_of_the_hot_key_waits_when_the_policy_changed_meanwhile(
     await plan_harness.sending.drive_until_idle(plan_harness.hot)
     (sent,) = await plan_harness.intents()
     assert (sent.status, plan_harness.sending.nonce_on_chain(plan_harness.hot)) == (IntentStatus.FINAL, before + 1)
+
+
+async def test_recheck_knows_the_asset_of_a_call(plan_harness: PlanHarness) -> None:
+    await plan_harness.submit(plan_harness.buy(1_000))
+    asset = {"assets": [plan_harness.fund.asset("MMFA").address]}
+    await plan_harness.put_in_force({"name": "no_mmfa", "verdict": "BLOCK", "when": asset}, ALLOW_EVERYTHING)
+    await plan_harness.sending.drive(plan_harness.hot)
+    (waiting,) = await plan_harness.intents()
+    assert "rule no_mmfa blocks it" in str(waiting.reason)
+    await plan_harness.put_in_force({"name": "only_mmfa", "verdict": "ALLOW", "when": asset})
+    await plan_harness.sending.make_due()
+    await plan_harness.sending.drive_until_idle(plan_harness.hot)
+    (sent,) = await plan_harness.intents()
+    assert sent.status is IntentStatus.FINAL
+
+
+async def test_recorded_call_has_the_destination_of_the_requested_one(plan_harness: PlanHarness) -> None:
+    contracts, token = plan_harness.context.contracts, plan_harness.fund.asset("MMFA").address
+    person = plan_harness.fund.accounts.address("otto")
+    order = {"token": token, "usdtAmount": "1", "expectedTokens": "1", "counterparty": person, "expiresIn": "60"}
+    requested = [
+        RequestedCall("AssetController", "createOTCOrder", order),
+        RequestedCall("Vault", "grantRole", {"role": hex0x(bytes(32)), "account": person}),
+        RequestedCall("AssetController", "rebalanceBuffer", {}),
+    ]
+    parsed = parse_calls(requested, contracts)
+    recorded = [read_recorded_call(call.contract, call.step.call, call.step.description, contracts) for call in parsed]
+    assert recorded == parsed
+    assert [(call.asset, call.destination) for call in recorded] == [(token, person), (NONE, person), (NONE, NONE)]
+    rule = {"name": "not_otto", "verdict": "BLOCK", "when": {"destinations": [person]}}
+    policy = parse_policy({"rules": [rule, ALLOW_EVERYTHING]}, version=2)
+    amounts: dict[str, Any] = {"amount": RawAmount(0), "moved_in_24_hours": RawAmount(0), "decimals": 18}
+    for call, fault in zip(recorded, ("not_otto", "not_otto", "None"), strict=True):
+        operations = plan_operations(Initiator.OPERATOR, PlanWallet.WARM, [call], **amounts)
+        assert fault in str(policy_verdict(policy, PlanWallet.WARM, operations, threshold=None)[1])
 
 
 async def test_plan_of_a_person_who_may_plan_no_longer_waits(plan_harness: PlanHarness) -> None:

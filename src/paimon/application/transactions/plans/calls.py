@@ -76,8 +76,8 @@ class ParsedCall:
     function: str
     step: PlanStep
     money: MoneyCall | None
-    asset: str = NONE
-    destination: str = NONE
+    asset: str
+    destination: str
 
 
 _ASSET_ARGUMENTS: Final = ("token",)
@@ -113,21 +113,24 @@ def _parse_call(requested: RequestedCall, contracts: FundContracts, field: str) 
     except (EncodingError, OverflowError) as error:
         raise InvalidPlan(DetailCode.INVALID_ARGUMENTS, f"{field}.arguments", f"{entry.signature}: {error}") from error
     step = PlanStep(Call(address, data), describe_call(name, entry.name, to_json_value(values)))
-    return ParsedCall(
-        name,
-        entry.name,
-        step,
-        _parse_money_call(name, entry, values, f"{field}.arguments"),
-        asset=_address_of(values, _ASSET_ARGUMENTS),
-        destination=_address_of(values, _DESTINATION_ARGUMENTS),
-    )
+    return _understand(name, entry, values, step, f"{field}.arguments")
 
 
 def read_recorded_call(contract: ContractName, call: Call, description: str, contracts: FundContracts) -> ParsedCall:
     """Return a recorded call of a plan as it was understood when the plan was submitted."""
     function, values = contracts.abis[contract].decode_call(call.data)
-    entry = contracts.abis[contract].functions[function]
-    return ParsedCall(contract, function, PlanStep(call, description), _parse_money_call(contract, entry, values, "calls"))
+    return _understand(contract, contracts.abis[contract].functions[function], values, PlanStep(call, description), "calls")
+
+
+def _understand(contract: ContractName, entry: AbiEntry, values: Mapping[str, Any], step: PlanStep, field: str) -> ParsedCall:
+    return ParsedCall(
+        contract,
+        entry.name,
+        step,
+        _parse_money_call(contract, entry, values, field),
+        asset=_address_of(values, _ASSET_ARGUMENTS),
+        destination=_address_of(values, _DESTINATION_ARGUMENTS),
+    )
 
 
 def _address_of(values: Mapping[str, Any], names: Sequence[str]) -> str:
