@@ -1,5 +1,6 @@
 """`paimon stand-ins …`: a person names a stand-in with their own key, and ends it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,11 @@ async def test_stand_in_is_named_listed_and_ended_as_the_role_of_a_person_at_a_t
 
     assert stand_ins("list").startswith("no stand-ins yet")
     assert "for themselves" in stand_ins("name", vera, *key, "--days", "7", code=2)
-    assert stand_ins("name", otto, *key, "--days", "7").endswith(f"{otto} decides approvals in your place for 7 days\n")
+    today = datetime.now(UTC).date()
+    assert "is past" in stand_ins("name", otto, *key, "--days", "7", "--from", str(today - timedelta(days=3)), code=2)
+    assert stand_ins("name", otto, *key, "--days", "7", "--from", str(today)).endswith(
+        f"{otto} decides approvals in your place for 7 days\n"
+    )
     _heading, line = stand_ins("list").splitlines()
     assert line.split()[1:3] == ["IN", "FORCE"]
     assert line.split()[-4:] == [otto, vera, "on", "leave"]

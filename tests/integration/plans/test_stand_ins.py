@@ -15,7 +15,7 @@ from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.signed_action import SignedAction, SignerMismatch
 from paimon.application.identity.accept_action import SignedRequest, SigningContext
 from paimon.domain.approval.stand_in import Pair, Period, StandIn, StandInTaken
-from paimon.domain.approval.ticket import TicketStatus, VoterNotAllowed
+from paimon.domain.approval.ticket import TicketStatus, Verdict, VoterNotAllowed
 from paimon.domain.kernel.chain import Address, hex0x, parse_address
 from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
@@ -89,6 +89,25 @@ async def test_person_and_stand_in_count_once(plan_harness: PlanHarness) -> None
     assert (await plan_harness.owner_signs(plan, *COLD)).status is TicketStatus.APPROVED, "two admins"
     await name(plan_harness, FIRST, SECOND)
     assert (await plan_harness.review(plan)).status is TicketStatus.PARTIALLY_APPROVED, "of a pair one counts"
+
+
+@pytest.mark.parametrize("signs_after", [(), (SECOND,), (FIRST,)])
+async def test_pair_counts_once_after_its_time(plan_harness: PlanHarness, signs_after: tuple[int, ...]) -> None:
+    await give_role(plan_harness, THIRD, UserRole.OPERATOR)
+    plan = await slippage_plan(plan_harness)
+    stand_in = await name(plan_harness, FIRST, SECOND)
+    await plan_harness.owner_signs(plan, *(owner for owner in COLD if owner not in signs_after))
+    await end(plan_harness, stand_in, SECOND)
+    if signs_after:
+        await plan_harness.owner_signs(plan, *signs_after)
+    assert (await plan_harness.review(plan)).status is TicketStatus.PARTIALLY_APPROVED, "two admins, who were one"
+
+
+async def test_person_who_signed_keeps_no_one_from_a_rejection(plan_harness: PlanHarness) -> None:
+    plan = await slippage_plan(plan_harness)
+    await plan_harness.owner_signs(plan, FIRST)
+    await name(plan_harness, FIRST, SECOND)
+    assert (await plan_harness.vote(plan, SECOND, Verdict.REJECT)).status is TicketStatus.REJECTED
 
 
 async def test_lost_role_of_the_person_ends_what_was_lent(plan_harness: PlanHarness) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from tests.integration.approval_workflow.test_tickets import policy_with
 from tests.support.api_client import (
     ApiClient,
     api_client_for,
@@ -19,6 +20,7 @@ from tests.support.sign_in import outcome
 
 from paimon.application.approval_workflow.open_ticket import open_ticket_if_needed
 from paimon.domain.approval.first_policy import FIRST_POLICY
+from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.kernel.chain import parse_address
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.rows.redemption import to_domain
@@ -30,23 +32,23 @@ pytestmark = pytest.mark.integration
 TICKET: Final = "TKT-R000001"
 
 
-async def open_ticket(database: Database, owner: str) -> None:
+async def open_ticket(database: Database, owner: str, policy: ApprovalPolicy = FIRST_POLICY) -> None:
     async with database.write() as session:
         row = request_row(1, owner=parse_address(owner))
         session.add(row)
         await session.flush()
-        await open_ticket_if_needed(session, to_domain(row), FIRST_POLICY, now=await database_now(session))
+        await open_ticket_if_needed(session, to_domain(row), policy, now=await database_now(session))
 
 
-def wanted(api_client: ApiClient, stand_in: str, *, days: int = 7) -> dict[str, Any]:
-    starts = datetime.now(UTC) - timedelta(minutes=5)
+def wanted(api_client: ApiClient, stand_in: str, *, days: int = 7, started: timedelta = timedelta(minutes=5)) -> dict[str, Any]:
+    starts = datetime.now(UTC) - started
     ends = starts + timedelta(days=days)
     times = {"startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
     return {"standIn": api_client.accounts.address(stand_in), "reason": "on leave", **times}
 
 
-async def name(api_client: ApiClient, stand_in: str, *, by: str, days: int = 7) -> httpx.Response:
-    body = wanted(api_client, stand_in, days=days)
+async def name(api_client: ApiClient, stand_in: str, *, by: str, **times: Any) -> httpx.Response:
+    body = wanted(api_client, stand_in, **times)
     preview = await api_client.post("/stand-ins/preview", body, by=by)
     if not preview.is_success:
         return preview
@@ -56,8 +58,8 @@ async def name(api_client: ApiClient, stand_in: str, *, by: str, days: int = 7) 
     return await api_client.post(data["submitTo"], body | signed, by=by)
 
 
-async def vote(api_client: ApiClient, by: str) -> httpx.Response:
-    return await api_client.sign("approve_redemption", f"/approvals/{TICKET}", by=by)
+async def vote(api_client: ApiClient, by: str, action: str = "approve_redemption") -> httpx.Response:
+    return await api_client.sign(action, f"/approvals/{TICKET}", by=by)
 
 
 async def rights_of(api_client: ApiClient, who: str) -> set[str]:
@@ -90,6 +92,42 @@ async def test_ended_stand_in_decides_nothing(api_client: ApiClient, database: D
     assert (await name(api_client, "otto", by="viktor")).status_code == 200, "the two are free again"
 
 
+@pytest.mark.parametrize(("first", "second"), [("viktor", "vera"), ("vera", "viktor")])
+async def test_vote_of_a_pair_is_the_only_one_of_the_two_after_its_time(
+    api_client: ApiClient, database: Database, first: str, second: str
+) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "viktor")
+    await open_ticket(database, api_client.accounts.address("ines"), policy_with(3))
+    number = (await name(api_client, "viktor", by="vera")).json()["data"]["id"]
+    assert (await vote(api_client, first)).status_code == 200
+    assert (await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="vera")).status_code == 200
+    refused = await vote(api_client, second)
+    assert outcome(refused) == (409, "CONFLICT")
+    assert "whose place this wallet shares" in refused.text
+
+
+async def test_next_stand_in_adds_no_vote_in_the_same_place(api_client: ApiClient, database: Database) -> None:
+    await grant_approver_role(database, api_client.accounts, "otto", "viktor")
+    await open_ticket(database, api_client.accounts.address("ines"), policy_with(3))
+    number = (await name(api_client, "otto", by="vera")).json()["data"]["id"]
+    assert (await vote(api_client, "otto")).status_code == 200
+    assert (await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="vera")).status_code == 200
+    assert (await name(api_client, "viktor", by="vera")).status_code == 200
+    assert "whose place this wallet shares" in (await vote(api_client, "viktor")).text
+
+
+async def test_person_silences_no_voter_by_naming_them(api_client: ApiClient, database: Database) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "viktor", "otto")
+    await open_ticket(database, api_client.accounts.address("ines"), policy_with(3))
+    assert (await vote(api_client, "vera")).status_code == 200
+    number = (await name(api_client, "otto", by="vera")).json()["data"]["id"]
+    assert outcome(await vote(api_client, "otto", "reject_redemption")) == (409, "CONFLICT"), "a right that vera lends"
+    assert (await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="vera")).status_code == 200
+    assert (await name(api_client, "viktor", by="vera")).status_code == 200
+    assert outcome(await vote(api_client, "viktor")) == (409, "CONFLICT")
+    assert (await vote(api_client, "viktor", "reject_redemption")).status_code == 200, "a right of viktor's own"
+
+
 async def test_stand_in_of_an_owner_does_not_vote_on_the_owners_request(api_client: ApiClient, database: Database) -> None:
     await grant_approver_role(database, api_client.accounts, "vera", "otto")
     await open_ticket(database, api_client.accounts.address("vera"))
@@ -102,6 +140,8 @@ async def test_impossible_stand_ins_are_refused_with_the_reason(api_client: ApiC
     assert outcome(await name(api_client, "willa", by="vera")) == (400, "VALIDATION_ERROR")
     assert outcome(await name(api_client, "vera", by="otto")) == (400, "VALIDATION_ERROR")
     assert outcome(await name(api_client, "otto", by="vera", days=91)) == (400, "VALIDATION_ERROR")
+    past = await name(api_client, "otto", by="vera", started=timedelta(days=300), days=301)
+    assert (outcome(past), "past" in past.text) == ((400, "VALIDATION_ERROR"), True)
     assert (await name(api_client, "otto", by="vera")).status_code == 200
     assert outcome(await name(api_client, "otto", by="viktor")) == (409, "CONFLICT")
     assert outcome(await api_client.propose("name_stand_in", "/stand-ins/1", by="vera")) == (400, "VALIDATION_ERROR")

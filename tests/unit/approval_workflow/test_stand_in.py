@@ -13,6 +13,7 @@ from paimon.domain.approval.stand_in import (
     Pair,
     Pairs,
     Period,
+    StandIn,
     StandInTaken,
     approver_of,
     lend,
@@ -66,6 +67,11 @@ def test_stand_in_gets_neither_what_the_person_lacks_nor_what_is_denied() -> Non
         (lambda: (pair(period=Period(NOW, NOW)), user(1), user(2)), "must end after"),
         (lambda: (pair(period=Period(NOW - timedelta(days=2), NOW)), user(1), user(2)), "in the future"),
         (lambda: (pair(period=Period(NOW, NOW + timedelta(days=90, seconds=1))), user(1), user(2)), "90 days at most"),
+        (
+            lambda: (pair(period=Period(NOW - timedelta(hours=1), NOW + timedelta(days=90))), user(1), user(2)),
+            "90 days at most",
+        ),
+        (lambda: (pair(period=Period(NOW - timedelta(hours=2), NOW + timedelta(days=1))), user(1), user(2)), "is past"),
     ],
 )
 def test_pair_that_could_not_be_is_refused(change: Callable[[], tuple[Pair, User, User | None]], says: str) -> None:
@@ -80,6 +86,20 @@ def test_no_one_is_in_two_pairs_at_a_time(other: Pair) -> None:
         require_possible(pair(), user(1), user(2), [other], now=NOW)
     later = Pair(other.person, other.stand_in, Period(WEEK.ends_at, WEEK.ends_at + timedelta(days=1)))
     require_possible(pair(), user(1), user(2), [later, pair(4, 5)], now=NOW)
+
+
+def test_pair_is_one_for_what_was_signed_in_its_time() -> None:
+    ended = StandIn(1, pair(), "on leave", ended_at=NOW + timedelta(days=2))
+    pairs = Pairs([pair(1, 3)], [ended])
+    within, after = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    assert pairs.sharing(address(2), within) == {address(1), address(2)}
+    assert pairs.sharing(address(1), within) == {address(1), address(2), address(3)}
+    for late in (after, WEEK.ends_at, NOW - timedelta(seconds=1)):
+        assert pairs.sharing(address(2), late) == {address(2)}
+    places = {address(number): [address(number)] for number in (4, 2, 1)}
+    assert pairs.without_shared(places, {address(2): within}) == [address(4), address(2)]
+    assert pairs.without_shared(places, {address(2): after}) == [address(4), address(2), address(1)]
+    assert pairs.without_shared({address(1): [address(3)], address(2): [address(2)]}, {address(2): within}) == [address(1)]
 
 
 @given(

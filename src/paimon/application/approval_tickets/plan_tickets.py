@@ -19,7 +19,7 @@ from paimon.application.identity.signed_users import find_user
 from paimon.application.identity.store import list_chain_roles_of
 from paimon.domain.approval.plan_ticket import PlanTicket, count_signatures, expire
 from paimon.domain.approval.policy import Approver
-from paimon.domain.approval.stand_in import approver_of
+from paimon.domain.approval.stand_in import Pairs, approver_of
 from paimon.domain.kernel.chain import Address, ContractName, OnChainRole
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.operations.outbox import OutboxPriority
@@ -57,9 +57,10 @@ async def follow_signatures(
     now: datetime,
 ) -> PlanTicket:
     """Return the locked ticket by the signatures of these present owners, and save what changed of it."""
-    places = (await find_pairs(session, scope, now)).places(signers, without=ticket.requested_by)
+    pairs = await find_pairs(session, scope, now, votes=ticket.votes)
+    places = pairs.places(signers, without=ticket.requested_by)
     counting = sum(len(signed) for signed in places.values())  # for the Safe each owner counts, for the policy each place
-    is_met = counting >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, places, scope)
+    is_met = counting >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, places, pairs, scope)
     counted = expire(count_signatures(ticket, counting, is_met=is_met, now=now), now=now)
     await save_change(session, ticket, counted)
     return counted
@@ -76,7 +77,11 @@ async def save_change(session: WriteSession, before: PlanTicket, after: PlanTick
 
 
 async def _is_met(
-    session: ReadSession | WriteSession, ticket: PlanTicket, places: Mapping[Address, Collection[Address]], scope: SigningScope
+    session: ReadSession | WriteSession,
+    ticket: PlanTicket,
+    places: Mapping[Address, Collection[Address]],
+    pairs: Pairs,
+    scope: SigningScope,
 ) -> bool:
     try:
         policy = (await get_version(session, ticket.policy_version, scope)).policy
@@ -85,7 +90,10 @@ async def _is_met(
         return False
     required = policy.requirement(ticket.rules)
     assert required is not None  # noqa: S101 — a ticket names the rules that asked for it
-    return required.is_met_by(await list_approvers(session, places, scope))
+    approvers = await list_approvers(session, places, scope)
+    signed_at = {vote.voter: vote.decided_at for vote in ticket.votes}
+    counting = pairs.without_shared({approver.address: places[approver.address] for approver in approvers}, signed_at)
+    return required.is_met_by([approver for approver in approvers if approver.address in counting])
 
 
 async def list_approvers(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, select, text, update
+from sqlalchemy import Select, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from paimon.domain.approval.stand_in import Pair, Period, StandIn
@@ -55,6 +55,12 @@ async def list_current(session: ReadSession | WriteSession, now: datetime) -> li
     """List those that are in force, or will be."""
     current = _query().where(StandInRow.ended_at.is_(None), StandInRow.ends_at > now)
     return list(_signed(await session.execute(current.order_by(StandInRow.id))))
+
+
+async def list_since(session: ReadSession | WriteSession, since: datetime) -> list[SignedStandIn]:
+    """List those that are in force, or will be, or were not over at that time."""
+    open_then = or_(StandInRow.ended_at.is_(None), StandInRow.ended_at > since)
+    return list(_signed(await session.execute(_query().where(open_then, StandInRow.ends_at > since).order_by(StandInRow.id))))
 
 
 async def list_latest(session: ReadSession | WriteSession, *, limit: int) -> list[SignedStandIn]:

@@ -5,9 +5,10 @@ from datetime import datetime
 
 import structlog
 
-from paimon.application.approval_tickets.stand_in_store import SignedStandIn, list_current, list_latest
+from paimon.application.approval_tickets.stand_in_store import SignedStandIn, list_latest, list_since
 from paimon.application.identity.signed_users import find_user
 from paimon.domain.approval.stand_in import Pairs, StandIn, lend
+from paimon.domain.approval.ticket import Vote
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.clock import database_now
@@ -18,10 +19,13 @@ log = structlog.get_logger(__name__)
 STAND_INS_LISTED_MAX = 200
 
 
-async def find_pairs(session: ReadSession | WriteSession, scope: SigningScope, now: datetime) -> Pairs:
-    """Return the pairs in force."""
-    current = verified(await list_current(session, now), scope)
-    return Pairs(stand_in.pair for stand_in in current if stand_in.is_in_force(now))
+async def find_pairs(
+    session: ReadSession | WriteSession, scope: SigningScope, now: datetime, *, votes: Iterable[Vote] = ()
+) -> Pairs:
+    """Return the pairs in force, and those that were when one of these votes was given."""
+    since = min((vote.decided_at for vote in votes), default=now)
+    found = verified(await list_since(session, since), scope)
+    return Pairs((stand_in.pair for stand_in in found if stand_in.is_in_force(now)), found)
 
 
 async def list_stand_ins(session: ReadSession | WriteSession, scope: SigningScope) -> list[StandIn]:

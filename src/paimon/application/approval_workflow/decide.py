@@ -14,6 +14,7 @@ Vote, ticket and intent commit together: a decided ticket without its call, or a
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -109,7 +110,7 @@ async def decide_ticket(
         held = await list_chain_roles(session, command.user.address)  # under the ticket's lock: the role may have just ended
         user = await with_lent_rights(session, command.user, rules.scope)
         require_permission(user, _permission(ticket, command.verdict), held)
-        (await find_pairs(session, rules.scope, now)).require_one_vote(ticket, user.address, command.verdict)
+        await _require_one_vote(session, ticket, command.user, command.verdict, rules.scope, now)
 
         vote = Vote(command.user.address, command.verdict, command.reason, now, terms, evidence.signature)
         decided = cast_vote(ticket, vote)
@@ -127,6 +128,15 @@ async def decide_ticket(
 def cast_vote(ticket: AnyTicket, vote: Vote) -> AnyTicket:
     """Raises TicketClosed, AlreadyVoted, VoterNotAllowed."""
     return give_verdict(ticket, vote) if isinstance(ticket, PlanTicket) else decide(ticket, vote)
+
+
+async def _require_one_vote(
+    session: ReadSession | WriteSession, ticket: AnyTicket, user: User, verdict: Verdict, scope: SigningScope, now: datetime
+) -> None:
+    """Refuse the user, without what a person lends, if they share a place. Raises AlreadyVoted, VoterNotAllowed."""
+    pairs = await find_pairs(session, scope, now, votes=ticket.votes)
+    has_own_right = user.may(_permission(ticket, verdict))
+    pairs.require_one_vote(ticket, user.address, verdict, has_own_right=has_own_right)
 
 
 def _permission(ticket: AnyTicket, verdict: Verdict) -> Permission:
@@ -157,7 +167,7 @@ async def propose_vote(
     rejection = None
     now = await database_now(session)
     try:
-        (await find_pairs(session, scope, now)).require_one_vote(ticket, user.address, verdict)
+        await _require_one_vote(session, ticket, user, verdict, scope, now)
         cast_vote(ticket, Vote(user.address, verdict, "", decided_at=now))
     except (VoterNotAllowed, TicketClosed, AlreadyVoted) as error:
         rejection = error

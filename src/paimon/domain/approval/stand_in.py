@@ -4,7 +4,9 @@ A stand-in gets the person's rights to decide approvals, as long as the person h
 not lent: the contract knows no stand-ins, so a stand-in for a voter on redemptions holds that role too.
 
 On every ticket the two are one. One vote of theirs counts, and what one asked for, owns or receives, the other never approves.
-So a person has one stand-in at a time, a stand-in one person, and no one is both.
+So a person has one stand-in at a time, a stand-in one person, and no one is both. A vote stays that of the two who were one as
+it was given, after their time too. A rejection is never refused to one who may give it without being a stand-in: otherwise a
+person would silence a voter by naming them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,6 +23,8 @@ from paimon.domain.user.roles import Permission, User, UserRole
 from paimon.errors import Conflict, InvalidRequest
 
 STAND_IN_DAYS_MAX: Final = 90
+START_BEFORE_NOW_MAX: Final = timedelta(hours=1)
+"""How long a start may be past: from the preview of a stand-in that starts at once until its signature arrives."""
 LENT_PERMISSIONS: Final = frozenset({Permission.DECIDE_APPROVAL, Permission.SIGN_PROPOSALS})
 _ROLE_MIN: Final = UserRole.OPERATOR
 _RANKS: Final = tuple(UserRole)
@@ -59,6 +63,10 @@ class Pair:
     stand_in: Address
     period: Period
 
+    @property
+    def people(self) -> frozenset[Address]:
+        return frozenset({self.person, self.stand_in})
+
     def content(self) -> ActionContent:
         """Return what the person signs to name the stand-in."""
         person, stand_in = checksum(self.person), checksum(self.stand_in)
@@ -80,8 +88,8 @@ class StandIn:
     ended_at: datetime | None = None
     ended_by: Address | None = None
 
-    def is_in_force(self, now: datetime) -> bool:
-        return self.ended_at is None and now in self.pair.period
+    def is_in_force(self, at: datetime) -> bool:
+        return at in self.pair.period and (self.ended_at is None or at < self.ended_at)
 
     def is_over(self, now: datetime) -> bool:
         return self.ended_at is not None or self.pair.period.ends_at <= now
@@ -102,19 +110,21 @@ def require_possible(pair: Pair, person: User, stand_in: User | None, others: It
         raise InvalidStandIn(f"{checksum(pair.stand_in)} is no user of the role {_ROLE_MIN} or above")
     if not period.starts_at < period.ends_at or period.ends_at <= now:
         raise InvalidStandIn("the time must end after it starts, and in the future")
-    if period.ends_at - max(period.starts_at, now) > longest:
+    if period.starts_at < now - START_BEFORE_NOW_MAX:
+        raise InvalidStandIn(f"the time starts at {period.starts_at:%Y-%m-%dT%H:%M:%SZ}, which is past: let it start now")
+    if period.ends_at - period.starts_at > longest:
         raise InvalidStandIn(f"a stand-in is named for {STAND_IN_DAYS_MAX} days at most")
-    people = {pair.person, pair.stand_in}
     for other in others:
-        if people & {other.person, other.stand_in} and other.period.overlaps(period):
+        if pair.people & other.people and other.period.overlaps(period):
             raise StandInTaken(f"{checksum(other.stand_in)} stands in for {checksum(other.person)}, {other.period}")
 
 
 class Pairs:
-    """The pairs in force at one time. They have no one in common."""
+    """The pairs in force at one time, which have no one in common, and those of before."""
 
-    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+    def __init__(self, pairs: Iterable[Pair] = (), earlier: Iterable[StandIn] = ()) -> None:
         pairs = tuple(pairs)
+        self._earlier = tuple(earlier)
         self._persons: Mapping[Address, Address] = {pair.stand_in: pair.person for pair in pairs}
         self._stand_ins: Mapping[Address, Address] = {pair.person: pair.stand_in for pair in pairs}
 
@@ -126,6 +136,12 @@ class Pairs:
         """Return the other one of the pair."""
         return self._persons.get(address) or self._stand_ins.get(address)
 
+    def sharing(self, address: Address, at: datetime | None = None) -> frozenset[Address]:
+        """Return the address with those that it is one with now, or was at that time."""
+        now = {partner} if (partner := self.partner_of(address)) is not None else set()
+        then = () if at is None else (known.pair for known in self._earlier if known.is_in_force(at))
+        return frozenset({address, *now}).union(*(pair.people for pair in then if address in pair.people))
+
     def places(self, signers: Iterable[Address], *, without: Address) -> dict[Address, list[Address]]:
         """Return the signers by the person in whose place they signed. Who asked for it has no place, nor has their partner."""
         excluded = {without, self.partner_of(without)}
@@ -135,18 +151,34 @@ class Pairs:
                 places.setdefault(self._persons.get(signer, signer), []).append(signer)
         return places
 
-    def require_one_vote(self, ticket: AnyTicket, voter: Address, verdict: Verdict) -> None:
-        """Refuse the vote of one whose partner voted, or is a party. The requester's own cancellation is no vote.
+    def without_shared(
+        self, places: Mapping[Address, Collection[Address]], signed_at: Mapping[Address, datetime]
+    ) -> list[Address]:
+        """Return the places that count: of those that were one when someone signed, the first."""
+        counting: list[Address] = []
+        taken: set[Address] = set()
+        for place, signers in places.items():
+            people = {each for signer in signers for each in self.sharing(signer, signed_at.get(signer))}
+            if taken.isdisjoint(people):
+                counting.append(place)
+                taken |= people
+        return counting
+
+    def require_one_vote(self, ticket: AnyTicket, voter: Address, verdict: Verdict, *, has_own_right: bool) -> None:
+        """Refuse the vote of one whose place has voted, or whose partner is a party. A requester's cancellation is no vote.
+
+        `has_own_right`: the voter may decide without what a person lends. Such a voter may always reject.
 
         Raises:
             AlreadyVoted, VoterNotAllowed.
         """
-        partner = self.partner_of(voter)
-        if partner is None or verdict is Verdict.CANCEL:
+        if verdict is Verdict.CANCEL or (verdict is Verdict.REJECT and has_own_right):
             return
         self.require_no_party(ticket, voter)
-        if any(vote.voter == partner for vote in ticket.votes):
-            raise AlreadyVoted(f"{checksum(partner)}, whose place this wallet shares, has voted on ticket {ticket.id}")
+        own = self.sharing(voter)
+        for vote in ticket.votes:
+            if vote.voter != voter and own & self.sharing(vote.voter, vote.decided_at):
+                raise AlreadyVoted(f"{checksum(vote.voter)}, whose place this wallet shares, has voted on ticket {ticket.id}")
 
     def require_no_party(self, ticket: AnyTicket, voter: Address) -> None:
         """Refuse one whose partner asked for what the ticket decides, or owns or receives it. Raises VoterNotAllowed."""

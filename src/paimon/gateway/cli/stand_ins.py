@@ -112,7 +112,9 @@ async def _name(
         signer, rules = await load_signer(app_context, keystore, password_file), app_context.signing_rules
         async with app_context.database.read() as session:
             now = await database_now(session)
-        starts_at = now.replace(microsecond=0) if starts is None else starts.replace(tzinfo=UTC)
+        starts_at = now.replace(microsecond=0)
+        if starts is not None and starts.date() != now.date():
+            starts_at = starts.replace(tzinfo=UTC)
         pair = Pair(signer.user.address, wallet, Period(starts_at, starts_at + timedelta(days=days)))
         terms = rules.new_terms(now)
         signed = await signer.sign(pair.content().document(reason, terms, rules.scope), terms)
