@@ -3,15 +3,18 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
-from tests.support.api_client import ApiClient, require_example
+from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
+from tests.support.api_client import AUTH, ApiClient, require_example
 from tests.support.chain.fund import TestFund
 from tests.support.sign_in import call, outcome, sign_in
 from tests.support.signed_grants import grant
 
+from paimon.domain.kernel.chain import parse_address
 from paimon.domain.user.roles import Permission, UserRole
-from paimon.infrastructure.database.models.ops.user import ApiKeyRow
+from paimon.infrastructure.database.models.ops.user import ApiKeyRow, SubjectKeyRow
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.keys.envelope import wrapping_keys
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +67,20 @@ async def test_key_is_no_wider_than_its_list_and_signs_nothing(api_client: ApiCl
         assert (outcome(refused), refused.json()["error"]["details"][0]["field"]) == ((400, "VALIDATION_ERROR"), "permissions")
     refused = await create(api_client, by="willa", permissions=["handle_risk"])
     assert "its maker lacks" in refused.text
+
+
+@pytest.mark.parametrize("wrapped_by", [bytes(8), wrapping_keys(AUTH.personal_data_secrets()).current], ids=["gone", "damaged"])
+async def test_key_works_where_its_use_cannot_be_recorded(api_client: ApiClient, database: Database, wrapped_by: bytes) -> None:
+    """The maker's key of personal data is wrapped with a secret that is gone, or damaged."""
+    maker = parse_address(api_client.accounts.address("otto"))
+    key = await key_of(api_client)
+    async with database.write() as session:
+        broken = update(SubjectKeyRow).values(wrapped_by=wrapped_by, wrapped_key=bytes(60))
+        await session.execute(broken.where(SubjectKeyRow.address == maker))
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert outcome(await call(api_client, "GET", "/me", key)) == (200, None)
+    assert [entry["log_level"] for entry in logs if entry["event"] == "api_key.use_not_recorded"] == ["error", "error"]
 
 
 async def test_key_manages_neither_sessions_nor_keys(api_client: ApiClient) -> None:

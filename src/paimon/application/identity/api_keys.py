@@ -30,6 +30,7 @@ from paimon.errors import InvalidRequest, NotFound, Unauthenticated
 from paimon.infrastructure.database.availability import DatabaseUnavailable
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database
+from paimon.infrastructure.keys.envelope import SealedTextDamaged, WrappingKeyUnknown
 from paimon.settings import AuthSettings
 
 log = structlog.get_logger(__name__)
@@ -129,12 +130,15 @@ async def revoke_key(key: UUID, address: Address | None, *, database: Database) 
 
 
 async def _record_use(key: ApiKey, now: datetime, network_address: str, database: Database, auth: AuthSettings) -> None:
-    """Record the use. A database that takes no writes still answers reads."""
+    """Record the use, if that can be done: a database that takes no writes still answers reads, and a key of personal data that
+    cannot be read keeps no one out."""
     try:
         async with database.write() as session:
             await record_key_use(session, key.id, now, network_address, await writing_cipher(session, key.address, auth))
     except DatabaseUnavailable as error:
         log.warning("api_key.use_not_recorded", reason=str(error).splitlines()[0])
+    except (WrappingKeyUnknown, SealedTextDamaged) as error:
+        log.error("api_key.use_not_recorded", key=str(key.id), reason=str(error))
 
 
 def _hash(text: str) -> Hash32:
