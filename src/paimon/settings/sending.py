@@ -46,6 +46,9 @@ class SendingSettings(SettingsGroup):
     hot: ChecksumAddress | None = Field(None, description="address of the key for small plans; without it, Safes execute them")
     warm: ChecksumAddress | None = Field(None, description="address of the Safe for medium plans; Safe 1.4.1")
     cold: ChecksumAddress | None = Field(None, description="address of the Safe for all other plans; Safe 1.4.1")
+    planner: ChecksumAddress | None = Field(
+        None, description="address of the planner's key; a plan of the hot wallet that no person signed must be signed by it"
+    )
     multi_send: ChecksumAddress = Field(
         MULTI_SEND,
         description="address of MultiSendCallOnly 1.4.1, the only code that a Safe may delegate to",

@@ -308,6 +308,7 @@ class DemoStack:
             "PAIMON_SENDING__KEEPER": self.accounts.address("keeper"),
             "PAIMON_SENDING__APPROVER": self.accounts.address("approver"),
             "PAIMON_SENDING__HOT": self.accounts.address("hot"),
+            "PAIMON_SENDING__PLANNER": self.accounts.address(PLANNER),
         } | ({} if safes is None else {"PAIMON_SENDING__WARM": safes.warm, "PAIMON_SENDING__COLD": safes.cold})
 
     def _prepare_planner(self) -> dict[str, str]:

@@ -110,6 +110,12 @@ def test_process_plans_with_its_own_key_and_role(
     assert "set PAIMON_PLANNER__KEYSTORE and PAIMON_PLANNER__PASSWORD_FILE" in without_key.output_text
 
     own = {"PAIMON_PLANNER__KEYSTORE": str(keystore), "PAIMON_PLANNER__PASSWORD_FILE": str(password)}
+    for stated, says in (({}, "is not set"), ({"PAIMON_SENDING__PLANNER": fund.accounts.address("otto")}, "is 0x")):
+        unknown = cli.start("planner", env=environment | own | stated)
+        assert unknown.wait() == 2
+        assert f"PAIMON_SENDING__PLANNER {says}" in unknown.output_text
+
+    own["PAIMON_SENDING__PLANNER"] = fund.accounts.address("willa")
     process = cli.start("planner", env=environment | own)
     process.wait_for_output("plan.submitted")
     counted = looks_by_outcome(port)

@@ -1,5 +1,6 @@
 """A transaction of the hot wallet that no signed plan explains is a critical risk event."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,12 +8,14 @@ from sqlalchemy import select, text, update
 from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.plans import PlanHarness
 from tests.support.scenarios.setup import signed_transaction
+from tests.support.signed_grants import grant
 
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.transactions.driver.wallet_status import refresh_wallet_status
-from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.chain import checksum, parse_address
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity
 from paimon.domain.transaction.lifecycle import AttemptStatus, IntentStatus
+from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 
@@ -42,6 +45,7 @@ async def change(harness: PlanHarness, statement: Any) -> None:
 @pytest.fixture
 async def executed(plan_harness: PlanHarness) -> PlanHarness:
     """A harness whose hot wallet has carried out a signed plan."""
+    await grant(plan_harness.safe_harness.database, plan_harness.fund, "otto", UserRole.OPERATOR)
     assert await look(plan_harness) == []
     await plan_harness.submit(plan_harness.buy(1_000))
     await plan_harness.sending.drive_until_idle(plan_harness.hot)
@@ -98,6 +102,7 @@ STATEMENTS: dict[str, tuple[Any, str]] = {
     "its plan is gone": (text("DELETE FROM ops.plan_calls"), "without a plan"),
     "its plan is someone else's": (update(PlanRow).values(requested_by=b"\x11" * 20), "is not signed by the one"),
     "its signature is another": (update(PlanRow).values(signature=b"\x22" * 64 + b"\x1b"), "plan"),
+    "its signer was never let plan": (text("DELETE FROM ops.user_grants"), "neither the planner nor was ever let plan"),
     "its document was changed": (
         text("UPDATE ops.plans SET typed_data = jsonb_set(typed_data, '{message,amount}', '\"5\"')"),
         "is not signed by the one",
@@ -111,6 +116,27 @@ STATEMENTS: dict[str, tuple[Any, str]] = {
     "its bytes are others": (update(AttemptRow).values(raw=b"\x02\xc0"), "its bytes have another hash"),
     "none of ours was mined": (update(AttemptRow).values(status=AttemptStatus.DROPPED, block_number=None), "not ours"),
 }
+
+
+@pytest.mark.parametrize("role", [None, UserRole.VIEWER])
+async def test_plan_of_someone_who_may_plan_no_longer_is_not_reported(executed: PlanHarness, role: UserRole | None) -> None:
+    """They might when they signed it."""
+    await grant(executed.safe_harness.database, executed.fund, "otto", role)
+    assert await look(executed) == []
+
+
+async def test_plan_of_a_key_that_was_only_a_viewers_is_reported(executed: PlanHarness) -> None:
+    await change(executed, text("DELETE FROM ops.user_grants"))
+    await grant(executed.safe_harness.database, executed.fund, "otto", UserRole.VIEWER)
+    (event,) = await look(executed)
+    assert "neither the planner nor was ever let plan" in event.finding.observed
+
+
+async def test_plan_of_the_planner_is_not_reported(executed: PlanHarness) -> None:
+    """The planner is no user. Otto's key is the planner's here."""
+    await change(executed, text("DELETE FROM ops.user_grants"))
+    planner = parse_address(executed.fund.accounts.address("otto"))
+    assert await look(replace(executed, sending=executed.sending.with_options(planner=planner))) == []
 
 
 @pytest.mark.parametrize("what", STATEMENTS)

@@ -144,7 +144,7 @@ async def planner_harness(
     as_planner = acting_as(DatabaseRole.PLANNER, safe_harness.context.database)
     async with running_signer(path, new_ledger=True), as_planner as planner_database:
         context = safe_harness.context
-        options = SendingSettings(**addresses)
+        options = SendingSettings(**addresses, planner=key.address)
         sending = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
         plans = plan_harness_for(sending, safe_harness)
         signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)

@@ -49,6 +49,7 @@ async def _run_planner(settings: Settings) -> None:
     async with open_app_context(settings, process="planner") as app_context:
         await require_ready(app_context)
         author = await open_planner(settings.planner)
+        _require_known_to_the_worker(author, settings)
 
         async def plan_while_held(_lease: HeldLease) -> None:
             log.info("planner.started", address=checksum(author.user.address))
@@ -85,6 +86,17 @@ async def open_planner(options: PlannerSettings) -> Planner:
         raise SettingsError(f"the planner's key: {error}") from error
     signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
     return Planner(signer.user, signer.sign)
+
+
+def _require_known_to_the_worker(author: Planner, settings: Settings) -> None:
+    """Raises SettingsError when the worker, with the same setting, would report the planner's plans as a stranger's."""
+    stated, own = settings.sending.planner, author.user.address
+    if stated != own:
+        says = "is not set" if stated is None else f"is {checksum(stated)}"
+        raise SettingsError(
+            f"PAIMON_SENDING__PLANNER {says}, the planner's key has the address {checksum(own)}: set it in the settings of the"
+            " planner and of the workers, who report plans of anyone else as UNSIGNED_MOVEMENT"
+        )
 
 
 async def plan_once(author: Planner, app_context: AppContext) -> PlannerLook:
