@@ -87,13 +87,19 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
         rpc_url=SecretStr(fund.rpc_url),
         socket=folder / "signer.sock",
         callers=CallersTable(allow_same_user=True),
+        only_signer="leases" not in changes,
         contracts=ContractsTable(
             vault=fund.addresses.vault,
             redemption_manager=fund.addresses.redemption_manager,
             asset_controller=fund.addresses.asset_controller,
         ),
         keys=tuple(keys),
-        plan_signers=tuple(PlanSignerTable(name=name, address=parse_address(fund.accounts.address(name))) for name in PLANNERS),
+        plan_signers=tuple(
+            PlanSignerTable(
+                name=name, address=parse_address(fund.accounts.address(name)), plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT
+            )
+            for name in PLANNERS
+        ),
         caps=CapsTable(gas_wei_per_day_max=10**20),
     )
     path = folder / "signer.toml"

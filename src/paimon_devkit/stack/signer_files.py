@@ -45,6 +45,7 @@ _ALLOWED_FUNCTIONS: Final = {
 _CAPS: Final = CapsTable(gas_wei_per_day_max=100 * 10**18)
 """A demo's days pass in minutes, at the gas price of a local chain."""
 _LIMITS: Final = {"hot": {"plan_limit": 10_000, "day_limit": 500_000}}
+_PERSON_LIMITS: Final = {"plan_limit": 10_000, "day_limit": 500_000}
 _PLANNER_LIMITS: Final = {"plan_limit": 5_000, "day_limit": 100_000}
 _WARM_LIMITS: Final = {"plan_limit": 100_000, "day_limit": 2_000_000}
 
@@ -62,8 +63,8 @@ def write_signer_files(
 ) -> Path:
     """Write keystores of these accounts, passwords, policy and ledger to `folder`. Return the path of the signer's socket.
 
-    `plan_signers` are the people by name whose signed plans the hot key carries out, `planner` the process with limits of its
-    own. `safes` is None where the demo has none.
+    `plan_signers` are the people by name whose signed plans the hot key carries out, `planner` the process; each has limits of
+    its own. `safes` is None where the demo has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -84,6 +85,7 @@ def write_signer_files(
         chain_id=chain_id,
         rpc_url=SecretStr(rpc_url),
         socket=(socket_path := _socket_path(folder)),
+        only_signer=True,
         callers=CallersTable(allow_same_user=True),  # a demo is one user, so nothing protects its throw-away keys from it
         contracts=ContractsTable(
             vault=fund.vault, redemption_manager=fund.redemption_manager, asset_controller=fund.asset_controller
@@ -91,7 +93,10 @@ def write_signer_files(
         keys=tuple(keys),
         caps=_CAPS,
         plan_signers=(
-            *(PlanSignerTable(name=name, address=parse_address(address)) for name, address in plan_signers.items()),
+            *(
+                PlanSignerTable(name=name, address=parse_address(address), **_PERSON_LIMITS)
+                for name, address in plan_signers.items()
+            ),
             PlanSignerTable(name=PLANNER, address=parse_address(planner), **_PLANNER_LIMITS),
         ),
         safes=() if safes is None else _safe_tables(safes),

@@ -19,6 +19,8 @@ from tests.support.chain.fund import TestFund
 from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.plans import PlanHarness
 from tests.support.signing import (
+    DAY_LIMIT,
+    PLAN_LIMIT,
     approval_request,
     make_policy,
     make_vote,
@@ -62,7 +64,9 @@ def hot_policy(fund: TestFund, folder: Path, **changes: Any) -> Path:
         plan_limit=ENGINE_PLAN,
         day_limit=ENGINE_DAY,
     )
-    otto = PlanSignerTable(name="otto", address=parse_address(fund.accounts.address("otto")))
+    otto = PlanSignerTable(
+        name="otto", address=parse_address(fund.accounts.address("otto")), plan_limit=PLAN_LIMIT, day_limit=DAY_LIMIT
+    )
     return make_policy(fund, folder, names=("keeper", "approver", "hot"), plan_signers=(otto, planner), **changes)
 
 
@@ -304,8 +308,15 @@ async def test_only_voters_whom_the_policy_names_count(fund: TestFund, tmp_path:
     ("old", "new", "named"),
     [
         ("signature_age_hours_max = 72", "signature_age_hours_max = 23", "below the longest deadline"),
-        ("plan_limit = 10000", "plan_limit = 50001", "a Safe must make it"),
+        ("plan_limit = 10000", "plan_limit = 10001", "a Safe must make it"),
+        ("plan_limit = 10000", "plan_limit = 50000", "a Safe must make it"),
+        (f"plan_limit = {ENGINE_PLAN}\n", "", "plan_signers.1.plan_limit"),
+        (f"day_limit = {ENGINE_DAY}\n", "", "plan_signers.1.day_limit"),
+        (f"plan_limit = {ENGINE_PLAN}\nday_limit = {ENGINE_DAY}\n", "", "plan_signers.1.plan_limit"),
         ("[[plan_signers]]", "[[not_plan_signers]]", "not_plan_signers"),
+        ("only_signer = true\n", "", r"add the table \[leases\]"),
+        ("only_signer = true\n", "only_signer = false\n", r"add the table \[leases\]"),
+        ("[contracts]", '[leases]\ndatabase_url = "postgresql+psycopg://s@db/p"\n\n[contracts]', "state one"),
     ],
 )
 async def test_signer_refuses_a_policy_that_opens_a_gap(fund: TestFund, tmp_path: Path, old: str, new: str, named: str) -> None:

@@ -219,6 +219,27 @@ async def test_old_copy_of_the_ledger_is_refused(fund: TestFund, tmp_path: Path,
     assert "no counter" in await start_refusal(policy)
 
 
+async def test_ledger_and_counter_put_back_are_refused_before_finality(
+    fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint]
+) -> None:
+    """The key's newest transaction is mined and not final. Until it is, the old copies would give the day's limit again."""
+    policy, first = policy_over(fund, tmp_path, endpoints), count(fund)
+    ledger, counter = load_policy(policy).ledger, load_policy(policy).counter
+    async with running_signer(policy, new_ledger=True):
+        pass
+    old_ledger, old_counter = copy_ledger(policy, tmp_path / "old"), shutil.copy2(counter, tmp_path / "old-counter")
+    with fund.stopped_mining():
+        async with running_signer(policy):
+            signed = await signer_client(policy).sign(buy(fund, 9_999, nonce=first))
+        fund.node.rpc.call("eth_sendRawTransaction", hex0x(signed.raw))
+        fund.mine(1)
+        shutil.copy2(old_ledger, ledger)
+        shutil.copy2(old_counter, counter)
+        async with running_signer(policy):
+            code = await refusal_code(signer_client(policy), buy(fund, 9_999, nonce=first + 1))
+    assert code == "KEY_USED_ELSEWHERE"
+
+
 async def test_crash_between_ledger_and_counter_is_no_old_copy(
     fund: TestFund, tmp_path: Path, endpoints: list[FalseEndpoint]
 ) -> None:

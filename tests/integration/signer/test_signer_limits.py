@@ -116,6 +116,23 @@ async def test_reverted_or_replaced_transaction_stops_counting_once_final(hot: S
     assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 4)) == "LIMIT_EXCEEDED", "the two count now"
 
 
+async def test_unmined_transaction_counts_for_months_until_its_nonce_is_used(hot_policy: Path, fund: TestFund) -> None:
+    """A signed transaction does not expire on chain: who has its bytes can still send it."""
+    nonce, own = first_nonce(fund), parse_address(fund.accounts.address("hot"))
+    async with running_signer(hot_policy, new_ledger=True):
+        for unmined in (nonce, nonce + 1):
+            await signer_client(hot_policy).sign(buy(fund, 9_000, nonce=unmined))
+    with sqlite3.connect(load_policy(hot_policy).ledger) as ledger:
+        ledger.execute("UPDATE signed_transactions SET signed_at = '2020-01-01T00:00:00.000000+00:00'")
+    ledger.close()
+    async with running_signer(hot_policy):
+        hot = signer_client(hot_policy)
+        assert await refusal_code(hot, buy(fund, 9_000, nonce=nonce + 2)) == "LIMIT_EXCEEDED"
+        unsigned = transaction(fund, "settleRedemption", 1, nonce=nonce, call=Call(own, b""))
+        assert mine(fund, await hot.sign(sign_request(fund, "hot", unsigned)))
+        await hot.sign(buy(fund, 9_000, nonce=nonce + 2))
+
+
 async def test_sale_counts_for_its_tokens_at_the_oracle_price(hot: SignerClient, fund: TestFund) -> None:
     asset = fund.asset("oTBILL")
     token = bytes.fromhex(asset.address[2:])

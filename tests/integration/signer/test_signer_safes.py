@@ -203,6 +203,18 @@ def test_policy_states_all_limits_of_a_safe_or_none(change: dict[str, Any], mess
         SafeTable(**fields | change)
 
 
+async def test_limits_of_a_safe_need_one_signer_or_leases(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
+    """The ledger counts what the Safe moves, so a second ledger would give the Safe's limits again."""
+    path = safe_policy(fund, fund_safes, tmp_path)
+    policy = load_policy(path)
+    changes = {"keys": policy.keys[:2], "plan_signers": ()}
+    write_policy(path, policy.model_copy(update=changes))
+    load_policy(path)
+    write_policy(path, policy.model_copy(update={**changes, "only_signer": False}))
+    with pytest.raises(PolicyError, match="state only_signer = true"):
+        load_policy(path)
+
+
 async def test_policy_is_refused_with_two_limited_safes(fund: TestFund, fund_safes: FundSafes, tmp_path: Path) -> None:
     path = safe_policy(fund, fund_safes, tmp_path)
     policy = load_policy(path)

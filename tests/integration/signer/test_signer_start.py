@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 from tests.support.chain.fund import TestFund
 from tests.support.signing import (
     make_policy,
@@ -100,6 +101,26 @@ async def test_signer_does_not_start_with_a_wrong_policy(
     assert old in policy.read_text()
     policy.write_text(policy.read_text().replace(old, new, 1))
     assert named in await start_refusal(policy)
+
+
+async def test_signer_that_moves_no_money_needs_no_word_about_a_second_one(fund: TestFund, tmp_path: Path) -> None:
+    async with running_signer(make_policy(fund, tmp_path, only_signer=False), new_ledger=True):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("counter", "warns"), [("spend.counter", True), ("./spend.counter", True), ("link/spend.counter", True), ("other/c", False)]
+)
+async def test_signer_warns_of_a_counter_in_the_ledgers_folder(
+    fund: TestFund, tmp_path: Path, counter: str, warns: bool
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    policy = make_policy(fund, tmp_path, counter=tmp_path / counter)
+    with capture_logs() as logs:
+        async with running_signer(policy, new_ledger=True):
+            pass
+    assert ("signer.counter_beside_ledger" in [line["event"] for line in logs]) is warns
 
 
 async def test_second_signer_does_not_start_on_a_live_socket(signer: SignerClient, fund: TestFund, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@
     extra_rpc_urls = ["https://…"]               # of other providers: what most of the endpoints say counts
     socket = "signer.sock"                       # paths are relative to this file
     ledger = "spend-ledger.sqlite"
-    counter = "spend-ledger.counter"             # belongs on another disk than the ledger
+    counter = "/var/lib/…/spend-ledger.counter"  # on another disk than the ledger; in its folder the signer warns
+    only_signer = true                           # no second signer has a key that moves money; else a table [leases]
     signature_age_hours_max = 72                 # of votes and plans, counted from their expiry
     # metrics_port = 9104                        # serves GET /metrics, on 127.0.0.1 only
 
@@ -59,9 +60,11 @@
     [[plan_signers]]                             # whose signature over a plan lets the hot key make its calls
     name = "otto"
     address = "0x…"
+    plan_limit = 10000                           # of the plans that this signer signs, within the key's own limits
+    day_limit = 250000
 
     [[plan_signers]]
-    name = "planner"                             # the process `paimon planner`, with limits of its own for the hot key
+    name = "planner"                             # the process `paimon planner`
     address = "0x…"
     plan_limit = 5000
     day_limit = 100000
@@ -119,6 +122,7 @@ class SignerPolicy(PolicyTable):
     socket: Path | None = None
     ledger: Path = Path("spend-ledger.sqlite")
     counter: Path = Path("spend-ledger.counter")
+    only_signer: bool = Field(False, description="an operator's word that no second signer has these keys, instead of [leases]")
     signature_age_hours_max: int = Field(72, ge=1)
     contracts: ContractsTable
     keys: tuple[KeyTable, ...] = Field(min_length=1)
@@ -181,6 +185,18 @@ class SignerPolicy(PolicyTable):
             raise ValueError("a plan signer is none of this signer's own keys")
         if any(key.moves_money for key in self.keys) and not self.plan_signers:
             raise ValueError("a key moves money: name in [[plan_signers]] whose signed plans it carries out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_the_only_signer_or_holds_leases(self) -> Self:
+        if self.only_signer and self.leases is not None:
+            raise ValueError("only_signer = true says that no second signer has these keys, [leases] is for several: state one")
+        moves_money = any(key.moves_money for key in self.keys) or any(safe.functions is not None for safe in self.safes)
+        if moves_money and not self.only_signer and self.leases is None:
+            raise ValueError(
+                "a key moves money, and a second signer with it would give the limits twice: add the table [leases] if another"
+                " signer has the key, or state only_signer = true if none has"
+            )
         return self
 
     @model_validator(mode="after")

@@ -52,10 +52,11 @@ SAFE_MONEY_FUNCTIONS: Final = MONEY_FUNCTIONS | {
 """The functions that a Safe with limits may call."""
 
 
-PLAN_LIMIT_MAX: Final = 50_000
-"""A plan above this amount needs a ticket with votes. A key's plan carries none, so a Safe must make it.
+PLAN_LIMIT_MAX: Final = 10_000
+"""From this amount on a person's plan needs votes. A key's plan carries none, so a Safe must make it.
 
-In whole units of the vault's asset. Source: docs/concepts/fund.md, "Wallets and their limits".
+In whole units of the vault's asset. Source: docs/concepts/fund.md, "Wallets and their limits"; the rules `small_plan` and
+`MANUAL_OPERATION` of domain/approval/first_policy.py.
 """
 
 
@@ -172,21 +173,15 @@ class KeyTable(PolicyTable):
 
 
 class PlanSignerTable(PolicyTable):
-    """A person or the planner, who signs the plans that a key carries out."""
+    """A person or the planner, who signs the plans that a key carries out. Each has limits: one signer is not the whole key."""
 
     name: str = Field(min_length=1)
     address: ChecksumAddress
-    plan_limit: int | None = Field(None, gt=0, description="as for a key; counts this signer's plans of the key only")
-    day_limit: int | None = Field(None, gt=0)
+    plan_limit: int = Field(gt=0, description="as for a key; counts this signer's plans of the key only")
+    day_limit: int = Field(gt=0)
 
-    @model_validator(mode="after")
-    def _is_limited_or_not(self) -> Self:
-        if (self.plan_limit is None) != (self.day_limit is None):
-            raise ValueError(f"plan signer {self.name} needs plan_limit and day_limit together, or none of them")
-        return self
-
-    def limit(self, decimals: int) -> SpendingLimit | None:
-        return _limit(self.plan_limit, self.day_limit, decimals)
+    def limit(self, decimals: int) -> SpendingLimit:
+        return SpendingLimit(RawAmount(self.plan_limit * 10**decimals), RawAmount(self.day_limit * 10**decimals))
 
 
 class SafeTable(PolicyTable):

@@ -77,6 +77,7 @@ async def running_signer(policy_path: Path, *, new_ledger: bool = False) -> Asyn
         raise SignerStartupError(str(error)) from error
     try:
         with Ledger.open(policy.ledger, counter=policy.counter, new=new_ledger) as ledger:
+            _warn_of_one_folder(policy)
             async with AsyncExitStack() as stack:
                 nodes = [await stack.enter_async_context(rpc) for rpc in _endpoints(policy)]
                 service = await _open_service(policy, keys, nodes, ledger, await _hold_leases(policy, stack))
@@ -104,6 +105,17 @@ def _require_protected_files(policy_path: Path, policy: SignerPolicy) -> None:
         )
     if policy.callers.allow_same_user:
         log.warning("signer.same_user_allowed", meaning="a caller of this user can read the keys and write policy and ledger")
+
+
+def _warn_of_one_folder(policy: SignerPolicy) -> None:
+    """Warn when one restored backup would put back the ledger with its counter, so that neither shows that the other is old."""
+    if policy.ledger.resolve().parent == policy.counter.resolve().parent:
+        log.warning(
+            "signer.counter_beside_ledger",
+            folder=str(policy.ledger.resolve().parent),
+            meaning="an old copy of both files is refused only once the chain shows what they do not know",
+            advice="stop the signer, move the counter to another disk, and name it as `counter` in the policy",
+        )
 
 
 def _links(policy: SignerPolicy) -> dict[str, str]:

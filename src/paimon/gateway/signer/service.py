@@ -158,24 +158,20 @@ class SigningService:
             self._require_within(limit, entry)
             # Only the plan's signer stands behind a call of the hot key. A Safe's owners sign what it executes.
             if plan is not None and plan.execution.wallet is PlanWallet.HOT:
-                self._require_within_signers_own(plan.signer.address, entry)
+                self._require_within(self._limits[plan.signer.address], entry, signed_by=plan.signer.address)
             if self._leases is not None:
                 await self._leases.require(request.wallet)
             return await self._sign(request, entry)
 
     def _require_own_nonces(self, wallet: Address, counts: NonceCounts) -> None:
-        """Refuse when the chain shows a transaction of the key that this ledger has not signed."""
+        """Refuse when the chain shows a transaction of the key that this ledger has not signed, final or not yet."""
         known = self._ledger.next_nonce(wallet)
-        if counts.final > known:
+        if counts.latest > known:
             raise RequestRefused(
                 RefusalCode.KEY_USED_ELSEWHERE,
-                f"{counts.final} transactions of {checksum(wallet)} are final on chain, this ledger has signed up to nonce"
+                f"{checksum(wallet)} has used {counts.latest} nonces on chain, this ledger has signed up to nonce"
                 f" {known - 1}: the ledger is an old copy, a second signer runs with this key, or someone else has it",
             )
-
-    def _require_within_signers_own(self, signer: Address, entry: LedgerEntry) -> None:
-        if (limit := self._limits.get(signer)) is not None:
-            self._require_within(limit, entry, signed_by=signer)
 
     def _require_within(self, limit: SpendingLimit, entry: LedgerEntry, *, signed_by: Address | None = None) -> None:
         spend = Spend(entry.nonce, entry.amount, None if entry.plan is None else entry.plan.name, entry.signed_at)
