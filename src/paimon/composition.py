@@ -5,9 +5,10 @@ Settings ──► open_app_context ──► AppContext ──┬──► Send
                                                └──► PlanContext      plans
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +76,8 @@ class AppContext:
     users: SignedUsers
     private_rpc: Rpc | None = None
     """Endpoint that gets transactions first, where one is configured."""
+    solver_turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held by the one request whose rebalance is being solved."""
 
     @property
     def token_keys(self) -> "TokenKeys":
@@ -141,7 +144,7 @@ class AppContext:
         options = self.settings.rebalance
         return RebalanceContext(
             plans=plans,
-            solver=Solver(options.solver_seconds_max),
+            solver=Solver(options.solver_seconds_max, turn=self.solver_turn),
             policy=options.policy(),
             risk_policy=self.settings.risk.policy(),
             is_automatic=options.automatic,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,9 @@ from typing import Final
 import pytest
 from tests.support.factories.rebalance import usdt
 
+from paimon.composition import AppContext
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import Bps
 from paimon.domain.rebalance.decision import PlanInputs, decide, result_text
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan
@@ -68,6 +72,36 @@ async def test_process_ends_with_the_request_that_wanted_it(tmp_path: Path) -> N
         await waiting
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_one_process_works_at_a_time_for_all_requests(app_context: AppContext, tmp_path: Path) -> None:
+    """A process ends with code 1 when it finds the folder that another one has not removed yet."""
+    busy = str(tmp_path / "busy")
+    works = "[sum(range(10**6)) for _ in range(9)]"
+    alone = python(f"import os; os.mkdir({busy!r}); {works}; os.rmdir({busy!r}); raise SystemExit(7)")
+    solvers = [app_context.rebalance_context(app_context.plan_context).solver for _ in range(3)]
+    decisions = await asyncio.gather(*(replace(solver, command=alone).solve(INPUTS) for solver in solvers))
+    assert {decision.inputs.without_solver for decision in decisions} == {"its process ended with code 7"}
+
+
+class WatchedTargets(dict[Tier, Bps]):
+    """Targets that know the threads in which a plan was made with them."""
+
+    threads: set[threading.Thread]
+
+    def __getitem__(self, tier: Tier) -> Bps:
+        self.threads.add(threading.current_thread())
+        return super().__getitem__(tier)
+
+
+async def test_greedy_plan_is_made_beside_the_event_loop() -> None:
+    watched = WatchedTargets(INPUTS.policy.targets)
+    watched.threads = set()
+    inputs = replace(INPUTS, policy=replace(INPUTS.policy, targets=watched))
+    watched.threads.clear()
+    await Solver(command=python("raise SystemExit(3)")).solve(inputs)
+    assert watched.threads
+    assert threading.current_thread() not in watched.threads
 
 
 async def test_process_gets_no_setting_of_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,15 @@
     it ends without an answer     → the greedy plan, which names the code it ended with
 
 A process, because the solver is a library that can hang or crash and takes a core while it works: the event loop of its caller
-goes on, and nothing but the plan is lost. It gets the inputs and none of its caller's settings.
+goes on, and nothing but the plan is lost. It gets the inputs and none of its caller's settings. One works at a time: those who
+share a solver wait for their turn, and each has its whole time then. The greedy plan is made in a thread, for the same reason.
 """
 
 import asyncio
 import math
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -40,19 +41,21 @@ class SolverFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """How the solver's process is started, and how many seconds it has."""
+    """How the solver's process is started, how many seconds it has, and the turn that a process's solvers share."""
 
     seconds_max: float = 60
     command: tuple[str, ...] = _CHILD
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def solve(self, inputs: PlanInputs) -> Decision:
         """Return the plan of these inputs; without an answer of the solver, the greedy plan."""
-        try:
-            return Decision(inputs, await self._ask(inputs))
-        except SolverFailed as failure:
-            log.warning("rebalance.solver_failed", reason=str(failure))
-            greedy = replace(inputs, without_solver=str(failure))
-            return Decision(greedy, decide(greedy))
+        async with self.turn:
+            try:
+                return Decision(inputs, await self._ask(inputs))
+            except SolverFailed as failure:
+                log.warning("rebalance.solver_failed", reason=str(failure))
+                greedy = replace(inputs, without_solver=str(failure))
+                return Decision(greedy, await asyncio.to_thread(decide, greedy))
 
     async def _ask(self, inputs: PlanInputs) -> PlanResult:
         process = await asyncio.create_subprocess_exec(
