@@ -1,19 +1,25 @@
 """Decisions as exact text: what is stored gives the value back, and recomputing it gives the same bytes."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.rebalance import funds, usdt
+from tests.support.factories.rebalance import decided_record, funds, usdt
 
 from paimon.domain.kernel.record_text import from_text, to_text
-from paimon.domain.kernel.units import Bps
+from paimon.domain.kernel.units import Bps, RawAmount
+from paimon.domain.rebalance.applied_trades import fund_after
 from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, parse_inputs, parse_result, result_text
 from paimon.domain.rebalance.measured_fund import MeasuredFund
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan
+from paimon.domain.rebalance.rebalance_record import TradeCall, share_differences
 from paimon.domain.rebalance.simulated_run import example_fund
+
+NOON: Final = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 @given(funds(assets_max=4), st.sampled_from((6, 18)), st.sampled_from((None, "no answer within 60 s")))
@@ -33,6 +39,21 @@ def test_stored_inputs_give_the_same_bytes_again() -> None:
     assert isinstance(result, RebalancePlan)
     assert result.method is Method.OPTIMISED
     assert result_text(decide(parse_inputs(inputs_text(inputs)))) == result_text(result)
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_decision_expects_only_what_its_calls_do(left_out: int) -> None:
+    plan = parse_result(decided_record(NOON).result_text)
+    assert isinstance(plan, RebalancePlan)
+    trades = [each.trade for each in plan.trades][: len(plan.trades) - left_out]
+    calls = tuple(TradeCall(trade.side, trade.token, trade.amount, usdt(1), 18) for trade in trades)
+    expected = decided_record(NOON, calls=calls).expected
+    assert expected is not None
+    assert (expected == plan.after) is (left_out == 0)
+    assert expected == fund_after(decided_record(NOON).inputs.fund, trades)
+    as_planned = share_differences(expected, plan.after.tier_values, RawAmount(plan.after.total))
+    assert any(as_planned.values()) is (left_out > 0)
+    assert not any(share_differences(expected, expected.tier_values, RawAmount(expected.total)).values())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"fund":{},"policy":{},"asset_decimals":18}', '{"type":"Trade"}'])

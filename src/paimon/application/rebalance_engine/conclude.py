@@ -99,7 +99,7 @@ async def _outcome(session: ReadSession, record: RebalanceRecord) -> RebalanceOu
         trades=len(trades),
         cost=sum(_cost(trade, record.calls) for trade in trades),
         gas_wei=await sum_gas_of(session, hashes),
-        differences=share_differences(record.result, tiers, total),
+        differences=share_differences(record.expected, tiers, total),
     )
 
 

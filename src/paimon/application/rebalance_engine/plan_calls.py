@@ -27,7 +27,8 @@ _SIDE_ORDER: Final = {Side.SELL: 0, Side.BUY: 1}
 def trade_calls(result: PlanResult, snapshot: FundSnapshot) -> tuple[TradeCall, ...]:
     """Return the calls of a plan, at the prices of the snapshot that it was made from; at most CALLS_MAX.
 
-    The smallest purchases of a longer plan are left to the next one: it then moves less, and nothing that was not checked.
+    Of a longer plan the smallest purchases, and after them the smallest sales, are left to the next one. What the decision
+    expects is the fund without them.
     """
     if isinstance(result, NoPlan):
         return ()

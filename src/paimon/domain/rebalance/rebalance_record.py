@@ -20,8 +20,9 @@ from uuid import UUID
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide
+from paimon.domain.rebalance.applied_trades import fund_after
 from paimon.domain.rebalance.decision import PlanInputs, PlanResult, parse_inputs, parse_result
-from paimon.domain.rebalance.rebalance_plan import NoPlan, Side
+from paimon.domain.rebalance.rebalance_plan import FundAfter, NoPlan, Side
 from paimon.domain.rebalance.triggers import Trigger, Verdict
 
 EXPECTED_WITHIN: Final = Bps(100)
@@ -123,6 +124,16 @@ class RebalanceRecord:
         return parse_result(self.result_text)
 
     @property
+    def expected(self) -> FundAfter | None:
+        """Return the fund after the trades that its calls make, None without a plan. A long plan has trades without a call."""
+        result = self.result
+        if isinstance(result, NoPlan):
+            return None
+        made = {(call.side, call.token) for call in self.calls}
+        trades = (explained.trade for explained in result.trades)
+        return fund_after(self.inputs.fund, (trade for trade in trades if (trade.side, trade.token) in made))
+
+    @property
     def key(self) -> str:
         """Return the name and idempotency key of its plan."""
         return f"rebalance:{self.id}"
@@ -138,14 +149,14 @@ def met_conditions(verdicts: Sequence[Verdict]) -> tuple[MetCondition, ...]:
     return tuple(MetCondition(each.condition.name, each.reason) for each in verdicts if each.fires)
 
 
-def share_differences(result: PlanResult, tier_values: dict[Tier, int], total: RawAmount) -> dict[Tier, Bps]:
-    """Return by how much each tier's share differs from the share that the plan expected, rounded away from zero."""
-    if isinstance(result, NoPlan) or not total or not result.after.total:
+def share_differences(expected: FundAfter | None, tier_values: dict[Tier, int], total: RawAmount) -> dict[Tier, Bps]:
+    """Return by how much each tier's share differs from the share that was expected, rounded away from zero."""
+    if expected is None or not total or not expected.total:
         return dict.fromkeys(Tier, Bps(0))
     differences = {}
     for tier in Tier:
-        whole = total * result.after.total
-        off = (tier_values[tier] * result.after.total - result.after.tier_values[tier] * total) * BPS_ONE
+        whole = total * expected.total
+        off = (tier_values[tier] * expected.total - expected.tier_values[tier] * total) * BPS_ONE
         size = divide(abs(off), whole, rounding=Rounding.UP)
         differences[tier] = Bps(size if off >= 0 else -size)
     return differences

@@ -139,6 +139,7 @@ class RebalanceView(ApiModel):
     def of(cls, record: RebalanceRecord) -> Self:
         inputs, result, outcome = record.inputs, record.result, record.outcome
         fund = inputs.fund
+        after = record.expected or fund
         plan = None if isinstance(result, NoPlan) else result
         return cls(
             id=record.id,
@@ -151,7 +152,7 @@ class RebalanceView(ApiModel):
             requested_by=record.requested_by,
             pre_state=TierSharesView.of(fund.tier_values, fund.total),
             target_state=TierSharesView.of(dict(inputs.policy.targets), BPS_ONE),
-            expected_state=_state_after(plan) or TierSharesView.of(fund.tier_values, fund.total),
+            expected_state=TierSharesView.of(after.tier_values, after.total),
             actions=[] if plan is None else [ActionView.of(each) for each in plan.trades],
             total_amount=RawAmount(0) if plan is None else plan.amount,
             estimated_cost=RawAmount(0) if plan is None else plan.cost,
@@ -287,10 +288,6 @@ def _triggers(state: RebalanceState) -> Iterable[TriggerView]:
             fired_at=None if judged is None else judged.fired_at,
             judged_at=None if judged is None else judged.judged_at,
         )
-
-
-def _state_after(plan: RebalancePlan | None) -> TierSharesView | None:
-    return None if plan is None else TierSharesView.of(plan.after.tier_values, plan.after.total)
 
 
 def _broken(plan: RebalancePlan) -> list[BrokenLimitView]:
