@@ -3,11 +3,13 @@
 import asyncio
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 from tests.support.api_client import ApiClient, request_row, require_example, signed_body
 from tests.support.cli_processes import CliRunner, environment_of
 
@@ -18,9 +20,11 @@ from paimon.composition import AppContext
 from paimon.domain.approval.first_policy import FIRST_POLICY, FIRST_POLICY_DOCUMENT
 from paimon.domain.approval.ticket import Ticket
 from paimon.domain.kernel.chain import parse_address
+from paimon.gateway.tasks.app import TASKS
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database
+from paimon.settings import WalletLimitSettings
 
 pytestmark = pytest.mark.integration
 
@@ -217,3 +221,16 @@ async def test_command_line_shows_checks_and_tries_a_policy(
     assert "NEEDS_APPROVALS: rule manual_operation needs 2 of admin" in tried
     assert "not small_plan: its contracts do not match" in tried
     assert "BLOCK: no rule matches it" in await run("dry-run", "CALL", "Vault.pause", "--file", str(file))
+
+
+async def test_scheduled_check_logs_a_rule_that_a_raised_limit_makes_faulty(app_context: AppContext) -> None:
+    settings = app_context.settings
+    limits = WalletLimitSettings(plan=60_000, day=10**6)
+    sending = settings.sending.model_copy(update={"hot": settings.sending.keeper, "hot_limits": limits})
+    raised = replace(app_context, settings=settings.model_copy(update={"sending": sending}))
+    with capture_logs() as logs:
+        await TASKS["paimon.check_users"](app_context)
+        assert [entry for entry in logs if entry["event"] == "policy.faulty"] == []
+        await TASKS["paimon.check_users"](raised)
+    faults = [entry["reason"] for entry in logs if (entry["event"], entry["log_level"]) == ("policy.faulty", "error")]
+    assert any("KEY: policy 1: rule manual_operation" in fault for fault in faults)

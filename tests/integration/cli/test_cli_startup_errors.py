@@ -250,6 +250,15 @@ def test_config_check_names_a_limit_of_the_hot_key_above_the_settings(
     )
 
 
+def test_config_check_names_a_rule_that_a_raised_limit_of_the_hot_key_makes_faulty(
+    cli: CliRunner, env: Environment, fund: TestFund
+) -> None:
+    limits = {"PAIMON_SENDING__HOT_LIMITS__PLAN": "60000", "PAIMON_SENDING__HOT_LIMITS__DAY": "1000000"}
+    changes = limits | {"PAIMON_SENDING__HOT": fund.accounts.address("hot")}
+    message = error_message(cli.start("config", "check", "--connect", env=env | changes))
+    assert "KEY: policy 1: rule manual_operation wants approvals for" in message
+
+
 def test_config_check_names_a_function_that_a_key_may_not_call(
     cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path
 ) -> None:

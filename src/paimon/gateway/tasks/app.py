@@ -13,7 +13,8 @@ from celery.exceptions import OperationalError
 from celery.worker import state
 from redis.exceptions import NoPermissionError, RedisError
 
-from paimon.application.approval_policy.check_versions import check_versions
+from paimon.application.approval_policy.bounds import policy_bounds
+from paimon.application.approval_policy.check_versions import check_versions, log_faults
 from paimon.application.approval_workflow.check_votes import check_votes
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
@@ -310,6 +311,7 @@ async def _check_users(context: AppContext) -> None:
         block, scope = at.number if at else 0, context.signing_rules.scope
         await check_users(session, scope, block=block)
         await check_versions(session, scope, block=block)
+        await log_faults(session, scope, policy_bounds(context.settings))
 
 
 async def _check_splits(context: AppContext) -> None:
