@@ -1,4 +1,4 @@
-"""A token's symbol is shown and logged as one short line, also one that is long or has hidden characters."""
+"""A text from the chain is shown and logged as one short line, also one that is long or has hidden characters."""
 
 import unicodedata
 from typing import Final
@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 from structlog.testing import capture_logs
 from tests.support.api_client import ApiClient
 from tests.support.chain.fund import TestFund
-from tests.support.scenarios.fund_activity import snapshot_now
+from tests.support.scenarios.fund_activity import record_all, snapshot_now
 
 from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
@@ -63,3 +63,30 @@ async def test_symbol_of_a_token_is_one_short_line_in_lists_files_and_logs(
         assert listed[asset.address] == logged[asset.address] == shown
     for text in ((await api_client.get_file("/fund/assets")).text.replace("\r\n", ""), *logged.values()):
         assert not any(unicodedata.category(character) in UNSEEN for character in text.removeprefix("\ufeff"))
+
+
+REASONS: Final = {
+    "a line of its own": ("no papers\r\n2026-11-29 vote.approve\u2028by ada\x0b", "no papers 2026-11-29 vote.approve by ada"),
+    "controls": ("\x1b]0;settled\x07\x9b2J\x00rejected\x7f", "]0;settled2J\ufffdrejected"),
+    "another direction": ("\u202edelttes\u202c \u2067not\u2069\ufeff", "delttes not"),
+    "far too long": ("x" * 5_000, "x" * 999 + "…"),
+}
+
+
+async def test_reason_of_a_rejection_is_one_line_wherever_it_is_shown(
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
+) -> None:
+    """Someone with the role rejects on chain, without this system and its check of the text."""
+    requests = {fund.request("ines", 120_000 + number): texts for number, texts in enumerate(REASONS.values())}
+    for request, (reason, _) in requests.items():
+        fund.send("vera", "RedemptionManager", "rejectRedemption", request, reason)
+    fund.wait_until_final()
+    await record_all(app_context, fund)
+    listed = {item["requestId"]: item for item in (await api_client.get("/redemptions")).json()["data"]["items"]}
+    for request, (_, shown) in requests.items():
+        detail = (await api_client.get(f"/redemptions/{request}")).json()["data"]
+        (rejected,) = (entry for entry in detail["timeline"] if entry["kind"] == "RedemptionRejected")
+        assert listed[str(request)]["rejectionReason"] == detail["rejectionReason"] == shown
+        assert rejected["details"]["args"]["reason"] == shown
+    exported = (await api_client.get_file("/redemptions")).text.replace("\r\n", "").removeprefix("\ufeff")
+    assert not any(unicodedata.category(character) in UNSEEN for character in exported)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 import typer
 from celery import Celery
+from celery.worker import state
 from celery.worker.consumer.control import Control
 from redis.exceptions import ConnectionError as ConnectionRefused
 from structlog.testing import capture_logs
@@ -16,7 +17,7 @@ from tests.support.redis import redis_settings
 
 from paimon.application.scheduler.jobs import jobs
 from paimon.gateway.cli.process import EXIT_FAILED, run_until_signalled
-from paimon.gateway.tasks.app import _synchronous, create_celery, worker_exit_code
+from paimon.gateway.tasks.app import _synchronous, create_celery, run_worker, worker_exit_code
 from paimon.gateway.tasks.runtime import WorkerRuntime
 from paimon.gateway.tasks.scheduler import _enqueue
 from paimon.infrastructure.observability.outages import Outages
@@ -59,6 +60,17 @@ def test_worker_takes_no_remote_control() -> None:
 )
 def test_worker_ends_with_success_only_after_a_signal(celery_code: int | None, was_signalled: bool, expected: int) -> None:
     assert worker_exit_code(celery_code, was_signalled=was_signalled) == expected
+
+
+@pytest.mark.parametrize(("should_stop", "expected"), [(None, 1), (0, 0)])
+def test_worker_that_returns_from_its_start_fails_without_a_signal(
+    monkeypatch: pytest.MonkeyPatch, should_stop: int | None, expected: int
+) -> None:
+    """Celery's worker returns so after a bad item in its list, without a code."""
+    app = celery_without_a_broker()
+    monkeypatch.setattr(app, "Worker", lambda **_: SimpleNamespace(start=lambda: None, exitcode=None))
+    monkeypatch.setattr(state, "should_stop", should_stop)
+    assert run_worker(app, queues=["default"], concurrency=1) == expected
 
 
 async def _end() -> None:

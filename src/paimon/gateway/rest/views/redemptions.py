@@ -14,8 +14,11 @@ from paimon.domain.redemption.request import RedemptionChannel, RedemptionStatus
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 from paimon.gateway.rest.views.approvals import TicketView
 from paimon.gateway.rest.views.transactions import IntentView
+from paimon.infrastructure.text import shown_line
 
 ADDRESS_BYTES: Final = 20
+_TEXT_MAX: Final = 1_000
+"""Characters of a text that are shown. What this system signs has at most 500; anyone with the role may write more on chain."""
 
 
 class RedemptionView(ApiModel):
@@ -81,9 +84,24 @@ class TimelineEntryView(ApiModel):
 
 
 def _detail_json(value: object) -> object:
-    if isinstance(value, bytes):
-        return checksum(value) if len(value) == ADDRESS_BYTES else hex0x(value)
-    return str(value) if isinstance(value, UUID) else value
+    match value:
+        case bytes():
+            return checksum(value) if len(value) == ADDRESS_BYTES else hex0x(value)
+        case UUID():
+            return str(value)
+        case str():
+            return _shown(value)
+        case dict():
+            return {name: _detail_json(item) for name, item in value.items()}
+        case list():
+            return [_detail_json(item) for item in value]
+        case _:
+            return value
+
+
+def _shown(text: str) -> str:
+    """Clean a text that may come from the chain, such as the reason of a rejection that was not made with this system."""
+    return shown_line(text, length_max=_TEXT_MAX)
 
 
 class RedemptionDetailView(RedemptionView):
@@ -108,6 +126,7 @@ class RedemptionDetailView(RedemptionView):
 def _fields(item: RedemptionListItem) -> dict[str, Any]:
     own = {
         "quarantined": item.quarantined,
+        "rejection_reason": None if item.redemption.rejection_reason is None else _shown(item.redemption.rejection_reason),
         "window_id": item.redemption.window_id or None,  # the contract writes 0 for no window
     }
     return own | {name: getattr(item.redemption, name) for name in RedemptionView.model_fields if name not in own}
