@@ -9,7 +9,8 @@ from eth_utils.crypto import keccak
 from structlog.testing import capture_logs
 from tests.support.api_client import ApiClient
 from tests.support.chain.fund import TestFund
-from tests.support.scenarios.fund_activity import record_all, snapshot_now
+from tests.support.chain.recording import record_all
+from tests.support.scenarios.fund_activity import snapshot_now
 
 from paimon.application.vault.tokens import observe_tokens
 from paimon.composition import AppContext
