@@ -87,7 +87,7 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
         rpc_url=SecretStr(fund.rpc_url),
         socket=folder / "signer.sock",
         callers=CallersTable(allow_same_user=True),
-        only_signer="leases" not in changes,
+        only_signer=True,
         contracts=ContractsTable(
             vault=fund.addresses.vault,
             redemption_manager=fund.addresses.redemption_manager,
@@ -103,7 +103,7 @@ def make_policy(fund: TestFund, folder: Path, *, names: Sequence[str] = ("keeper
         caps=CapsTable(gas_wei_per_day_max=10**20),
     )
     path = folder / "signer.toml"
-    write_policy(path, policy.model_copy(update=changes))
+    write_policy(path, policy.model_copy(update={"only_signer": "leases" not in changes} | changes))
     return path
 
 
