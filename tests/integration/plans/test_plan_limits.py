@@ -13,6 +13,7 @@ from paimon.application.transactions.plans.submit import NoWalletEligible, PlanD
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.transaction.lifecycle import IntentKind, IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
 
 pytestmark = pytest.mark.integration
@@ -69,11 +70,17 @@ async def test_warm_wallets_day_counts_proposals_until_they_cannot_execute(plan_
 
 
 async def test_fifty_concurrent_plans_never_exceed_the_day(plan_harness: PlanHarness) -> None:
-    """The hot wallet's day of 25 000 has room for 25 of fifty plans of 1 000; the others go to the warm wallet."""
-    roomy = plan_harness.with_limits(warm=HUGE)
-    found = await asyncio.gather(
-        *(roomy.submit(plan_harness.buy(1_000), key=f"plan-{number}") for number in range(50)), return_exceptions=True
-    )
+    """The hot wallet's day of 25 000 has room for 25 of fifty plans of 1 000; the others go to the warm wallet.
+
+    As many at once as there are connections: a request that waits too long for one is refused, and that is another matter.
+    """
+    roomy, connections = plan_harness.with_limits(warm=HUGE), asyncio.Semaphore(10)
+
+    async def submit(number: int) -> PlanRow:
+        async with connections:
+            return await roomy.submit(plan_harness.buy(1_000), key=f"plan-{number}")
+
+    found = await asyncio.gather(*(submit(number) for number in range(50)), return_exceptions=True)
     hot = [plan for plan in found if not isinstance(plan, BaseException) and plan.wallet is PlanWallet.HOT]
     unexpected = [error for error in found if isinstance(error, BaseException) and not isinstance(error, PlanDrifted)]
     assert unexpected == []
