@@ -166,6 +166,7 @@ async def plan_steps(runner: Runner) -> None:
     await runner.drive()
     runner.mine(3)
     await runner.drive()
+    await runner.drive(wallet_refresh_seconds=0)  # judges what the hot key sent, once it is final
 
 
 async def replaced(runner: Runner) -> None:
