@@ -141,7 +141,7 @@ def without_names(path: str) -> str:
 
 
 def served_operations() -> Counter[tuple[str, str]]:
-    """Return how many requests this process has served, by method and route, with whatever status."""
+    """Return how many requests this process has served, by method and route, of any status."""
     served = Counter[tuple[str, str]]()
     for metric in REGISTRY.collect():
         for sample in metric.samples:
