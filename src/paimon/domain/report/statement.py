@@ -33,6 +33,7 @@ from paimon.domain.report.inputs import BoundingSnapshot
 from paimon.domain.report.money_weighted import CashFlow, money_weighted_return
 from paimon.domain.report.period import ReportPeriod
 from paimon.domain.report.returns import net_return
+from paimon.domain.report.sections.common import recorded_at
 from paimon.domain.vault.holder_register import RegisteredHolder
 
 
@@ -153,8 +154,7 @@ def _value(inputs: StatementInputs) -> Section:
     deposits, received = _amount(inputs, kind.DEPOSIT), _amount(inputs, kind.RECEIVED)
     sent, paid_out, fees = _amount(inputs, kind.SENT), _amount(inputs, kind.PAID_OUT), _fees(inputs)
     result = after - before - deposits - received + sent + paid_out + fees
-    starts = Source(SourceKind.OPENING_SNAPSHOT, opening.at.number)
-    ends = Source(SourceKind.CLOSING_SNAPSHOT, closing.at.number)
+    starts, ends = recorded_at(SourceKind.OPENING_SNAPSHOT, opening), recorded_at(SourceKind.CLOSING_SNAPSHOT, closing)
     moved = Source(SourceKind.HOLDER_EVENTS, closing.at.number, opening.at.number)
     both = Source(SourceKind.BOTH_SNAPSHOTS, closing.at.number, opening.at.number)
     share_return = net_return(opening.snapshot.nav_per_share, closing.snapshot.nav_per_share)
@@ -190,7 +190,7 @@ def _holding(inputs: StatementInputs) -> Section:
         ("opening", opening, inputs.opening_holding, SourceKind.OPENING_SNAPSHOT),
         ("closing", closing, inputs.closing_holding, SourceKind.CLOSING_SNAPSHOT),
     ):
-        source = Source(kind, bound.at.number)
+        source = recorded_at(kind, bound)
         figures += [
             Figure(f"{name}.nav", bound.snapshot.nav_per_share, Unit.NAV, source),
             Figure(f"{name}.shares", holding.shares if holding else 0, Unit.SHARES, source),
