@@ -26,7 +26,9 @@ class ApiSettings(SettingsGroup):
     csv_rows_max: int = Field(100_000, ge=1, description="rows of one CSV; a longer list is refused, so none is cut short")
     csv_seconds_max: float = Field(120.0, gt=0, description="seconds to download one CSV; a slower download is cut off")
     csv_files_max: int = Field(
-        3, ge=1, description="CSVs written at a time; each holds one database session until its download ends"
+        3,
+        ge=1,
+        description="CSV files and statements made at a time; a CSV file holds a database session until it is downloaded",
     )
     trusted_proxies: str = Field(
         "",
