@@ -1,20 +1,26 @@
 """The table of decisions: what it refuses, what never changes, and `paimon rebalance history | replay` on it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.factories.rebalance import decided_record, executed_record
 
 from paimon.application.rebalance_engine.queries import get_rebalance
+from paimon.application.rebalance_engine.report_deviation import report_deviation
 from paimon.application.rebalance_engine.store import close, insert_record
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.rebalance.rebalance_record import ENDS_FROM, RebalanceRecord, RebalanceStatus
+from paimon.domain.risk.risk_event import RiskKind
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 from paimon.settings import Settings
 
@@ -78,6 +84,35 @@ async def test_decision_ends_only_in_a_way_that_its_plan_allows(
     async with database.read() as session:
         found = await get_rebalance(session, ID)
     assert found.status is (status if ENDS_FROM[status] is stands else stands)
+
+
+@pytest.mark.parametrize(
+    ("changes", "observed"),
+    [
+        ({}, None),
+        ({"differences": {Tier.L1: Bps(-140), Tier.L2: Bps(100), Tier.L3: Bps(0)}}, "L1 -1.40 % of the fund off"),
+        ({"traded": RawAmount(1_000), "planned_cost": RawAmount(2), "cost": 40}, "cost 3.80 % of what was traded above"),
+    ],
+)
+async def test_result_that_is_not_as_planned_is_one_risk_event(
+    database: Database, worker_database: Database, changes: dict[str, Any], observed: str | None
+) -> None:
+    async with database.write() as session:
+        record = executed_record(await database_now(session))
+        assert record.outcome is not None
+        await session.execute(WITHOUT_TRIGGERS)
+        await insert_record(session, replace(record, status=RebalanceStatus.SUBMITTED, closed_at=None, close_reason=None))
+        outcome = replace(record.outcome, **changes)
+        await close(session, ID, RebalanceStatus.EXECUTED, "its plan is DONE", now=record.created_at, outcome=outcome)
+    for _ in range(2):
+        async with worker_database.write() as session:
+            await report_deviation(session, await get_rebalance(session, ID))
+    async with database.read() as session:
+        events = list(await session.scalars(select(RiskEventRow)))
+    assert [(event.kind, event.subject) for event in events] == (
+        [] if observed is None else [(RiskKind.REBALANCE_DEVIATION, f"rebalance {ID}")]
+    )
+    assert all(observed in event.observed for event in events if observed is not None)
 
 
 async def require_refused(database: Database, statement: str) -> None:

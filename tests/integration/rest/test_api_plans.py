@@ -170,6 +170,19 @@ async def test_invalid_plan_gets_the_field_and_a_stable_code(api_client: ApiClie
     assert await refused(**call(**nothing)) == (400, "calls.0.arguments.usdtAmount", "ZERO_AMOUNT")
 
 
+@pytest.mark.parametrize("name", ["rebalance:00000000-0000-4000-8000-000000000001", "rebalance:", "refill-buffer:2026-11-30"])
+async def test_names_of_the_rebalance_engine_are_refused_for_other_plans(
+    api_client: ApiClient, fund: TestFund, name: str
+) -> None:
+    plan = body(fund, 1)
+    request = signed(plan, (await preview(api_client, plan))["signing"], api_client, "otto")
+    for field in ("key", "plan"):
+        for path, given in (("/plans/preview", plan), ("/plans", request)):
+            answer = await api_client.post(path, given | {field: name}, by="otto")
+            assert error_of(answer) == (400, field, "RESERVED_NAME")
+            assert "POST /rebalance/execute" in answer.text
+
+
 def status_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.factories.rebalance import decided_record, funds, usdt
+from tests.support.factories.rebalance import decided_record, executed_record, funds, usdt
 
 from paimon.domain.kernel.record_text import from_text, to_text
 from paimon.domain.kernel.units import Bps, RawAmount
@@ -18,6 +18,7 @@ from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan
 from paimon.domain.rebalance.rebalance_record import TradeCall, share_differences
 from paimon.domain.rebalance.simulated_run import example_fund
+from paimon.gateway.rest.views.rebalance import RebalanceView
 
 NOON: Final = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -54,6 +55,30 @@ def test_decision_expects_only_what_its_calls_do(left_out: int) -> None:
     as_planned = share_differences(expected, plan.after.tier_values, RawAmount(plan.after.total))
     assert any(as_planned.values()) is (left_out > 0)
     assert not any(share_differences(expected, expected.tier_values, RawAmount(expected.total)).values())
+
+
+@pytest.mark.parametrize("left_out", [0, 2])
+def test_view_of_a_long_plan_marks_what_is_left_and_sums_what_is_made(left_out: int) -> None:
+    plan = parse_result(decided_record(NOON).result_text)
+    assert isinstance(plan, RebalancePlan)
+    trades = [each.trade for each in plan.trades]
+    made = trades[: len(trades) - left_out]
+    calls = tuple(TradeCall(trade.side, trade.token, trade.amount, usdt(1), 18) for trade in made)
+    view = RebalanceView.of(decided_record(NOON, calls=calls))
+    assert [action.is_left for action in view.actions] == [False] * len(made) + [True] * left_out
+    assert {action.asset for action in view.actions if action.is_left} == {trade.token for trade in trades[len(made) :]}
+    assert (view.total_amount, view.estimated_cost) == (sum(t.amount for t in made), sum(t.cost for t in made))
+    assert view.estimated_gas_cost == PlanPolicy().gas_per_trade * len(made)
+
+
+@pytest.mark.parametrize(
+    ("cost", "excess", "is_as_expected"), [(100, 0, True), (1_100, 100, True), (1_101, 101, False), (-500, -60, True)]
+)
+def test_cost_beyond_the_plans_is_compared_with_what_was_traded(cost: int, excess: int, is_as_expected: bool) -> None:
+    known = executed_record(NOON).outcome
+    assert known is not None
+    outcome = replace(known, traded=RawAmount(100_000), planned_cost=RawAmount(100), cost=cost)
+    assert (outcome.excess_cost, outcome.is_as_expected) == (excess, is_as_expected)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"fund":{},"policy":{},"asset_decimals":18}', '{"type":"Trade"}'])

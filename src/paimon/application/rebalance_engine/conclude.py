@@ -6,6 +6,7 @@ the last transaction is in no snapshot yet    → wait
 otherwise                                     → EXECUTED or PARTIALLY_EXECUTED, with the outcome; watchers are told
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -30,7 +31,6 @@ from paimon.domain.rebalance.rebalance_record import (
     RebalanceOutcome,
     RebalanceRecord,
     RebalanceStatus,
-    TradeCall,
     share_differences,
 )
 from paimon.domain.transaction.plan import PlanStatus
@@ -92,14 +92,17 @@ async def _outcome(session: ReadSession, record: RebalanceRecord) -> RebalanceOu
     trades = await list_trades_of(session, hashes)
     tiers = _tier_values(record, snapshot)
     total = RawAmount(max(sum(tiers.values()), 0))
+    costs = [cost for trade in trades if (cost := _cost(trade, record)) is not None]
     return RebalanceOutcome(
         at=snapshot.at,
         tier_values=tiers,
         total=total,
         trades=len(trades),
-        cost=sum(_cost(trade, record.calls) for trade in trades),
+        cost=sum(cost.paid for cost in costs),
         gas_wei=await sum_gas_of(session, hashes),
         differences=share_differences(record.expected, tiers, total),
+        traded=RawAmount(sum(cost.traded for cost in costs)),
+        planned_cost=RawAmount(sum(cost.planned for cost in costs)),
     )
 
 
@@ -111,11 +114,23 @@ def _tier_values(record: RebalanceRecord, snapshot: FundSnapshot) -> dict[Tier, 
     return values
 
 
-def _cost(trade: TradeDone, calls: tuple[TradeCall, ...]) -> int:
-    """Return what a trade lost against the price that the plan was made at; 0 for one that the plan does not have."""
+@dataclass(frozen=True, slots=True)
+class _TradeCost:
+    """What a trade moved at the price of the plan, what it lost against that price, and what the plan expected it to lose."""
+
+    traded: RawAmount
+    paid: int
+    planned: RawAmount
+
+
+def _cost(trade: TradeDone, record: RebalanceRecord) -> _TradeCost | None:
+    """Return what a trade cost; None for one that the plan does not have."""
     side = Side.BUY if trade.kind is TradeKind.PURCHASE else Side.SELL
-    planned = next((call for call in calls if (call.token, call.side) == (trade.token, side)), None)
-    if planned is None:
-        return 0
-    value = token_value(trade.tokens, planned.price, planned.decimals)
-    return trade.usdt - value if side is Side.BUY else value - trade.usdt
+    call = next((call for call in record.calls if (call.token, call.side) == (trade.token, side)), None)
+    if call is None:
+        return None
+    value = token_value(trade.tokens, call.price, call.decimals)
+    planned = sum(each.trade.cost for each in record.trades if (each.trade.token, each.trade.side) == (trade.token, side))
+    if side is Side.BUY:
+        return _TradeCost(trade.usdt, trade.usdt - value, RawAmount(planned))
+    return _TradeCost(value, value - trade.usdt, RawAmount(planned))

@@ -15,7 +15,7 @@ from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_
 from paimon.application.rebalance_engine.measure import NO_MEMORY, TargetsNotPossible, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.queries import get_rebalance
-from paimon.application.rebalance_engine.store import close, insert_record, list_open, lock_decisions, submitted
+from paimon.application.rebalance_engine.store import close, insert_record, list_open, lock_decisions
 from paimon.application.rebalance_engine.submission import RebalanceEnded, recorded_with_plan, require_turn
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.application.transactions.plans.preview import PlanPreview, preview_plan
@@ -93,7 +93,6 @@ async def execute_manual(rebalance_id: UUID, signature: PlanSignature, context: 
     request = _request(record, signature.user)
     plan = await submit_plan(request, signature, context.plans, with_plan=recorded_with_plan(record))
     async with context.database.write() as session:
-        await submitted(session, record.id, plan.id)  # where the plan was there already, submitted as any other plan is
         log.info("rebalance.submitted", rebalance_id=str(record.id), plan_id=str(plan.id), by=checksum(signature.user.address))
         return await get_rebalance(session, record.id)
 

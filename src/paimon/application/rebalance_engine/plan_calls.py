@@ -52,7 +52,7 @@ def plan_request(record: RebalanceRecord) -> PlanRequest:
     """Return the plan of a decision, as its planner or the person who asked for it submits it."""
     calls = tuple(_requested(call) for call in record.calls)
     initiator = Initiator.PLANNER if record.requested_by is None else Initiator.OPERATOR
-    return PlanRequest(record.key, record.key, calls, record.reason, initiator)
+    return PlanRequest(record.key, record.key, calls, record.reason, initiator, is_of_engine=True)
 
 
 def _requested(call: TradeCall) -> RequestedCall:

@@ -166,15 +166,3 @@ async def sum_gas_of(session: AsyncSession, hashes: Sequence[Hash32]) -> RawAmou
     """Return the most that the gas of our own transactions among these may have cost, in wei."""
     query = text("SELECT coalesce(sum(gas_used * max_fee_wei), 0) FROM ops.transaction_attempts WHERE hash = ANY(:hashes)")
     return RawAmount(int((await session.execute(query, {"hashes": list(hashes)})).scalar_one()))
-
-
-_PLANS_OF_PROPOSED: Final = text("""
-    SELECT history.id, plan.id AS plan_id
-      FROM ops.rebalance_history AS history JOIN ops.plans AS plan ON plan.idempotency_key = 'rebalance:' || history.id
-     WHERE history.status = 'PROPOSED'
-""")
-
-
-async def list_submitted_unrecorded(session: AsyncSession) -> list[tuple[UUID, UUID]]:
-    """Return decisions whose plan was submitted as any other plan is, with the decision's key, each with its plan's id."""
-    return [(row.id, row.plan_id) for row in await session.execute(_PLANS_OF_PROPOSED)]

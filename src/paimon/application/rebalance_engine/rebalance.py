@@ -1,7 +1,6 @@
 """Look at the fund once, and bring it back to its targets: from the trigger to a signed plan, and from the plan to its result.
 
     a submitted decision whose plan has ended      → compare it with the chain and end it
-    a decision whose plan was submitted by itself  → record that
     a proposed decision of the planner's own       → submit its plan, or end it when it is too old or something is in its way
     a trigger fires, and nothing holds it back     → decide; a decision with trades is submitted
 
@@ -20,7 +19,6 @@ from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_
 from paimon.application.rebalance_engine.measure import Measurement, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
-from paimon.application.rebalance_engine.queries import list_submitted_unrecorded
 from paimon.application.rebalance_engine.store import (
     close,
     insert_record,
@@ -28,7 +26,6 @@ from paimon.application.rebalance_engine.store import (
     load_memory,
     lock_decisions,
     save_verdicts,
-    submitted,
 )
 from paimon.application.rebalance_engine.submission import RebalanceEnded, RebalanceUnderWay, recorded_with_plan, why_wait
 from paimon.domain.kernel.chain import BlockStamp
@@ -51,7 +48,6 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
         NoSnapshotYet, TargetsNotPossible, UnexpectedSafe, HashMismatch, IncompleteExecutions, RpcUnavailable, RpcError;
         KeyUnavailable of the planner's key.
     """
-    await _record_submitted(context)
     await conclude_ended(context.plans)
     if (proposed := await _find_own_proposed(context)) is not None:
         return await _submit(planner, proposed, context)
@@ -65,12 +61,6 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
         return PlannerLook.NOTHING_DUE
     record = await _decide(measured, memory, context)
     return PlannerLook.NOTHING_DUE if record.closed_at is not None else await _submit(planner, record, context)
-
-
-async def _record_submitted(context: RebalanceContext) -> None:
-    async with context.database.write() as session:
-        for record_id, plan_id in await list_submitted_unrecorded(session):
-            await submitted(session, record_id, plan_id)
 
 
 async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | None:

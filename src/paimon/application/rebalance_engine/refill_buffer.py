@@ -47,6 +47,7 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
         calls=(RequestedCall("AssetController", RebalancerFunction.REBALANCE_BUFFER, {}),),
         reason=f"L1 is {level.ratio} of 10000 of gross assets, {missing} below its target",
         initiator=Initiator.PLANNER,
+        is_of_engine=True,
     )
     if await _exists(request, context):
         return None

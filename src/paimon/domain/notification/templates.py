@@ -39,6 +39,7 @@ KIND_NAMES: Final[Mapping[MessageLanguage, Mapping[RiskKind, str]]] = {
         RiskKind.UNAPPROVED_EXECUTION: "A Safe executed a plan that was not approved",
         RiskKind.CONTRACT_CHANGED: "A contract of the fund is another program than it was",
         RiskKind.VALUATION_FAILED: "The fund cannot be valued",
+        RiskKind.REBALANCE_DEVIATION: "A rebalance did not end as planned",
     },
     ZH: {
         RiskKind.RECONCILIATION_BREAK: "记录与链上不一致",
@@ -64,6 +65,7 @@ KIND_NAMES: Final[Mapping[MessageLanguage, Mapping[RiskKind, str]]] = {
         RiskKind.UNAPPROVED_EXECUTION: "Safe 执行了未经批准的计划",
         RiskKind.CONTRACT_CHANGED: "基金合约的程序已改变",
         RiskKind.VALUATION_FAILED: "无法为基金估值",
+        RiskKind.REBALANCE_DEVIATION: "再平衡结果偏离计划",
     },
 }
 

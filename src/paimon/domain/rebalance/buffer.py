@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from paimon.domain.kernel.units import Bps, RawAmount
+from paimon.domain.transaction.plan import REFILL_PREFIX
 
 
 class PlannerLook(StrEnum):
@@ -47,4 +48,4 @@ def is_refill_due(level: BufferLevel, policy: RefillPolicy) -> bool:
 
 def refill_key(now: datetime) -> str:
     """Return the key of a refill: one plan a UTC day, however often it is due and however it ends."""
-    return f"refill-buffer:{now:%Y-%m-%d}"
+    return f"{REFILL_PREFIX}{now:%Y-%m-%d}"

@@ -22,8 +22,9 @@ from paimon.domain.kernel.chain import Address, BlockStamp
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, divide
 from paimon.domain.rebalance.applied_trades import fund_after
 from paimon.domain.rebalance.decision import PlanInputs, PlanResult, parse_inputs, parse_result
-from paimon.domain.rebalance.rebalance_plan import FundAfter, NoPlan, Side
+from paimon.domain.rebalance.rebalance_plan import ExplainedTrade, FundAfter, NoPlan, Side
 from paimon.domain.rebalance.triggers import Trigger, Verdict
+from paimon.domain.transaction.plan import REBALANCE_PREFIX
 
 EXPECTED_WITHIN: Final = Bps(100)
 """A tier further than this from the expected share, of the fund, is not as expected. Source: docs/concepts/rebalancing.md."""
@@ -89,10 +90,21 @@ class RebalanceOutcome:
     gas_wei: RawAmount
     differences: dict[Tier, Bps]
     """Share of each tier less the expected one."""
+    traded: RawAmount = RawAmount(0)
+    """What the trades moved, at the prices of the plan."""
+    planned_cost: RawAmount = RawAmount(0)
+    """What the plan expected that these trades cost."""
+
+    @property
+    def excess_cost(self) -> Bps:
+        """Return what the trades cost beyond the plan, of what they moved, rounded up; negative where they cost less."""
+        if not self.traded:
+            return Bps(0)
+        return Bps(-((self.planned_cost - self.cost) * BPS_ONE // self.traded))
 
     @property
     def is_as_expected(self) -> bool:
-        return all(abs(difference) <= EXPECTED_WITHIN for difference in self.differences.values())
+        return self.excess_cost <= EXPECTED_WITHIN and all(abs(each) <= EXPECTED_WITHIN for each in self.differences.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +138,31 @@ class RebalanceRecord:
     @property
     def expected(self) -> FundAfter | None:
         """Return the fund after the trades that its calls make, None without a plan. A long plan has trades without a call."""
-        result = self.result
-        if isinstance(result, NoPlan):
+        if isinstance(self.result, NoPlan):
             return None
+        return fund_after(self.inputs.fund, (explained.trade for explained in self.trades))
+
+    @property
+    def trades(self) -> tuple[ExplainedTrade, ...]:
+        """Return the trades that its calls make."""
         made = {(call.side, call.token) for call in self.calls}
-        trades = (explained.trade for explained in result.trades)
-        return fund_after(self.inputs.fund, (trade for trade in trades if (trade.side, trade.token) in made))
+        return tuple(each for each in self._decided_trades if (each.trade.side, each.trade.token) in made)
+
+    @property
+    def left_trades(self) -> tuple[ExplainedTrade, ...]:
+        """Return the trades that have no call, since a plan makes only so many, and wait for the next plan."""
+        made = {(call.side, call.token) for call in self.calls}
+        return tuple(each for each in self._decided_trades if (each.trade.side, each.trade.token) not in made)
+
+    @property
+    def _decided_trades(self) -> tuple[ExplainedTrade, ...]:
+        result = self.result
+        return () if isinstance(result, NoPlan) else result.trades
 
     @property
     def key(self) -> str:
         """Return the name and idempotency key of its plan."""
-        return f"rebalance:{self.id}"
+        return f"{REBALANCE_PREFIX}{self.id}"
 
     @property
     def reason(self) -> str:

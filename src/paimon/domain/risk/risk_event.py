@@ -53,6 +53,7 @@ class RiskKind(StrEnum):
     CONTRACT_CHANGED = "CONTRACT_CHANGED"  # what a contract of the fund became, and what it was when it was examined before
     VALUATION_FAILED = "VALUATION_FAILED"  # the read of the contracts that failed, and that NAV needs its result
     LIQUIDITY_SHORTAGE = "LIQUIDITY_SHORTAGE"  # the chance that the fund runs short of cash, and below which it may be
+    REBALANCE_DEVIATION = "REBALANCE_DEVIATION"  # what of a rebalance's result is off its plan, and how much may be
 
 
 class Severity(StrEnum):

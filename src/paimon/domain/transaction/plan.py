@@ -29,6 +29,11 @@ from paimon.domain.transaction.wallet_selection import PlanWallet
 CALLS_MAX: Final = 20
 """Calls of one piece; a larger batch would exceed the gas of one transaction."""
 
+REBALANCE_PREFIX: Final = "rebalance:"
+REFILL_PREFIX: Final = "refill-buffer:"
+ENGINE_PREFIXES: Final = (REBALANCE_PREFIX, REFILL_PREFIX)
+"""What the keys and names of the rebalance engine's plans begin with. It makes them under rules of their own."""
+
 DRIFT_MAX_BPS: Final = Bps(100)
 """Largest drift of the amount since it was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 

@@ -15,6 +15,7 @@ from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
 from paimon.application.rebalance_engine.conclude import REBALANCE
 from paimon.application.rebalance_engine.queries import get_rebalance
+from paimon.application.rebalance_engine.report_deviation import report_deviation
 from paimon.application.reconciliation.publish import reconcile_if_due
 from paimon.application.redemptions.handle_redemption import OBSERVE_LOCKED_NAV, handle_redemption, observe_locked_nav
 from paimon.application.replay.apply_decisions import apply_quarantine_decisions
@@ -87,7 +88,9 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         return [LiveMessage("approval:new" if ticket.is_open else "approval:resolved", ticket)]
 
     async def on_rebalance(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
-        return [LiveMessage("rebalance:executed", await get_rebalance(session, UUID(message.aggregate_id)))]
+        record = await get_rebalance(session, UUID(message.aggregate_id))
+        await report_deviation(session, record)
+        return [LiveMessage("rebalance:executed", record)]
 
     async def on_wallet(message: DueMessage) -> None:
         await drive_wallet(context, message.aggregate_id)

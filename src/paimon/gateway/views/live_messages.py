@@ -105,7 +105,7 @@ class LiveRebalanceView(ApiModel):
     trigger: Trigger
     status: RebalanceStatus
     trades: int
-    is_as_expected: bool = Field(description="whether every tier is within 1 % of the fund of what the plan expected")
+    is_as_expected: bool = Field(description="whether tiers and cost are within 1 % of what the plan expected")
     block_number: int = Field(description="of the snapshot that shows it")
 
     @classmethod

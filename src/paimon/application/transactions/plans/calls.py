@@ -13,7 +13,7 @@ from paimon.application.transactions.multisig.describe import describe_call
 from paimon.domain.approval.policy import NONE, Initiator
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, checksum, parse_address
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.plan import CALLS_MAX, PlanStep
+from paimon.domain.transaction.plan import CALLS_MAX, ENGINE_PREFIXES, PlanStep
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.errors import DetailCode, InvalidRequest
 from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, to_json_value
@@ -52,9 +52,11 @@ class PlanRequest:
     reason: str
     initiator: Initiator = Initiator.OPERATOR
     """Who the approval policy sees; a submission has the role of the person who signed it."""
+    is_of_engine: bool = False
+    """Whether the rebalance engine makes this plan, under rules of its own. Other plans may not take its names."""
 
     def __post_init__(self) -> None:
-        """Raises InvalidPlan for a text that is empty or too long."""
+        """Raises InvalidPlan for a text that is empty or too long, and for a name of the rebalance engine's."""
         for field, length_max in TEXT_MAX.items():
             given = getattr(self, field)
             if not (given.strip() == given and 1 <= len(given) <= length_max and given.isprintable()):
@@ -62,6 +64,14 @@ class PlanRequest:
                     DetailCode.INVALID_TEXT,
                     field,
                     f"{field} is 1 to {length_max} printable characters, with no space at its ends",
+                )
+        for field in () if self.is_of_engine else ("key", "plan"):
+            if getattr(self, field).startswith(ENGINE_PREFIXES):
+                raise InvalidPlan(
+                    DetailCode.RESERVED_NAME,
+                    field,
+                    f"{' and '.join(ENGINE_PREFIXES)} begin the names of the rebalance engine's plans: choose another {field},"
+                    " or submit a decision with POST /rebalance/execute",
                 )
 
 

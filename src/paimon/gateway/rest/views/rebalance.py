@@ -68,9 +68,10 @@ class ActionView(ApiModel):
     settles_in_days: int
     reason: TradeReason
     saved: SignedAmount = Field(description="against the same amount traded pro rata; negative: it costs more")
+    is_left: bool = Field(description="true: left to the next plan, since one makes at most 20 calls")
 
     @classmethod
-    def of(cls, explained: ExplainedTrade) -> Self:
+    def of(cls, explained: ExplainedTrade, *, is_left: bool) -> Self:
         trade = explained.trade
         sells = trade.side is Side.SELL
         return cls(
@@ -84,6 +85,7 @@ class ActionView(ApiModel):
             settles_in_days=trade.settles_in,
             reason=explained.reason,
             saved=str(explained.saved),
+            is_left=is_left,
         )
 
 
@@ -101,9 +103,10 @@ class OutcomeView(ApiModel):
     at: BlockStampView
     post_state: TierSharesView
     differences: TierSharesView = Field(description="less the expected shares")
-    is_as_expected: bool = Field(description="no tier is more than 1 % of the fund off")
+    is_as_expected: bool = Field(description="no tier is more than 1 % of the fund off, nor the cost 1 % of what was traded")
     trades: int
     cost: SignedAmount = Field(description="lost against the prices of the plan; negative: gained")
+    excess_cost: int = Field(description="cost beyond the plan's, in basis points of what was traded; negative: less")
     gas_cost_wei: BigInt = Field(description="the most that the gas may have cost")
 
 
@@ -122,7 +125,7 @@ class RebalanceView(ApiModel):
     target_state: TierSharesView
     expected_state: TierSharesView = Field(description="after the plan; as before where there is none")
     actions: list[ActionView]
-    total_amount: BigInt
+    total_amount: BigInt = Field(description="of the actions that the plan makes; so are the two costs")
     estimated_cost: BigInt
     estimated_gas_cost: BigInt = Field(description="in raw units of the vault's asset")
     performance_fee: BigInt = Field(description="accrues because L3 is bought, unless the mark is set with the plan")
@@ -153,10 +156,13 @@ class RebalanceView(ApiModel):
             pre_state=TierSharesView.of(fund.tier_values, fund.total),
             target_state=TierSharesView.of(dict(inputs.policy.targets), BPS_ONE),
             expected_state=TierSharesView.of(after.tier_values, after.total),
-            actions=[] if plan is None else [ActionView.of(each) for each in plan.trades],
-            total_amount=RawAmount(0) if plan is None else plan.amount,
-            estimated_cost=RawAmount(0) if plan is None else plan.cost,
-            estimated_gas_cost=RawAmount(0) if plan is None else plan.gas,
+            actions=[
+                *(ActionView.of(each, is_left=False) for each in record.trades),
+                *(ActionView.of(each, is_left=True) for each in record.left_trades),
+            ],
+            total_amount=RawAmount(sum(each.trade.amount for each in record.trades)),
+            estimated_cost=RawAmount(sum(each.trade.cost for each in record.trades)),
+            estimated_gas_cost=RawAmount(inputs.policy.gas_per_trade * len(record.trades)),
             performance_fee=RawAmount(0) if plan is None else plan.performance_fee,
             high_water_mark=None if plan is None else plan.high_water_mark,
             method=None if plan is None else plan.method,
@@ -174,6 +180,7 @@ class RebalanceView(ApiModel):
                 is_as_expected=outcome.is_as_expected,
                 trades=outcome.trades,
                 cost=str(outcome.cost),
+                excess_cost=outcome.excess_cost,
                 gas_cost_wei=outcome.gas_wei,
             ),
         )
