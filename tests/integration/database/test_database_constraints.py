@@ -56,6 +56,8 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.signed_action import SignedActionRow
+from paimon.infrastructure.database.models.ops.stand_in import StandInRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, SubjectKeyRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession, create_engine
@@ -214,6 +216,14 @@ INVALID_STATES: list[InvalidRow] = [
     (RetentionRunRow, {"rows_removed": -1}, "ck_retention_runs_rows_removed_not_negative"),
     (UserGrantRow, {"sequence": 0}, "ck_user_grants_sequence_positive"),
     (UserGrantRow, {"expires_at": EPOCH}, "ck_user_grants_granted_in_time"),
+    (SignedActionRow, {"action": ""}, "ck_signed_actions_action_and_resource_named"),
+    (SignedActionRow, {"resource": ""}, "ck_signed_actions_action_and_resource_named"),
+    (StandInRow, {"stand_in": address(1)}, "ck_stand_ins_two_people"),
+    (StandInRow, {"ends_at": EPOCH}, "ck_stand_ins_ends_later"),
+    (StandInRow, {"ended_at": EPOCH}, "ck_stand_ins_ended_by_a_person"),
+    (StandInRow, {"ended_by": address(1)}, "ck_stand_ins_ended_by_a_person"),
+    (StandInRow, {"ended_at": EPOCH, "ended_by": bytes(21)}, "ck_stand_ins_ended_by_length"),
+    (StandInRow, {"nonce": OTHER}, "fk_stand_ins_nonce_signed_actions"),
     (SubjectKeyRow, {"wrapped_by": bytes(7)}, "ck_subject_keys_wrapped_by_length"),
     (SubjectKeyRow, {"wrapped_key": None}, "ck_subject_keys_erased_has_no_key"),
     (SubjectKeyRow, {"erased_by": address(2)}, "ck_subject_keys_erased_by_a_person"),
@@ -269,6 +279,8 @@ WRONG_LENGTHS: list[InvalidRow] = [
         UserGrantRow: ("address", "granted_by", "previous", "nonce"),
         FirstSuperAdminRow: ("address",),
         SubjectKeyRow: ("address",),
+        SignedActionRow: ("nonce", "signer"),
+        StandInRow: ("person", "stand_in", "nonce"),
         SignInChallengeRow: ("address",),
         ApprovalTicketRow: ("owner", "receiver"),
         ApprovalRecordRow: ("nonce", "voter"),
@@ -342,6 +354,8 @@ DUPLICATES: list[InvalidRow] = [
     (UserGrantRow, {"sequence": 2}, "uq_user_grants_nonce"),
     (ReportRow, {}, "uq_reports_kind_first_day_version"),
     (SubjectKeyRow, {}, "uq_subject_keys_live"),
+    (SignedActionRow, {"signer": address(2)}, "pk_signed_actions"),
+    (StandInRow, {"id": 2}, "uq_stand_ins_nonce"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
     (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),

@@ -362,10 +362,38 @@ async def test_signature_waits_for_a_rejection_and_is_refused(
         ticket = await lock_plan_ticket(session, proposal_of(plan))
         assert isinstance(ticket, PlanTicket)
         signing = asyncio.create_task(plan_harness.owner_signs(plan, COLD[2]))
-        await eventually(lambda: is_a_session_waiting_for_a_lock(plan_harness.safe_harness.database))
+        await eventually(lambda: is_a_session_waiting_for_a_lock(plan_harness.safe_harness.database), seconds_max=60)
         await record_rejection(session, plan_harness, ticket)
     with pytest.raises(TicketClosed, match="is REJECTED"):
         await signing
+
+
+async def test_deadline_leaves_a_ticket_to_who_decides_it_now(
+    plan_harness: PlanHarness, eventually: Callable[..., Any]
+) -> None:
+    """Without the lock of `lock_late` the sweep waits with what it read, and would then expire what was rejected."""
+    await plan_harness.put_in_force(rule("REJECT", {"count": 1, "from": "admin"}))
+    plan = await slippage_plan(plan_harness)
+    late = (await plan_harness.ticket(plan)).deadline_at
+    worker = plan_harness.safe_harness.worker.database
+
+    async def sweep() -> None:
+        async with worker.write() as session:
+            await sweep_deadlines(session, now=late)
+
+    async with plan_harness.context.database.write() as session:
+        ticket = await lock_plan_ticket(session, proposal_of(plan))
+        assert isinstance(ticket, PlanTicket)
+        await record_rejection(session, plan_harness, ticket)
+        sweeping = asyncio.create_task(sweep())
+
+        async def is_swept_or_waiting() -> bool:
+            return sweeping.done() or await is_a_session_waiting_for_a_lock(plan_harness.safe_harness.database)
+
+        await eventually(is_swept_or_waiting, seconds_max=60)
+    await sweeping
+    await sweep()
+    assert (await plan_harness.ticket(plan)).status is TicketStatus.REJECTED
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Stand-ins on a real PostgreSQL: a signature counts in the person's place, of a pair once, never on the pair's own plan."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -61,14 +61,18 @@ async def name(
     return await name_stand_in(command, signing(harness), harness.context.contracts.rpc)
 
 
-async def end(harness: PlanHarness, stand_in: StandIn, by: str | int) -> None:
+async def end(harness: PlanHarness, stand_in: StandIn, by: str | int) -> datetime:
+    """End it, and return when it ended."""
     context, user = signing(harness), User(address_of(harness, by), UserRole.ADMIN, str(by))
     async with context.database.write() as session:
         proposed = await propose_end(session, stand_in.id, user)
         terms = context.rules.new_terms(await database_now(session))
     document = proposed.content.document("back again", terms, context.rules.scope)
     signature = account_of(harness.fund, by).sign_typed_data(full_message=document).signature
-    await end_stand_in(stand_in.id, SignedRequest(user, "back again", SignedAction(terms, hex0x(bytes(signature)))), context)
+    request = SignedRequest(user, "back again", SignedAction(terms, hex0x(bytes(signature))))
+    ended_at = (await end_stand_in(stand_in.id, request, context)).ended_at
+    assert ended_at is not None
+    return ended_at
 
 
 async def test_stand_ins_signature_counts_in_the_persons_place_for_its_time(plan_harness: PlanHarness) -> None:
@@ -130,6 +134,17 @@ async def test_requesters_stand_in_approves_nothing_of_the_requester(plan_harnes
     with pytest.raises(VoterNotAllowed, match="shares"):
         await plan_harness.owner_signs(plan, THIRD)
     assert (await plan_harness.ticket(plan)).status is TicketStatus.PARTIALLY_APPROVED
+
+
+async def test_requesters_former_stand_in_approves_nothing_asked_for_in_that_time(plan_harness: PlanHarness) -> None:
+    await give_role(plan_harness, "otto", UserRole.ADMIN)
+    stand_in = await name(plan_harness, "otto", THIRD)
+    plan = await slippage_plan(plan_harness)  # otto asks for it
+    await end(plan_harness, stand_in, THIRD)
+    with pytest.raises(VoterNotAllowed, match="shares"):
+        await plan_harness.owner_signs(plan, THIRD)
+    later = await slippage_plan(plan_harness, key="plan-2")
+    assert (await plan_harness.owner_signs(later, THIRD)).approvals == 1, "what was asked for afterwards"
 
 
 async def test_row_that_the_person_did_not_sign_lends_nothing(plan_harness: PlanHarness) -> None:

@@ -32,9 +32,9 @@ pytestmark = pytest.mark.integration
 TICKET: Final = "TKT-R000001"
 
 
-async def open_ticket(database: Database, owner: str, policy: ApprovalPolicy = FIRST_POLICY) -> None:
+async def open_ticket(database: Database, owner: str, policy: ApprovalPolicy = FIRST_POLICY, *, number: int = 1) -> None:
     async with database.write() as session:
-        row = request_row(1, owner=parse_address(owner))
+        row = request_row(number, owner=parse_address(owner))
         session.add(row)
         await session.flush()
         await open_ticket_if_needed(session, to_domain(row), policy, now=await database_now(session))
@@ -133,6 +133,21 @@ async def test_stand_in_of_an_owner_does_not_vote_on_the_owners_request(api_clie
     await open_ticket(database, api_client.accounts.address("vera"))
     assert (await name(api_client, "otto", by="vera")).status_code == 200
     assert outcome(await vote(api_client, "otto")) == (403, "FORBIDDEN")
+
+
+async def test_former_stand_in_does_not_vote_on_what_the_owner_asked_for_in_that_time(
+    api_client: ApiClient, database: Database
+) -> None:
+    await grant_approver_role(database, api_client.accounts, "vera", "viktor")
+    number = (await name(api_client, "viktor", by="vera")).json()["data"]["id"]
+    await open_ticket(database, api_client.accounts.address("vera"))
+    assert (await api_client.sign("end_stand_in", f"/stand-ins/{number}", by="viktor")).status_code == 200
+    refused = await vote(api_client, "viktor")
+    assert outcome(refused) == (403, "FORBIDDEN")
+    assert "is a party of ticket" in refused.text
+    assert "is a party of ticket" in (await api_client.propose("approve_redemption", f"/approvals/{TICKET}", by="viktor")).text
+    await open_ticket(database, api_client.accounts.address("vera"), number=2)
+    assert (await api_client.sign("approve_redemption", "/approvals/TKT-R000002", by="viktor")).status_code == 200, "after it"
 
 
 async def test_impossible_stand_ins_are_refused_with_the_reason(api_client: ApiClient) -> None:

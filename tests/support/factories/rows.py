@@ -66,6 +66,8 @@ from paimon.infrastructure.database.models.ops.reconciliation import Reconciliat
 from paimon.infrastructure.database.models.ops.report import ReportRow
 from paimon.infrastructure.database.models.ops.retention import RetentionRunRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
+from paimon.infrastructure.database.models.ops.signed_action import SignedActionRow
+from paimon.infrastructure.database.models.ops.stand_in import StandInRow
 from paimon.infrastructure.database.models.ops.transaction import AttemptRow, IntentRow, WalletRow
 from paimon.infrastructure.database.models.ops.user import FirstSuperAdminRow, SignInChallengeRow, SubjectKeyRow, UserGrantRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
@@ -118,6 +120,24 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     ContractFlagRow: {"contract": ContractName.VAULT, "flag": "paused", "enabled": True, "since_block": 1},
     LeaseRow: {"name": "listener", "owner": "tests", "epoch": 1, "expires_at": EPOCH},
     SubjectKeyRow: {"address": address(1), "wrapped_by": bytes(8), "wrapped_key": bytes(60)},
+    SignedActionRow: {
+        "nonce": HASH,
+        "action": "name_stand_in",
+        "resource": "/stand-ins/1",
+        "signer": address(1),
+        "typed_data": {},
+        "signature": b"s",
+        "expires_at": EPOCH,
+    },
+    StandInRow: {
+        "id": 1,
+        "person": address(1),
+        "stand_in": address(2),
+        "starts_at": EPOCH,
+        "ends_at": EPOCH + timedelta(days=1),
+        "reason": "on leave",
+        "nonce": HASH,
+    },
     UserGrantRow: {
         "address": address(1),
         "role": UserRole.VIEWER,
@@ -381,6 +401,7 @@ DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     IntentRow: (WalletRow,),
     AttemptRow: (WalletRow, IntentRow),
     OperatorActionRow: (WalletRow, IntentRow),
+    StandInRow: (SignedActionRow,),
     **multisig_rows.DEPENDENCIES,
     **plan_rows.DEPENDENCIES,
 }

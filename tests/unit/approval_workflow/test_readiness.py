@@ -8,6 +8,7 @@ from tests.support.factories.strategies import address
 from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.approval.policy_document import parse_policy, policy_document
 from paimon.domain.approval.readiness import People, Readiness, SignerGroup, safe_group, voter_groups
+from paimon.domain.approval.stand_in import Pairs
 from paimon.domain.kernel.chain import ContractName, OnChainRole, checksum
 from paimon.domain.user.roles import ChainRole, Permission, User, UserRole
 
@@ -26,7 +27,10 @@ def people(*, seen: dict[Any, timedelta] | None = None, denied: frozenset[Permis
         User(OTTO, UserRole.OPERATOR, "otto"),
     ]
     return People(
-        {user.address: user for user in users}, {VERA: VIP, OTTO: VIP}, {who: NOW - ago for who, ago in (seen or {}).items()}
+        {user.address: user for user in users},
+        {VERA: VIP, OTTO: VIP},
+        {who: NOW - ago for who, ago in (seen or {}).items()},
+        Pairs(since=NOW, now=NOW),
     )
 
 

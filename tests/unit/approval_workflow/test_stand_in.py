@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from paimon.domain.approval.policy import Approvals, ApproverGroup, ApproverRole
@@ -90,7 +90,8 @@ def test_no_one_is_in_two_pairs_at_a_time(other: Pair) -> None:
 
 def test_pair_is_one_for_what_was_signed_in_its_time() -> None:
     ended = StandIn(1, pair(), "on leave", ended_at=NOW + timedelta(days=2))
-    pairs = Pairs([pair(1, 3)], [ended])
+    next_one = StandIn(2, pair(1, 3, Period(WEEK.ends_at, WEEK.ends_at + timedelta(days=1))), "on leave")
+    pairs = Pairs([ended, next_one], since=NOW, now=WEEK.ends_at)
     within, after = NOW + timedelta(days=1), NOW + timedelta(days=2)
     assert pairs.sharing(address(2), within) == {address(1), address(2)}
     assert pairs.sharing(address(1), within) == {address(1), address(2), address(3)}
@@ -110,7 +111,8 @@ def test_pair_is_one_for_what_was_signed_in_its_time() -> None:
 def test_pair_has_one_place_and_the_requesters_has_none(
     signers: list[int], couples: list[tuple[int, int]], requester: int
 ) -> None:
-    pairs = Pairs(pair(person, stand_in) for person, stand_in in couples)
+    known = [StandIn(number, pair(person, stand_in), "on leave") for number, (person, stand_in) in enumerate(couples)]
+    pairs = Pairs(known, since=NOW, now=NOW)
     places = pairs.places(map(address, signers), without=address(requester))
     for person, stand_in in couples:
         assert len({address(person), address(stand_in)} & set(places)) <= 1
@@ -119,6 +121,21 @@ def test_pair_has_one_place_and_the_requesters_has_none(
     assert all(address(requester) not in signed for signed in places.values())
     alone = set(signers) - {each for couple in couples for each in couple} - {requester}
     assert {address(number) for number in alone} <= set(places)
+
+
+@given(st.permutations([0, 1, 2, 3]), st.integers(0, 3), st.booleans())
+def test_pair_is_a_party_of_what_was_asked_in_its_time(days: list[int], ended: int, is_ended: bool) -> None:
+    """`days`: when the pair's time starts and ends, when the ticket was opened, and now; `ended`: when it ended before."""
+    starts, ends, opened, now = (NOW + timedelta(days=day) for day in days)
+    assume(starts < ends and opened < now)
+    over = NOW + timedelta(days=ended, hours=1) if is_ended else ends
+    known = StandIn(1, pair(period=Period(starts, ends)), "on leave", ended_at=over if is_ended else None)
+    moments = [opened + timedelta(hours=hour) for hour in range(1 + (now - opened) // timedelta(hours=1))]
+    was_one = any(known.is_in_force(moment) for moment in moments)
+    pairs = Pairs([known], since=opened, now=now)
+    assert pairs.partners_since(address(1)) == ({address(2)} if was_one else set())
+    assert (address(2) not in pairs.places([address(2)], without=address(1))) is was_one
+    assert pairs.partners_since(address(3)) == set()
 
 
 def test_place_approves_as_person_and_is_found_by_either_name() -> None:

@@ -57,7 +57,7 @@ async def follow_signatures(
     now: datetime,
 ) -> PlanTicket:
     """Return the locked ticket by the signatures of these present owners, and save what changed of it."""
-    pairs = await find_pairs(session, scope, now, votes=ticket.votes)
+    pairs = await find_pairs(session, scope, now, ticket=ticket)
     places = pairs.places(signers, without=ticket.requested_by)
     counting = sum(len(signed) for signed in places.values())  # for the Safe each owner counts, for the policy each place
     is_met = counting >= max(threshold, ticket.required_approvals) and await _is_met(session, ticket, places, pairs, scope)

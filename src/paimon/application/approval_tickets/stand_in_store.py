@@ -58,7 +58,7 @@ async def list_current(session: ReadSession | WriteSession, now: datetime) -> li
 
 
 async def list_since(session: ReadSession | WriteSession, since: datetime) -> list[SignedStandIn]:
-    """List those that are in force, or will be, or were not over at that time."""
+    """List those that were not over at that time, also if their time has not come."""
     open_then = or_(StandInRow.ended_at.is_(None), StandInRow.ended_at > since)
     return list(_signed(await session.execute(_query().where(open_then, StandInRow.ends_at > since).order_by(StandInRow.id))))
 

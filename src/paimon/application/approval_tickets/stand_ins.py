@@ -7,8 +7,8 @@ import structlog
 
 from paimon.application.approval_tickets.stand_in_store import SignedStandIn, list_latest, list_since
 from paimon.application.identity.signed_users import find_user
+from paimon.domain.approval.plan_ticket import AnyTicket
 from paimon.domain.approval.stand_in import Pairs, StandIn, lend
-from paimon.domain.approval.ticket import Vote
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.clock import database_now
@@ -20,12 +20,11 @@ STAND_INS_LISTED_MAX = 200
 
 
 async def find_pairs(
-    session: ReadSession | WriteSession, scope: SigningScope, now: datetime, *, votes: Iterable[Vote] = ()
+    session: ReadSession | WriteSession, scope: SigningScope, now: datetime, *, ticket: AnyTicket | None = None
 ) -> Pairs:
-    """Return the pairs in force, and those that were when one of these votes was given."""
-    since = min((vote.decided_at for vote in votes), default=now)
-    found = verified(await list_since(session, since), scope)
-    return Pairs((stand_in.pair for stand_in in found if stand_in.is_in_force(now)), found)
+    """Return the pairs in force, and those that were at some time since the ticket was opened."""
+    since = now if ticket is None else ticket.opened_at
+    return Pairs(verified(await list_since(session, since), scope), since=since, now=now)
 
 
 async def list_stand_ins(session: ReadSession | WriteSession, scope: SigningScope) -> list[StandIn]:

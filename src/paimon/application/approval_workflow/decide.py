@@ -134,7 +134,7 @@ async def _require_one_vote(
     session: ReadSession | WriteSession, ticket: AnyTicket, user: User, verdict: Verdict, scope: SigningScope, now: datetime
 ) -> None:
     """Refuse the user, without what a person lends, if they share a place. Raises AlreadyVoted, VoterNotAllowed."""
-    pairs = await find_pairs(session, scope, now, votes=ticket.votes)
+    pairs = await find_pairs(session, scope, now, ticket=ticket)
     has_own_right = user.may(_permission(ticket, verdict))
     pairs.require_one_vote(ticket, user.address, verdict, has_own_right=has_own_right)
 

@@ -9,7 +9,7 @@ Who may sign is exact. Who is there is a guess from the last use of a session: i
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -82,7 +82,7 @@ class People:
     users: Mapping[Address, User]
     held: Mapping[Address, AbstractSet[ChainRole]]
     seen: Mapping[Address, datetime]
-    pairs: Pairs = field(default_factory=Pairs)
+    pairs: Pairs
 
     def person_of(self, user: User) -> User | None:
         """Return the user for whom this one stands in."""

@@ -4,9 +4,10 @@ A stand-in gets the person's rights to decide approvals, as long as the person h
 not lent: the contract knows no stand-ins, so a stand-in for a voter on redemptions holds that role too.
 
 On every ticket the two are one. One vote of theirs counts, and what one asked for, owns or receives, the other never approves.
-So a person has one stand-in at a time, a stand-in one person, and no one is both. A vote stays that of the two who were one as
-it was given, after their time too. A rejection is never refused to one who may give it without being a stand-in: otherwise a
-person would silence a voter by naming them.
+So a person has one stand-in at a time, a stand-in one person, and no one is both. That holds after their time too: a vote stays
+that of the two who were one as it was given, and a party of a ticket is a party for all who were one with them since it was
+opened. A rejection is never refused to one who may give it without being a stand-in: otherwise a person would silence a voter
+by naming them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -91,6 +92,12 @@ class StandIn:
     def is_in_force(self, at: datetime) -> bool:
         return at in self.pair.period and (self.ended_at is None or at < self.ended_at)
 
+    def was_in_force(self, since: datetime, until: datetime) -> bool:
+        """Whether it was in force at some time from `since` to `until`."""
+        ends_at = self.pair.period.ends_at if self.ended_at is None else min(self.pair.period.ends_at, self.ended_at)
+        starts_at = self.pair.period.starts_at
+        return starts_at < ends_at and starts_at <= until and since < ends_at
+
     def is_over(self, now: datetime) -> bool:
         return self.ended_at is not None or self.pair.period.ends_at <= now
 
@@ -120,11 +127,14 @@ def require_possible(pair: Pair, person: User, stand_in: User | None, others: It
 
 
 class Pairs:
-    """The pairs in force at one time, which have no one in common, and those of before."""
+    """The pairs that were in force at some time from one time to another, among them those in force at its end.
 
-    def __init__(self, pairs: Iterable[Pair] = (), earlier: Iterable[StandIn] = ()) -> None:
-        pairs = tuple(pairs)
-        self._earlier = tuple(earlier)
+    Those in force at one time have no one in common.
+    """
+
+    def __init__(self, known: Iterable[StandIn] = (), *, since: datetime, now: datetime) -> None:
+        self._known = tuple(stand_in for stand_in in known if stand_in.was_in_force(since, now))
+        pairs = [stand_in.pair for stand_in in self._known if stand_in.is_in_force(now)]
         self._persons: Mapping[Address, Address] = {pair.stand_in: pair.person for pair in pairs}
         self._stand_ins: Mapping[Address, Address] = {pair.person: pair.stand_in for pair in pairs}
 
@@ -136,15 +146,20 @@ class Pairs:
         """Return the other one of the pair."""
         return self._persons.get(address) or self._stand_ins.get(address)
 
+    def partners_since(self, address: Address) -> frozenset[Address]:
+        """Return those that the address was one with at any of the times."""
+        pairs = (stand_in.pair for stand_in in self._known)
+        return frozenset().union(*(pair.people - {address} for pair in pairs if address in pair.people))
+
     def sharing(self, address: Address, at: datetime | None = None) -> frozenset[Address]:
         """Return the address with those that it is one with now, or was at that time."""
         now = {partner} if (partner := self.partner_of(address)) is not None else set()
-        then = () if at is None else (known.pair for known in self._earlier if known.is_in_force(at))
+        then = () if at is None else (known.pair for known in self._known if known.is_in_force(at))
         return frozenset({address, *now}).union(*(pair.people for pair in then if address in pair.people))
 
     def places(self, signers: Iterable[Address], *, without: Address) -> dict[Address, list[Address]]:
-        """Return the signers by the person in whose place they signed. Who asked for it has no place, nor has their partner."""
-        excluded = {without, self.partner_of(without)}
+        """Return the signers by the person in whose place they signed. Who asked for it has no place, nor had any partner."""
+        excluded = {without, *self.partners_since(without)}
         places: dict[Address, list[Address]] = {}
         for signer in signers:
             if signer not in excluded:
@@ -181,10 +196,12 @@ class Pairs:
                 raise AlreadyVoted(f"{checksum(vote.voter)}, whose place this wallet shares, has voted on ticket {ticket.id}")
 
     def require_no_party(self, ticket: AnyTicket, voter: Address) -> None:
-        """Refuse one whose partner asked for what the ticket decides, or owns or receives it. Raises VoterNotAllowed."""
-        partner = self.partner_of(voter)
+        """Refuse one whose partner, now or since the ticket was opened, is a party of it. Raises VoterNotAllowed.
+
+        A party asked for what the ticket decides, or owns or receives it.
+        """
         parties = (ticket.requested_by,) if isinstance(ticket, PlanTicket) else (ticket.owner, ticket.receiver)
-        if partner is not None and partner in parties:
+        for partner in sorted(self.partners_since(voter).intersection(parties)):
             raise VoterNotAllowed(f"{checksum(partner)}, whose place this wallet shares, is a party of ticket {ticket.id}")
 
 

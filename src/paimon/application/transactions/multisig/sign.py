@@ -97,7 +97,7 @@ async def sign_proposal(command: SignProposal, context: SafeContext) -> None:
         ticket = await lock_plan_ticket(session, proposal.hash)
         if ticket is not None:
             require_signable(ticket, command.owner, now=now)
-            (await find_pairs(session, context.signing_scope, now)).require_no_party(ticket, command.owner)
+            (await find_pairs(session, context.signing_scope, now, ticket=ticket)).require_no_party(ticket, command.owner)
         contract = context.contract(address)
         await _require_unsigned(proposal, command.owner, contract, final)
         owner_signature = await _build_signature(proposal, command.owner, signature, contract, final)
