@@ -67,6 +67,25 @@ class AuthenticatedQoS(kombu_redis.QoS):  # type: ignore[misc]
         self.channel.repaired({UNACKED: b"hash", UNACKED_INDEX: b"zset"}, store)
         super(kombu_redis.QoS, self).append(message, delivery_tag)  # not Celery's own entry
 
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge an item, and free its place also when Redis is away.
+
+        A worker whose places are all taken reads nothing, not even that its connection has ended: it would wait for ever. The
+        item that stays in Redis is delivered again; every task is safe twice.
+        """
+        try:
+            super().ack(delivery_tag)
+        except self.channel.connection_errors:
+            super(kombu_redis.QoS, self).ack(delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        except self.channel.connection_errors:
+            super(kombu_redis.QoS, self).ack(delivery_tag)
+            raise
+
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         """Put an item that was not finished back into its queue; drop it if it is not ours."""
 
