@@ -153,5 +153,5 @@ def test_every_component_of_health_has_a_name_in_the_console() -> None:
     """Without one, the System screen shows the word of the code."""
     examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     components = {component["name"] for component in examples["health"]["data"]["components"]}
-    named = set(re.findall(r"'component\.(\w+)'", (ROOT / "web/src/i18n/en.ts").read_text(encoding="utf-8")))
+    named = set(re.findall(r"'component\.(\w+)'", (ROOT / "web/src/i18n/en/status.ts").read_text(encoding="utf-8")))
     assert components - named == set()

@@ -15,5 +15,11 @@ describe('catalogues', () => {
     }
   })
 
+  it('have each text in one file only', () => {
+    const files = import.meta.glob<Record<string, Record<string, string>>>('./en/*.ts', { eager: true })
+    const parts = Object.entries(files).flatMap(([path, module]) => (path.endsWith('/index.ts') ? [] : Object.values(module)))
+    expect(parts.flatMap(Object.keys).sort()).toEqual(Object.keys(en).sort())
+  })
+
   it('leaves a value that is not given', () => expect(fill('{a} and {b}', { a: 1 })).toBe('1 and {b}'))
 })

@@ -1,0 +1,15 @@
+export const system = {
+  'system.components': 'Components',
+  'system.component': 'Component',
+  'system.summary': 'State',
+  'quarantine.title': 'Quarantine',
+  'quarantine.none': 'No log is quarantined.',
+  'quarantine.event': 'Event',
+  'quarantine.reason': 'Reason',
+  'queue.title': 'Queue',
+  'queue.none': 'No messages match.',
+  'queue.message': 'Message',
+  'queue.priority': 'Priority',
+  'queue.attempts': 'Attempts',
+  'queue.lastError': 'Last error',
+} as const
