@@ -66,6 +66,26 @@ export class Person {
     await this.page.goto(`${this.url}/console/${path}`)
   }
 
+  /** Go to a path of the console, without loading the page again, as its own links do; its title is another than the present one. */
+  async go(path) {
+    const title = this.page.locator('main h1')
+    const before = await title.innerText()
+    await this.page.evaluate((to) => window.history.pushState(null, '', to), `/console/${path}`)
+    await title.filter({ hasNotText: before }).waitFor()
+    await this.settled()
+  }
+
+  /** Wait until all that the page has asked for is shown. */
+  async settled() {
+    await this.page.locator('main [role=status][aria-label=Loading]').first().waitFor({ state: 'detached' })
+  }
+
+  /** Have the reader's device prefer light or dark colours. */
+  async prefer(theme) {
+    await this.page.emulateMedia({ colorScheme: theme })
+    await this.page.locator(`html[data-mantine-color-scheme=${theme}]`).waitFor()
+  }
+
   /** Sign in with the demo wallet, by clicks. */
   async signIn(name, path = '') {
     await this.visit(path)
@@ -102,11 +122,19 @@ export class Person {
 
   /** Throw unless axe finds no violation on the page as it is. */
   async requireAccessible(what) {
-    await this.page.evaluate(AXE)
+    if (!(await this.page.evaluate(() => 'axe' in window))) await this.page.evaluate(AXE)
     const { violations } = await this.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
     if (violations.length > 0) {
       const found = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html}\n      ${failureSummary}`).join('\n    ')}`)
       throw new Error(`${what} is not accessible:\n  ${found.join('\n  ')}`)
+    }
+  }
+
+  /** The same in light and dark colours; the page is left in light ones. */
+  async requireAccessibleInBothThemes(what) {
+    for (const theme of ['dark', 'light']) {
+      await this.prefer(theme)
+      await this.requireAccessible(`${what}, ${theme}`)
     }
   }
 

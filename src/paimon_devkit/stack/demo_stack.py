@@ -65,6 +65,18 @@ _ROLES: Final = {
 }
 _DATABASE_VARIABLES: Final = ("PAIMON_DATABASE__URL", "PAIMON_DATABASE__OWNER_URL")
 
+_SCHEDULE_PREFIX: Final = "PAIMON_SCHEDULE__"
+_SCHEDULE: Final = {
+    "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "2",
+    "PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "1",
+    "PAIMON_SCHEDULE__CHECK_SIGNER_SECONDS": "2",
+    "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "15",
+    "PAIMON_SCHEDULE__FORECAST_SECONDS": "60",
+    "PAIMON_SCHEDULE__RECONCILE_SECONDS": "60",
+}
+"""A demo is watched, so jobs that run by the minute or hour in production run by the second or minute. The environment may
+name other intervals."""
+
 PrintLine = Callable[[str], None]
 
 
@@ -362,12 +374,6 @@ class DemoStack:
             # Every command of `paimon demo` signs in anew, and all of them come from this address.
             "PAIMON_API__SIGN_INS_PER_MINUTE_PER_ADDRESS": "600",
             "PAIMON_API__SIGN_INS_BURST_PER_ADDRESS": "600",
-            # A demo is watched, so jobs that run by the minute in production run by the second.
-            "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "2",
-            "PAIMON_SCHEDULE__DRIVE_WALLETS_SECONDS": "1",
-            "PAIMON_SCHEDULE__CHECK_SIGNER_SECONDS": "2",
-            "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "15",
-            "PAIMON_SCHEDULE__RECONCILE_SECONDS": "60",
             # The demo's prices are set once, and its time moves by days at a word.
             "PAIMON_PRICES__HEARTBEAT_SECONDS": "315360000",
             "PAIMON_QUEUE__REPUBLISH_SECONDS": "5",
@@ -376,6 +382,8 @@ class DemoStack:
             "PAIMON_LEASE__RENEW_SECONDS": "1",
             "PAIMON_STORAGE__URL": f"file://{self.data.resolve()}/objects",
             "PAIMON_REPORTS__STORAGE_URL": f"file://{self.data.resolve()}/reports",
+            **_SCHEDULE,
+            **{name: value for name, value in self.environment.items() if name.startswith(_SCHEDULE_PREFIX)},
         }
 
     def _write_settings(self, variables: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from paimon.domain.asset.tier import Tier
 from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
 from paimon_devkit.stack.chain_rpc import ChainRpc
 from paimon_devkit.stack.chain_session import ChainSession
@@ -62,11 +63,10 @@ class ChainActions:
             )
             chain.confirm()
 
-    def held(self, symbol: str) -> int:
-        """Return how much of an asset the vault holds, in its raw units."""
-        asset = self._asset(symbol)
+    def tier_value(self, tier: Tier) -> int:
+        """Return what the fund's assets of a tier are worth, in raw units of the vault's asset; L1 without cash."""
         with ChainSession(self.rpc_url, self.artifacts) as chain:
-            return int(chain.read("TestToken", asset.address, "balanceOf", self.fund.vault))
+            return int(chain.read("AssetController", self.fund.asset_controller, "getLayerValue", tier.on_chain))
 
     def _asset(self, symbol: str) -> FundAsset:
         (asset,) = (asset for asset in self.fund.assets if asset.symbol == symbol)

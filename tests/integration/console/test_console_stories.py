@@ -20,6 +20,7 @@ from tests.support.paths import ROOT
 
 from paimon.application.reports.make import make_report
 from paimon.composition import open_report_objects
+from paimon.domain.asset.tier import Tier
 from paimon.domain.report.period import ReportKind, ReportPeriod
 from paimon.gateway.cli.resources import opened_database
 from paimon_devkit.stack.accounts import ADMIN, DemoAccounts
@@ -32,6 +33,16 @@ from paimon_devkit.stack.supervisor import RestartPolicy, Supervisor
 pytestmark = pytest.mark.browser
 
 _RECORDED_SECONDS_MAX: Final = 60.0
+
+_SCHEDULE: Final = {
+    "PAIMON_SCHEDULE__CHECK_SPLITS_SECONDS": "5",
+    "PAIMON_SCHEDULE__FORECAST_SECONDS": "5",
+    "PAIMON_SCHEDULE__RECONCILE_SECONDS": "5",
+    "PAIMON_SCHEDULE__SETTLE_DUE_SECONDS": "1",
+    "PAIMON_SCHEDULE__SNAPSHOT_SECONDS": "5",
+    "PAIMON_SCHEDULE__SYNC_SAFES_SECONDS": "1",
+}
+"""What the stories wait for comes within seconds."""
 
 
 class Outside:
@@ -49,10 +60,10 @@ class Outside:
             case "request":
                 request_id, _ = self._chain.request(values["name"], values["shares"], emergency=values.get("emergency", False))
                 return asyncio.run(self._recorded(request_id))
-            case "plan":
-                return asyncio.run(self._plan(values["name"], values["symbols"], values["usdt"]))
-            case "held":
-                return str(self._chain.held(values["symbol"]))
+            case "hashCard":
+                return asyncio.run(self._hash_card(values["safeTxHash"]))
+            case "tierValue":
+                return str(self._chain.tier_value(Tier(values["tier"])))
             case "details":
                 return asyncio.run(self._detail_pages(values["name"], values["shares"]))
             case "pause" | "continue":
@@ -83,16 +94,18 @@ class Outside:
                 return self._supervisor.start_child(values["process"])
         raise ValueError(f"nothing is called {name}")
 
-    async def _plan(self, name: str, symbols: list[str], usdt: int, *, key: str = "story") -> dict[str, Any]:
-        """Preview a plan that buys each asset for so many USDT, sign it as the account, and return its Safe transaction."""
+    async def _hash_card(self, safe_tx_hash: str) -> Any:
+        async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("willa")) as api:
+            return (await api.get(f"/multisig/proposals/{safe_tx_hash}"))["hashCard"]
+
+    async def _plan(self, name: str, symbols: list[str], usdt: int, *, key: str) -> Any:
+        """Preview a plan that buys each asset for so many USDT, sign it as the account, and return it."""
         assert self._stack.fund is not None
         tokens = {asset.symbol: asset.address for asset in self._stack.fund.assets}
         arguments = [{"token": tokens[symbol], "usdtAmount": str(usdt * WAD)} for symbol in symbols]
         calls = [{"contract": "AssetController", "function": "purchaseAsset", "arguments": each} for each in arguments]
         async with DemoApiClient(self._stack.api_url, self._stack.accounts.account(name)) as api:
-            plan = await api.submit_plan({"key": key, "plan": key, "calls": calls, "reason": "fill tier 2"})
-            proposal = await api.get(f"/multisig/proposals/{plan['proposal']}")
-        return {"planId": plan["id"], "safeTxHash": proposal["hash"], "hashCard": proposal["hashCard"]}
+            return await api.submit_plan({"key": key, "plan": key, "calls": calls, "reason": "fill tier 2"})
 
     async def _make_report(self) -> str:
         """Make the report of the day that has not ended yet, which is a draft. Returns the day."""
@@ -112,7 +125,7 @@ class Outside:
         """Make one of each thing that has a page of its own, and return their paths in the console."""
         request_id, _ = self._chain.request(name, shares)
         ticket_id = (await self._recorded(request_id))["ticketId"]
-        proposal = (await self._plan("otto", ["MMFA"], 20_000, key="details"))["safeTxHash"]
+        plan = await self._plan("otto", ["MMFA"], 20_000, key="details")
         async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("vera")) as api:
             await api.decide(str(ticket_id), "approve")
             (intent, *_) = (await api.get("/transactions/intents"))["items"]
@@ -123,7 +136,8 @@ class Outside:
             *(f"redemptions/{request_id}", f"approvals/{ticket_id}", f"transactions/intents/{intent['id']}"),
             *(
                 f"transactions/wallets/{wallet}",
-                f"transactions/proposals/{proposal}",
+                f"transactions/plans/{plan['id']}",
+                f"transactions/proposals/{plan['proposal']}",
                 f"assets/{self._stack.fund.assets[0].address}",
             ),
         ]
@@ -153,7 +167,7 @@ def outside(tmp_path: Path) -> Iterator[tuple[str, Outside]]:
     data = tmp_path / "stack"
     data.mkdir()
     # The planner's proposal would take the nonce before those of the stories, which then wait for it.
-    environment = {"PAIMON_PLANNER__REFILL_BELOW_BPS": "0"}
+    environment = {"PAIMON_PLANNER__REFILL_BELOW_BPS": "0", **_SCHEDULE}
     policy = RestartPolicy(first_delay_seconds=3.0, delay_seconds_max=3.0, crashes_max=100)
     with running_chat_service() as chat, Supervisor(data, policy=policy) as supervisor:
         otto = DemoAccounts.load_or_create(data / "accounts").address("otto")

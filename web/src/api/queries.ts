@@ -7,6 +7,8 @@ export const PAGE_SIZE = 20
 /** Where something is on its way to the chain, there is no live message for every step: it is read this often. */
 export const FOLLOW_MS = 2_000
 const REFRESH_MS = 15_000
+/** A right that is lost is no longer offered. */
+const RIGHTS_MS = 5_000
 
 export type RedemptionStatus = Schemas['RedemptionStatus']
 export type RedemptionChannel = Schemas['RedemptionChannel']
@@ -217,6 +219,33 @@ export const proposalQuery = (safeTxHash: string) =>
     refetchInterval: ({ state }) => (state.data && state.data.closedAt === null ? FOLLOW_MS : REFRESH_MS),
   })
 
+export const rebalanceStatusQuery = queryOptions({
+  queryKey: ['rebalance', 'status'],
+  queryFn: () => read(api.GET('/api/v1/rebalance/status')),
+  refetchInterval: REFRESH_MS,
+})
+
+export interface RebalanceFilter {
+  trigger?: Schemas['Trigger'] | undefined
+  status?: Schemas['RebalanceStatus'] | undefined
+}
+
+export const rebalancesQuery = (filter: RebalanceFilter, page: number) =>
+  queryOptions({
+    queryKey: ['rebalance', 'history', filter, page],
+    queryFn: () => read(api.GET('/api/v1/rebalance/history', { params: { query: defined({ ...filter, page, pageSize: PAGE_SIZE }) } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
+/** A plan that has not ended is on its way to the chain. */
+export const planQuery = (planId: string) =>
+  queryOptions({
+    queryKey: ['plans', 'detail', planId],
+    queryFn: () => read(api.GET('/api/v1/plans/{planId}', { params: { path: { planId } } })),
+    refetchInterval: ({ state }) => (state.data?.status === 'IN_PROGRESS' || state.data?.status === 'AWAITING_OWNERS' ? FOLLOW_MS : REFRESH_MS),
+  })
+
 export const riskStatusQuery = queryOptions({
   queryKey: ['risk', 'status'],
   queryFn: () => read(api.GET('/api/v1/risk/status')),
@@ -327,7 +356,7 @@ export const preferencesQuery = queryOptions({
 export const ownRightsQuery = queryOptions({
   queryKey: ['me'],
   queryFn: () => read(api.GET('/api/v1/me')),
-  refetchInterval: REFRESH_MS, // a right that is lost is no longer offered
+  refetchInterval: RIGHTS_MS,
 })
 
 export const usersQuery = queryOptions({ queryKey: ['users'], queryFn: () => read(api.GET('/api/v1/users')) })

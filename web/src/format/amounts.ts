@@ -43,7 +43,7 @@ export function percent(ratio: string, places = 2): string {
 }
 
 /** Basis points in percent, such as `12.5 %`. */
-export function bpsPercent(bps: number): string {
+export function bpsPercent(bps: number | bigint): string {
   return `${exact(BigInt(bps), 2)} %`
 }
 

@@ -15,6 +15,7 @@ const AFFECTS: Record<Channel, readonly string[]> = {
   'approval:new': ['approvals', 'redemptions'],
   'approval:resolved': ['approvals', 'redemptions', 'intents', 'liquidity'],
   'risk:alert': ['risk', 'notifications'],
+  'rebalance:executed': ['rebalance', 'plans', 'multisig', 'layers', 'assets', 'liquidity'],
 }
 
 export function LiveProvider({ children }: { children: ReactNode }) {

@@ -4,6 +4,8 @@ import {
   INTERVALS,
   MESSAGE_STATUSES,
   OUTBOX_STATUSES,
+  REBALANCE_STATUSES,
+  REBALANCE_TRIGGERS,
   REDEMPTION_STATUSES,
   REPORT_KINDS,
   REPORT_STATUSES,
@@ -83,6 +85,14 @@ const asset = createRoute({
   component: lazyRouteComponent(() => import('../assets/AssetPage'), 'AssetPage'),
 })
 
+const rebalancing = createRoute({
+  getParentRoute: () => root,
+  path: '/rebalancing',
+  validateSearch: (search: Search) =>
+    present({ trigger: oneOf(REBALANCE_TRIGGERS, search.trigger), status: oneOf(REBALANCE_STATUSES, search.status), page: pageOf(search.page) }),
+  component: lazyRouteComponent(() => import('../rebalancing/RebalancingPage'), 'RebalancingPage'),
+})
+
 const liquidity = createRoute({
   getParentRoute: () => root,
   path: '/liquidity',
@@ -110,6 +120,12 @@ const wallet = createRoute({
   getParentRoute: () => root,
   path: '/transactions/wallets/$address',
   component: lazyRouteComponent(() => import('../transactions/WalletPage'), 'WalletPage'),
+})
+
+const plan = createRoute({
+  getParentRoute: () => root,
+  path: '/transactions/plans/$planId',
+  component: lazyRouteComponent(() => import('../transactions/PlanPage'), 'PlanPage'),
 })
 
 const proposal = createRoute({
@@ -187,6 +203,7 @@ export const router = createRouter({
     redemption,
     approvals,
     ticket,
+    rebalancing,
     liquidity,
     risk,
     nav,
@@ -195,6 +212,7 @@ export const router = createRouter({
     transactions,
     intent,
     wallet,
+    plan,
     proposal,
     system,
     administration,

@@ -2,6 +2,7 @@ export const SECTIONS = [
   { name: 'overview', to: '/' },
   { name: 'redemptions', to: '/redemptions' },
   { name: 'approvals', to: '/approvals' },
+  { name: 'rebalancing', to: '/rebalancing' },
   { name: 'liquidity', to: '/liquidity' },
   { name: 'risk', to: '/risk' },
   { name: 'nav', to: '/nav' },
