@@ -150,18 +150,23 @@ def session_id_of(name: str) -> UUID:
 
 async def seed_sessions(database: Database, accounts: DemoAccounts) -> None:
     """Open a session for every demo account, whether it is a user or not."""
-    for name in accounts.by_name:
-        await seed_session(database, parse_address(accounts.address(name)), name)
+    async with database.write() as session:
+        for name in accounts.by_name:
+            await _open_session(session, parse_address(accounts.address(name)), name)
 
 
 async def seed_session(database: Database, wallet: Address, name: str) -> None:
     """Open a session for a wallet, unless it has one."""
     async with database.write() as session:
-        if await session.get(SessionRow, session_id_of(name)) is not None:
-            return
-        now = await database_now(session)
-        opened = Session(session_id_of(name), wallet, now, now, now + timedelta(days=7))
-        await insert_session(session, opened, Origin("tests", "::1"), await writing_cipher(session, wallet, AUTH))
+        await _open_session(session, wallet, name)
+
+
+async def _open_session(session: WriteSession, wallet: Address, name: str) -> None:
+    if await session.get(SessionRow, session_id_of(name)) is not None:
+        return
+    now = await database_now(session)
+    opened = Session(session_id_of(name), wallet, now, now, now + timedelta(days=7))
+    await insert_session(session, opened, Origin("tests", "::1"), await writing_cipher(session, wallet, AUTH))
 
 
 async def seed_users(database: Database, fund: TestFund) -> None:

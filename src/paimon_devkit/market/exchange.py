@@ -83,7 +83,7 @@ class Exchange:
             tokens={USDT: fund.usdt, **{asset.symbol: asset.address for asset in fund.assets}, GUEST_ASSET: guest_token},
             adapters={asset.symbol: asset.adapter for asset in fund.assets if asset.adapter is not None},
             artifacts=loaded,
-            abis={name: ContractAbi(artifact.items) for name, artifact in loaded.items()},
+            abis={name: artifact.abi for name, artifact in loaded.items()},
             reasons=ContractAbi([item for artifact in loaded.values() for item in artifact.items if item["type"] == "error"]),
         )
 

@@ -5,8 +5,9 @@ For the test fund only. The product sends by `application/transactions`.
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
@@ -35,9 +36,9 @@ class TransactionFailed(DemoError):
     """A transaction reverted or was not mined; the message names it and the contract's reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Artifact:
-    """A compiled contract, as `contracts/compile.mjs` writes it."""
+    """A compiled contract, as `contracts/compile.mjs` writes it. A process reads each file once."""
 
     name: str
     items: Sequence[Mapping[str, Any]]
@@ -46,10 +47,15 @@ class Artifact:
     """What stands at the address of a deployed contract; empty where the file does not have it."""
 
     @classmethod
+    @cache
     def load(cls, path: Path) -> Self:
         content = json.loads(path.read_text())
         bytecodes = (bytes.fromhex(content.get(field, "0x")[2:]) for field in ("bytecode", "deployedBytecode"))
         return cls(content["contractName"], content["abi"], *bytecodes)
+
+    @cached_property
+    def abi(self) -> ContractAbi:
+        return ContractAbi(self.items)
 
     def creation_code(self, *args: Any) -> bytes:
         """Return the bytecode followed by the constructor's arguments."""
@@ -75,8 +81,6 @@ class ChainSession:
         self.web3 = Web3(self._provider)
         self.id = self.web3.eth.chain_id
         self.artifacts = {path.stem: Artifact.load(path) for path in sorted(artifacts.glob("*.json"))} | dict(contracts or {})
-        self._abis = {name: ContractAbi(artifact.items) for name, artifact in self.artifacts.items()}
-        self._reasons = ContractAbi(_errors_of(self.artifacts.values()))
         self._fees = _fees(self.web3)
         self._nonces: dict[ChecksumAddress, Nonce] = {}
         self._pending: list[_PendingTransaction] = []
@@ -95,13 +99,13 @@ class ChainSession:
 
     def read(self, contract: str, address: ChecksumAddress, function: str, *args: Any) -> Any:
         """Call a view at the latest block and return its decoded result."""
-        abi = self._abis[contract]
+        abi = self.artifacts[contract].abi
         answer = self.web3.eth.call({"to": address, "data": HexBytes(abi.encode_call(function, *args))})
         return abi.decode_result(function, bytes(answer))
 
     def encode(self, contract: str, function: str, *args: Any) -> bytes:
         """Encode a call."""
-        return self._abis[contract].encode_call(function, *args)
+        return self.artifacts[contract].abi.encode_call(function, *args)
 
     def deploy(self, sender: LocalAccount, contract: str, *args: Any) -> ChecksumAddress:
         """Send a contract's creation and return its address, which follows from the sender's nonce."""
@@ -112,14 +116,14 @@ class ChainSession:
 
     def call(self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any) -> None:
         """Send a call without waiting for its receipt."""
-        data = HexBytes(self._abis[contract].encode_call(function, *args))
+        data = HexBytes(self.artifacts[contract].abi.encode_call(function, *args))
         self._send(sender, f"{contract}.{function}", {"to": address, "data": data, "gas": CALL_GAS})
 
     def require_accepted(
         self, sender: LocalAccount, contract: str, address: ChecksumAddress, function: str, *args: Any
     ) -> None:
         """Check that the call would succeed now. Raises TransactionFailed with the contract's reason."""
-        data = HexBytes(self._abis[contract].encode_call(function, *args))
+        data = HexBytes(self.artifacts[contract].abi.encode_call(function, *args))
         try:
             self.web3.eth.call({"from": sender.address, "to": address, "data": data})
         except ContractLogicError as error:
@@ -180,11 +184,8 @@ class ChainSession:
 
     def _explain(self, error: ContractLogicError) -> str:
         data = error.data
-        return self._reasons.explain_revert(bytes(HexBytes(HexStr(data))) if isinstance(data, str) else None)
-
-
-def _errors_of(artifacts: Iterable[Artifact]) -> list[Mapping[str, Any]]:
-    return [item for artifact in artifacts for item in artifact.items if item["type"] == "error"]
+        reasons = ContractAbi([item for each in self.artifacts.values() for item in each.items if item["type"] == "error"])
+        return reasons.explain_revert(bytes(HexBytes(HexStr(data))) if isinstance(data, str) else None)
 
 
 def _fees(web3: Web3) -> TxParams:

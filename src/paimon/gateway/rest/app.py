@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
 from paimon.application.identity.subject_key_store import require_personal_data_secrets
 from paimon.composition import AppContext, open_app_context, open_shared_limits, require_ready
@@ -138,16 +140,9 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
         lifespan=lifespan,
+        routes=_routes(),
     )
-    api = APIRouter(prefix=BASE, dependencies=[Depends(reject_invalid_text), Depends(reject_unknown_query_params)])
-    for feature in _FEATURES:
-        api.include_router(feature.router)
-    api.include_router(system.probes)
-    app.include_router(api)
-    app.include_router(endpoint.router, prefix=BASE)
-    app.include_router(docs_ui.router)
     app.include_router(console_router(settings))
-    app.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
     errors.install_error_handlers(app)
     app.state.limits = RequestLimits(settings.api, open_shared_limits(settings))
     if origins := settings.api.allowed_origins():
@@ -163,6 +158,21 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestMiddleware, body_bytes_max=settings.api.body_bytes_max, limits=app.state.limits)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Return every route that depends on no setting. A process makes them once: that is most of an application's start."""
+    api = APIRouter(dependencies=[Depends(reject_invalid_text), Depends(reject_unknown_query_params)])
+    for feature in _FEATURES:
+        api.include_router(feature.router)
+    api.include_router(system.probes)
+    root = APIRouter()
+    root.include_router(api, prefix=BASE)
+    root.include_router(endpoint.router, prefix=BASE)
+    root.include_router(docs_ui.router)
+    root.include_router(system.probes, include_in_schema=False)  # the paths that load balancers probe
+    return root.routes
 
 
 async def _require_ready(context: AppContext) -> None:
