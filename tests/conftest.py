@@ -6,6 +6,8 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from tests.support.api_client import AUTH, ApiClient, api_client_for, running_app, seed_users
+from tests.support.api_client import AUTH, ApiClient, api_client_for, grant_roles, running_app, seed_sessions
 from tests.support.chain.fund import FundFactory, TestFund
 from tests.support.database_roles import let_app_role_write_everything, let_tests_change_evidence
 from tests.support.prices import ANY_PRICE_SETTINGS
@@ -141,15 +143,37 @@ async def redis_url(redis_server: EmbeddedRedis) -> str:
     return redis_server.url
 
 
+@pytest.fixture(scope="session")
+def template_with_users(postgres: EmbeddedPostgres, fund_factory: FundFactory) -> str:
+    """Return a template database in which the demo's people are users: five grants of each test's own would cost a second."""
+    name = f"{TEMPLATE}_with_users"
+    _copy_database(postgres, name, TEMPLATE)
+    fund = fund_factory.fund()
+
+    async def grant() -> None:
+        async with open_database(postgres.url("paimon_app", name)) as database:
+            await grant_roles(database, fund)
+
+    with ThreadPoolExecutor(1) as thread:  # the tests have an event loop of their own here
+        thread.submit(asyncio.run, grant()).result()
+    return name
+
+
 @pytest.fixture
-def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Create a fresh migrated database, and drop it afterwards."""
+def database_name(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Create a fresh migrated database, with users for a test that calls the API, and drop it afterwards."""
     name = f"paimon_test_{next(_numbers)}"
-    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER paimon_owner")
+    _copy_database(
+        postgres, name, request.getfixturevalue("template_with_users") if "api_client" in request.fixturenames else TEMPLATE
+    )
     yield name
     with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _copy_database(postgres: EmbeddedPostgres, name: str, template: str) -> None:
+    with psycopg.connect(postgres.admin_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER paimon_owner")
 
 
 @pytest.fixture
@@ -165,7 +189,13 @@ def owner_url(postgres: EmbeddedPostgres, database_name: str) -> str:
 
 @pytest.fixture
 async def database(app_url: str) -> AsyncIterator[Database]:
-    opened = Database(create_engine(app_url, pool_size=10, connect_timeout_seconds=5, application_name="tests"))
+    async with open_database(app_url) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    opened = Database(create_engine(url, pool_size=10, connect_timeout_seconds=5, application_name="tests"))
     yield opened
     await opened.close()
 
@@ -225,7 +255,7 @@ async def api_client(
     settings: Settings, database: Database, fund: TestFund, postgres: EmbeddedPostgres, database_name: str
 ) -> AsyncIterator[ApiClient]:
     """Serve the API, as its own database role, with its users: ada, vera, viktor, otto and willa may sign in."""
-    await seed_users(database, fund)
+    await seed_sessions(database, fund.accounts)
     as_api = settings.database.model_copy(update={"url": SecretStr(postgres.url("paimon_api", database_name))})
     api_settings = settings.model_copy(update={"database": as_api})
     async with running_app(api_settings) as app, api_client_for(app, settings, fund.accounts) as opened:

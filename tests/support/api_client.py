@@ -172,6 +172,11 @@ async def _open_session(session: WriteSession, wallet: Address, name: str) -> No
 async def seed_users(database: Database, fund: TestFund) -> None:
     """Let the demo's people sign in, by grants that ada signs, with a session for each account."""
     await seed_sessions(database, fund.accounts)
+    await grant_roles(database, fund)
+
+
+async def grant_roles(database: Database, fund: TestFund) -> None:
+    """Let ada be the first super_admin, and let her sign a grant for each of the others who lacks theirs."""
     await name_first_super_admin(database, fund.accounts)
     await grant_users(database, fund.accounts, fund_signing_rules(fund))
 

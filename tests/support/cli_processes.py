@@ -45,7 +45,7 @@ class CliProcess:
         """What the process has printed so far, on both streams."""
         return self.output.read_text()
 
-    def wait_for_output(self, text: str, seconds_max: float = 60) -> None:
+    def wait_for_output(self, text: str, seconds_max: float = 120) -> None:
         """Wait until the process has printed this text."""
         deadline = time.monotonic() + seconds_max
         while text not in self.output_text:
@@ -56,7 +56,7 @@ class CliProcess:
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
 
-    def wait(self, seconds_max: float = 60) -> int:
+    def wait(self, seconds_max: float = 120) -> int:
         """Wait for the end and return the exit code; for a signal, its negative number."""
         deadline = time.monotonic() + seconds_max
         while not self.exit_code_file.exists():
