@@ -92,10 +92,13 @@ documents: setup ## Compare docs/reference with the code
 	@$(BIN)/pytest -q -p no:cacheprovider -k "matches_code" tests/unit/rest/test_openapi.py tests/unit/websocket/test_asyncapi.py \
 	  tests/unit/settings/test_reference.py tests/unit/database/test_rights_reference.py tests/unit/identity/test_permissions.py
 
-# bandit looks at each file by itself, so those that have not changed since its last run are left alone.
+# bandit looks at each file by itself, so those that have not changed since its last run are left alone, unless its settings or
+# its version may have changed.
+UNREAD_BY_BANDIT = $(shell test $(VENV)/.bandit -nt pyproject.toml && test $(VENV)/.bandit -nt requirements.lock && \
+  echo -newer $(VENV)/.bandit)
 .PHONY: security audit
 security: setup ## bandit on what changed, secrets, and advisories (says that none were compared without ADVISORIES=all.zip, OSV's export)
-	@find src -name '*.py' $(if $(wildcard $(VENV)/.bandit),-newer $(VENV)/.bandit) -print0 | \
+	@find src -name '*.py' $(UNREAD_BY_BANDIT) -print0 | \
 	  xargs -0 -r $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium
 	@touch $(VENV)/.bandit
 	@$(BIN)/python -m tests.support.secret_scan

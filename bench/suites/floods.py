@@ -1,12 +1,17 @@
 """Floods of one caller on the API: with its limits, and with the limits set so high that there are none (the baseline).
 
 The API runs in a process of its own, on the services of a demo. Counts do not depend on the machine: what of a flood is served.
+The wait of a signed-in person at another address does; the flood comes from a process of its own.
 """
 
 import asyncio
 import json
+import multiprocessing
+import statistics
 import tempfile
-from contextlib import AsyncExitStack
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +32,11 @@ AT_ONCE: Final = 40
 SOCKETS: Final = 200
 PINGS: Final = 1_000
 TOKENS: Final = 100
+READS: Final = 100
+READ_PAUSE_SECONDS: Final = 0.05
+FLOODERS: Final = ("127.0.0.2", "127.0.0.3")
+"""Addresses of the floods of challenges. The reads and the sockets come from another one, which has limits of its own."""
+FLOOD_SECONDS_MAX: Final = 300
 _LIMITS: Final = (
     "connections_per_address_max",
     "requests_per_second_per_address",
@@ -63,7 +73,10 @@ async def _flooded(stack: DemoStack, cli: CliRunner, environment: dict[str, str]
         await _serves(url)
         async with DemoApiClient(url, stack.accounts.account("willa")) as person:
             token = await person.sign_in()  # before the flood takes the address's share
-        return {
+            waits = {"read_without_flood_p95.ms": await _read_p95_ms(person)}
+            with _challenge_flood(url):
+                waits["read_in_challenge_flood_p95.ms"] = await _read_p95_ms(person)
+        return waits | {
             "challenge_flood.answered": float(await _answered_challenges(url)),
             "sockets_of_one_address.open": float(await _open_sockets(url)),
             "pings_of_one_socket.answered": float(await _answers(url, PINGS, {"type": "ping"}, "pong")),
@@ -87,9 +100,53 @@ async def _serves(url: str) -> None:
                 await asyncio.sleep(0.2)
 
 
+async def _read_p95_ms(person: DemoApiClient) -> float:
+    """Return what 95 of 100 reads of the fund's overview take at most, one after another."""
+    waits: list[float] = []
+    for _ in range(READS):
+        began = time.perf_counter()
+        await person.get("/fund/overview")
+        waits.append((time.perf_counter() - began) * 1_000)
+        await asyncio.sleep(READ_PAUSE_SECONDS)
+    return round(statistics.quantiles(waits, n=20)[-1], 1)
+
+
+@contextmanager
+def _challenge_flood(url: str) -> Iterator[None]:
+    """Ask for challenges without end from another address, as many at once, in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    flooding = spawn.Event()
+    process = spawn.Process(target=_flood, args=(url, flooding), daemon=True)
+    process.start()
+    try:
+        if not flooding.wait(60):
+            raise TimeoutError("the flood has not begun after 60 s")
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _flood(url: str, flooding: Any) -> None:
+    asyncio.run(_ask_for_challenges(url, flooding))
+
+
+async def _ask_for_challenges(url: str, flooding: Any) -> None:
+    end = time.monotonic() + FLOOD_SECONDS_MAX
+    connector = aiohttp.TCPConnector(limit=AT_ONCE, local_addr=(FLOODERS[0], 0))
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def ask() -> None:
+            while time.monotonic() < end:
+                async with session.post(f"{url}/api/v1/auth/challenge", json={"address": "0x" + "11" * 20}):
+                    flooding.set()
+
+        await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+
+
 async def _answered_challenges(url: str) -> int:
     body = {"address": "0x" + "11" * 20}
-    limit = aiohttp.TCPConnector(limit=AT_ONCE)
+    limit = aiohttp.TCPConnector(limit=AT_ONCE, local_addr=(FLOODERS[1], 0))
     async with aiohttp.ClientSession(connector=limit) as session:
 
         async def ask() -> bool:

@@ -10,7 +10,7 @@ from tests.support.cli_processes import CliRunner
 from tests.support.database_roles import acting_as
 from tests.support.editions import EditionDatabase, EditionServers
 from tests.support.scenarios.multisig import FundSafes, SafeHarness, multisig_by_roles, safe_policy
-from tests.support.scenarios.plans import PlanHarness, appoint_owners, plan_harness_for
+from tests.support.scenarios.plans import PlanHarness, appoint_operator, appoint_owners, plan_harness_for
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import LARGE, make_policy, signer_client
 
@@ -114,4 +114,5 @@ async def plan_harness(
         options = SendingSettings(**addresses)
         harness = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
         await appoint_owners(safe_harness.database, fund)
+        await appoint_operator(safe_harness.database, fund)
         yield plan_harness_for(harness, safe_harness)

@@ -57,6 +57,9 @@ class ApiSettings(SettingsGroup):
     keep_alive_seconds: int = Field(5, ge=1, description="seconds that a connection stays open between two requests")
     requests_per_second_per_address: float = Field(50.0, gt=0, description="requests of one address; more get a 429")
     requests_burst_per_address: int = Field(500, ge=1, description="requests that one address may send at once")
+    refusal_pause_seconds: float = Field(
+        1.0, ge=0, description="seconds before an address that sends too many requests gets its 429: who floods waits for it"
+    )
     requests_per_second_per_person: float = Field(25.0, gt=0, description="requests of one signed-in person; more get a 429")
     requests_burst_per_person: int = Field(250, ge=1, description="requests that one person may send at once")
     sign_ins_per_minute_per_address: float = Field(30.0, gt=0, description="challenges and sign-ins of one address")

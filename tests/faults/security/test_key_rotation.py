@@ -1,7 +1,11 @@
 """Rotate every key and secret as docs/operations/key-rotation.md says: the new one works, the old one is refused."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import itertools
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,16 +13,20 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import boto3
 import psycopg
 import pytest
 from aiohttp import ClientSession, web
+from aiosmtpd.smtp import SMTP, AuthResult
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from psycopg import sql
 from pydantic import SecretStr
 from tests.support.certificates import make_certificate
 from tests.support.chain.fund import TestFund
+from tests.support.notification_receivers import Receivers
 from tests.support.signing import LARGE, make_policy, sign_plan_document, sign_request, signer_client, transaction
+from tests.support.tls_proxy import make_certificate as make_tls_certificate
 
 from paimon.application.identity.tokens import TokenInvalid, TokenKeys, new_token
 from paimon.domain.kernel.chain import Address, OnChainRole, checksum, hex0x, parse_address
@@ -42,7 +50,18 @@ from paimon.infrastructure.notifications.heartbeat import HeartbeatFailed, send_
 from paimon.infrastructure.notifications.sender import Sender
 from paimon.infrastructure.prices.http_source import fetch_quote
 from paimon.infrastructure.storage.objects import ObjectStorage, StorageUnavailable
-from paimon.settings.notification_file import AppriseSettings, Channel, PagerDutySettings, SlackSettings, TelegramSettings
+from paimon.settings import AuthSettings
+from paimon.settings.notification_file import (
+    AppriseSettings,
+    Channel,
+    DiscordSettings,
+    EmailSettings,
+    PagerDutySettings,
+    SlackSettings,
+    SmtpSettings,
+    TelegramSettings,
+    WebhookSettings,
+)
 from paimon.settings.price_sources import HttpSourceSettings
 from paimon.settings.secret_stores import SecretUnavailable, forget_secrets, read_secret
 from paimon_devkit.stack.accounts import ADMIN
@@ -193,12 +212,25 @@ async def test_certificates_of_both_sides_are_replaced(fund: TestFund, tmp_path:
             await SignerClient(links[0], timeout=10).health()
 
 
+def auth_settings(secret: str, *others: str) -> AuthSettings:
+    """Return the settings of a replica: PAIMON_AUTH__TOKEN_SECRET and PAIMON_AUTH__OTHER_TOKEN_SECRETS."""
+    return AuthSettings(
+        token_secret=SecretStr(secret),
+        other_token_secrets=SecretStr(",".join(others)),
+        personal_data_secret=SecretStr("p" * 32),
+        domain="paimon.example",
+        uri="https://paimon.example",
+    )
+
+
 def test_access_tokens_stay_valid_while_their_secret_is_replaced() -> None:
     """The three states of a rotation, with replicas of neighbouring states side by side."""
-    old, new = SecretStr("o" * 32), SecretStr("n" * 32)
+    old, new = "o" * 32, "n" * 32
     now = datetime(2026, 1, 31, tzinfo=UTC)
     token = new_token(Address(bytes(20)), uuid4(), now=now, expires_at=now + timedelta(minutes=15))
-    before, announced, moved, after = (TokenKeys(secrets) for secrets in ([old], [old, new], [new, old], [new]))
+    before, announced, moved, after = (
+        TokenKeys(auth_settings(*secrets).token_secrets()) for secrets in ([old], [old, new], [new, old], [new])
+    )
     for signing, verifying in itertools.permutations((before, announced), 2):
         assert verifying.decode(signing.encode(token)) == token
     for signing, verifying in itertools.permutations((announced, moved), 2):
@@ -247,8 +279,15 @@ class GuardedService:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.text()
         sent = " ".join((str(request.url), *request.headers.values(), body))
+        if request.path == "/hook":
+            known = [signature_of(request, body.encode(), credential) for credential in self.admitted]
+            return web.Response(status=204 if request.headers["webhook-signature"] in known else 401)
         if not any(credential in sent for credential in self.admitted):
             return web.json_response({"errors": ["permission denied"]}, status=403)
+        if request.headers.get("X-Amz-Target") == "secretsmanager.GetSecretValue":
+            return web.json_response({"Name": "prod", "SecretString": "a secret"}, content_type="application/x-amz-json-1.1")
+        if request.path.startswith("/api/webhooks"):
+            return web.json_response({"id": "1180000000000000000"})
         if request.path.startswith("/bot"):
             return web.json_response({"ok": True, "result": {"message_id": 42}})
         if request.path == "/v2/enqueue":
@@ -256,6 +295,16 @@ class GuardedService:
         if request.path.startswith("/services"):
             return web.Response(text="ok")
         return web.json_response({"data": {"data": {"url": "a secret"}}, "price": "1.5"})
+
+
+def webhook_secret(credential: str) -> str:
+    return "whsec_" + base64.b64encode(credential.encode() * 8).decode()
+
+
+def signature_of(request: web.Request, body: bytes, credential: str) -> str:
+    """Sign a request as Standard Webhooks says."""
+    signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(credential.encode() * 8, signed, hashlib.sha256)).decode()
 
 
 @pytest.fixture
@@ -296,6 +345,10 @@ def channel_of(kind: str, service: GuardedService, file: Path) -> Channel:
     match kind:
         case "slack":
             return SlackSettings(kind="slack", url_file=file, **common)
+        case "discord":
+            return DiscordSettings(kind="discord", url_file=file, **common)
+        case "webhook":
+            return WebhookSettings(kind="webhook", url=SecretStr(f"{service.url}/hook"), secret_file=file, **common)
         case "telegram":
             return TelegramSettings(kind="telegram", token_file=file, chat_id="7", url=SecretStr(service.url), **common)
         case "pagerduty":
@@ -306,16 +359,20 @@ def channel_of(kind: str, service: GuardedService, file: Path) -> Channel:
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise imports it with its first service
-@pytest.mark.parametrize("kind", ["slack", "telegram", "pagerduty", "apprise"])
+@pytest.mark.parametrize("kind", ["slack", "discord", "telegram", "pagerduty", "webhook", "apprise"])
 async def test_secret_of_a_channel_is_replaced_without_a_restart(guarded: GuardedService, tmp_path: Path, kind: str) -> None:
     """The file is read for each message, so it is replaced in one step."""
     file = tmp_path / kind
-    texts = {"slack": f"{guarded.url}/services/%s", "apprise": f"{guarded.url.replace('http', 'json')}/services/%s"}
+    texts = {
+        "slack": f"{guarded.url}/services/%s",
+        "discord": f"{guarded.url}/api/webhooks/%s",
+        "apprise": f"{guarded.url.replace('http', 'json')}/services/%s",
+    }
     message = OutgoingMessage(7, "a key", kind, Occasion.TEST, Severity.WARNING, "a title", "a body", "an alarm")
 
     def replace_by(secret: str) -> None:
         next_file = tmp_path / "next"
-        next_file.write_text(texts.get(kind, "%s") % secret)
+        next_file.write_text(webhook_secret(secret) if kind == "webhook" else texts.get(kind, "%s") % secret)
         next_file.replace(file)
 
     replace_by("old")
@@ -326,6 +383,41 @@ async def test_secret_of_a_channel_is_replaced_without_a_restart(guarded: Guarde
             return sent.outcome is Outcome.ACCEPTED
 
         await rehearse(guarded, uses=uses, replace_by=replace_by)
+
+
+async def test_password_of_mail_is_replaced_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each accepted message reaches the mail server, also while both passwords work."""
+    certificate = make_tls_certificate(tmp_path, host="localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+    encryption = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    encryption.load_cert_chain(certificate.certificate, certificate.key)
+    service = GuardedService("", {"old"})
+    receivers = Receivers()
+
+    def authenticate(*request: Any) -> AuthResult:
+        return AuthResult(success=request[-1].password.decode() in service.admitted, handled=True)
+
+    def connection() -> SMTP:
+        return SMTP(receivers, authenticator=authenticate, auth_required=True, tls_context=encryption, require_starttls=True)
+
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    file = tmp_path / "mail"
+    smtp = SmtpSettings(host="localhost", port=port, sender="fund@example.org", user="fund", password_file=file)
+    channel = EmailSettings(kind="email", name="mail", to="ops@example.org")
+    message = OutgoingMessage(7, "a key", "mail", Occasion.TEST, Severity.WARNING, "a title", "a body", "an alarm")
+    write(file, "old")
+    accepted = 0
+    async with server, Sender(smtp, timeout_seconds=60) as sender:
+
+        async def uses() -> bool:
+            nonlocal accepted
+            sent = await sender.send(channel, message, now=datetime(2026, 1, 31, tzinfo=UTC))
+            accepted += sent.outcome is Outcome.ACCEPTED
+            return sent.outcome is Outcome.ACCEPTED
+
+        await rehearse(service, uses=uses, replace_by=lambda secret: write(file, secret))
+    assert len(receivers.mails) == accepted == 3
 
 
 async def test_key_of_a_price_source_is_replaced_without_a_restart(guarded: GuardedService, tmp_path: Path) -> None:
@@ -390,4 +482,26 @@ async def test_token_of_vault_is_replaced(guarded: GuardedService, monkeypatch: 
             return False
 
     await rehearse(guarded, uses=uses, replace_by=lambda secret: write(file, secret))
+    forget_secrets()
+
+
+async def test_credential_of_aws_secrets_manager_is_replaced(guarded: GuardedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process asks with it once when it starts."""
+    environment = {"AWS_ENDPOINT_URL": guarded.url, "AWS_DEFAULT_REGION": "eu-central-1", "AWS_SECRET_ACCESS_KEY": "a secret"}
+    for name, value in (environment | {"AWS_ACCESS_KEY_ID": "old"}).items():
+        monkeypatch.setenv(name, value)
+
+    async def uses() -> bool:
+        forget_secrets()
+        try:
+            return await asyncio.to_thread(read_secret, "secret://aws/prod") == "a secret"
+        except SecretUnavailable:
+            return False
+
+    def restart_with(secret: str) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", secret)
+        boto3.DEFAULT_SESSION = None  # what a new process has
+
+    await rehearse(guarded, uses=uses, replace_by=restart_with)
+    boto3.DEFAULT_SESSION = None
     forget_secrets()

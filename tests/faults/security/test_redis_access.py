@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError
 from tests.support.api_client import seed_users
 from tests.support.api_server import receive_message, running_api_server
 from tests.support.chain.fund import TestFund
@@ -62,6 +62,32 @@ async def empty_redis(redis_with_users: RedisWithUsers) -> RedisWithUsers:
 
 def as_user(settings: Settings, redis: RedisWithUsers, process: str) -> Settings:
     return settings.model_copy(update={"redis": redis_settings(redis.url_of(process))})
+
+
+async def test_password_of_a_user_is_replaced_while_it_works(empty_redis: RedisWithUsers) -> None:
+    """An open connection goes on, both passwords work while processes restart, and the old one is refused after."""
+    old_url = empty_redis.url_of("worker")
+    new_url = old_url.replace("change-me-worker", "the-next-one")
+
+    async def works(url: str) -> bool:
+        async with Redis.from_url(url) as redis:
+            try:
+                return bool(await redis.ping())
+            except AuthenticationError:
+                return False
+
+    async with Redis.from_url(empty_redis.url) as admin, Redis.from_url(old_url) as running:
+        await running.ping()
+        assert (await works(old_url), await works(new_url)) == (True, False)
+        await admin.acl_setuser("paimon-worker", enabled=True, passwords=["+the-next-one"])
+        try:
+            assert (await works(old_url), await works(new_url)) == (True, True)
+            await admin.acl_setuser("paimon-worker", enabled=True, passwords=["-change-me-worker"])
+            assert (await works(old_url), await works(new_url)) == (False, True)
+            assert await running.ping(), "an interrupted connection could not be opened again with the old password"
+        finally:
+            await admin.acl_setuser("paimon-worker", enabled=True, passwords=["+change-me-worker"])
+            await admin.acl_setuser("paimon-worker", enabled=True, passwords=["-the-next-one"])
 
 
 async def test_each_process_works_with_its_own_user(

@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from paimon.application.identity.api_keys import KEY_PREFIX
+from paimon.gateway.rest import request_limits
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
 
@@ -257,7 +258,7 @@ async def test_connections_of_one_address_are_bounded(server_with: ServerWith) -
 
 
 async def test_requests_of_one_address_are_bounded(server_with: ServerWith) -> None:
-    limits = {"requests_per_second_per_address": 0.01, "requests_burst_per_address": 20}
+    limits = {"requests_per_second_per_address": 0.01, "requests_burst_per_address": 20, "refusal_pause_seconds": 0}
     async with server_with(**limits) as server, http_client(server) as client:
         answers = [await client.get("/health/live") for _ in range(25)]
         assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
@@ -269,8 +270,11 @@ async def test_requests_of_one_address_are_bounded(server_with: ServerWith) -> N
 
 
 async def test_trusted_proxy_names_the_address_that_counts(server_with: ServerWith) -> None:
-    limits = {"requests_per_second_per_address": 0.01, "requests_burst_per_address": 3, "trusted_proxies": "127.0.0.0/8"}
-    async with server_with(**limits, connections_per_address_max=1) as server, http_client(server) as client:
+    limits = {"requests_per_second_per_address": 0.01, "requests_burst_per_address": 3, "refusal_pause_seconds": 0}
+    async with (
+        server_with(**limits, trusted_proxies="127.0.0.0/8", connections_per_address_max=1) as server,
+        http_client(server) as client,
+    ):
 
         async def statuses(forwarded: list[str]) -> list[int]:
             answers = [await client.get("/health/live", headers={"X-Forwarded-For": address}) for address in forwarded]
@@ -281,6 +285,32 @@ async def test_trusted_proxy_names_the_address_that_counts(server_with: ServerWi
         assert await statuses(["203.0.113.9, 192.0.2.1"]) == [429], (
             "what a client writes before its own address is not believed"
         )
+
+
+async def test_refusals_of_an_address_wait_and_others_are_served(
+    server_with: ServerWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause never ends here. Two refusals may wait, and the next one is answered at once."""
+    monkeypatch.setattr(request_limits, "_REFUSALS_PAUSED_MAX", 2)
+    limits = {"requests_per_second_per_address": 0.01, "requests_burst_per_address": 1, "refusal_pause_seconds": 86_400}
+    async with server_with(**limits, trusted_proxies="127.0.0.0/8") as server, AsyncExitStack() as stack:
+        client, crowd = [await stack.enter_async_context(http_client(server)) for _ in range(2)]
+
+        async def status(client: httpx.AsyncClient, address: str) -> int:
+            return (await client.get("/health/live", headers={"X-Forwarded-For": address}, timeout=None)).status_code
+
+        assert await status(client, "192.0.2.1") == 200
+        refused = [asyncio.create_task(status(crowd, "192.0.2.1")) for _ in range(3)]
+        try:
+            assert await status(client, "192.0.2.2") == 200
+            done, _ = await asyncio.wait(refused, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            assert [answered.result() for answered in done] == [429]
+            assert await status(client, "192.0.2.3") == 200
+            assert sum(task.done() for task in refused) == 1
+        finally:
+            for task in refused:
+                task.cancel()
+            await asyncio.gather(*refused, return_exceptions=True)
 
 
 async def test_requests_of_one_person_are_bounded_and_others_are_served(server_with: ServerWith) -> None:

@@ -45,7 +45,6 @@ async def change(harness: PlanHarness, statement: Any) -> None:
 @pytest.fixture
 async def executed(plan_harness: PlanHarness) -> PlanHarness:
     """A harness whose hot wallet has carried out a signed plan."""
-    await grant(plan_harness.safe_harness.database, plan_harness.fund, "otto", UserRole.OPERATOR)
     assert await look(plan_harness) == []
     await plan_harness.submit(plan_harness.buy(1_000))
     await plan_harness.sending.drive_until_idle(plan_harness.hot)

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -248,6 +248,37 @@ def test_config_check_names_a_limit_of_the_hot_key_above_the_settings(
         f"PAIMON_SENDING__HOT_LIMITS__{name} is {limit - 1}, the {name.lower()}_limit of the policy's key hot is {limit}"
         in difference
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"HOT_LIMITS__PLAN": PLAN_LIMIT + 1}, f"HOT_LIMITS__PLAN is {PLAN_LIMIT + 1}, the plan_limit of the policy's key hot"),
+        ({"HOT_LIMITS__DAY": DAY_LIMIT + 1}, f"HOT_LIMITS__DAY is {DAY_LIMIT + 1}, the day_limit of the policy's key hot"),
+        ({"PLANNER": "keeper", "LIMITS__PLAN": PLAN_LIMIT}, "no plan signer of this address"),
+        ({"PLANNER": "otto", "LIMITS__DAY": DAY_LIMIT}, None),
+        ({"PLANNER": "otto", "LIMITS__DAY": DAY_LIMIT + 1}, "the day_limit of the policy's plan signer otto is 25000"),
+        ({"PLANNER": "otto", "LIMITS__PLAN": PLAN_LIMIT + 1}, "the plan_limit of the policy's plan signer otto is 10000"),
+    ],
+)
+def test_config_check_names_a_limit_above_the_signers(
+    cli: CliRunner, env: Environment, fund: TestFund, tmp_path: Path, changes: dict[str, Any], expected: str | None
+) -> None:
+    """The signer would refuse plans that the preview lets through."""
+    policy = make_policy(fund, tmp_path, names=("keeper", "approver", "hot"))
+    limits = {"PLAN": PLAN_LIMIT, "DAY": DAY_LIMIT}
+    equal = {f"{group}__{name}": limit for group in ("HOT_LIMITS", "LIMITS") for name, limit in limits.items()}
+    changed = equal | changes | {"HOT": fund.accounts.address("hot")}
+    if name := changed.get("PLANNER"):
+        changed["PLANNER"] = fund.accounts.address(name)
+    group = {key: "PLANNER" if key.startswith("LIMITS") else "SENDING" for key in changed}
+    variables = {f"PAIMON_{group[key]}__{key}": str(value) for key, value in changed.items()}
+    process = cli.start("config", "check", "--policy", str(policy), env=env | variables)
+    if expected is None:
+        assert process.wait() == 0, process.output_text
+        return
+    (difference,) = error_message(process).splitlines()[1:]
+    assert expected in difference
 
 
 def test_config_check_names_a_rule_that_a_raised_limit_of_the_hot_key_makes_faulty(

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.scenarios.plans import ALLOW_EVERYTHING, HUGE, PlanHarness
 from tests.support.signed_grants import grant
 
@@ -13,12 +15,10 @@ from paimon.application.transactions.plans.select_wallet import plan_operations,
 from paimon.application.transactions.plans.submit import NoWalletEligible, PlanSignature, submit_plan
 from paimon.domain.approval.policy import NONE, Initiator
 from paimon.domain.approval.policy_document import parse_policy
-from paimon.domain.kernel.chain import hex0x
+from paimon.domain.kernel.chain import hex0x, parse_address
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.domain.user.roles import UserRole
-from paimon_devkit.stack.demo_users import name_first_super_admin
 
 pytestmark = pytest.mark.integration
 
@@ -158,11 +158,27 @@ async def test_recorded_call_has_the_destination_of_the_requested_one(plan_harne
 
 async def test_plan_of_a_person_who_may_plan_no_longer_waits(plan_harness: PlanHarness) -> None:
     database, fund = plan_harness.sending.database, plan_harness.fund
-    await name_first_super_admin(database, fund.accounts)
-    await grant(database, fund, "otto", UserRole.OPERATOR)
     await plan_harness.submit(plan_harness.buy(1_000))
     await grant(database, fund, "otto", None)
     await plan_harness.sending.drive(plan_harness.hot)
     (waiting,) = await plan_harness.intents()
     assert waiting.status is IntentStatus.QUEUED
     assert "may plan no longer" in str(waiting.reason)
+
+
+async def test_only_the_planner_that_the_settings_name_needs_no_right_to_plan(plan_harness: PlanHarness) -> None:
+    """Otto's key is no user's here, as the planner's is. The signer's policy names it, and so would a plan of it be sent."""
+    async with plan_harness.safe_harness.database.write() as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        await session.execute(text("DELETE FROM ops.user_grants"))
+    await plan_harness.submit(plan_harness.buy(1_000))
+    willa, otto = (parse_address(plan_harness.fund.accounts.address(name)) for name in ("willa", "otto"))
+    for planner in (None, willa):
+        await plan_harness.sending.with_options(planner=planner).drive(plan_harness.hot)
+        (waiting,) = await plan_harness.intents()
+        assert waiting.status is IntentStatus.QUEUED
+        assert "is neither the planner nor was ever let plan" in str(waiting.reason)
+        await plan_harness.sending.make_due()
+    await plan_harness.sending.with_options(planner=otto).drive_until_idle(plan_harness.hot)
+    (sent,) = await plan_harness.intents()
+    assert sent.status is IntentStatus.FINAL

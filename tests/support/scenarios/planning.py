@@ -14,7 +14,7 @@ from tests.support.chain.fund import WAD, TestFund
 from tests.support.database_roles import acting_as
 from tests.support.scenarios.fund_activity import snapshot_now
 from tests.support.scenarios.multisig import SafeHarness, safe_policy
-from tests.support.scenarios.plans import HUGE, PlanHarness, plan_harness_for
+from tests.support.scenarios.plans import HUGE, PlanHarness, appoint_operator, plan_harness_for
 from tests.support.scenarios.sending import SendingHarness
 from tests.support.signing import signer_client
 
@@ -146,6 +146,7 @@ async def planner_harness(
         context = safe_harness.context
         options = SendingSettings(**addresses, planner=key.address)
         sending = SendingHarness(fund, safe_harness.database, worker_database, context.contracts, signer_client(path), options)
+        await appoint_operator(safe_harness.database, fund)
         plans = plan_harness_for(sending, safe_harness)
         signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
         own_context = replace(plans.context, safe_context=replace(context, database=planner_database))

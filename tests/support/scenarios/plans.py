@@ -238,6 +238,12 @@ async def appoint_owners(database: Database, fund: TestFund) -> None:
         await grant(database, fund, f"owner-{number}", UserRole.ADMIN, address=address)
 
 
+async def appoint_operator(database: Database, fund: TestFund) -> None:
+    """Let Otto plan, who signs the plans of these tests."""
+    await name_first_super_admin(database, fund.accounts)
+    await grant(database, fund, "otto", UserRole.OPERATOR)
+
+
 def plan_harness_for(harness: SendingHarness, safe_harness: SafeHarness) -> PlanHarness:
     """Make the harness: the hot key and both Safes, with their roles on chain and the signer's limits."""
     safe_factory = safe_harness.safes.safe_factory

@@ -13,7 +13,7 @@ from tests.support.factories.rows import insert_row
 from tests.support.faults.faulty_node import FINAL_DEPTH
 from tests.support.scenarios.forked_workflows import WorkflowOrder
 from tests.support.scenarios.multisig import FundSafes, multisig
-from tests.support.scenarios.plans import ALLOW_EVERYTHING, put_in_force, sign_plan
+from tests.support.scenarios.plans import ALLOW_EVERYTHING, appoint_operator, put_in_force, sign_plan
 from tests.support.scenarios.sending import SMALL, SendingHarness
 from tests.support.scenarios.workflows import WORKFLOWS, Scenario
 from tests.support.signing import MANAGER, signing_scope
@@ -95,6 +95,7 @@ class Setup:
         rules = SigningRules(signing_scope(self._harness.fund), SIGNATURE_TTL_SECONDS)
         context = PlanContext(self._safes.context, hot, {PlanWallet.HOT: HOT_LIMITS}, timedelta(hours=1), rules)
         await put_in_force(self._harness.database, self._harness.fund, ALLOW_EVERYTHING)
+        await appoint_operator(self._harness.database, self._harness.fund)
         return await sign_plan(plan, context, self._harness.fund)
 
     def _settings_for(self, name: str, scenario: Scenario) -> Settings:

@@ -41,6 +41,9 @@ _KEYS_AT_ONCE: Final = 4
 _REFUSALS_RECORDED: Final = RateLimit(per_second=0.1, burst=60)
 """Refusals of one person that become entries of the audit trail: enough to tell what someone tried. More are counted."""
 
+_REFUSALS_PAUSED_MAX: Final = 256
+"""Refusals of addresses that wait at the same time; more are answered at once. They hold connections, also those of a proxy."""
+
 _RECENT_SECONDS: Final = 60.0
 """How long the health report shows that a request was not counted with the other replicas."""
 
@@ -87,20 +90,35 @@ class RequestLimits:
             ),
         }
         self._refusals = RateLimiter(_REFUSALS_RECORDED)
+        self._refusal_pause_seconds = options.refusal_pause_seconds
+        self._refusals_paused = 0
         self.sockets_of_address = Counts(options.ws_sockets_per_address_max, options.ws_sockets_max)
         self.sockets_of_person = Counts(options.ws_sockets_per_person_max, options.ws_sockets_max)
         self.sign_in_slots = asyncio.Semaphore(_SIGN_INS_AT_ONCE)
         self.key_slots = asyncio.Semaphore(_KEYS_AT_ONCE)
 
     async def refusal_of_address(self, scope: Scope) -> Response | None:
-        """Count a request of an address; return the 429 if it sends too many, the 503 if it cannot be counted and must be."""
+        """Count a request of an address; return the 429 if it sends too many, the 503 if it cannot be counted and must be.
+
+        The 429 comes after a pause: answered at once, refusals that are sent again and again delay everyone else's requests.
+        """
         try:
             await self._require(LimitGroup.ADDRESS, address_of(scope), scope)
         except RateLimited as refusal:
+            await self._pause_refusal()
             return rate_limited_response(refusal)
         except Unavailable as refusal:
             return error_response(503, ErrorCode.SERVICE_UNAVAILABLE, str(refusal))
         return None
+
+    async def _pause_refusal(self) -> None:
+        if self._refusals_paused >= _REFUSALS_PAUSED_MAX:
+            return
+        self._refusals_paused += 1
+        try:
+            await asyncio.sleep(self._refusal_pause_seconds)
+        finally:
+            self._refusals_paused -= 1
 
     async def require_sign_in_allowed(self, connection: HTTPConnection) -> None:
         """Count a challenge or a sign-in of an address. Raises RateLimited, Unavailable."""

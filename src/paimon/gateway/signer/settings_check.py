@@ -9,7 +9,7 @@ from paimon.domain.kernel.chain import Address, checksum
 from paimon.gateway.signer.policy import SignerPolicy
 from paimon.gateway.signer.policy_tables import MONEY_FUNCTIONS, SignableFunction
 from paimon.gateway.signer.signature_age import EXPIRY_AHEAD_MAX
-from paimon.settings import ApprovalSettings, SendingSettings, Settings, SignerSettings
+from paimon.settings import ApprovalSettings, Settings, SignerSettings, WalletLimitSettings
 
 _NEEDED_FUNCTIONS: Final[Mapping[str, frozenset[SignableFunction]]] = {
     "keeper": frozenset({SignableFunction.SETTLE, SignableFunction.SETTLE_SCHEDULED}),
@@ -29,24 +29,54 @@ def find_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
         address: Address | None = getattr(settings.sending, name)
         if address is not None and policy.safe(address) is None:
             yield f"PAIMON_SENDING__{name.upper()} is {checksum(address)}, and the policy has no Safe of this address"
-    yield from _limit_differences(settings.sending, policy)
+    yield from _limit_differences(settings, policy)
     yield from _link_differences(settings.signer, policy)
     yield from _time_differences(settings.approval, policy)
 
 
-def _limit_differences(sending: SendingSettings, policy: SignerPolicy) -> Iterator[str]:
-    """Compare the hot key's limits. Below the signer's no approval is asked for; the approval policy is held against ours."""
+def _limit_differences(settings: Settings, policy: SignerPolicy) -> Iterator[str]:
+    """Compare the limits of the hot key, of the planner's plans of it, and of the warm Safe.
+
+    A limit of ours above the signer's lets plans through that the signer refuses. One of the hot key that is below: there the
+    signer asks for no approval, and the approval policy is held against ours.
+    """
+    sending = settings.sending
     key = None if sending.hot is None else policy.key(sending.hot)
-    if key is None:
-        return
-    for name, ours, theirs in (
-        ("PLAN", sending.hot_limits.plan, key.plan_limit),
-        ("DAY", sending.hot_limits.day, key.day_limit),
-    ):
-        if theirs is not None and theirs > ours:
+    if key is not None:
+        theirs = (f"policy's key {key.name}", key.plan_limit, key.day_limit)
+        yield from _exceeded_limits("PAIMON_SENDING__HOT_LIMITS", sending.hot_limits, *theirs)
+        for name, ours, limit in (
+            ("PLAN", sending.hot_limits.plan, key.plan_limit),
+            ("DAY", sending.hot_limits.day, key.day_limit),
+        ):
+            if limit is not None and limit > ours:
+                yield (
+                    f"PAIMON_SENDING__HOT_LIMITS__{name} is {ours}, the {name.lower()}_limit of the policy's key {key.name} is"
+                    f" {limit}: the signer lets it send more than the approval policy was checked for"
+                )
+    if sending.hot is not None and sending.planner is not None:
+        if (signer := policy.plan_signer(sending.planner)) is None:
             yield (
-                f"PAIMON_SENDING__HOT_LIMITS__{name} is {ours}, the {name.lower()}_limit of the policy's key {key.name} is"
-                f" {theirs}: the signer lets it send more than the approval policy was checked for"
+                f"PAIMON_SENDING__PLANNER is {checksum(sending.planner)}, and the policy has no plan signer of this address:"
+                " the signer refuses the planner's plans"
+            )
+        else:
+            theirs = (f"policy's plan signer {signer.name}", signer.plan_limit, signer.day_limit)
+            yield from _exceeded_limits("PAIMON_PLANNER__LIMITS", settings.planner.limits, *theirs)
+    safe = None if sending.warm is None else policy.safe(sending.warm)
+    if safe is not None:
+        theirs = (f"policy's Safe {safe.name}", safe.plan_limit, safe.day_limit)
+        yield from _exceeded_limits("PAIMON_SENDING__WARM_LIMITS", sending.warm_limits, *theirs)
+
+
+def _exceeded_limits(
+    variable: str, ours: WalletLimitSettings, owner: str, plan_limit: int | None, day_limit: int | None
+) -> Iterator[str]:
+    for name, our_limit, limit in (("PLAN", ours.plan, plan_limit), ("DAY", ours.day, day_limit)):
+        if limit is not None and our_limit > limit:
+            yield (
+                f"{variable}__{name} is {our_limit}, the {name.lower()}_limit of the {owner} is {limit}: the signer refuses"
+                " plans that this system makes"
             )
 
 

@@ -102,7 +102,9 @@ async def _prepare(
         is_unfunded = intent.kind is IntentKind.SETTLE_REDEMPTION and reverted.error_name == UNFUNDED_ERROR
         return requeue(intent.with_unfunded(is_unfunded), str(reverted), now=now, wait_seconds=recheck_seconds)
     funded = intent.with_unfunded(False)
-    if (fault := await find_policy_fault(session, intent, context.contracts, context.scope, at=final)) is not None:
+    planner = context.options.planner
+    fault = await find_policy_fault(session, intent, context.contracts, context.scope, planner=planner, at=final)
+    if fault is not None:
         return requeue(funded, f"the approval policy does not let it be sent: {fault}", now=now, wait_seconds=recheck_seconds)
     transaction = await _build_transaction(context, session, row, intent, in_flight, quoted)
     if isinstance(transaction, str):

@@ -1,7 +1,7 @@
 """Ask the approval policy again before a call of the hot key is sent: it may have changed since the plan was submitted.
 
 A plan that the policy allows needs nothing. One that it blocks now, or wants approved, waits: it goes on if the policy allows
-it again, and ends with its deadline otherwise. So does one whose signer may plan no longer. The signer reads no policy.
+it again, and ends with its deadline otherwise. So does one whose signer may not plan, or no longer. The signer reads no policy.
 """
 
 from paimon.application.approval_policy.publications import get_current_policy
@@ -27,9 +27,17 @@ from paimon.infrastructure.database.sessions import WriteSession
 
 
 async def find_policy_fault(
-    session: WriteSession, intent: Intent, contracts: FundContracts, scope: SigningScope, *, at: BlockStamp
+    session: WriteSession,
+    intent: Intent,
+    contracts: FundContracts,
+    scope: SigningScope,
+    *,
+    planner: Address | None,
+    at: BlockStamp,
 ) -> str | None:
     """Return why the policy in force keeps this call of a plan from the hot key; None if it does not, or it is of no plan.
+
+    `planner` is the address of the planner's key, which is no user's.
 
     Raises:
         RpcUnavailable, RpcError.
@@ -39,12 +47,14 @@ async def find_policy_fault(
         return None
     signer = Address(plan.requested_by)
     user = await find_user(session, signer, scope)
-    if user is None or not user.may(Permission.EXECUTE_PLAN):
-        if signer in await list_past_holders(session, Permission.EXECUTE_PLAN, scope):
-            return f"{checksum(signer)}, who signed the plan, may plan no longer"
-        initiator = Initiator.PLANNER  # its key is no user's; the signer knows it
-    else:
+    if user is not None and user.may(Permission.EXECUTE_PLAN):
         initiator = initiator_of(user)
+    elif signer == planner:
+        initiator = Initiator.PLANNER
+    elif signer in await list_past_holders(session, Permission.EXECUTE_PLAN, scope):
+        return f"{checksum(signer)}, who signed the plan, may plan no longer"
+    else:
+        return f"{checksum(signer)}, who signed the plan, is neither the planner nor was ever let plan"
     now, policy = await database_now(session), await get_current_policy(session, scope)
     operations = plan_operations(
         initiator,
