@@ -153,6 +153,19 @@ async def test_person_waits_for_any_plan_and_for_the_snapshot_that_shows_it(
     assert (await execute_manual(record.id, signature, engine)).status is RebalanceStatus.SUBMITTED
 
 
+async def test_person_submits_nothing_while_the_fund_is_paused(
+    harness: PlannerHarness, app_context: AppContext, fund: TestFund
+) -> None:
+    engine = of_people(harness, harness.engine(app_context, **near(await snapshot_now(app_context, fund))))
+    record, signature = await previewed(harness, engine, "otto")
+    fund.send(ADMIN, "AssetController", "pause")
+    fund.wait_until_final()
+    await snapshot_now(app_context, fund)
+    with pytest.raises(RebalanceUnderWay, match="the AssetController is paused"):
+        await execute_manual(record.id, signature, engine)
+    assert await plan_names(harness) == []
+
+
 async def test_sale_of_an_asset_that_has_no_price_any_more_is_refused(
     harness: PlannerHarness, app_context: AppContext, fund: TestFund
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.support.faults.crash_points import CrashingCoroutine, WaitPoint
 from tests.support.paths import ROOT
-from tests.support.scenarios.workflows import WORKFLOWS, Runner, Scenario
+from tests.support.scenarios.workflows import PLANNER_WORKFLOWS, WORKFLOWS, Runner, Scenario
 from tests.support.warm_up import warm_up
 
 from paimon.composition import open_app_context
@@ -105,7 +105,9 @@ def _run_in_fork(order: WorkflowOrder, output: Any, points: Any) -> None:
 
 async def _run_workflow(order: WorkflowOrder, points: Any) -> None:
     async with open_app_context(order.settings, process="crashing") as app_context:
-        crashing = CrashingCoroutine(WORKFLOWS[order.workflow].run(Runner(app_context, order.scenario)), order.crash_at)
+        crashing = CrashingCoroutine(
+            (WORKFLOWS | PLANNER_WORKFLOWS)[order.workflow].run(Runner(app_context, order.scenario)), order.crash_at
+        )
         await crashing
     json.dump(crashing.points, points)
     points.flush()

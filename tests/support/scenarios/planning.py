@@ -108,11 +108,12 @@ class PlannerHarness:
         await snapshot_now(app_context, self.plans.fund)
 
 
-def near(snapshot: FundSnapshot, *, layer2: int = 2) -> dict[str, Any]:
-    """A policy whose L2 is to gain these basis points from L1: its plan is small enough for the hot key."""
+def near(snapshot: FundSnapshot, *, layer2: int = 2, layer3: int = 0) -> dict[str, Any]:
+    """A policy whose L2 and L3 are to gain these basis points from L1: its plan is small enough for the hot key."""
     total = sum(snapshot.tier_value(tier) for tier in Tier)
     shares = {tier: snapshot.tier_value(tier) * BPS_ONE // total for tier in (Tier.L2, Tier.L3)}
     shares[Tier.L2] += layer2
+    shares[Tier.L3] += layer3
     targets = {Tier.L1: Bps(BPS_ONE - sum(shares.values()))} | {tier: Bps(share) for tier, share in shares.items()}
     return {"targets": targets, "landing": Bps(0), "smallest_plan": RawAmount(1)}
 

@@ -16,6 +16,8 @@ from sqlalchemy import select, text, update
 from tests.support.database_roles import WITHOUT_TRIGGERS
 
 from paimon.application.approval_workflow.queue_call import queue_decided_calls
+from paimon.application.rebalance_engine.planner_signature import Planner
+from paimon.application.rebalance_engine.rebalance import rebalance_once
 from paimon.application.redemptions.settlement import settle_due
 from paimon.application.transactions.driver.prepare import prepare_next
 from paimon.application.transactions.multisig.execute import execute_ready
@@ -29,12 +31,15 @@ from paimon.domain.risk.risk_event import EFFECT_UNKNOWN_AFTER
 from paimon.domain.transaction.attempt import Attempt
 from paimon.domain.transaction.lifecycle import IntentKind
 from paimon.domain.transaction.operator_action import ActionKind, ActionStatus
+from paimon.domain.user.roles import User, UserRole
+from paimon.gateway.cli.keystore_signing import DocumentSigner
 from paimon.gateway.tasks.handlers import drive_wallet
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.pool import Rpc
 from paimon.infrastructure.database.models.ops.operator_action import OperatorActionRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow, WalletRow
+from paimon.infrastructure.keys.local_key import LocalKey
 from paimon_devkit.stack.chain_rpc import ChainRpc
 
 _FAULT: Final = "a fault made by a test"
@@ -78,6 +83,8 @@ class Scenario:
     plan_signature: PlanSignature | None = None
     recovery_transactions: tuple[str, ...] = ()
     """What must happen for the workflow to end well; sent by the process that takes over."""
+    planner_key: bytes | None = None
+    """The key that signs the plans of a planner's workflow."""
 
 
 @dataclass(frozen=True)
@@ -372,6 +379,15 @@ async def private(runner: Runner) -> None:
     await runner.drive(public_fallback=True)
 
 
+async def rebalanced(runner: Runner) -> None:
+    """One look of the planner at a fund that is off target: a decision, and its plan."""
+    assert runner.scenario.planner_key is not None
+    key = LocalKey(runner.scenario.planner_key)
+    signer = DocumentSigner(User(key.address, UserRole.OPERATOR, "planner"), key)
+    context = runner.app_context.rebalance_context(runner.app_context.plan_context)
+    await rebalance_once(Planner(signer.user, signer.sign), context)
+
+
 @dataclass(frozen=True)
 class Workflow:
     kind: IntentKind
@@ -416,3 +432,7 @@ async def resume_until_idle(runner: Runner, *, drives_max: int = 8) -> None:
             return
         runner.mine(3)
     raise AssertionError(f"still open: {[(intent.status, intent.reason) for intent in still_open]}")
+
+
+PLANNER_WORKFLOWS: Final = {"rebalance": Workflow(IntentKind.PLAN_STEP, rebalanced)}
+"""Those of the planner, which sends nothing itself."""

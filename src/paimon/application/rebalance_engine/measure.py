@@ -4,7 +4,7 @@ Where an asset has no profile, days to cash and cost are the defaults of its tie
 traded, and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,11 @@ from typing import Final
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.oracle.queries import load_untrusted
+from paimon.application.rebalance_engine.forecast_outflows import (
+    find_counted_forecast,
+    forecast_shortage,
+    requests_paid,
+)
 from paimon.application.rebalance_engine.trigger_events import load_events
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
@@ -90,12 +95,14 @@ async def measure_fund(
     snapshot = await get_newest_snapshot(session)
     state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
     untrusted = await load_untrusted(session, block=snapshot.at.number)
-    fund = measured_fund(state, risk_policy, untrusted=untrusted)
+    forecast = await find_counted_forecast(session, snapshot)
+    requests = () if forecast is None else requests_paid(forecast)
+    fund = measured_fund(state, risk_policy, untrusted=untrusted, requests=requests)
     own = policy_of_fund(policy, snapshot)
-    short = RawAmount(max(sum(outflow.due for outflow in fund.outflows if outflow.day <= RESERVE_DAYS) - _liquid(fund), 0))
+    short = max(_short_of_due(fund), 0 if forecast is None else forecast_shortage(forecast, days=RESERVE_DAYS))
     triggers = replace(TriggerPolicy(), deposit=RawAmount(TriggerPolicy().deposit * 10**snapshot.asset_decimals // WAD))
     events = await load_events(session, snapshot, memory)
-    verdicts = judge_triggers(fund, own, triggers, events, memory, short_of_cash=short, now=snapshot.at.timestamp)
+    verdicts = judge_triggers(fund, own, triggers, events, memory, short_of_cash=RawAmount(short), now=snapshot.at.timestamp)
     return Measurement(snapshot, PlanInputs(fund, own, snapshot.asset_decimals), verdicts)
 
 
@@ -112,10 +119,17 @@ def policy_of_fund(policy: PlanPolicy, snapshot: FundSnapshot) -> PlanPolicy:
         raise TargetsNotPossible(f"{error}: the contract's band and the settings' together") from error
 
 
-def measured_fund(state: FundRiskState, risk_policy: RiskPolicy, *, untrusted: Collection[Address] = ()) -> MeasuredFund:
+def measured_fund(
+    state: FundRiskState,
+    risk_policy: RiskPolicy,
+    *,
+    untrusted: Collection[Address] = (),
+    requests: Sequence[OutflowDay] = (),
+) -> MeasuredFund:
     """Describe a state of the fund as the planner needs it. Days are counted from the snapshot's block.
 
-    The assets whose prices are untrusted count with their value and are not traded.
+    The assets whose prices are untrusted count with their value and are not traded. `requests` is what a forecast expects to
+    leave beside what is due.
     """
     snapshot = state.fund
     at = snapshot.at.timestamp
@@ -124,7 +138,9 @@ def measured_fund(state: FundRiskState, risk_policy: RiskPolicy, *, untrusted: C
         if not request.awaits_approval:
             day = max((due_date(request, at) - at).days, 0)
             due[day] = due.get(day, 0) + request.amount
-    outflows = tuple(OutflowDay(day, due=RawAmount(amount)) for day, amount in sorted(due.items()))
+    forecast = {outflow.day: outflow for outflow in requests}
+    days = sorted(due.keys() | forecast.keys())
+    outflows = tuple(replace(forecast.get(day, OutflowDay(day)), due=RawAmount(due.get(day, 0))) for day in days)
     return MeasuredFund(
         cash=snapshot.cash,
         assets=tuple(
@@ -173,6 +189,11 @@ def _days_until_purchase(position: AssetPosition, at: datetime) -> int | None:
     if start is None or start <= at:
         return 0
     return -((at - start) // timedelta(days=1))
+
+
+def _short_of_due(fund: MeasuredFund) -> int:
+    """Return by how much what is due within the reserve's days exceeds what is cash by then; 0 where it does not."""
+    return max(fund.reserved - _liquid(fund), 0)
 
 
 def _liquid(fund: MeasuredFund) -> int:

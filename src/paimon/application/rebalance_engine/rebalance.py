@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import structlog
 
-from paimon.application.nav.as_of import get_newest_snapshot
 from paimon.application.rebalance_engine.conclude import conclude_ended
 from paimon.application.rebalance_engine.context import RebalanceContext
 from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record
@@ -33,7 +32,6 @@ from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.rebalance_plan import NoPlan
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus, met_conditions
 from paimon.domain.rebalance.triggers import ConditionMemory, hold_back
-from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.errors import Conflict, InvalidRequest
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession
@@ -54,7 +52,7 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
     async with context.database.read() as session:
         memory = await load_memory(session)
         measured = await measure_fund(session, context.policy, context.risk_policy, memory)
-        why = await _why_wait(session, measured.at, measured.snapshot, context)
+        why = await _why_wait(session, measured.at, context)
         measured = replace(measured, triggers=hold_back(measured.triggers, memory, why))
     if not met_conditions(measured.triggers):
         await _keep_verdicts(measured, context)
@@ -77,13 +75,9 @@ async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | Non
     return found
 
 
-async def _why_wait(session: ReadSession, at: BlockStamp, newest: FundSnapshot, context: RebalanceContext) -> str | None:
+async def _why_wait(session: ReadSession, at: BlockStamp, context: RebalanceContext) -> str | None:
     """Return why no plan of the fund at this block may be made now, though a trigger fires."""
-    if not context.is_automatic:
-        return "automatic plans are off"
-    if newest.flags.controller_paused:
-        return "the AssetController is paused"
-    return await why_wait(session, at)
+    return await why_wait(session, at) if context.is_automatic else "automatic plans are off"
 
 
 async def _keep_verdicts(measured: Measurement, context: RebalanceContext) -> None:
@@ -114,7 +108,7 @@ async def _decide(measured: Measurement, memory: dict[str, ConditionMemory], con
 async def _submit(planner: Planner, record: RebalanceRecord, context: RebalanceContext) -> PlannerLook:
     """Submit a decision's plan, or end the decision: what is in its way changes the fund that it was made for."""
     async with context.database.read() as session:
-        why = await _why_wait(session, record.at, await get_newest_snapshot(session), context)
+        why = await _why_wait(session, record.at, context)
     if why is not None:
         return await _end(record, RebalanceStatus.SUPERSEDED, why, context)
     try:

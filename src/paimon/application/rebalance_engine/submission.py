@@ -4,6 +4,7 @@ Whether it may be submitted is asked twice: before anything is read from the cha
 transaction, where the lock of the decisions makes the answer hold.
 """
 
+from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.rebalance_engine.decisions import supersede_proposed
 from paimon.application.rebalance_engine.queries import find_last_sent_block, find_moving_plan, get_rebalance
 from paimon.application.rebalance_engine.store import list_open, lock_decisions, submitted
@@ -17,7 +18,7 @@ from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 
 class RebalanceUnderWay(Conflict):
-    """Another plan is under way, or has changed the fund since the decision; the message names it."""
+    """Another plan is under way or has changed the fund since the decision, or the fund is paused; the message names it."""
 
 
 class RebalanceEnded(Conflict):
@@ -30,6 +31,9 @@ class RebalanceEnded(Conflict):
 
 async def why_wait(session: ReadSession | WriteSession, at: BlockStamp, *, own_key: str | None = None) -> str | None:
     """Return why a decision on the fund of this block may not become a plan now. The plan of `own_key` does not count."""
+    newest = await find_newest_snapshot(session)
+    if newest is not None and newest.flags.controller_paused:
+        return "the AssetController is paused"
     if under_way := await list_open(session, RebalanceStatus.SUBMITTED):
         return f"the plan {under_way[0].key} is under way"
     if (moving := await find_moving_plan(session, other_than=own_key)) is not None:

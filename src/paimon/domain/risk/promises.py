@@ -23,7 +23,7 @@ from paimon.domain.risk.risk_policy import RiskPolicy
 
 LADDER_DAYS: Final = 90
 
-_DUE_AFTER_APPROVAL: Final[Mapping[RedemptionChannel, timedelta]] = {
+DUE_AFTER_APPROVAL: Final[Mapping[RedemptionChannel, timedelta]] = {
     RedemptionChannel.STANDARD: timedelta(days=7),
     RedemptionChannel.EMERGENCY: timedelta(days=1),
     RedemptionChannel.SCHEDULED: timedelta(0),
@@ -90,7 +90,7 @@ def promise_ledger(state: FundRiskState, policy: RiskPolicy) -> tuple[Promise, .
 
 def due_date(request: OpenRequest, now: datetime) -> datetime:
     """Return the due date, or the earliest one that an approval now would give."""
-    return request.due_at or now + _DUE_AFTER_APPROVAL[request.channel]
+    return request.due_at or now + DUE_AFTER_APPROVAL[request.channel]
 
 
 def _fund(
