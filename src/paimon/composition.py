@@ -52,6 +52,7 @@ from paimon.infrastructure.storage.objects import ObjectStorage
 from paimon.settings import ChainSettings, Settings, SettingsError, SignerSettings
 
 if TYPE_CHECKING:
+    from paimon.application.emergency.observe import EmergencyContext
     from paimon.application.identity.accept_action import SigningContext
     from paimon.application.identity.tokens import TokenKeys
     from paimon.application.notifications.deliver import NotificationContext
@@ -134,6 +135,13 @@ class AppContext:
             hot_plan_ttl=timedelta(seconds=sending.hot_plan_ttl_seconds),
             signing_rules=self.signing_rules,
         )
+
+    @property
+    def emergency_context(self) -> "EmergencyContext":
+        # Here, because only the worker, the API and `paimon emergency` need it.
+        from paimon.application.emergency.observe import EmergencyContext
+
+        return EmergencyContext(self.settings.risk.policy(), self.plan_context)
 
     def rebalance_context(self, plans: PlanContext) -> "RebalanceContext":
         """Build the rebalance engine's context; `plans` has the limits of who makes the plans."""

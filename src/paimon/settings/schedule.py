@@ -15,6 +15,7 @@ class ScheduleSettings(SettingsGroup):
     snapshot_seconds: float = Field(60, description="seconds between snapshots of the fund")
     observe_prices_seconds: float = Field(60, gt=0, description="seconds between reads of the price sources of the file")
     assess_risk_seconds: float = Field(60, gt=0, description="seconds between assessments of the fund's risk; fewer at NORMAL")
+    advance_emergency_seconds: float = Field(10, gt=0, description="seconds between looks at the emergency protocol")
     forecast_seconds: float = Field(3_600, gt=0, description="seconds between forecasts of the fund's liquidity")
     sla_sweep_seconds: float = Field(30, description="seconds between checks of the tickets' deadlines")
     check_users_seconds: float = Field(

@@ -69,6 +69,7 @@ async def test_crash_at_any_wait_leaves_one_effect_and_consistent_tables(
 
 async def crash_and_recover(setup: Setup, forker: WorkflowForker, order: WorkflowOrder, crash_at: int) -> bool:
     """Return whether the process crashed. A workflow that waits less often than the counted one does not."""
+    assert order.scenario is not None
     await setup.restore()
     async with open_app_context(order.settings, process="successor") as app_context:
         since = await take_baseline(app_context, [order.scenario.wallet])

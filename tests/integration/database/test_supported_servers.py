@@ -46,6 +46,7 @@ CONNECTING: Final = (
     "users rewrap",
     "signers",
     "stand-ins list",
+    "emergency list",
     "api-keys list 0x00000000000000000000000000000000000000A1",
     "sessions list 0x00000000000000000000000000000000000000A1",
     "status",

@@ -97,6 +97,10 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS
     "previewUserChange": Permission.MANAGE_USERS,
     "changeUser": Permission.MANAGE_USERS,
+    "standDownEmergency": Signed(Permission.HANDLE_EMERGENCY),
+    "declineEmergencyStep": Signed(Permission.HANDLE_EMERGENCY),
+    "startDrill": Signed(Permission.HANDLE_EMERGENCY),
+    "signDrillStep": Signed(Permission.HANDLE_EMERGENCY),
     "previewStandIn": Signed(READ),
     "nameStandIn": Signed(READ),
     "endStandIn": Signed(READ),

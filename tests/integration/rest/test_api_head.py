@@ -28,7 +28,7 @@ EXAMPLES = {
     "address": "0x" + "00" * 20, "token": "0x" + "00" * 20, "safeTxHash": "0x" + "00" * 32,
     "planId": "00000000-0000-0000-0000-000000000001", "intentId": "00000000-0000-0000-0000-000000000001",
     "name": "swagger-ui.css", "entryId": "1", "version": "1", "draftId": "1", "kind": "daily", "holder": "0x" + "00" * 20,
-    "notificationId": "1", "channel": "operators", "standInId": "1",
+    "notificationId": "1", "channel": "operators", "standInId": "1", "emergencyId": "1", "step": "PAUSE_VAULT",
 }  # fmt: skip
 
 

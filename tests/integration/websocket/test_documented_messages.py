@@ -25,6 +25,7 @@ from paimon.application.event_listener.record.pending_logs import PENDING_LOGS, 
 from paimon.application.risk_control.store import to_domain
 from paimon.composition import AppContext
 from paimon.domain.chain.pending_logs import PendingLogStatus
+from paimon.domain.risk.emergency import Emergency, EmergencyState
 from paimon.gateway.tasks.handlers import handlers
 from paimon.gateway.views.live_messages import live_document
 from paimon.gateway.websocket.asyncapi import asyncapi_document
@@ -111,6 +112,9 @@ async def let_everything_happen(app_context: AppContext, fund: TestFund, api_ser
     await live.publish(app_context.redis, LiveChannel.RISK_ALERT, live_document(LiveMessage(LiveChannel.RISK_ALERT, event)))
     rebalanced = LiveMessage(LiveChannel.REBALANCE_EXECUTED, executed_record(EPOCH))
     await live.publish(app_context.redis, rebalanced.channel, live_document(rebalanced))
+    emergency = Emergency(1, True, EmergencyState.DECLARED, EPOCH, EPOCH, EPOCH)
+    changed = LiveMessage(LiveChannel.RISK_EMERGENCY, emergency)
+    await live.publish(app_context.redis, changed.channel, live_document(changed))
     for status in PendingLogStatus:
         for changes in ({}, {"event": "Deposit", "args": {"assets": "1"}}):
             update = PendingLogUpdate(status, PendingLogRow(**VALID[PendingLogRow] | changes))

@@ -14,18 +14,23 @@ import sys
 import tempfile
 import traceback
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tests.support.faults.crash_points import CrashingCoroutine, WaitPoint
 from tests.support.paths import ROOT
 from tests.support.scenarios.workflows import PLANNER_WORKFLOWS, WORKFLOWS, Runner, Scenario
 from tests.support.warm_up import warm_up
 
-from paimon.composition import open_app_context
+from paimon.application.emergency.advance import advance_emergency
+from paimon.composition import AppContext, open_app_context
 from paimon.settings import Settings
+
+JOBS: Final[dict[str, Callable[[AppContext], Coroutine[Any, Any, None]]]] = {
+    "advance_emergency": lambda app_context: advance_emergency(app_context.emergency_context)
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class WorkflowOrder:
 
     workflow: str
     settings: Settings
-    scenario: Scenario
+    scenario: Scenario | None
+    """None for a job of the worker, which acts on what is recorded."""
     crash_at: int | None = None
 
 
@@ -103,11 +109,15 @@ def _run_in_fork(order: WorkflowOrder, output: Any, points: Any) -> None:
     os._exit(0)
 
 
+def _work(order: WorkflowOrder, app_context: AppContext) -> Coroutine[Any, Any, None]:
+    if order.scenario is None:
+        return JOBS[order.workflow](app_context)
+    return (WORKFLOWS | PLANNER_WORKFLOWS)[order.workflow].run(Runner(app_context, order.scenario))
+
+
 async def _run_workflow(order: WorkflowOrder, points: Any) -> None:
     async with open_app_context(order.settings, process="crashing") as app_context:
-        crashing = CrashingCoroutine(
-            (WORKFLOWS | PLANNER_WORKFLOWS)[order.workflow].run(Runner(app_context, order.scenario)), order.crash_at
-        )
+        crashing = CrashingCoroutine(_work(order, app_context), order.crash_at)
         await crashing
     json.dump(crashing.points, points)
     points.flush()

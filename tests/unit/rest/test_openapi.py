@@ -255,6 +255,7 @@ FREE_TEXT = {
     "OutboxMessageView.kind": "a message of an earlier version may have a kind that this one does not know",
     "OutboxMessageDetailView.kind": "as above",
     "CallBody.contract": "a name or an address",
+    "CallBody.function": "any function of any contract",
     "RiskEventView.owner": "a role or an address",
     "RiskEventView.subject": "a figure, a wallet, a component",
     "TimelineEntryView.kind": "an event's name, or a step of the system",

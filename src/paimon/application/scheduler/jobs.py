@@ -29,6 +29,7 @@ def jobs(schedule: ScheduleSettings) -> tuple[Job, ...]:
         Job("paimon.observe_prices", OutboxPriority.NORMAL, schedule.observe_prices_seconds),
         Job("paimon.take_snapshot", OutboxPriority.NORMAL, schedule.snapshot_seconds),
         Job("paimon.assess_risk", OutboxPriority.HIGH, schedule.assess_risk_seconds),
+        Job("paimon.advance_emergency", OutboxPriority.CRITICAL, schedule.advance_emergency_seconds),
         Job("paimon.forecast_liquidity", OutboxPriority.REPORTS, schedule.forecast_seconds),
         Job("paimon.heartbeat", OutboxPriority.HIGH, schedule.heartbeat_seconds),
         Job("paimon.examine_contracts", OutboxPriority.NORMAL, schedule.examine_contracts_seconds),

@@ -17,6 +17,13 @@ from paimon.application.approval_workflow.decide import propose_vote
 from paimon.application.approval_workflow.name_stand_in import propose_end
 from paimon.application.common.log_id import LogId
 from paimon.application.common.signed_action import ProposedAction
+from paimon.application.emergency.observe import EmergencyContext
+from paimon.application.emergency.people import (
+    propose_decline,
+    propose_drill,
+    propose_drill_signature,
+    propose_stand_down,
+)
 from paimon.application.identity.accept_action import SigningContext
 from paimon.application.identity.erase_person import propose_erasure
 from paimon.application.identity.permissions import require_permission
@@ -32,6 +39,7 @@ from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import Address, InvalidAddress, parse_address
 from paimon.domain.kernel.eip712 import SignatureTerms
 from paimon.domain.kernel.signed_action import ActionName
+from paimon.domain.risk.emergency import StepKind
 from paimon.domain.risk.operator_decision import OperatorDecisionKind
 from paimon.domain.transaction.operator_action import ActionKind
 from paimon.domain.user.roles import User
@@ -60,6 +68,7 @@ class ProposalContext:
     contracts: FundContracts
     keeper: Address
     policy_bounds: PolicyBounds
+    emergency: EmergencyContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,26 @@ async def _end_of_stand_in(context: ProposalContext, user: User, parts: tuple[st
         return await propose_end(session, int(parts[0]), user)
 
 
+async def _stand_down(context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.write() as session:
+        return await propose_stand_down(session, int(parts[0]))
+
+
+async def _declined_step(context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.write() as session:
+        return await propose_decline(session, int(parts[0]), StepKind(parts[1]))
+
+
+async def _drill(context: ProposalContext, _user: User, _parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.write() as session:
+        return await propose_drill(session, context.emergency)
+
+
+async def _drill_signature(context: ProposalContext, user: User, parts: tuple[str, ...]) -> ProposedAction:
+    async with context.signing.database.write() as session:
+        return await propose_drill_signature(session, int(parts[0]), StepKind(parts[1]), user, context.emergency)
+
+
 async def _operator_action(kind: ActionKind, context: ProposalContext, _user: User, parts: tuple[str, ...]) -> ProposedAction:
     target_id = _address(parts[0]) if kind is ActionKind.CLEAR_FAULT else UUID(parts[0])
     async with context.signing.database.read() as session:
@@ -194,6 +223,12 @@ _POLICY_DRAFT: Final = ("/policy/drafts/3", re.compile(r"/policy/drafts/([1-9][0
 _USER: Final = ("/users/0x70997970C51812dc3A010C7d01b50e0d17dc79C8", re.compile(r"/users/(0x[0-9a-fA-F]{40})"))
 _STAND_IN: Final = ("/stand-ins/4", re.compile(r"/stand-ins/([1-9][0-9]{0,17})"))
 _LOG: Final = ("/system/quarantine/100/3", re.compile(r"/system/quarantine/([0-9]{1,18})/([0-9]{1,9})"))
+_EMERGENCY: Final = ("/emergencies/3", re.compile(r"/emergencies/([1-9][0-9]{0,17})"))
+_EMERGENCY_STEP: Final = (
+    "/emergencies/3/steps/PAUSE_VAULT",
+    re.compile(rf"/emergencies/([1-9][0-9]{{0,17}})/steps/({'|'.join(StepKind)})"),
+)
+_EMERGENCIES: Final = ("/emergencies", re.compile(r"/emergencies"))
 
 _OFFERED: Final = {
     ActionName.APPROVE_REDEMPTION: _Offered(
@@ -207,6 +242,10 @@ _OFFERED: Final = {
     ActionName.PUBLISH_POLICY: _Offered(*_POLICY_DRAFT, "publish", _publication),
     ActionName.ERASE_PERSON: _Offered(*_USER, "erase", _erasure),
     ActionName.END_STAND_IN: _Offered(*_STAND_IN, "end", _end_of_stand_in),
+    ActionName.STAND_DOWN_EMERGENCY: _Offered(*_EMERGENCY, "stand-down", _stand_down),
+    ActionName.DECLINE_EMERGENCY_STEP: _Offered(*_EMERGENCY_STEP, "decline", _declined_step),
+    ActionName.START_DRILL: _Offered(*_EMERGENCIES, "drills", _drill),
+    ActionName.SIGN_DRILL_STEP: _Offered(*_EMERGENCY_STEP, "sign", _drill_signature),
     ActionName.SPEED_UP: _Offered(*_INTENT, "speed-up", partial(_operator_action, ActionKind.SPEED_UP)),
     ActionName.CANCEL: _Offered(*_INTENT, "cancel", partial(_operator_action, ActionKind.CANCEL)),
     ActionName.RETRY: _Offered(*_INTENT, "retry", partial(_operator_action, ActionKind.RETRY)),

@@ -52,6 +52,10 @@ class ActionName(StrEnum):
     RELEASE_LOG = "release_log"
     SKIP_LOG = "skip_log"
     PUBLISH_POLICY = "publish_policy"
+    STAND_DOWN_EMERGENCY = "stand_down_emergency"
+    DECLINE_EMERGENCY_STEP = "decline_emergency_step"
+    START_DRILL = "start_drill"
+    SIGN_DRILL_STEP = "sign_drill_step"
 
 
 @dataclass(frozen=True, slots=True)

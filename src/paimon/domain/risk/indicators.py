@@ -106,14 +106,14 @@ def redemption_coverage_ratio(state: FundRiskState, policy: RiskPolicy, *, days:
 
     A request that awaits approval is not confirmed, and one that is overdue is due.
     """
-    return _coverage(realisable(state, policy, days=days), _due(state, days=days), default_liquidity_note(state))
+    return _coverage(realisable(state, policy, days=days), confirmed_due(state, days=days), default_liquidity_note(state))
 
 
 def stressed_coverage_ratio_7d(state: FundRiskState, policy: RiskPolicy) -> Reading:
     """Compare what can be cash within 7 days with what is due within them and the outflow of one case in a hundred."""
     if (outflow := _outflow(state)) is None:
         return Reading(None, _NO_FORECAST)
-    owed = _due(state, days=7) + outflow.stressed
+    owed = confirmed_due(state, days=7) + outflow.stressed
     return _coverage(realisable(state, policy, days=7), owed, _outflow_note(state, outflow))
 
 
@@ -121,11 +121,11 @@ def liquidity_gap_7d(state: FundRiskState, policy: RiskPolicy) -> Reading:
     """Compare what is due and expected within 7 days, beyond what can be cash by then, with net assets; 0 without a gap."""
     if (outflow := _outflow(state)) is None:
         return Reading(None, _NO_FORECAST)
-    gap = max(_due(state, days=7) + outflow.expected - realisable(state, policy, days=7), 0)
+    gap = max(confirmed_due(state, days=7) + outflow.expected - realisable(state, policy, days=7), 0)
     return _reading(gap, state.fund.net_assets, Bad.HIGH, _outflow_note(state, outflow))
 
 
-def _due(state: FundRiskState, *, days: int) -> int:
+def confirmed_due(state: FundRiskState, *, days: int) -> int:
     """Sum what is confirmed and due within the days."""
     until = state.fund.at.timestamp + timedelta(days=days)
     return sum(

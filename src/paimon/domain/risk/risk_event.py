@@ -54,6 +54,7 @@ class RiskKind(StrEnum):
     VALUATION_FAILED = "VALUATION_FAILED"  # the read of the contracts that failed, and that NAV needs its result
     LIQUIDITY_SHORTAGE = "LIQUIDITY_SHORTAGE"  # the chance that the fund runs short of cash, and below which it may be
     REBALANCE_DEVIATION = "REBALANCE_DEVIATION"  # what of a rebalance's result is off its plan, and how much may be
+    EMERGENCY = "EMERGENCY"  # the state of the emergency protocol with what it waits for, and that it has ended
 
 
 class Severity(StrEnum):
@@ -102,6 +103,8 @@ RESOLVED_BY_CHECK: Final[dict[RiskKind, str]] = {
     " `paimon prices` shows what each source says",
     RiskKind.RISK_LEVEL: "assessed at block {block}. The level ends when no condition of it has held for the settling time:"
     " `paimon risk status` shows them",
+    RiskKind.EMERGENCY: "seen at block {block}. The end of the emergency resolves it: `paimon emergency show` shows what waits"
+    " for whom",
     RiskKind.FINAL_BLOCK_CHANGED: "the listener is halted. `paimon recover` resolves it, after a check of two nodes",
 }
 """Kinds that only a later check resolves, each with the instruction for the operator."""

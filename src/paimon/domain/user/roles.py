@@ -41,6 +41,7 @@ class Permission(StrEnum):
     ADMINISTER_FUND = "administer_fund"
     HANDLE_QUARANTINE = "handle_quarantine"
     MANAGE_POLICY = "manage_policy"
+    HANDLE_EMERGENCY = "handle_emergency"
     MANAGE_USERS = "manage_users"
     READ_AUDIT = "read_audit"
 
@@ -91,6 +92,9 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
     Permission.HANDLE_QUARANTINE: PermissionRule("release and skip quarantined logs", UserRole.ADMIN, is_signed=True),
     Permission.MANAGE_POLICY: PermissionRule(
         "draft the approval policy, and publish another person's draft", UserRole.ADMIN, is_signed=True
+    ),
+    Permission.HANDLE_EMERGENCY: PermissionRule(
+        "stand an emergency down, decline its steps, start drills and sign their steps", UserRole.ADMIN, is_signed=True
     ),
     Permission.READ_AUDIT: PermissionRule("read the audit trail and its proofs", UserRole.ADMIN),
     Permission.MANAGE_USERS: PermissionRule(

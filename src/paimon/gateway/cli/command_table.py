@@ -87,6 +87,11 @@ COMMANDS: Final = (
     CommandEntry("risk-events", "List risk events, latest first.", "paimon.gateway.cli.risk_events"),
     CommandEntry("risk", "Show the fund's risk, and try thresholds on what is recorded.", "paimon.gateway.cli.risk"),
     CommandEntry(
+        "emergency",
+        "Show the emergency protocol, submit or decline its steps, stand it down, and drill it.",
+        "paimon.gateway.cli.emergency",
+    ),
+    CommandEntry(
         "rebalance",
         "Preview, list and replay decisions, and try a policy on simulated years.",
         "paimon.gateway.cli.rebalance",

@@ -77,7 +77,7 @@ def submit(
     """Submit a plan: show its preview, sign exactly that, and queue it."""
     with exit_on_error():
         requested_plan = PlanRequest(key, plan or key, tuple(map(_parse_call, calls)), reason)
-        asyncio.run(_submit(load_settings(context.obj), requested_plan, keystore, password_file, confirm=not yes))
+        asyncio.run(submit_request(load_settings(context.obj), requested_plan, keystore, password_file, confirm=not yes))
 
 
 @app.command("list")
@@ -143,7 +143,7 @@ def _preview_lines(preview: PlanPreview) -> Iterator[str]:
         yield f"  {call.step.description}: {outcome}"
 
 
-async def _submit(
+async def submit_request(
     settings: Settings, requested_plan: PlanRequest, keystore: Path, password_file: Path, *, confirm: bool
 ) -> None:
     async with opened_app_context(settings, process="tx") as app_context:

@@ -21,6 +21,7 @@ from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded, chain_position
 from paimon.application.common.live import LiveMessage
 from paimon.application.deployment.examine import examine_contracts
+from paimon.application.emergency.advance import advance_emergency
 from paimon.application.fund_risk.forecast import make_forecasts
 from paimon.application.monitoring.check_signer import check_signer
 from paimon.application.monitoring.retention import apply_retention
@@ -276,6 +277,10 @@ async def _assess_risk(context: AppContext) -> None:
     await assess_fund_risk(context, only_if_due=True)
 
 
+async def _advance_emergency(context: AppContext) -> None:
+    await advance_emergency(context.emergency_context)
+
+
 async def _forecast_liquidity(context: AppContext) -> None:
     await make_forecasts(context.database, context.settings.risk.policy())
 
@@ -349,6 +354,7 @@ TASKS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "paimon.observe_prices": _observe_prices,
     "paimon.take_snapshot": _take_snapshot,
     "paimon.assess_risk": _assess_risk,
+    "paimon.advance_emergency": _advance_emergency,
     "paimon.forecast_liquidity": _forecast_liquidity,
     "paimon.heartbeat": _heartbeat,
     "paimon.reconcile": _reconcile,

@@ -11,6 +11,8 @@ from paimon.application.approval_tickets.store import get_ticket
 from paimon.application.common.live import LiveMessage
 from paimon.application.common.topics import CONTRACTS, FUND, RECONCILE, REDEMPTION
 from paimon.application.deployment.examine import examine_contracts
+from paimon.application.emergency.advance import EMERGENCY
+from paimon.application.emergency.store import get_emergency
 from paimon.application.nav.snapshots import defer_if_due, snapshot_after_events
 from paimon.application.quarantine.submit_decision import APPLY_QUARANTINE_DECISIONS
 from paimon.application.rebalance_engine.conclude import REBALANCE
@@ -92,6 +94,9 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         await report_deviation(session, record)
         return [LiveMessage("rebalance:executed", record)]
 
+    async def on_emergency(session: WriteSession, message: DueMessage) -> list[LiveMessage]:
+        return [LiveMessage("risk:emergency", (await get_emergency(session, int(message.aggregate_id))).emergency)]
+
     async def on_wallet(message: DueMessage) -> None:
         await drive_wallet(context, message.aggregate_id)
 
@@ -105,6 +110,7 @@ def handlers(context: AppContext) -> dict[str, Handler[LiveMessage]]:
         RISK_EVENT: Handler(apply=on_risk_event),
         PLAN_TICKET: Handler(apply=on_plan_ticket),
         REBALANCE: Handler(apply=on_rebalance),
+        EMERGENCY: Handler(apply=on_emergency),
         DRIVE_WALLET: Handler(prepare=on_wallet),
     }
 

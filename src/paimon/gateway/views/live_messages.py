@@ -11,6 +11,7 @@ from paimon.domain.approval.ticket import RedemptionTicket, TicketStatus, Ticket
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
 from paimon.domain.rebalance.triggers import Trigger
 from paimon.domain.redemption.request import Redemption, RedemptionChannel, RedemptionStatus
+from paimon.domain.risk.emergency import Emergency, EmergencyState, StepKind
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind, Severity, format_owner
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
 
@@ -124,6 +125,26 @@ class LiveRebalanceView(ApiModel):
         )
 
 
+class LiveEmergencyView(ApiModel):
+    """An emergency or a drill that changed; read it for its steps."""
+
+    id: int
+    is_drill: bool
+    state: EmergencyState
+    state_since: Time
+    open_steps: list[StepKind]
+
+    @classmethod
+    def of(cls, emergency: Emergency) -> Self:
+        return cls(
+            id=emergency.id,
+            is_drill=emergency.is_drill,
+            state=emergency.state,
+            state_since=emergency.state_since,
+            open_steps=[step.kind for step in emergency.steps if step.is_open and emergency.ended_at is None],
+        )
+
+
 def live_document(message: LiveMessage) -> dict[str, Any]:
     """Return the data that a live message is published with.
 
@@ -141,6 +162,8 @@ def _view(message: LiveMessage) -> ApiModel:
             return LiveRedemptionView.of(redemption)
         case RedemptionTicket() | PlanTicket() as ticket:
             return LiveTicketView.of(ticket)
+        case Emergency() as emergency:
+            return LiveEmergencyView.of(emergency)
         case RebalanceRecord() as record:
             return LiveRebalanceView.of(record)
         case other:

@@ -13,7 +13,13 @@ from paimon.domain.user.roles import UserRole
 from paimon.gateway.rest.envelope import ErrorCode
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, HashText, Time
 from paimon.gateway.rest.views.fund import BlockView, OfficialNavView, OverviewView
-from paimon.gateway.views.live_messages import LiveRebalanceView, LiveRedemptionView, LiveTicketView, RiskAlertView
+from paimon.gateway.views.live_messages import (
+    LiveEmergencyView,
+    LiveRebalanceView,
+    LiveRedemptionView,
+    LiveTicketView,
+    RiskAlertView,
+)
 from paimon.gateway.websocket.protocol import LiveChannel
 
 
@@ -121,6 +127,7 @@ LIVE_DATA: Final[dict[LiveChannel, type[ApiModel]]] = {
     LiveChannel.APPROVAL_NEW: LiveTicketView,
     LiveChannel.APPROVAL_RESOLVED: LiveTicketView,
     LiveChannel.RISK_ALERT: RiskAlertView,
+    LiveChannel.RISK_EMERGENCY: LiveEmergencyView,
     LiveChannel.REBALANCE_EXECUTED: LiveRebalanceView,
 }
 """The data of each channel's messages."""
@@ -134,6 +141,7 @@ LIVE_SUMMARIES: Final[dict[LiveChannel, str]] = {
     LiveChannel.APPROVAL_NEW: "A ticket was opened",
     LiveChannel.APPROVAL_RESOLVED: "A ticket was closed",
     LiveChannel.RISK_ALERT: "A risk event was opened, or became more severe",
+    LiveChannel.RISK_EMERGENCY: "An emergency or a drill began, changed or ended",
     LiveChannel.REBALANCE_EXECUTED: "A plan of the rebalance engine was carried out and compared with what it expected",
 }
 

@@ -32,6 +32,7 @@ class LiveChannel(StrEnum):
     APPROVAL_NEW = "approval:new"
     APPROVAL_RESOLVED = "approval:resolved"
     RISK_ALERT = "risk:alert"
+    RISK_EMERGENCY = "risk:emergency"
     REBALANCE_EXECUTED = "rebalance:executed"
 
 

@@ -59,6 +59,7 @@ class PlanDetail:
 
     id: UUID
     idempotency_key: str
+    payload_hash: Hash32
     name: str
     reason: str
     wallet: PlanWallet
@@ -97,6 +98,12 @@ async def get_plan(session: AsyncSession, plan_id: UUID, context: SafeContext) -
     return details
 
 
+async def find_plan_by_key(session: AsyncSession, key: str, context: SafeContext) -> PlanDetail | None:
+    """Return the plan with this idempotency key, None before it is submitted."""
+    row = (await session.scalars(_plan_query().where(PlanRow.idempotency_key == key))).one_or_none()
+    return None if row is None else (await _with_status(session, [row], context))[0]
+
+
 def _plan_query() -> Select[PlanRow]:
     intents = selectinload(PlanRow.calls).selectinload(PlanCallRow.intent).selectinload(IntentRow.attempts)
     return select(PlanRow).options(intents)
@@ -131,6 +138,7 @@ def _plan_detail(row: PlanRow, status: PlanStatus) -> PlanDetail:
     return PlanDetail(
         id=row.id,
         idempotency_key=row.idempotency_key,
+        payload_hash=Hash32(row.payload_hash),
         name=row.name,
         reason=row.reason,
         wallet=row.wallet,

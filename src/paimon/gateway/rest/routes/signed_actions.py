@@ -30,6 +30,7 @@ async def propose(body: ProposeActionBody, context: ContextDep, user: SignedInUs
         context.contracts,
         context.settings.sending.keeper,
         policy_bounds(context.settings),
+        context.emergency_context,
     )
     return Envelope[ActionDocumentView](
         data=ActionDocumentView.of(await propose_action(body.action, body.resource, user, body.reason, proposals))

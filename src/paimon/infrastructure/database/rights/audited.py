@@ -113,6 +113,10 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
         Audited("decision.ended", _HIGH, "decision", "id", columns=("ended_at",)),
     ),
     "ops.reports": (Audited("report.made", _HIGH, "report", "id"),),
+    "ops.emergencies": (
+        Audited("emergency.begun", _HIGH, "emergency", "id", actor="started_by"),
+        Audited("emergency.state_changed", _HIGH, "emergency", "id", columns=("state",)),
+    ),
     "ops.risk_events": (
         Audited("risk_event.acknowledged", _MEDIUM, "risk_event", "id", actor="acknowledged_by", columns=("acknowledged_at",)),
         Audited("risk_event.resolved", _MEDIUM, "risk_event", "id", actor="resolved_by", columns=("resolved_at",)),

@@ -89,6 +89,11 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     "ops.price_observations": Evidence(),
     "ops.price_judgements": Evidence(),
     "ops.contract_facts": Evidence(("last_block_number", "last_block_hash", "last_block_timestamp")),
+    "ops.emergencies": Evidence(
+        ("state", "state_since", "critical_since", "steps", "ended_at", "end_reason", "end_evidence"),
+        final_when="OLD.ended_at IS NOT NULL",
+    ),
+    "ops.emergency_timeline": Evidence(),
     "ops.risk_policies": Evidence(),
     "ops.risk_events": Evidence(
         (

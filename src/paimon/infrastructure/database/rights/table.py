@@ -41,6 +41,7 @@ _GRANT_ADDED: Final = (
 """The time is the database's, so that a check refuses a grant whose signature has expired."""
 _TRIAGED: Final = "UPDATE (status, owner_role, owner_address, acknowledged_at, acknowledged_by, resolved_at, resolved_by, note)"
 """What people do with a risk event. What was found is the checks' own."""
+_EMERGENCY_ADVANCED: Final = "UPDATE (state, state_since, critical_since, steps, ended_at, end_reason, end_evidence)"
 _REBALANCE_SUBMITTED: Final = "UPDATE (status, plan_id, closed_at, close_reason)"
 _TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally, void_reason)"
 
@@ -219,6 +220,15 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
             **dict.fromkeys((_LISTENER, _WORKER, _CLI), "SELECT, INSERT, UPDATE"),
         },
     ),
+    "ops.emergencies": _row(
+        _OPS_READERS,
+        {
+            _API: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
+            _CLI: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
+            _WORKER: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
+        },
+    ),
+    "ops.emergency_timeline": _row(_OPS_READERS, dict.fromkeys((_API, _CLI, _WORKER), "SELECT, INSERT")),
     "ops.risk_policies": _row(_OPS_READERS, {_WORKER: "SELECT, INSERT"}),
     "ops.risk_assessment": _row(_METRICS_READERS, {_WORKER: "SELECT, INSERT, UPDATE"}),
     "ops.liquidity_forecasts": _row((*_OPS_READERS, _PLANNER), {_WORKER: "SELECT, INSERT, UPDATE"}),
