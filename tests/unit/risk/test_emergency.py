@@ -153,6 +153,15 @@ def test_more_is_freed_only_after_a_block_shows_what_was(block: int, proposals: 
     assert [step.kind for step in after.steps].count(StepKind.FREE_LIQUIDITY) == proposals
 
 
+def test_declined_freeing_is_proposed_again_only_after_a_relapse() -> None:
+    freeing = advanced(declared(), seen(), seen(minutes=31))
+    at = START + timedelta(minutes=32)
+    no = decline(freeing, StepKind.FREE_LIQUIDITY, "L3 is sold instead", by=PERSON, now=at).emergency
+    assert status(advanced(no, seen(minutes=33)), StepKind.FREE_LIQUIDITY) is StepStatus.DECLINED
+    relapsed = advanced(no, seen(RiskLevel.NORMAL, 34), seen(RiskLevel.HIGH, 35))
+    assert status(relapsed, StepKind.FREE_LIQUIDITY) is StepStatus.PROPOSED
+
+
 @pytest.mark.parametrize("ended", [PlanStatus.EXPIRED, PlanStatus.FAILED, PlanStatus.CANCELLED])
 def test_step_is_proposed_again_under_a_new_key_when_its_plan_came_to_nothing(ended: PlanStatus) -> None:
     containing = advanced(declared(), seen())

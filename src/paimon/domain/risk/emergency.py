@@ -363,14 +363,18 @@ def _proposed(emergency: Emergency, kinds: Iterable[StepKind], seen: Seen, entri
 
 
 def _free_liquidity(emergency: Emergency, seen: Seen, entries: list[TimelineEntry]) -> Emergency:
-    """Propose to free what is missing, once a block shows what the step before has freed."""
+    """Propose to free what is missing, once a block shows what the step before has freed, unless people declined it here."""
     before = emergency.step(StepKind.FREE_LIQUIDITY)
     amount = RawAmount(min(seen.missing, seen.sellable))
-    if amount <= 0 or (before is not None and (before.is_open or before.status is StepStatus.DECLINED)):
+    if amount <= 0 or (before is not None and (before.is_open or _was_declined_here(emergency, before))):
         return emergency
     beyond = seen.missing - amount
     warning = f"L1 and L2 do not reach: {beyond} more must come from L3, by a rebalance or an OTC order" if beyond else None
     return _with_new_step(emergency, StepKind.FREE_LIQUIDITY, seen, entries, warning=warning, amount=amount)
+
+
+def _was_declined_here(emergency: Emergency, step: EmergencyStep) -> bool:
+    return step.status is StepStatus.DECLINED and step.since >= emergency.state_since
 
 
 def _with_new_step(
