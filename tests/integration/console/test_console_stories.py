@@ -125,7 +125,7 @@ class Outside:
         """Make one of each thing that has a page of its own, and return their paths in the console."""
         request_id, _ = self._chain.request(name, shares)
         ticket_id = (await self._recorded(request_id))["ticketId"]
-        plan = await self._plan("otto", ["MMFA"], 20_000, key="details")
+        plan = await self._plan("otto", ["MMFA", "MMFB"], 10_000, key="details")
         async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("vera")) as api:
             await api.decide(str(ticket_id), "approve")
             (intent, *_) = (await api.get("/transactions/intents"))["items"]

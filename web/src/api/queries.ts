@@ -258,6 +258,15 @@ export const promisesQuery = queryOptions({
   refetchInterval: 60_000,
 })
 
+/** The worker's last forecast. There is none before its first one: that passes by itself. */
+export const forecastQuery = (horizon: Schemas['Horizon']) =>
+  queryOptions({
+    queryKey: ['liquidity', 'forecast', horizon],
+    queryFn: () => read(api.GET('/api/v1/risk/liquidity-forecast', { params: { query: { horizon } } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  })
+
 export const investorsQuery = queryOptions({
   queryKey: ['liquidity', 'investors'],
   queryFn: () => read(api.GET('/api/v1/risk/investors')),

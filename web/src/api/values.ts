@@ -10,6 +10,7 @@ export const RISK_STATUSES: readonly Schemas['RiskStatus'][] = ['OPEN', 'ACKNOWL
 export const REPORT_KINDS: readonly Schemas['ReportKind'][] = ['daily', 'weekly', 'monthly']
 export const REPORT_STATUSES: readonly Schemas['ReportStatus'][] = ['DRAFT', 'FINAL']
 export const MESSAGE_STATUSES: readonly Schemas['MessageStatus'][] = ['QUEUED', 'SENDING', 'SENT', 'FAILED']
+export const HORIZONS: readonly Schemas['Horizon'][] = ['1d', '7d', '30d']
 export const REBALANCE_TRIGGERS: readonly Schemas['Trigger'][] = ['liquidity', 'threshold', 'event', 'scheduled', 'manual']
 export const REBALANCE_STATUSES: readonly Schemas['RebalanceStatus'][] = ['PROPOSED', 'SUBMITTED', 'EXECUTED', 'PARTIALLY_EXECUTED', 'NOT_EXECUTED', 'SUPERSEDED', 'REFUSED', 'NOTHING_TO_DO']
 export const OUTBOX_STATUSES: readonly Schemas['OutboxStatus'][] = ['DUE', 'SCHEDULED', 'DEAD_LETTERED', 'DONE']

@@ -6,6 +6,8 @@ import { useI18n } from '../i18n'
 import { Loaded, Page, Tile } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Amount, Status, Time } from '../ui/values'
+import { Forecast } from './Forecast'
+import { Gate } from './Gate'
 import { Investors } from './Investors'
 import { Ladder } from './Ladder'
 import { Promises } from './Promises'
@@ -32,7 +34,9 @@ export function LiquidityPage() {
           </>
         )}
       </Loaded>
+      <Forecast />
       <StressTests />
+      <Gate />
       <Investors />
     </Page>
   )

@@ -44,7 +44,7 @@ function OwnScenario() {
   const run = (event: FormEvent) => {
     event.preventDefault()
     setTried(true)
-    if (faults.size === 0) void navigate({ search: searchOf(draft), resetScroll: false })
+    if (faults.size === 0) void navigate({ search: ({ horizon }) => ({ horizon, ...searchOf(draft) }), resetScroll: false })
   }
   const field = (name: Part | 'days' | 'leaving', label: string, fault: string) => (
     <TextInput

@@ -161,8 +161,8 @@ function Simulated({ plan }: { plan: Plan }) {
     <details open={failing > 0}>
       <summary>{failing > 0 ? t('rebalance.failing', { count: failing }) : t('rebalance.simulated', { count: plan.calls.length })}</summary>
       <ol>
-        {plan.calls.map(({ description, data, outcome }) => (
-          <li key={data}>
+        {plan.calls.map(({ description, outcome }, index) => (
+          <li key={index}>
             <span className={ui.mono}>{description}</span>
             <div className={ui.note}>{outcome ?? t('rebalance.notSimulated')}</div>
           </li>
@@ -181,8 +181,8 @@ function WillHappen({ previewed: { rebalance }, plan }: { previewed: Previewed; 
         {TIERS.map((tier) => `${tier} ${bpsPercent(rebalance.preState[tier])} → ${bpsPercent(rebalance.expectedState[tier])}`).join(', ')}
       </p>
       <ol>
-        {plan.calls.map(({ data, description }) => (
-          <li key={data} className={ui.mono}>
+        {plan.calls.map(({ description }, index) => (
+          <li key={index} className={ui.mono}>
             {description}
           </li>
         ))}

@@ -10,6 +10,7 @@ import { DataTable, Loaded, Page, Pager, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Status, Time } from '../ui/values'
 import type { Report } from './files'
+import { Statements } from './Statements'
 import { VerifyFile } from './VerifyFile'
 
 const route = getRouteApi('/reports')
@@ -63,6 +64,7 @@ export function ReportsPage() {
         </Loaded>
         <p className={ui.note}>{t('reports.schedule')}</p>
       </Panel>
+      <Statements />
       <VerifyFile />
     </Page>
   )

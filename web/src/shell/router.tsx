@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import {
   CHANNELS,
+  HORIZONS,
   INTERVALS,
   MESSAGE_STATUSES,
   OUTBOX_STATUSES,
@@ -98,6 +99,7 @@ const liquidity = createRoute({
   path: '/liquidity',
   validateSearch: (search: Search) =>
     present({
+      horizon: oneOf(HORIZONS, search.horizon),
       run: wholeOf(search.run, 0, 10_000),
       days: wholeOf(search.days, 1, 60),
       l1: wholeOf(search.l1, 0, 10_000),

@@ -38,8 +38,8 @@ function PlanFacts({ plan }: { plan: Schemas['PlanDetailView'] }) {
   return (
     <>
       <ol>
-        {plan.calls.map(({ data, description, to, amount }) => (
-          <li key={data}>
+        {plan.calls.map(({ description, to, amount }, index) => (
+          <li key={index}>
             <span className={ui.mono}>{description}</span>
             <div>
               <Address of={to} /> <Amount raw={amount} unit="USDT" />

@@ -17,7 +17,7 @@ export function PlanProgress({ plan }: { plan: Schemas['PlanView'] }) {
         <Status of={plan.status} />
       </div>
       {proposal === null ? (
-        calls.map(({ data, intent }) => (intent === null ? null : <IntentProgress key={data} intent={intent} />))
+        calls.map(({ intent }) => (intent === null ? null : <IntentProgress key={intent.id} intent={intent} />))
       ) : (
         <ProposalProgress safeTxHash={proposal} />
       )}

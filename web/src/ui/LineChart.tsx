@@ -24,8 +24,11 @@ export function LineChart({ label, points }: { label: string; points: readonly P
   return <LinesChart label={label} lines={[{ name: label, points }]} />
 }
 
-/** Up to three lines over the same time; a single one has its area filled. */
-export function LinesChart({ label, lines }: { label: string; lines: readonly Line[] }) {
+/**
+ * Up to three lines over the same time. A single one has its area filled. In a fan the second and third are the ends of an interval, and the area
+ * between them is filled.
+ */
+export function LinesChart({ label, lines, isFan = false }: { label: string; lines: readonly Line[]; isFan?: boolean }) {
   const box = useRef<HTMLDivElement>(null)
   const width = useWidth(box)
   const [pointer, setPointer] = useState<number | null>(null)
@@ -49,6 +52,7 @@ export function LinesChart({ label, lines }: { label: string; lines: readonly Li
         onPointerLeave={() => setPointer(null)}
       >
         {place.zero === null ? null : <line x1={0} x2={width} y1={place.zero} y2={place.zero} className={css.zero} />}
+        {isFan ? <path d={between(lines[1]?.points ?? [], lines[2]?.points ?? [], place)} className={css.area} /> : null}
         {lines.map(({ name, points }, index) => (
           <g key={name}>
             {isSingle ? <path d={area(points, place)} className={css.area} /> : null}
@@ -89,6 +93,11 @@ function area(points: readonly Point[], place: Scale): string {
   const [first, last] = [points[0], points.at(-1)]
   if (first === undefined || last === undefined) return ''
   return `${path(points, place)}L${place.x(last).toFixed(1)} ${HEIGHT}L${place.x(first).toFixed(1)} ${HEIGHT}Z`
+}
+
+/** The area from one line to another. */
+function between(lower: readonly Point[], upper: readonly Point[], place: Scale): string {
+  return lower.length === 0 || upper.length === 0 ? '' : `${path(lower, place)}${path([...upper].reverse(), place).replace('M', 'L')}Z`
 }
 
 function useWidth(box: React.RefObject<HTMLDivElement | null>): number {

@@ -185,6 +185,7 @@ const COLORS: Record<string, string> = {
   REJECTED: 'red', VOID: 'red', FAILED: 'red', REVERTED: 'red', EXPIRED: 'red', DOWN: 'red', CRITICAL: 'red', OVERDUE: 'red', DEAD_LETTERED: 'red',
   AWAY: 'orange', SHORT: 'red', OPEN: 'red', NORMAL: 'green', ELEVATED: 'yellow', HIGH: 'orange', FAULT: 'red', LOW_GAS: 'orange', COMPETING: 'orange', ACTIVE: 'green', UNKNOWN: 'orange',
   PROPOSED: 'blue', SUBMITTED: 'blue', PARTIALLY_EXECUTED: 'orange', NOT_EXECUTED: 'red', REFUSED: 'red', NEEDED: 'yellow', NOT_NEEDED: 'green', MET: 'yellow',
+  FORECAST_NONE: 'green', FORECAST_MONITOR: 'yellow', FORECAST_PREPARE_LIQUIDITY: 'orange', FORECAST_EMERGENCY: 'red',
   AS_EXPECTED: 'green', NOT_AS_EXPECTED: 'orange',
   COVERED: 'green', KEPT: 'green', WITHIN_BAND: 'green', TRUSTED: 'green', COUNTED: 'green', SHADOW: 'blue', SAME_UPSTREAM: 'gray',
   STALE: 'orange', OUTLIER: 'orange', FAULTY: 'red', UNCOVERED: 'red', BROKEN: 'red', OUTSIDE_BAND: 'red', UNTRUSTED: 'red',

@@ -69,4 +69,12 @@ export const reports = {
   'check.liability': 'Opening liability + requested − returned − settled = closing liability',
   'check.promises': 'Open requests = redemption liability',
   'check.tiers': 'Sum of the tiers = gross assets',
+  'statements.title': 'Statement of a holder',
+  'statements.intro': 'Opening, flows, result, fees and closing of a month, with every movement and its block. A month that is not over is a draft.',
+  'statements.month': 'Month (UTC)',
+  'statements.holderFault': 'An address: 0x and 40 hexadecimal digits',
+  'statements.monthFault': 'A month, such as 2026-01',
+  'statements.en': '{format} in English',
+  'statements.zh': '{format} in Chinese',
+  'statements.file': '{format}',
 } as const

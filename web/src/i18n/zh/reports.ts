@@ -71,4 +71,12 @@ export const reports: Record<keyof typeof en, string> = {
   'check.liability': '期初负债 + 申请 − 退回 − 结算 = 期末负债',
   'check.promises': '未结申请 = 赎回负债',
   'check.tiers': '各层合计 = 总资产',
+  'statements.title': '持有人对账单',
+  'statements.intro': '某月的期初、流量、损益、费用与期末，含每笔变动及其区块。未结束的月份为草稿。',
+  'statements.month': '月份 (UTC)',
+  'statements.holderFault': '地址：0x 加 40 位十六进制',
+  'statements.monthFault': '月份，例如 2026-01',
+  'statements.en': '{format}（英文）',
+  'statements.zh': '{format}（中文）',
+  'statements.file': '{format}',
 }
