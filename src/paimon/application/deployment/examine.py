@@ -15,6 +15,7 @@ from paimon.application.common.chain_position import chain_position
 from paimon.application.common.recorded_block import lock_recorded_block
 from paimon.application.deployment.store import keep_facts, lock_facts, newest_facts, to_domain
 from paimon.application.risk_control.record_findings import record_facts
+from paimon.domain.deployment.contract_change import change_subject
 from paimon.domain.deployment.contract_facts import ContractFacts, Deployment
 from paimon.domain.kernel.chain import checksum, hex0x
 from paimon.domain.risk.risk_event import Finding, RiskKind, Severity
@@ -62,7 +63,7 @@ def _changed(before: ContractFacts, now: ContractFacts, *, block: int) -> Findin
     """Return the finding of a contract that is another one than before, by the functions that came and went."""
     return Finding(
         RiskKind.CONTRACT_CHANGED,
-        f"{now.contract} {checksum(now.address)} at block {block}",
+        change_subject(now.contract, now.address, block=block),
         _describe(now, now.function_changes(before)),
         _describe(before, ()),
         Severity.CRITICAL,
