@@ -11,6 +11,7 @@ from tests.support.factories.strategies import address, stamp
 from paimon.domain.deployment.capability import CAPABILITIES, Capability, expected_functions
 from paimon.domain.deployment.contract_facts import NO_CODE, ContractFacts, Deployment, FunctionState
 from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.transaction.wallet_selection import RebalancerFunction
 
 pytestmark = pytest.mark.unit
 
@@ -98,3 +99,9 @@ def test_deployment_without_code_somewhere_is_not_deployed() -> None:
     assert found.is_deployed
     empty = (replace(found.contracts[0], code_hash=NO_CODE), *found.contracts[1:])
     assert not replace(found, contracts=empty).is_deployed
+
+
+@pytest.mark.parametrize("function", RebalancerFunction)
+def test_every_function_that_plans_money_is_looked_for(function: RebalancerFunction) -> None:
+    """Otherwise a plan with a call that the deployment lacks is not refused."""
+    assert any(signature.startswith(f"{function.value}(") for signature in expected_functions(ContractName.ASSET_CONTROLLER))

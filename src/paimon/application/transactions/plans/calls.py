@@ -84,6 +84,7 @@ class ParsedCall:
 
     contract: ContractName
     function: str
+    signature: str
     step: PlanStep
     money: MoneyCall | None
     asset: str
@@ -136,6 +137,7 @@ def _understand(contract: ContractName, entry: AbiEntry, values: Mapping[str, An
     return ParsedCall(
         contract,
         entry.name,
+        entry.signature,
         step,
         _parse_money_call(contract, entry, values, field),
         asset=_address_of(values, _ASSET_ARGUMENTS),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paimon.application.approval_policy.publications import get_current_policy
+from paimon.application.deployment.store import find_deployment
 from paimon.application.transactions.multisig.store import list_thresholds
 from paimon.application.transactions.plans.calls import InvalidPlan, ParsedCall, PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
@@ -25,6 +26,8 @@ from paimon.domain.approval.policy import (
     TicketRequirement,
     in_whole_units,
 )
+from paimon.domain.deployment.capability import CAPABILITIES
+from paimon.domain.deployment.contract_facts import Deployment, FunctionState
 from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.spending_limit import ROLLING_DAY
@@ -34,6 +37,24 @@ from paimon.infrastructure.blockchain.contracts.money_calls import read_amounts
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
+
+
+def _require_in_deployment(calls: Sequence[ParsedCall], deployment: Deployment) -> None:
+    """Raises InvalidPlan for the first call of a function that its contract was found not to have."""
+    for index, call in enumerate(calls):
+        if deployment.state(call.contract, call.signature) is not FunctionState.ABSENT:
+            continue
+        lost = [
+            CAPABILITIES[found.capability].switched_off
+            for found in deployment.absent
+            if (call.contract, call.signature) in {(missing.contract, missing.signature) for missing in found.missing}
+        ]
+        raise InvalidPlan(
+            DetailCode.NOT_IN_DEPLOYMENT,
+            f"calls.{index}.function",
+            f"this {call.contract} has no {call.signature}, as its code showed at block {deployment.at.number}. Switched off:"
+            f" {'; '.join(lost)}. `paimon contracts` examines it again",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +71,12 @@ async def value_calls(calls: list[ParsedCall], context: PlanContext) -> ValuedCa
     """Read what each call moves.
 
     Raises:
-        InvalidPlan: the amount of a call cannot be read.
+        InvalidPlan: the deployment does not have a call, or the amount of one cannot be read.
         RpcUnavailable, RpcError.
     """
+    async with context.database.read() as session:
+        if (deployment := await find_deployment(session)) is not None:
+            _require_in_deployment(calls, deployment)
     at = await context.final_block()
     money_indexes = [index for index, call in enumerate(calls) if call.money is not None]
     amounts = dict.fromkeys(range(len(calls)), RawAmount(0))
