@@ -92,6 +92,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "previewPlan": Permission.EXECUTE_PLAN,
     "executeRebalance": Signed(Permission.EXECUTE_PLAN),
     "previewRebalance": Permission.EXECUTE_PLAN,
+    "reverseRebalance": Permission.EXECUTE_PLAN,
     "signProposal": Signed(Permission.SIGN_PROPOSALS),
     "rejectProposal": Permission.SIGN_PROPOSALS,
     "proposeSignedAction": Signed(READ),  # by action: see PROPOSALS

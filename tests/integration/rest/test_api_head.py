@@ -29,6 +29,7 @@ EXAMPLES = {
     "planId": "00000000-0000-0000-0000-000000000001", "intentId": "00000000-0000-0000-0000-000000000001",
     "name": "swagger-ui.css", "entryId": "1", "version": "1", "draftId": "1", "kind": "daily", "holder": "0x" + "00" * 20,
     "notificationId": "1", "channel": "operators", "standInId": "1", "emergencyId": "1", "step": "PAUSE_VAULT",
+    "rebalanceId": "00000000-0000-0000-0000-000000000001",
 }  # fmt: skip
 
 

@@ -1,11 +1,14 @@
 """Tests of rebalancing over REST: a preview with own targets, its signed submission, the state and the history."""
 
+import asyncio
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from eth_account import Account
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import TestFund
+from tests.support.cli_processes import CliRunner, environment_of, keystore_options
 from tests.support.scenarios.fund_activity import snapshot_now
 from tests.support.scenarios.multisig import FundSafes
 
@@ -74,6 +77,10 @@ async def test_previewed_rebalance_is_submitted_once_and_shown(
     again = await api_client.post("/rebalance/execute", request, by="otto")
     assert (again.status_code, again.json()["data"]["planId"]) == (202, data["planId"])
 
+    reversal = await api_client.post(f"/rebalance/{data['rebalanceId']}/reverse", {}, by="otto")
+    assert (reversal.status_code, "is SUBMITTED: it traded nothing" in reversal.text) == (409, True)
+    assert (await api_client.post(f"/rebalance/{NO_ID}/reverse", {}, by="otto")).status_code == 404
+
     other = await api_client.post(
         "/rebalance/execute", signed(await preview(api_client, targetRatios=TARGETS), api_client), by="otto"
     )
@@ -120,3 +127,13 @@ async def test_rebalance_is_refused_without_role_or_valid_signature(
         answer = await api_client.post("/rebalance/execute", body, by=by)
         assert answer.status_code == status, answer.text
     assert (await api_client.post("/rebalance/execute", request, by="otto")).status_code == 202
+
+
+async def test_terminal_reverses_nothing_that_was_not_carried_out(
+    api_client: ApiClient, cli: CliRunner, settings: Settings, tmp_path: Path
+) -> None:
+    for name, message in (("otto", f"there is no rebalance {NO_ID}"), ("ines", "is not a user")):
+        signer = keystore_options(api_client.accounts, name, tmp_path)
+        process = cli.start("rebalance", "reverse", NO_ID, *signer, "--yes", env=environment_of(settings))
+        assert await asyncio.to_thread(process.wait) != 0
+        assert message in process.output_text

@@ -89,6 +89,10 @@ function Trades({ decision }: { decision: Decision }) {
   const { actions } = decision
   if (actions.length === 0) return <Empty>{decision.closeReason ?? t('rebalance.noTrades')}</Empty>
   const side = ({ type, fromLayer, toLayer }: Action) => t(type === 'sell' ? 'rebalance.sell' : 'rebalance.buy', { tier: type === 'sell' ? fromLayer : toLayer })
+  const why = ({ reason, isLeft }: Action) => {
+    const words = t(`tradeReason.${reason}` as Key) || reason
+    return isLeft ? t('rebalance.left', { reason: words }) : words
+  }
   return (
     <>
       <div className={ui.actions}>
@@ -106,7 +110,7 @@ function Trades({ decision }: { decision: Decision }) {
           { name: 'side', head: t('rebalance.step'), cell: side },
           { name: 'asset', head: t('assets.asset'), cell: ({ asset }) => <Link to="/assets/$token" params={{ token: asset }}>{symbolOf(asset)}</Link> },
           { name: 'amount', head: t('column.amount'), right: true, cell: ({ amount }) => <Amount raw={amount} /> },
-          { name: 'why', head: t('rebalance.why'), wide: true, cell: ({ reason }) => t(`tradeReason.${reason}` as Key) || reason },
+          { name: 'why', head: t('rebalance.why'), wide: true, cell: why },
           { name: 'cost', head: t('rebalance.cost'), right: true, cell: ({ estimatedCost }) => <Amount raw={estimatedCost} /> },
           { name: 'slippage', head: t('rebalance.costPart'), right: true, cell: ({ estimatedSlippage }) => bpsPercent(estimatedSlippage) },
           { name: 'saved', head: t('rebalance.saved'), right: true, cell: ({ saved }) => <Amount raw={saved} /> },

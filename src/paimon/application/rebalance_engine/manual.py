@@ -12,9 +12,14 @@ import structlog
 
 from paimon.application.rebalance_engine.context import RebalanceContext
 from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_record
-from paimon.application.rebalance_engine.measure import NO_MEMORY, TargetsNotPossible, measure_fund
-from paimon.application.rebalance_engine.plan_calls import plan_request
-from paimon.application.rebalance_engine.queries import get_rebalance
+from paimon.application.rebalance_engine.measure import NO_MEMORY, Measurement, TargetsNotPossible, measure_fund
+from paimon.application.rebalance_engine.plan_calls import plan_request, reversed_trades
+from paimon.application.rebalance_engine.queries import (
+    find_reversal_of,
+    get_rebalance,
+    list_trades_of,
+    list_transactions,
+)
 from paimon.application.rebalance_engine.store import close, insert_record, list_open, lock_decisions
 from paimon.application.rebalance_engine.submission import RebalanceEnded, recorded_with_plan, require_turn
 from paimon.application.transactions.plans.calls import PlanRequest
@@ -22,15 +27,21 @@ from paimon.application.transactions.plans.preview import PlanPreview, preview_p
 from paimon.application.transactions.plans.submit import PlanSignature, submit_plan
 from paimon.domain.approval.policy import initiator_of
 from paimon.domain.asset.tier import Tier
-from paimon.domain.kernel.chain import checksum
+from paimon.domain.kernel.chain import Hash32, checksum
 from paimon.domain.kernel.units import Bps
 from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus, reverses
 from paimon.domain.rebalance.triggers import ConditionName, Trigger
 from paimon.domain.user.roles import User
+from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.sessions import ReadSession
 
 log = structlog.get_logger(__name__)
+
+
+class RebalanceNotReversible(Conflict):
+    """The rebalance traded nothing, or is reversed already; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +71,44 @@ async def preview_manual(user: User, targets: Mapping[Tier, Bps] | None, context
     policy = policy_with(context.policy, targets)
     async with context.database.read() as session:
         measured = await measure_fund(session, policy, context.risk_policy, NO_MEMORY)
+    return await _kept(user, measured, (), context)
+
+
+async def preview_reversal(user: User, rebalance_id: UUID, context: RebalanceContext) -> ManualPreview:
+    """Decide to undo what a rebalance did: sell what it bought, and buy back for what its sales brought.
+
+    It is a plan as any other: simulated, within the limits of its wallet, and approved as the policy asks.
+
+    Raises:
+        RebalanceNotFound, RebalanceNotReversible, NoSnapshotYet, TargetsNotPossible, UntrustedPrice, RpcUnavailable, RpcError.
+    """
+    async with context.database.read() as session:
+        record = await get_rebalance(session, rebalance_id)
+        done = await list_trades_of(session, await _transactions_of(session, record))
+        if not done:
+            raise RebalanceNotReversible(f"rebalance {record.id} is {record.status}: it traded nothing that could be undone")
+        if (other := await find_reversal_of(session, record.id)) is not None:
+            raise RebalanceNotReversible(f"rebalance {record.id} is reversed by {other.key}, which is {other.status}")
+        measured = await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY)
+    asked = replace(measured, inputs=replace(measured.inputs, reversal=reversed_trades(done, measured.snapshot)))
+    return await _kept(user, asked, (reverses(record.id),), context)
+
+
+async def _transactions_of(session: ReadSession, record: RebalanceRecord) -> list[Hash32]:
+    """Return the transactions of a rebalance that has ended; none before that, since more may follow."""
+    return [] if record.plan_id is None or record.outcome is None else await list_transactions(session, record.plan_id)
+
+
+async def _kept(
+    user: User, measured: Measurement, conditions: tuple[MetCondition, ...], context: RebalanceContext
+) -> ManualPreview:
+    """Decide, keep the decision in place of an older one of this person, and preview its plan."""
     decision = await context.solver.solve(measured.inputs)
     asked = MetCondition(ConditionName.MANUAL_REQUEST, f"asked for by {checksum(user.address)}")
     async with context.database.write() as session:
         await lock_decisions(session)
         now = await database_now(session)
-        record = new_record(measured, decision, Trigger.MANUAL, (asked,), requested_by=user.address, now=now)
+        record = new_record(measured, decision, Trigger.MANUAL, (asked, *conditions), requested_by=user.address, now=now)
         for older in await list_open(session, RebalanceStatus.PROPOSED):
             if older.requested_by == user.address:
                 reason = f"{record.key} was previewed later"

@@ -7,19 +7,21 @@ Both take the route that the controller has for the asset: its adapter or the sw
 contract's waterfall never sells it. Orders with a counterparty (`createOTCOrder`) are made by people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from paimon.application.rebalance_engine.queries import TradeDone
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.domain.approval.policy import Initiator
+from paimon.domain.asset.trade import TradeKind
 from paimon.domain.kernel.chain import Address, ContractName, checksum
 from paimon.domain.kernel.units import RawAmount, Rounding, divide
 from paimon.domain.rebalance.decision import PlanResult
-from paimon.domain.rebalance.rebalance_plan import NoPlan, Side, Trade
+from paimon.domain.rebalance.rebalance_plan import AskedTrade, NoPlan, Side, Trade
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, TradeCall
 from paimon.domain.transaction.plan import CALLS_MAX
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
-from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot
+from paimon.domain.vault.fund_snapshot import AssetPosition, FundSnapshot, token_value
 
 _SIDE_ORDER: Final = {Side.SELL: 0, Side.BUY: 1}
 
@@ -46,6 +48,20 @@ def _call(trade: Trade, positions: Mapping[Address, AssetPosition]) -> TradeCall
         tokens = divide(trade.amount * 10**position.decimals, price, rounding=Rounding.UP)
         amount = RawAmount(min(tokens, position.balance))
     return TradeCall(trade.side, trade.token, amount, price, position.decimals)
+
+
+def reversed_trades(done: Sequence[TradeDone], snapshot: FundSnapshot) -> tuple[AskedTrade, ...]:
+    """Return the trades that undo these: sell what was bought, at the snapshot's prices, and buy for what a sale brought."""
+    positions = {position.token: position for position in snapshot.assets}
+
+    def undo(trade: TradeDone) -> AskedTrade:
+        if trade.kind is not TradeKind.PURCHASE:
+            return AskedTrade(Side.BUY, trade.token, trade.usdt)
+        position = positions.get(trade.token)
+        value = 0 if position is None else token_value(trade.tokens, position.price or 0, position.decimals)
+        return AskedTrade(Side.SELL, trade.token, RawAmount(value))
+
+    return tuple(sorted(map(undo, done), key=lambda trade: _SIDE_ORDER[trade.side]))
 
 
 def plan_request(record: RebalanceRecord) -> PlanRequest:

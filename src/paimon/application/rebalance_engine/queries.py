@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paimon.application.rebalance_engine.store import record_of
 from paimon.domain.asset.trade import TradeKind
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.record_text import to_record
 from paimon.domain.kernel.units import RawAmount
-from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
+from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus, reverses
 from paimon.domain.rebalance.triggers import Trigger
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.rebalance import RebalanceRow, RebalanceTriggerRow
@@ -84,6 +85,14 @@ async def list_rebalances(session: AsyncSession, page: PageRequest, filters: Reb
 async def find_last_executed(session: AsyncSession) -> RebalanceRecord | None:
     query = select(RebalanceRow).where(RebalanceRow.status.in_((RebalanceStatus.EXECUTED, RebalanceStatus.PARTIALLY_EXECUTED)))
     row = (await session.scalars(query.order_by(RebalanceRow.closed_at.desc()).limit(1))).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def find_reversal_of(session: AsyncSession, record_id: UUID) -> RebalanceRecord | None:
+    """Return the rebalance that undoes this one, if one is under way or has traded."""
+    undoes = RebalanceRow.conditions.contains(to_record((reverses(record_id),), tuple[MetCondition, ...]))
+    counts = (RebalanceStatus.SUBMITTED, RebalanceStatus.EXECUTED, RebalanceStatus.PARTIALLY_EXECUTED)
+    row = (await session.scalars(select(RebalanceRow).where(undoes, RebalanceRow.status.in_(counts)).limit(1))).one_or_none()
     return None if row is None else record_of(row)
 
 

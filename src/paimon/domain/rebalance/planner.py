@@ -24,6 +24,7 @@ from paimon.domain.rebalance.measured_fund import MeasuredFund, TradableAsset
 from paimon.domain.rebalance.money_scale import MoneyScale
 from paimon.domain.rebalance.plan_policy import LimitGroup, PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import (
+    AskedTrade,
     BrokenLimit,
     ExplainedTrade,
     FundAfter,
@@ -66,6 +67,37 @@ def make_greedy_plan(fund: MeasuredFund, policy: PlanPolicy, why: str) -> Rebala
     before = fund_after(tradable, ())
     broken_before = broken_limits(tradable, policy, before)
     return _worth_it(tradable, policy, _greedy(tradable, policy, why), before, broken_before)
+
+
+def make_reversal(fund: MeasuredFund, policy: PlanPolicy, reversal: tuple[AskedTrade, ...]) -> RebalancePlan | NoPlan:
+    """Plan the trades that undo an earlier plan: all of them, or none where one cannot be made today.
+
+    Whether they are worth it is for the person who asks; the limits that they break are named.
+    """
+    tradable = _without_costly_trades(fund, policy)
+    try:
+        trades = tuple(_asked_trade(tradable, asked) for asked in reversal)
+        return _explain(tradable, policy, Method.REVERSED, trades, (), "none: the trades of an earlier plan, reversed")
+    except ImpossibleTrade as impossible:
+        before = fund_after(tradable, ())
+        return NoPlan(str(impossible), _ratio(deviation_beyond_landing(policy, before.tier_values, before.total), fund))
+
+
+def _asked_trade(fund: MeasuredFund, asked: AskedTrade) -> Trade:
+    """Raises ImpossibleTrade."""
+    asset = next((asset for asset in fund.assets if asset.token == asked.token), None)
+    sells = asked.side is Side.SELL
+    curve = None if asset is None else asset.selling if sells else asset.buying
+    if asset is None or curve is None or curve.largest_trade(asked.amount) < asked.amount:
+        raise ImpossibleTrade(f"{asked.side} {asked.amount} of {asked.token.hex()} is not possible today")
+    return Trade(
+        asked.side,
+        asset.token,
+        asset.tier,
+        asked.amount,
+        curve.cost_of(asked.amount),
+        settles_in=asset.days_to_cash if sells else 0,
+    )
 
 
 def _greedy(fund: MeasuredFund, policy: PlanPolicy, why: str) -> RebalancePlan:
@@ -119,7 +151,7 @@ def _explain(
     fee = fund.performance_fee_at(after.tier_values[Tier.L3]) - fund.performance_fee_at(before.tier_values[Tier.L3])
     return RebalancePlan(
         method=method,
-        trades=tuple(_reasons(fund, policy, trades)),
+        trades=tuple(_reasons(fund, policy, trades, is_reversal=method is Method.REVERSED)),
         after=after,
         cost=RawAmount(sum(trade.cost for trade in trades)),
         gas=RawAmount(policy.gas_per_trade * len(trades)),
@@ -132,7 +164,9 @@ def _explain(
     )
 
 
-def _reasons(fund: MeasuredFund, policy: PlanPolicy, trades: tuple[Trade, ...]) -> Iterable[ExplainedTrade]:
+def _reasons(
+    fund: MeasuredFund, policy: PlanPolicy, trades: tuple[Trade, ...], *, is_reversal: bool
+) -> Iterable[ExplainedTrade]:
     assets = {asset.token: asset for asset in fund.assets}
     payout = due_today(fund) > fund.cash
     pro_rata = _pro_rata_costs(fund, trades)
@@ -141,7 +175,7 @@ def _reasons(fund: MeasuredFund, policy: PlanPolicy, trades: tuple[Trade, ...]) 
         saved = pro_rata[trade.tier, trade.side] * trade.amount // _traded(trades, trade) - trade.cost
         yield ExplainedTrade(
             trade=trade,
-            reason=_reason(fund, policy, asset, trade, payout=payout),
+            reason=TradeReason.REVERSAL if is_reversal else _reason(fund, policy, asset, trade, payout=payout),
             saved=saved,
             slippage_warning=trade.cost * BPS_ONE > policy.slippage_warning * trade.amount,
         )

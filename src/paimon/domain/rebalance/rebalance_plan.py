@@ -22,6 +22,7 @@ class TradeReason(StrEnum):
     TIER_ABOVE_TARGET = "tier_above_target"
     TIER_BELOW_TARGET = "tier_below_target"
     WITHIN_TIER = "within_tier"  # takes the place of another asset of its tier
+    REVERSAL = "reversal"  # undoes a trade of an earlier plan
 
 
 class Method(StrEnum):
@@ -30,6 +31,7 @@ class Method(StrEnum):
     OPTIMISED = "optimised"
     GREEDY = "greedy"
     PRO_RATA = "pro_rata"
+    REVERSED = "reversed"
     NOTHING = "nothing"
 
 
@@ -48,6 +50,15 @@ class Trade:
     def proceeds(self) -> RawAmount:
         """Return the cash of a sale, or the value of what is bought."""
         return RawAmount(self.amount - self.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTrade:
+    """A trade that a person asks for: a sale of this value, or a purchase for this much cash."""
+
+    side: Side
+    token: Address
+    amount: RawAmount
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,11 @@ class RebalanceRecord:
         return f"{self.trigger}: {'; '.join(f'{met.name}, {met.reason}' for met in self.conditions)}"[:500].strip()
 
 
+def reverses(rebalance_id: UUID) -> MetCondition:
+    """Return the condition of a decision that undoes what this rebalance did."""
+    return MetCondition("reverses", str(rebalance_id))
+
+
 def met_conditions(verdicts: Sequence[Verdict]) -> tuple[MetCondition, ...]:
     """Return the conditions that fire, the most urgent first."""
     return tuple(MetCondition(each.condition.name, each.reason) for each in verdicts if each.fires)

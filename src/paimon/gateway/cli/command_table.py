@@ -93,7 +93,7 @@ COMMANDS: Final = (
     ),
     CommandEntry(
         "rebalance",
-        "Preview, list and replay decisions, and try a policy on simulated years.",
+        "Preview, list, replay and reverse decisions, and try a policy on simulated years.",
         "paimon.gateway.cli.rebalance",
     ),
     CommandEntry("forecast", "Show the last forecast of the fund's liquidity.", "paimon.gateway.cli.forecast"),

@@ -11,8 +11,10 @@ from uuid import UUID
 
 import typer
 
+from paimon.application.rebalance_engine.manual import execute_manual, preview_reversal
 from paimon.application.rebalance_engine.measure import PlanPreview, preview_rebalance
 from paimon.application.rebalance_engine.queries import RebalanceFilter, get_rebalance, list_rebalances
+from paimon.application.transactions.plans.submit import PlanSignature
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
@@ -26,10 +28,12 @@ from paimon.domain.rebalance.triggers import Trigger
 from paimon.domain.simulation.fund_days import draw_days
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, print_json
+from paimon.gateway.cli.keystore_signing import KeystoreOption, PasswordOption, load_signer
 from paimon.gateway.cli.lists import LIMIT_DEFAULT, Column, Limit, Money, Page, Table, minute, run_list, short_address
 from paimon.gateway.cli.process import exit_on_error, exit_with_message
-from paimon.gateway.cli.resources import opened_database
+from paimon.gateway.cli.resources import opened_app_context, opened_database
 from paimon.gateway.cli.text import pluralize
+from paimon.gateway.cli.tx_plans import preview_lines
 from paimon.gateway.rest.envelope import Listing
 from paimon.gateway.rest.views.rebalance import RebalanceView
 from paimon.infrastructure.database.paging import PageRequest
@@ -38,7 +42,7 @@ from paimon.infrastructure.solver.quiet import without_output
 from paimon.infrastructure.solver.solver import Solver
 from paimon.settings import Settings, load_settings
 
-app = CommandApp(help="Preview, list and replay decisions, and try a policy on simulated years.", no_args_is_help=True)
+app = CommandApp(help="Preview, list, replay and reverse decisions, and try a policy on simulated years.", no_args_is_help=True)
 
 _WAYS_IN_WORDS = {
     Method.OPTIMISED: "planner",
@@ -142,6 +146,7 @@ _REASONS: Final = {
     TradeReason.TIER_ABOVE_TARGET: "its tier is above target",
     TradeReason.TIER_BELOW_TARGET: "its tier is below target",
     TradeReason.WITHIN_TIER: "takes another's place",
+    TradeReason.REVERSAL: "undoes an earlier trade",
 }
 
 
@@ -258,6 +263,40 @@ def replay_command(
 async def _read_record(settings: Settings, rebalance_id: UUID) -> RebalanceRecord:
     async with opened_database(settings, process="rebalance") as database, database.read() as session:
         return await get_rebalance(session, rebalance_id)
+
+
+@app.command("reverse")
+def reverse_command(
+    context: typer.Context,
+    rebalance_id: Annotated[UUID, typer.Argument(metavar="ID", help="Id of a decision that was carried out.")],
+    keystore: KeystoreOption,
+    password_file: PasswordOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
+) -> None:
+    """Undo what a rebalance did: show the plan, sign exactly that, and submit it as any other plan."""
+    with exit_on_error():
+        record = asyncio.run(_reverse(load_settings(context.obj), rebalance_id, keystore, password_file, confirm=not yes))
+    print(f"{record.id} {record.status}: plan {record.plan_id}")
+
+
+async def _reverse(
+    settings: Settings, rebalance_id: UUID, keystore: Path, password_file: Path, *, confirm: bool
+) -> RebalanceRecord:
+    async with opened_app_context(settings, process="rebalance") as app_context:
+        signer = await load_signer(app_context, keystore, password_file)
+        engine = app_context.rebalance_context(app_context.plan_context)
+        preview = await preview_reversal(signer.user, rebalance_id, engine)
+        plan = preview.plan
+        if plan is None:
+            exit_with_message(f"nothing can be undone: {preview.record.close_reason}")
+        print("\n".join(preview_lines(plan)))
+        if plan.document is None or plan.choice.wallet is None:
+            exit_with_message("no wallet may send this plan")
+        if confirm:
+            typer.confirm("Sign and submit this plan?", abort=True)
+        signed = await signer.sign(plan.document, plan.terms)
+        signature = PlanSignature(signer.user, plan.choice.wallet, plan.choice.amount, signed)
+        return await execute_manual(preview.record.id, signature, engine)
 
 
 @app.command("simulate")

@@ -58,7 +58,7 @@ def preview(context: typer.Context, key: _Key, calls: _Calls, reason: ReasonOpti
     with exit_on_error():
         requested_plan = PlanRequest(key, plan or key, tuple(map(_parse_call, calls)), reason)
         preview_result = asyncio.run(_preview(load_settings(context.obj), requested_plan))
-    print("\n".join(_preview_lines(preview_result)))
+    print("\n".join(preview_lines(preview_result)))
     if not preview_result.simulated or first_failure(preview_result.simulated) is not None:
         raise typer.Exit(1)
 
@@ -125,7 +125,7 @@ async def _preview(settings: Settings, requested_plan: PlanRequest) -> PlanPrevi
         return await preview_plan(requested_plan, app_context.plan_context)
 
 
-def _preview_lines(preview: PlanPreview) -> Iterator[str]:
+def preview_lines(preview: PlanPreview) -> Iterator[str]:
     choice, decimals = preview.choice, preview.valued.decimals
     plan_total = (
         f", with its earlier parts {format_whole_units(choice.plan_amount, decimals)}"
@@ -149,7 +149,7 @@ async def submit_request(
     async with opened_app_context(settings, process="tx") as app_context:
         signer = await load_signer(app_context, keystore, password_file)
         preview_result = await preview_plan(requested_plan, app_context.plan_context)
-        print("\n".join(_preview_lines(preview_result)))
+        print("\n".join(preview_lines(preview_result)))
         if preview_result.document is None or preview_result.choice.wallet is None:
             exit_with_message("no wallet may send this plan")
         if confirm:

@@ -115,6 +115,8 @@ export const rebalancing = {
   'tradeReason.tier_above_target': 'The tier is above its target',
   'tradeReason.tier_below_target': 'The tier is below its target',
   'tradeReason.within_tier': 'Takes the place of another asset of its tier',
+  'tradeReason.reversal': 'Undoes an earlier trade',
+  'rebalance.left': '{reason}; left to the next plan',
   'limit.payouts': 'Cash for payouts',
   'limit.contract_bands': 'Bands of the contract',
   'limit.bands': 'Bands of the settings',

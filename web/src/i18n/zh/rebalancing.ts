@@ -117,6 +117,8 @@ export const rebalancing: Record<keyof typeof en, string> = {
   'tradeReason.tier_above_target': '该层高于目标',
   'tradeReason.tier_below_target': '该层低于目标',
   'tradeReason.within_tier': '替换同层的另一资产',
+  'tradeReason.reversal': '撤销之前的交易',
+  'rebalance.left': '{reason}；留待下一计划',
   'limit.payouts': '支付所需现金',
   'limit.contract_bands': '合约范围',
   'limit.bands': '设置范围',

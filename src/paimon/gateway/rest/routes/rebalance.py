@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
+from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from paimon.application.approval_tickets.store import find_ticket
-from paimon.application.rebalance_engine.manual import execute_manual, preview_manual
+from paimon.application.rebalance_engine.manual import execute_manual, preview_manual, preview_reversal
 from paimon.application.rebalance_engine.queries import RebalanceFilter, list_rebalances
 from paimon.application.rebalance_engine.status import read_state
 from paimon.application.transactions.plans.submit import PlanSignature
@@ -31,6 +32,8 @@ from paimon.infrastructure.database.paging import PageRequest
 from paimon.infrastructure.database.sessions import ReadSession
 
 router = APIRouter(prefix="/rebalance", tags=["rebalance"])
+
+RebalanceId = Annotated[UUID, Path(alias="rebalanceId")]
 
 _HISTORY: Final = paged_table("rebalances", RebalanceView, Envelope[Listing[RebalanceView]])
 
@@ -89,6 +92,21 @@ async def preview(body: RebalancePreviewBody, context: ContextDep, user: Plannin
     """The decision is kept with its inputs; sign `plan.signing` within 15 minutes to submit it. Nothing is sent."""
     targets = None if body.target_ratios is None else body.target_ratios.targets
     found = await preview_manual(user, targets, context.rebalance_context(context.plan_context))
+    return Envelope[RebalancePreviewView](data=RebalancePreviewView.of(found))
+
+
+@router.post(
+    "/{rebalanceId}/reverse",
+    operation_id="reverseRebalance",
+    summary="Plan the trades that undo what a rebalance did",
+    responses=documented_responses("rebalance_preview", 400, 401, 403, 404, 409, 503),
+)
+async def reverse(rebalance_id: RebalanceId, context: ContextDep, user: PlanningUser) -> Envelope[RebalancePreviewView]:
+    """Nothing is undone by this: sign `plan.signing` within 15 minutes and submit it as any previewed rebalance.
+
+    It sells what the rebalance bought, and buys back for what its sales brought, at the prices of now. Once only.
+    """
+    found = await preview_reversal(user, rebalance_id, context.rebalance_context(context.plan_context))
     return Envelope[RebalancePreviewView](data=RebalancePreviewView.of(found))
 
 
