@@ -119,7 +119,7 @@ async def record(
     await save_emergency(session, emergency, advanced.entries, now=now, end_evidence=ending)
     await outbox.add(session, EMERGENCY, str(emergency.id), priority=OutboxPriority.CRITICAL)
     for entry in advanced.entries:
-        log.warning("emergency.changed", emergency=emergency.name, entry=entry.kind, step=entry.step, text=entry.text)
+        log.info("emergency.changed", emergency=emergency.name, entry=entry.kind, step=entry.step, text=entry.text)
 
 
 async def _record_event(session: WriteSession, emergency: Emergency | None, *, block: int) -> None:

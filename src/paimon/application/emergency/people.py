@@ -172,7 +172,7 @@ async def start_drill(request: SignedRequest, signing: SigningContext, context: 
             raise EmergencyUnderWay
         entry = TimelineEntry(EntryKind.DRILL_STARTED, request.reason, actor=by)
         await record(session, Advanced(drill, (entry,)), snapshot, assessment)
-    log.warning("emergency.drill_started", drill=drill.id, by=checksum(by))
+    log.info("emergency.drill_started", drill=drill.id, by=checksum(by))
     return drill.id
 
 

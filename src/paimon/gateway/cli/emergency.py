@@ -218,7 +218,7 @@ def stand_down(
         lambda session, _app, _signer: propose_stand_down(session, number),
         lambda app_context, request: stand_down_emergency(number, request, app_context.signing),
     )
-    print(f"emergency {number} is stood down")
+    print(f"number {number} is stood down")
 
 
 @app.command()
