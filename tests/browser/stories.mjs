@@ -778,6 +778,37 @@ async function superAdminChangesThePeople(world) {
   await row.waitFor({ state: 'detached' })
 }
 
+/** An admin who leaves names a stand-in, who then has the right to decide, and takes the right back. */
+async function adminNamesAStandInAndEndsIt(world) {
+  const vera = await signedIn(world, 'vera', 'administration')
+  const { page } = vera
+  const dialog = page.getByRole('dialog')
+  const row = panel(page, 'Stand-ins').getByRole('row').filter({ hasText: 'three weeks at sea' })
+  const sign = async (statement) => {
+    await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+    await dialog.getByText(statement).first().waitFor()
+    await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+    await vera.confirm()
+    await dialog.waitFor({ state: 'hidden' })
+  }
+  await panel(page, 'Stand-ins').getByRole('button', { name: 'Name a stand-in' }).click()
+  await dialog.getByLabel('Stand-in', { exact: true }).selectOption({ label: 'otto' })
+  await dialog.getByLabel('For how many days').selectOption('30')
+  await dialog.getByLabel('Reason').fill('three weeks at sea')
+  await vera.requireAccessible('naming a stand-in')
+  await sign(/decides approvals in my place/)
+  await row.getByText('otto').waitFor()
+  const otto = await signedIn(world, 'otto', 'administration')
+  const lent = otto.page.getByRole('row').filter({ hasText: 'submit owners' })
+  await lent.getByRole('cell', { name: 'Yes' }).first().waitFor()
+  await panel(otto.page, 'Stand-ins').getByRole('button', { name: 'End it' }).waitFor()
+  await row.getByRole('button', { name: 'End it' }).click()
+  await dialog.getByLabel('Reason').fill('back again')
+  await sign(/no longer decides approvals/)
+  await row.waitFor({ state: 'detached' })
+  await panel(page, 'Stand-ins').getByText('No one stands in for another.').waitFor()
+}
+
 /** An admin drafts the next policy version, sees its fault, mends it; another admin publishes it, and the dry run shows its effect. */
 async function policyIsDraftedAndPublishedByAnother(world) {
   const author = await signedIn(world, 'vera', 'administration')
@@ -832,6 +863,7 @@ export const STORIES = {
   emergencyRequestIsApproved,
   operatorRebalancesWithOwnTargets,
   superAdminChangesThePeople,
+  adminNamesAStandInAndEndsIt,
   reportIsReadAndItsFilesAreVerified,
   messagesAreTestedAndSentAgain,
   answerOfAnotherVersionIsNoDeadEnd,

@@ -31,6 +31,7 @@ from paimon.infrastructure.database.models.derived import (
     TrackedContractRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.asset_profile import AssetProfileRow
 from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.event_listener import (
     EndpointFaultRow,
@@ -218,6 +219,10 @@ INVALID_STATES: list[InvalidRow] = [
     (UserGrantRow, {"expires_at": EPOCH}, "ck_user_grants_granted_in_time"),
     (SignedActionRow, {"action": ""}, "ck_signed_actions_action_and_resource_named"),
     (SignedActionRow, {"resource": ""}, "ck_signed_actions_action_and_resource_named"),
+    (AssetProfileRow, {"version": 0}, "ck_asset_profiles_version_positive"),
+    (AssetProfileRow, {"counterparty": ""}, "ck_asset_profiles_counterparty_named"),
+    (AssetProfileRow, {"days_to_cash": -1}, "ck_asset_profiles_days_to_cash_not_negative"),
+    (AssetProfileRow, {"cost_bps": 10_001}, "ck_asset_profiles_cost_bps_range"),
     (StandInRow, {"stand_in": address(1)}, "ck_stand_ins_two_people"),
     (StandInRow, {"ends_at": EPOCH}, "ck_stand_ins_ends_later"),
     (StandInRow, {"ended_at": EPOCH}, "ck_stand_ins_ended_by_a_person"),
@@ -356,6 +361,8 @@ DUPLICATES: list[InvalidRow] = [
     (SubjectKeyRow, {}, "uq_subject_keys_live"),
     (SignedActionRow, {"signer": address(2)}, "pk_signed_actions"),
     (StandInRow, {"id": 2}, "uq_stand_ins_nonce"),
+    (AssetProfileRow, {}, "pk_asset_profiles"),
+    (AssetProfileRow, {"version": 2}, "uq_asset_profiles_nonce"),
     (SignInChallengeRow, {"address": address(2)}, "pk_sign_in_challenges"),
     (ApprovalTicketRow, {"id": "TKT-2"}, "uq_approval_tickets_request_id"),
     (ApprovalRecordRow, {"nonce": OTHER}, "uq_approval_records_ticket_id_voter"),

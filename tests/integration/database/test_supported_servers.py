@@ -47,6 +47,7 @@ CONNECTING: Final = (
     "signers",
     "stand-ins list",
     "emergency list",
+    "assets list",
     "api-keys list 0x00000000000000000000000000000000000000A1",
     "sessions list 0x00000000000000000000000000000000000000A1",
     "status",

@@ -105,6 +105,8 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "previewStandIn": Signed(READ),
     "nameStandIn": Signed(READ),
     "endStandIn": Signed(READ),
+    "previewAssetProfile": Permission.ADMINISTER_FUND,
+    "setAssetProfile": Permission.ADMINISTER_FUND,
     "erasePerson": Signed(Permission.MANAGE_USERS),
     "dryRunThresholds": Access.PERSON,
     "dryRunPolicy": Access.PERSON,

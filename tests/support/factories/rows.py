@@ -15,7 +15,7 @@ from tests.support.factories.strategies import EPOCH, address
 from paimon.domain.approval.ticket import TicketStatus, TicketType, Verdict
 from paimon.domain.chain.range_proof import InvalidResponseKind, ProofLevel
 from paimon.domain.events.log_status import LogStatus
-from paimon.domain.kernel.chain import ContractName, Hash32
+from paimon.domain.kernel.chain import ContractName, Hash32, checksum
 from paimon.domain.notification.message import MessageLanguage, MessageStatus, Occasion
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.price.observation import SourceKind
@@ -42,6 +42,7 @@ from paimon.infrastructure.database.models.derived import (
     ShareBalanceRow,
 )
 from paimon.infrastructure.database.models.ops.approval import ApprovalRecordRow, ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.asset_profile import AssetProfileRow
 from paimon.infrastructure.database.models.ops.contract_facts import ContractFactsRow
 from paimon.infrastructure.database.models.ops.event_listener import (
     EndpointFaultRow,
@@ -122,12 +123,22 @@ VALID: Final[dict[type[Base], dict[str, Any]]] = {
     SubjectKeyRow: {"address": address(1), "wrapped_by": bytes(8), "wrapped_key": bytes(60)},
     SignedActionRow: {
         "nonce": HASH,
-        "action": "name_stand_in",
-        "resource": "/stand-ins/1",
+        "action": "set_asset_profile",
+        "resource": f"/assets/{checksum(address(9))}",
         "signer": address(1),
         "typed_data": {},
         "signature": b"s",
         "expires_at": EPOCH,
+    },
+    AssetProfileRow: {
+        "token": address(9),
+        "version": 1,
+        "counterparty": "North Bank",
+        "days_to_cash": 2,
+        "cost_bps": 30,
+        "reason": "a test",
+        "changed_by": address(1),
+        "nonce": HASH,
     },
     StandInRow: {
         "id": 1,
@@ -401,6 +412,7 @@ DEPENDENCIES: Final[dict[type[Base], tuple[type[Base], ...]]] = {
     IntentRow: (WalletRow,),
     AttemptRow: (WalletRow, IntentRow),
     OperatorActionRow: (WalletRow, IntentRow),
+    AssetProfileRow: (SignedActionRow,),
     StandInRow: (SignedActionRow,),
     **multisig_rows.DEPENDENCIES,
     **plan_rows.DEPENDENCIES,

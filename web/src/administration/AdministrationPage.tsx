@@ -9,6 +9,7 @@ import { DataTable, Facts, Loaded, Page, Panel, ProblemNotice } from '../ui/layo
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Status, Time } from '../ui/values'
 import { People } from './People'
+import { StandIns } from './StandIns'
 
 export function AdministrationPage() {
   const { t } = useI18n()
@@ -16,6 +17,7 @@ export function AdministrationPage() {
     <Page title={t('section.administration')}>
       <Rights />
       <People />
+      <StandIns />
       <ApiKeys />
       <Sessions />
       <Policy />

@@ -370,6 +370,8 @@ export const ownRightsQuery = queryOptions({
 
 export const usersQuery = queryOptions({ queryKey: ['users'], queryFn: () => read(api.GET('/api/v1/users')) })
 
+export const standInsQuery = queryOptions({ queryKey: ['standIns'], queryFn: () => read(api.GET('/api/v1/stand-ins')) })
+
 export const apiKeysQuery = queryOptions({ queryKey: ['apiKeys'], queryFn: () => read(api.GET('/api/v1/api-keys')) })
 
 export const sessionsQuery = queryOptions({ queryKey: ['sessions'], queryFn: () => read(api.GET('/api/v1/auth/sessions')) })

@@ -26,6 +26,7 @@ const PERMISSION = {
   release_log: 'handle_quarantine',
   skip_log: 'handle_quarantine',
   publish_policy: 'manage_policy',
+  end_stand_in: 'read',
 } as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
 
 export type ActionName = keyof typeof PERMISSION

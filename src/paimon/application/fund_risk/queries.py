@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from paimon.application.assets.store import load_profiles
 from paimon.application.fund_risk.store import find_outflow_estimate
 from paimon.application.oracle.queries import load_judged_prices
 from paimon.domain.kernel.chain import Address
@@ -112,6 +113,7 @@ async def load_risk_state(
             token: PriceState(judged.missed, judged.deviation)
             for token, judged in (await load_judged_prices(session, block=snapshot.at.number)).items()
         },
+        profiles={token: recorded.profile for token, recorded in (await load_profiles(session)).items()},
     )
 
 

@@ -257,5 +257,6 @@ _OFFERED: Final = {
 _MADE_ELSEWHERE: Final = {
     ActionName.EXECUTE_PLAN: "the preview of a plan has the document to sign: POST /plans/preview",
     ActionName.NAME_STAND_IN: "the preview of a stand-in has the document to sign: POST /stand-ins/preview",
+    ActionName.SET_ASSET_PROFILE: "the preview of a profile has the document to sign: POST /assets/{token}/preview",
     ActionName.GRANT_USER: "a super_admin signs a grant with `paimon users add` or `paimon users remove`",
 }

@@ -42,6 +42,7 @@ class ActionName(StrEnum):
     ERASE_PERSON = "erase_person"
     NAME_STAND_IN = "name_stand_in"
     END_STAND_IN = "end_stand_in"
+    SET_ASSET_PROFILE = "set_asset_profile"
     SETTLE_REDEMPTION = "settle_redemption"
     RESOLVE_RISK_EVENT = "resolve_risk_event"
     SPEED_UP = "speed_up"

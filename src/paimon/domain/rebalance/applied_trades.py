@@ -5,16 +5,14 @@ Every plan is checked here, the greedy one too: the solver's floating-point numb
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
+from paimon.domain.asset.profile import UNKNOWN_COUNTERPARTY
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address
 from paimon.domain.kernel.units import BPS_ONE, RawAmount, Rounding, divide
 from paimon.domain.rebalance.measured_fund import MeasuredFund
 from paimon.domain.rebalance.plan_policy import Band, LimitGroup, PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import BrokenLimit, FundAfter, Side, Trade
-
-UNKNOWN_COUNTERPARTY: Final = "unknown"
 
 
 class ImpossibleTrade(ValueError):

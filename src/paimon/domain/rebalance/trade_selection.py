@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
+from paimon.domain.asset.profile import UNKNOWN_COUNTERPARTY
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import BPS_ONE, RawAmount
-from paimon.domain.rebalance.applied_trades import UNKNOWN_COUNTERPARTY, due_today
+from paimon.domain.rebalance.applied_trades import due_today
 from paimon.domain.rebalance.linear_model import LinearModel, NoSolution, Solution, Term
 from paimon.domain.rebalance.measured_fund import MeasuredFund, TradableAsset
 from paimon.domain.rebalance.money_scale import MoneyScale

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from paimon.domain.asset.profile import UNKNOWN_COUNTERPARTY
 from paimon.domain.kernel.units import Rounding, divide
 from paimon.domain.risk.fund_risk_state import FundRiskState, OutflowEstimate, PriceState, WindowFlows
 from paimon.domain.risk.liquidity import default_liquidity_note, held_assets, realisable
@@ -22,7 +23,6 @@ from paimon.domain.vault.fund_snapshot import FundSnapshot
 
 PLACES: Final = 12
 INFINITE: Final = Decimal("Infinity")
-UNKNOWN_COUNTERPARTY: Final = "unknown"
 
 _HISTORY_MIN: Final = timedelta(days=14)
 _FORECAST_AGE_MAX: Final = timedelta(hours=6)

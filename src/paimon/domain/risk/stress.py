@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from paimon.domain.asset.profile import AssetProfile, Liquidity
+from paimon.domain.asset.profile import UNKNOWN_COUNTERPARTY, AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address
 from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount, Rounding, portion
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest
-from paimon.domain.risk.indicators import UNKNOWN_COUNTERPARTY
 from paimon.domain.risk.liquidity import cash_sources, held_assets
 from paimon.domain.risk.promises import LadderDay, Promise, first_shortage, liquidity_ladder, promise_ledger
 from paimon.domain.risk.risk_policy import RiskPolicy

@@ -87,7 +87,9 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
         "speed up, cancel and retry transactions, clear a wallet's fault", UserRole.ADMIN, is_signed=True
     ),
     Permission.ADMINISTER_FUND: PermissionRule(
-        "submit plans with other calls than a wallet's money functions", UserRole.ADMIN, is_signed=True
+        "submit plans with other calls than a wallet's money functions, and set the profiles of assets",
+        UserRole.ADMIN,
+        is_signed=True,
     ),
     Permission.HANDLE_QUARANTINE: PermissionRule("release and skip quarantined logs", UserRole.ADMIN, is_signed=True),
     Permission.MANAGE_POLICY: PermissionRule(

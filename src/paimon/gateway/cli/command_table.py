@@ -62,6 +62,7 @@ COMMANDS: Final = (
         "Show who can sign now: the owners of each Safe, and each group of voters of the approval policy.",
         "paimon.gateway.cli.signers",
     ),
+    CommandEntry("assets", "List the profiles of assets, show the history of one, and set one.", "paimon.gateway.cli.assets"),
     CommandEntry("stand-ins", "List the stand-ins, name one for a time, and end one.", "paimon.gateway.cli.stand_ins"),
     CommandEntry("api-keys", "List the API keys of a person, and revoke one.", "paimon.gateway.cli.api_keys"),
     CommandEntry("sessions", "List the sessions of a person, and end one or all of them.", "paimon.gateway.cli.sessions"),

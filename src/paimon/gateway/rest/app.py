@@ -25,6 +25,7 @@ from paimon.gateway.rest.request_text import reject_invalid_text
 from paimon.gateway.rest.routes import (
     api_keys,
     approvals,
+    assets,
     audit,
     auth,
     chain,
@@ -74,6 +75,7 @@ _FEATURES: Final = (
     redemptions,
     approvals,
     stand_ins,
+    assets,
     policy,
     transactions,
     wallets,

@@ -195,6 +195,8 @@ PlanningUser = Annotated[User, Depends(_requires(Permission.EXECUTE_PLAN))]
 
 PolicyManager = Annotated[User, Depends(_requires(Permission.MANAGE_POLICY))]
 
+FundAdministrator = Annotated[User, Depends(_requires(Permission.ADMINISTER_FUND))]
+
 UserManager = Annotated[User, Depends(_requires(Permission.MANAGE_USERS))]
 
 RiskHandler = Annotated[User, Depends(_requires(Permission.HANDLE_RISK))]

@@ -36,6 +36,7 @@ export const session = {
   'action.clear_fault': 'Clear the fault',
   'action.replay_message': 'Replay',
   'action.publish_policy': 'Publish',
+  'action.end_stand_in': 'End it',
   'action.release_log': 'Release',
   'action.skip_log': 'Skip',
   'actions.title': 'Actions',

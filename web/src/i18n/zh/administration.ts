@@ -1,6 +1,16 @@
 import type { administration as en } from '../en/administration'
 
 export const administration: Record<keyof typeof en, string> = {
+  'standIns.title': '代理人',
+  'standIns.name': '指定代理人',
+  'standIns.none': '目前没有代理。',
+  'standIns.standIn': '代理人',
+  'standIns.person': '被代理人',
+  'standIns.from': '开始',
+  'standIns.until': '结束',
+  'standIns.days': '天数',
+  'standIns.reason': '理由',
+  'standIns.howTo': '代理人代替本人审批。在每张审批单上，两人只算一人。任何一方都可以结束代理。',
   'users.title': '人员',
   'users.name': '姓名',
   'users.role': '角色',

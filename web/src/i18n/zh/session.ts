@@ -38,6 +38,7 @@ export const session: Record<keyof typeof en, string> = {
   'action.clear_fault': '清除故障',
   'action.replay_message': '重新投递',
   'action.publish_policy': '发布',
+  'action.end_stand_in': '结束',
   'action.release_log': '放行',
   'action.skip_log': '跳过',
   'actions.title': '操作',

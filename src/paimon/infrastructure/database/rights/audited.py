@@ -67,6 +67,7 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
         Audited("stand_in.named", _HIGH, "stand_in", "id", actor="person"),
         Audited("stand_in.ended", _HIGH, "stand_in", "id", actor="ended_by", columns=("ended_at",)),
     ),
+    "ops.asset_profiles": (Audited("asset.profile_set", _HIGH, "asset", "token", actor="changed_by"),),
     "ops.subject_keys": (
         Audited(
             *("user.erased", _HIGH, "user", "address"),

@@ -11,6 +11,7 @@
                     requester's cancellation, by its deadline, by a drift with its reason, or by the use of the Safe's nonce
     follow_action   a person who resolved a risk event signed that action; its signature is verified with the audit trail
     follow_erasure  a person who erased another's key of personal data signed that action
+    follow_profile  a person who set an asset's profile signed that action
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
@@ -47,6 +48,7 @@ EVIDENCE: Final[Mapping[str, Evidence]] = {
     # An erasure is final: a key that came back would make readable what was erased.
     "ops.subject_keys": Evidence(("wrapped_key", "wrapped_by", "erased_at", "erased_by"), "OLD.erased_at IS NOT NULL"),
     "ops.stand_ins": Evidence(("ended_at", "ended_by"), "OLD.ended_at IS NOT NULL"),
+    "ops.asset_profiles": Evidence(),
     "ops.api_keys": Evidence(("last_used_at", "last_used_from", "revoked_at")),
     "ops.approval_records": Evidence(),
     "ops.invalid_votes": Evidence(),
@@ -244,6 +246,20 @@ _FUNCTIONS: Final = (
     END
     $body$
     """,
+    f"""
+    CREATE OR REPLACE FUNCTION ops.follow_profile() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM ops.signed_actions
+                        WHERE nonce = NEW.nonce AND action = '{ActionName.SET_ASSET_PROFILE}' AND signer = NEW.changed_by
+                          AND lower(resource) = '/assets/0x' || encode(NEW.token, 'hex')) THEN
+            RAISE EXCEPTION 'profile of asset 0x%: the person who sets it did not sign that', encode(NEW.token, 'hex')
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
 )
 
 _COLUMNS: Final = text("""
@@ -329,6 +345,9 @@ _FOLLOWING: Final = {
     ("ops.subject_keys", "follow_erasure"): (
         "CREATE TRIGGER follow_erasure BEFORE UPDATE ON ops.subject_keys FOR EACH ROW"
         " WHEN (NEW.erased_at IS NOT NULL) EXECUTE FUNCTION ops.follow_erasure()"
+    ),
+    ("ops.asset_profiles", "follow_profile"): (
+        "CREATE TRIGGER follow_profile BEFORE INSERT ON ops.asset_profiles FOR EACH ROW EXECUTE FUNCTION ops.follow_profile()"
     ),
     ("ops.transaction_intents", "follow_plan"): (
         "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"

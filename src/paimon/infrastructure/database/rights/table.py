@@ -108,6 +108,13 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
             (_API, _CLI), "SELECT, INSERT (person, stand_in, starts_at, ends_at, reason, nonce), UPDATE (ended_at, ended_by)"
         ),
     ),
+    "ops.asset_profiles": _row(
+        (_WORKER, _PLANNER, _AUDITOR),
+        dict.fromkeys(
+            (_API, _CLI),
+            "SELECT, INSERT (token, version, counterparty, days_to_cash, cost_bps, reason, changed_by, nonce)",
+        ),
+    ),
     "ops.sign_in_challenges": _row((), {_API: "SELECT, INSERT, UPDATE, DELETE"}),
     "ops.sessions": _row((_AUDITOR,), {_API: "SELECT, INSERT, UPDATE, DELETE", _CLI: "SELECT, UPDATE (ended_at, end_reason)"}),
     "ops.api_keys": _row(

@@ -3,6 +3,7 @@
 from paimon.infrastructure.database.models.ops import (
     approval,
     approval_policy,
+    asset_profile,
     audit,
     contract_facts,
     emergency,
@@ -33,6 +34,7 @@ from paimon.infrastructure.database.models.ops import (
 __all__ = [
     "approval",
     "approval_policy",
+    "asset_profile",
     "audit",
     "contract_facts",
     "emergency",

@@ -1,0 +1,1 @@
+"""Assets: the profiles that people give them."""
