@@ -474,9 +474,19 @@ async function detailPagesAreAccessible(world) {
   const person = await signedIn(world, 'vera')
   for (const path of pages) {
     await person.go(path)
-    if (path.includes('/proposals/')) await person.page.getByText('This is a MultiSend, run by DELEGATECALL.').waitFor()
+    if (path.includes('/proposals/')) await multiSendIsExplained(person)
     await person.requireAccessibleInBothThemes(path.replace(/[^/]*$/, '…'))
   }
+}
+
+/** An owner is warned of how a MultiSend runs, and told that a hardware wallet cannot show it. */
+async function multiSendIsExplained({ page }) {
+  await page.getByText('This is a MultiSend, run by DELEGATECALL.').waitFor()
+  await page.getByRole('button', { name: 'Sign as owner' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('Hardware wallets cannot show a MultiSend clearly: compare the hashes.').waitFor()
+  await dialog.getByRole('button', { name: 'Close' }).click()
+  await dialog.waitFor({ state: 'hidden' })
 }
 
 async function phoneShowsEveryScreen(world) {

@@ -106,3 +106,14 @@ def test_every_variable_that_a_page_names_exists(page: Path) -> None:
     groups = {name for name in named if any(variable.startswith(f"{name}_") for variable in known)}
     by_chain = {name for name in named if name.startswith("PAIMON_CHAIN__FINALITY__")}
     assert not named - known - tests - groups - by_chain
+
+
+def test_stories_that_the_testing_page_names_are_told() -> None:
+    page = (DOCS / "testing.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^## What the console must do\n(.*?)^## ", page, flags=re.MULTILINE | re.DOTALL)
+    (told,) = re.findall(
+        r"export const STORIES = \{(.*?)\}", (ROOT / "tests/browser/stories.mjs").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    named = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]*)+)`", table))
+    assert len(named) > 5
+    assert named <= set(re.findall(r"\w+", told))
