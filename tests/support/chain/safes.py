@@ -27,7 +27,6 @@ from paimon.domain.transaction.safe_transaction import (
     safe_transaction_document,
     safe_transaction_hashes,
 )
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon.infrastructure.blockchain.contracts.safe import build_execution_call
 from paimon_devkit.stack.accounts import ADMIN
 from paimon_devkit.stack.chain_session import Artifact
@@ -43,7 +42,7 @@ def _artifact(name: str) -> Artifact:
     return Artifact.load(_SHIPPED / f"{name}_V1_4_1.json")
 
 
-SAFE_ABI: Final = ContractAbi(_artifact("Safe").items)
+SAFE_ABI: Final = _artifact("Safe").abi
 
 
 def owner_account(number: int) -> LocalAccount:
@@ -109,7 +108,7 @@ class SafeFactory:
         zero = checksum(ZERO_ADDRESS)
         owner_addresses, handler = [checksum(address) for address in owners], checksum(self.handler)
         setup = SAFE_ABI.encode_call("setup", owner_addresses, threshold, zero, b"", handler, zero, 0, zero)
-        proxy_factory = ContractAbi(_artifact("ProxyFactory").items)
+        proxy_factory = _artifact("ProxyFactory").abi
         data = proxy_factory.encode_call("createProxyWithNonce", checksum(self.singleton), setup, next(_salts))
         receipt = self.send(Call(self.proxy_factory, data))
         return next(

@@ -6,7 +6,7 @@ trades, orders, roles, flags, and the two events that make it track a new contra
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ from tests.support.chain.deep_chain import DeepChain, RpcTransaction
 from tests.support.chain.fund import ARTIFACTS, WAD
 
 from paimon.domain.kernel.chain import OnChainRole, hex0x
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi
 from paimon_devkit.stack.accounts import ADMIN, APPROVERS, INVESTORS
 from paimon_devkit.stack.chain_session import Artifact
 
@@ -28,7 +27,6 @@ class FundActions:
     """Draw actions on `chain`. The contracts reject an action that is not possible (any more)."""
 
     chain: DeepChain
-    _abis: dict[str, ContractAbi] = field(default_factory=dict)
 
     def draw(self, rng: random.Random) -> tuple[str, list[RpcTransaction]]:
         """Draw an action. Return its name and its transactions."""
@@ -36,9 +34,7 @@ class FundActions:
         return name, _ACTIONS[name][1](self, rng)
 
     def _transaction(self, name: str, contract: str, address: str, function: str, *args: Any) -> RpcTransaction:
-        if contract not in self._abis:
-            self._abis[contract] = ContractAbi(Artifact.load(ARTIFACTS / f"{contract}.json").items)
-        data = hex0x(self._abis[contract].encode_call(function, *args))
+        data = hex0x(Artifact.load(ARTIFACTS / f"{contract}.json").abi.encode_call(function, *args))
         return {"from": self.chain.fund.accounts.address(name), "to": address, "data": data, "gas": _GAS}
 
     @cached_property

@@ -27,7 +27,7 @@ from paimon.domain.kernel.chain import Address, Hash32, hex0x
 from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.transaction.lifecycle import WALLET_BY_INTENT_KIND, IntentKind
 from paimon.domain.transaction.wallet_selection import PlanWallet
-from paimon.infrastructure.blockchain.abi.contract_abi import ContractAbi, load_abi
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.database.models.derived import CursorRow, RedemptionRequestRow
 from paimon.settings import Settings, WalletLimitSettings
 from paimon_devkit.stack.chain_session import Artifact
@@ -205,7 +205,7 @@ def external_transactions(fund: TestFund, name: str, request_id: int) -> tuple[t
     """Return what other accounts do in this workflow, and what must happen for it to end well."""
     usdt, vault = fund.deployment.usdt, fund.deployment.vault
     amount = 1_000_000 * WAD
-    mint = ContractAbi(Artifact.load(ARTIFACTS / "TestToken.json").items).encode_call("mint", vault, amount)
+    mint = Artifact.load(ARTIFACTS / "TestToken.json").abi.encode_call("mint", vault, amount)
     match name:
         case "cancelled":
             settle = MANAGER.encode_call("settleRedemption", request_id)

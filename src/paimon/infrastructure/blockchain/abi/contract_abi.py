@@ -66,11 +66,16 @@ class AbiEntry:
 
     @property
     def selector(self) -> bytes:
-        return bytes(keccak(text=self.signature)[:4])
+        return _signature_hash(self.signature)[:4]
 
     @property
     def topic(self) -> bytes:
-        return bytes(keccak(text=self.signature))
+        return _signature_hash(self.signature)
+
+
+@cache
+def _signature_hash(signature: str) -> bytes:
+    return bytes(keccak(text=signature))
 
 
 class ContractAbi:
