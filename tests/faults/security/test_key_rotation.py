@@ -395,7 +395,7 @@ async def test_password_of_mail_is_replaced_without_a_restart(tmp_path: Path, mo
     receivers = Receivers()
 
     def authenticate(*request: Any) -> AuthResult:
-        return AuthResult(success=request[-1].password.decode() in service.admitted, handled=True)
+        return AuthResult(success=request[-1].password.decode() in service.admitted, handled=False)
 
     def connection() -> SMTP:
         return SMTP(receivers, authenticator=authenticate, auth_required=True, tls_context=encryption, require_starttls=True)

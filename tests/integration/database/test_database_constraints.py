@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from tests.conftest import TEMPLATE
+from tests.support.database_roles import WITHOUT_TRIGGERS
 from tests.support.factories import catalogue_rows, multisig_rows, plan_rows
 from tests.support.factories.rows import HASH, VALID, insert_dependencies, insert_row, rolled_back
 from tests.support.factories.strategies import EPOCH, address
@@ -500,6 +501,23 @@ async def test_signature_and_proposal_belong_to_one_plan(tables: Database, share
         assert await refusing_constraint(session, PlanRow, another) == constraint
 
 
+BEHIND_A_TRIGGER: list[InvalidRow] = [
+    (AssetProfileRow, {"token": bytes(19)}, "ck_asset_profiles_token_length"),
+    (AssetProfileRow, {"nonce": bytes(31)}, "ck_asset_profiles_nonce_length"),
+    (AssetProfileRow, {"changed_by": bytes(21)}, "ck_asset_profiles_changed_by_length"),
+]
+
+
+@pytest.mark.parametrize("wrong", BEHIND_A_TRIGGER, ids=named)
+async def test_invalid_row_is_refused_by_its_constraint_where_no_trigger_refuses_it_first(
+    tables: Database, wrong: InvalidRow
+) -> None:
+    table, columns, constraint = wrong
+    async with rolled_back(tables) as session:
+        await session.execute(WITHOUT_TRIGGERS)
+        assert await refusing_constraint(session, table, columns) == constraint
+
+
 REFERENCES: list[InvalidRow] = [
     (RawLogRow, {}, "fk_raw_logs_block_number_blocks"),
     (ApprovalRecordRow, {}, "fk_approval_records_ticket_id_approval_tickets"),
@@ -537,7 +555,7 @@ def test_every_constraint_is_tested() -> None:
         for constraint in (*table.constraints, *(index for index in table.indexes if index.unique))
         if isinstance(constraint, CheckConstraint | UniqueConstraint | Index)
     }
-    seen = {constraint for _, _, constraint in (*WRONG, *DUPLICATES)}
+    seen = {constraint for _, _, constraint in (*WRONG, *DUPLICATES, *BEHIND_A_TRIGGER)}
     seen |= {  # tests of their own
         "uq_notifications_ends_id",
         "uq_notifications_fallback_of_id",

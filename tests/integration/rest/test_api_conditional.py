@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from tests.integration.rest.test_api_head import filled
-from tests.support.api_client import ApiClient
+from tests.support.api_client import UNLIMITED, ApiClient, api_client_for, running_app
 from tests.support.chain.fund import TestFund
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
@@ -75,24 +75,26 @@ async def test_a_list_of_tags_may_be_sent_in_several_lines(
     assert answer.status_code == 304
 
 
-async def test_other_methods_of_every_path_get_405_with_the_allowed_ones(api_client: ApiClient, settings: Settings) -> None:
+async def test_other_methods_of_every_path_get_405_with_the_allowed_ones(settings: Settings, fund: TestFund) -> None:
     """Two routes may share a path: the header names the methods of both."""
     allowed: dict[str, set[str]] = {}
-    for context in iter_route_contexts(create_app(settings).routes):
+    unlimited = settings.model_copy(update={"api": settings.api.model_copy(update=UNLIMITED)})
+    for context in iter_route_contexts(create_app(unlimited).routes):
         if isinstance(route := context.original_route, APIRoute):
             path = filled(str(context.path))
             allowed.setdefault(path, set()).update(route.methods or ())
     assert allowed["/api/v1/plans"] == {"GET", "POST"}
     checked = 0
-    for path, methods in allowed.items():
-        others = [allowed[other] for other in allowed if other != path and same_shape(path, other)]
-        for method in set(METHODS) - methods - set().union(*others):
-            answer = await api_client.client.request(method, path)
-            assert answer.status_code == 405, (method, path)
-            assert answer.json()["error"] == {"code": "METHOD_NOT_ALLOWED", "message": f"{method} is not allowed here"}
-            expected = methods | ({"HEAD"} if "GET" in methods else set())
-            assert set(answer.headers["Allow"].split(", ")) >= expected, path
-            checked += 1
+    async with running_app(unlimited) as app, api_client_for(app, unlimited, fund.accounts) as unlimited_client:
+        for path, methods in allowed.items():
+            others = [allowed[other] for other in allowed if other != path and same_shape(path, other)]
+            for method in set(METHODS) - methods - set().union(*others):
+                answer = await unlimited_client.client.request(method, path)
+                assert answer.status_code == 405, (method, path)
+                assert answer.json()["error"] == {"code": "METHOD_NOT_ALLOWED", "message": f"{method} is not allowed here"}
+                expected = methods | ({"HEAD"} if "GET" in methods else set())
+                assert set(answer.headers["Allow"].split(", ")) >= expected, path
+                checked += 1
     assert checked > 200
 
 
