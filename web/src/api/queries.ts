@@ -160,8 +160,6 @@ export const slaQuery = queryOptions({
   refetchInterval: REFRESH_MS,
 })
 
-/** The tickets that still take votes, the most urgent first. */
-export const openTickets = ({ waiting }: Schemas['SlaReportView']) => waiting.filter(({ status }) => status === 'PENDING' || status === 'PARTIALLY_APPROVED')
 
 export const intentsQuery = (open: boolean | undefined, page: number) =>
   queryOptions({

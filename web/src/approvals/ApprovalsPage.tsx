@@ -2,12 +2,13 @@ import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
-import { openTickets, slaQuery, ticketsQuery, type TicketStatus, type TicketType } from '../api/queries'
+import { slaQuery, ticketsQuery, type TicketStatus, type TicketType } from '../api/queries'
 import { TICKET_STATUSES, TICKET_TYPES } from '../api/values'
 import { useI18n, type Key } from '../i18n'
 import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Loaded, Page, Pager, Panel, type Column } from '../ui/layout'
 import { Amount, Countdown, RedemptionLink, Status, Time } from '../ui/values'
+import { openTickets } from './ticket'
 
 const route = getRouteApi('/approvals')
 
