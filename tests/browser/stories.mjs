@@ -113,6 +113,31 @@ async function apiAndRedisStopAndReturn(world) {
   await page.getByText('Live', { exact: true }).waitFor(SLOW)
 }
 
+/** Only the WebSocket is away: the page says that it reads on by itself, shows what is new, and is live again without help. */
+async function messagesStopWhileTheApiAnswers(world) {
+  const otto = await newPerson(world)
+  const { page } = otto
+  const sockets = []
+  let isAway = false
+  await page.routeWebSocket('**/api/v1/ws', (socket) => {
+    if (isAway) return void socket.close({ code: 1011 })
+    socket.connectToServer()
+    sockets.push(socket)
+  })
+  await otto.signIn('otto', 'redemptions')
+  await page.getByText('Live', { exact: true }).waitFor(SLOW)
+  isAway = true
+  for (const socket of sockets) await socket.close({ code: 1011 })
+  await page.getByText('Live updates are paused').waitFor(SLOW)
+  await otto.requireAccessible('paused live updates')
+  const { requestId } = await world.act('request', { name: 'ilja', shares: 1_200 })
+  await page.getByRole('link', { name: `#${requestId}` }).first().waitFor(SLOW)
+  assert.equal(await page.getByText('Live updates are paused').isVisible(), true, 'the request was read, not told')
+  isAway = false
+  await page.getByText('Live', { exact: true }).waitFor(SLOW)
+  await page.getByText('Live updates are paused').waitFor({ state: 'hidden' })
+}
+
 async function filtersAreInTheAddress(world) {
   const { page } = await signedIn(world, 'otto', 'redemptions?status=SETTLED')
   await page.getByLabel('Channel').selectOption('SCHEDULED') // no story requests by this channel
@@ -884,6 +909,7 @@ export const STORIES = {
   policyIsDraftedAndPublishedByAnother,
   filtersAreInTheAddress,
   apiAndRedisStopAndReturn,
+  messagesStopWhileTheApiAnswers,
   nodeStopsAndReturns,
   screensAreAccessible,
   detailPagesAreAccessible,

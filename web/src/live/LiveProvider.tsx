@@ -1,5 +1,6 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { createContext, use, useEffect, useRef, useState, type ReactNode } from 'react'
+import { ownRightsQuery } from '../api/queries'
 import { currentSession, useSession } from '../session/store'
 import { LiveSocket, type Channel, type LiveState } from './socket'
 
@@ -30,7 +31,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const url = new URL('/api/v1/ws', window.location.href)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
     const socket = new LiveSocket(url.href, currentSession().user?.token ?? '', {
-      onState: setState,
+      onState: (next) => {
+        setState(next)
+        // Whether only the messages are away, or the API too, is asked at once.
+        if (next === 'reconnecting') void client.invalidateQueries({ queryKey: ownRightsQuery.queryKey })
+      },
       onMessage: (channel, data) => apply(client, channel, data),
       onResync: () => void client.invalidateQueries(),
     })

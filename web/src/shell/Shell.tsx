@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, SegmentedControl, useMantineColorScheme } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
-import { slaQuery } from '../api/queries'
+import { ownRightsQuery, slaQuery } from '../api/queries'
 import { openTickets } from '../approvals/ticket'
 import { shortHex } from '../format/addresses'
 import { useI18n, type Key } from '../i18n'
@@ -146,13 +146,19 @@ function LiveMark() {
   )
 }
 
-/** Say that figures may be old, rather than leave that to a small dot. */
+/** Say what a lost connection means, rather than leave that to a small dot: the API may answer all the same. */
 function LiveBanner() {
+  const state = useLiveState()
+  return state === 'reconnecting' ? <LostConnection /> : null
+}
+
+function LostConnection() {
   const { t } = useI18n()
-  if (useLiveState() !== 'reconnecting') return null
+  const { isError, failureCount } = useQuery(ownRightsQuery)
+  const answers = !isError && failureCount === 0
   return (
-    <Alert color="orange" className={css.banner} title={t('live.lost')} role="status">
-      {t('live.lostText')}
+    <Alert color="orange" className={css.banner} title={t(answers ? 'live.paused' : 'live.lost')} role="status">
+      {t(answers ? 'live.pausedText' : 'live.lostText')}
     </Alert>
   )
 }

@@ -30,6 +30,8 @@ export const shell = {
   'live.off': 'Not live',
   'live.lost': 'Figures may be out of date',
   'live.lostText': 'The live connection is lost. It is tried again; then everything on this page is read anew.',
+  'live.paused': 'Live updates are paused',
+  'live.pausedText': 'The API answers, and this page goes on reading its figures every few seconds. The live connection is tried again by itself.',
   'role.viewer': 'viewer',
   'role.operator': 'operator',
   'role.admin': 'admin',

@@ -32,6 +32,8 @@ export const shell: Record<keyof typeof en, string> = {
   'live.off': '非实时',
   'live.lost': '数据可能已过时',
   'live.lostText': '实时连接已中断，正在重试；恢复后本页所有数据会重新读取。',
+  'live.paused': '实时更新已暂停',
+  'live.pausedText': 'API 仍有应答，本页继续每隔数秒读取数据。实时连接会自动重试。',
   'role.viewer': '查看者',
   'role.operator': '操作员',
   'role.admin': '管理员',
