@@ -360,9 +360,37 @@ async function operatorRebalancesWithOwnTargets(world) {
   assert.ok(BigInt(await world.act('tierValue', { tier: 'L2' })) > BigInt(before), 'the fund holds more of what the plan buys')
   await last.getByRole('link', { name: 'The plan, with every call' }).click()
   await state(page, 'Done').waitFor(SLOW)
+  await reversalIsSubmittedAndCancelled(otto)
   const willa = await signedIn(world, 'willa', 'rebalancing')
   await willa.page.getByText(/^Not offered: this needs the role operator/).waitFor()
   assert.equal(await willa.page.getByRole('button', { name: 'Preview', exact: true }).count(), 0)
+}
+
+/** An operator has the trades planned that undo an executed rebalance, submits them, and cancels the plan again. */
+async function reversalIsSubmittedAndCancelled(otto) {
+  const { page } = otto
+  const dialog = page.getByRole('dialog')
+  const sign = async () => {
+    await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+    await otto.confirm()
+    await dialog.waitFor({ state: 'hidden' })
+  }
+  await otto.go('rebalancing')
+  const executed = page.getByRole('region', { name: 'History' }).getByRole('row').filter({ has: page.getByText('Executed', { exact: true }) })
+  await executed.first().getByRole('button', { name: 'Details' }).click(SLOW)
+  await dialog.getByRole('button', { name: 'Show the trades that undo it' }).click()
+  const reversal = page.getByRole('region', { name: 'Undo this rebalance' })
+  await reversal.getByText('Sell out of L2').first().waitFor(SLOW)
+  await reversal.getByText('Undoes an earlier trade').first().waitFor()
+  await otto.requireAccessible('the reversal of a rebalance')
+  await reversal.getByRole('button', { name: 'Submit the plan' }).click()
+  await assertHashesOfTheBrowser(dialog)
+  await sign()
+  await reversal.getByText('The plan is submitted').waitFor()
+  await panel(page, 'Under way').getByRole('link', { name: /^Reject or cancel it by ticket/ }).click(SLOW)
+  await page.getByRole('button', { name: 'Cancel the plan' }).click()
+  await sign()
+  await state(page, 'Cancelled').waitFor(SLOW)
 }
 
 /** Sign a Safe transaction that is open on the page, after a look at the hashes that the browser computes. */

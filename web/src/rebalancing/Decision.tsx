@@ -5,6 +5,7 @@ import type { Schemas } from '../api/client'
 import { planQuery } from '../api/queries'
 import { useSymbolOf } from '../assets/symbols'
 import { bpsPercent, parseRaw } from '../format/amounts'
+import { formatUtc } from '../format/time'
 import { useI18n, type Key, type Translate } from '../i18n'
 import { PlanProgress } from '../transactions/PlanProgress'
 import { RowsCsvButton } from '../ui/CsvButton'
@@ -102,7 +103,7 @@ function Trades({ decision }: { decision: Decision }) {
         />
       </div>
       <DataTable
-        label={t('rebalance.trades')}
+        label={`${t('rebalance.trades')}, ${formatUtc(decision.createdAt)}`}
         rows={actions}
         rowKey={({ type, asset }) => `${type}${asset}`}
         empty={t('rebalance.noTrades')}

@@ -10,6 +10,8 @@ import { CsvButton } from '../ui/CsvButton'
 import { DataTable, Dialog, Loaded, Pager, Panel } from '../ui/layout'
 import { Amount, Status, Time } from '../ui/values'
 import { DecisionDetail, type Decision } from './Decision'
+import type { Previewed } from './PreviewResult'
+import { Reversal, ReverseButton } from './Reversal'
 import { TIERS } from './targets'
 
 const route = getRouteApi('/rebalancing')
@@ -22,6 +24,11 @@ export function History() {
   const filter = { trigger, status }
   const history = useQuery(rebalancesQuery(filter, page ?? 1))
   const [shown, setShown] = useState<Decision | null>(null)
+  const [reversal, setReversal] = useState<Previewed | null>(null)
+  const showReversal = (previewed: Previewed) => {
+    setShown(null)
+    setReversal(previewed)
+  }
   return (
     <Panel
       title={t('rebalance.history')}
@@ -83,9 +90,11 @@ export function History() {
           </>
         )}
       </Loaded>
+      {reversal === null ? null : <Reversal key={reversal.rebalance.id} previewed={reversal} onEnd={() => setReversal(null)} />}
       {shown === null ? null : (
         <Dialog opened title={t('rebalance.decision')} onClose={() => setShown(null)}>
           <DecisionDetail decision={shown} />
+          <ReverseButton decision={shown} onPreviewed={showReversal} />
         </Dialog>
       )}
     </Panel>

@@ -58,7 +58,7 @@ function PlanFacts({ plan }: { plan: Schemas['PlanDetailView'] }) {
       />
       {plan.rejectedWallets.length === 0 ? null : (
         <details>
-          <summary>{t('rebalance.rejectedWallets')}</summary>
+          <summary>{t('plan.rejectedWallets')}</summary>
           <ul>
             {plan.rejectedWallets.map((text) => (
               <li key={text}>{text}</li>
