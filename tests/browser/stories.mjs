@@ -214,6 +214,60 @@ async function operatorSettlesByAClick(world) {
   await state(page, 'Settled').waitFor(SLOW)
 }
 
+/**
+ * A drill from its start to its end: an administrator starts it, the owners of the cold Safe sign one step, another is declined, and
+ * it is stood down. A viewer is offered none of it, and sees on another screen that it is under way.
+ */
+async function drillIsFollowedToItsEnd(world) {
+  const willa = await signedIn(world, 'willa', 'risk')
+  await panel(willa.page, 'Emergencies and drills').getByText(/^Not offered: this needs the role admin/).waitFor(SLOW)
+  await willa.page.getByRole('link', { name: 'NAV', exact: true }).click()
+  const vera = await signedIn(world, 'vera', 'transactions')
+  const { page } = vera
+  // A drill needs the owners of the cold Safe, and an assessment of the risk.
+  await page.getByRole('region', { name: 'Safes' }).getByText('3 of 5').waitFor(SLOW)
+  await page.getByRole('link', { name: 'Risk', exact: true }).click()
+  await heading(page, 'Concentration').waitFor(SLOW)
+  await signAction(vera, page.getByRole('button', { name: 'Start a drill' }), 'the drill of this quarter', /people are alerted, and nothing is sent/)
+  const underWay = 'A drill is under way: nothing of it is sent'
+  await willa.page.getByText(underWay).waitFor(SLOW)
+  await page.getByRole('link', { name: 'What waits for whom' }).click()
+  const step = (person, name) => person.page.getByRole('article', { name })
+  await step(vera, 'Stop subscriptions').waitFor(SLOW)
+  const path = new URL(page.url()).pathname.replace('/console/', '')
+  const owners = [vera, await signedIn(world, 'viktor', path), await signedIn(world, 'ada', path)]
+  for (const [index, owner] of owners.entries()) {
+    await step(owner, 'Stop subscriptions').getByText(`${index} of 3 owners of the cold Safe`).waitFor(SLOW) // those before, without a reload
+    await signAction(owner, step(owner, 'Stop subscriptions').getByRole('button', { name: 'Sign the step' }), 'as in an emergency', /^DRILL: sign step PAUSE_VAULT/)
+  }
+  await step(vera, 'Stop subscriptions').getByText('Done', { exact: true }).first().waitFor(SLOW)
+  await signAction(vera, step(vera, 'Stop new requests').getByRole('button', { name: 'Decline the step' }), 'one is enough today', /^Decline step PAUSE_REDEMPTIONS/)
+  await step(vera, 'Stop new requests').getByText('Declined', { exact: true }).waitFor(SLOW)
+  await willa.page.getByRole('link', { name: 'What waits for whom' }).click()
+  await step(willa, 'Stop new requests').getByText('Declined', { exact: true }).waitFor(SLOW)
+  assert.equal(await willa.page.getByRole('button', { name: /Sign the step|Decline the step|Stand it down/ }).count(), 0)
+  await vera.requireAccessible('a drill under way')
+  await page.screenshot({ path: `${world.pictures}/console-drill.png` })
+  await signAction(vera, page.getByRole('button', { name: 'Stand it down' }), 'the drill is over', /^Stand down drill \d+/)
+  for (const person of [vera, willa]) {
+    await state(person.page, 'Stood down').waitFor(SLOW)
+    await panel(person.page, 'Timeline').getByText(/the drill is over/).waitFor()
+    await person.page.getByText(underWay).waitFor({ state: 'detached', ...SLOW })
+  }
+}
+
+/** Take an action of a person: give the reason, read what will happen, and sign it. */
+async function signAction(person, button, reason, statement) {
+  const dialog = person.page.getByRole('dialog')
+  await button.click()
+  await dialog.getByLabel('Reason').fill(reason)
+  await dialog.getByRole('button', { name: 'Show what will happen' }).click()
+  await dialog.getByText(statement).first().waitFor()
+  await dialog.getByRole('button', { name: 'Sign with the wallet' }).click()
+  await person.confirm()
+  await dialog.waitFor({ state: 'hidden' })
+}
+
 /** Emergency mode: an investor leaves within a day, and an approver votes under the shorter deadline. */
 async function emergencyRequestIsApproved(world) {
   await world.act('setEmergencyMode', { isOn: true })
@@ -911,6 +965,7 @@ async function policyIsDraftedAndPublishedByAnother(world) {
 }
 
 export const STORIES = {
+  drillIsFollowedToItsEnd, // first: a fund that comes into an emergency has no drills
   viewerIsOfferedNoAction,
   redemptionIsApprovedAndSettled,
   redemptionIsRejected,

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.browser
 _RECORDED_SECONDS_MAX: Final = 60.0
 
 _SCHEDULE: Final = {
+    "PAIMON_SCHEDULE__ADVANCE_EMERGENCY_SECONDS": "1",
     "PAIMON_SCHEDULE__CHECK_SPLITS_SECONDS": "5",
     "PAIMON_SCHEDULE__FORECAST_SECONDS": "5",
     "PAIMON_SCHEDULE__RECONCILE_SECONDS": "5",
@@ -133,6 +134,7 @@ class Outside:
         assert self._stack.fund is not None
         return [
             f"reports/daily/{await self._make_report()}",
+            f"risk/emergencies/{await self._open_emergency()}",
             *(f"redemptions/{request_id}", f"approvals/{ticket_id}", f"transactions/intents/{intent['id']}"),
             *(
                 f"transactions/wallets/{wallet}",
@@ -141,6 +143,15 @@ class Outside:
                 f"assets/{self._stack.fund.assets[0].address}",
             ),
         ]
+
+    async def _open_emergency(self) -> int:
+        """Return the number of the emergency or drill that is open; start a drill if there is none."""
+        async with DemoApiClient(self._stack.api_url, self._stack.accounts.account("vera")) as api:
+            emergencies = (await api.get("/emergencies"))["items"]
+            for emergency in emergencies:
+                if emergency["endedAt"] is None:
+                    return int(emergency["id"])
+            return int((await api.sign_action("start_drill", "/emergencies", "to look at its page"))["id"])
 
     async def _end_sessions(self, name: str) -> None:
         """End all sessions of a person, as a super_admin does who suspects their device."""

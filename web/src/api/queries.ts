@@ -160,7 +160,6 @@ export const slaQuery = queryOptions({
   refetchInterval: REFRESH_MS,
 })
 
-
 export const intentsQuery = (open: boolean | undefined, page: number) =>
   queryOptions({
     queryKey: ['intents', 'list', open, page],
@@ -292,6 +291,21 @@ export const riskEventsQuery = (status: Schemas['RiskStatus'] | undefined, page:
       read(api.GET('/api/v1/risk/events', { params: { query: defined({ status, page, pageSize: PAGE_SIZE }) } })),
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
+  })
+
+/** The newest emergencies and drills; at most one is open. Each screen shows that one. */
+export const emergenciesQuery = queryOptions({
+  queryKey: ['emergencies', 'list'],
+  queryFn: () => read(api.GET('/api/v1/emergencies')),
+  refetchInterval: REFRESH_MS,
+})
+
+/** An emergency that is under way changes with each signature. */
+export const emergencyQuery = (emergencyId: string) =>
+  queryOptions({
+    queryKey: ['emergencies', 'detail', emergencyId],
+    queryFn: () => read(api.GET('/api/v1/emergencies/{emergencyId}', { params: { path: { emergencyId: emergencyId as unknown as number } } })),
+    refetchInterval: ({ state }) => (state.data?.endedAt === null ? FOLLOW_MS : REFRESH_MS),
   })
 
 export const quarantineQuery = queryOptions({

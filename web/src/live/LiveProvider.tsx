@@ -16,6 +16,7 @@ const AFFECTS: Record<Channel, readonly string[]> = {
   'approval:new': ['approvals', 'redemptions'],
   'approval:resolved': ['approvals', 'redemptions', 'intents', 'liquidity'],
   'risk:alert': ['risk', 'notifications'],
+  'risk:emergency': ['emergencies', 'risk', 'plans', 'multisig'],
   'rebalance:executed': ['rebalance', 'plans', 'multisig', 'layers', 'assets', 'liquidity'],
 }
 

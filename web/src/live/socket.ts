@@ -12,6 +12,7 @@ export const CHANNELS = [
   'approval:new',
   'approval:resolved',
   'risk:alert',
+  'risk:emergency',
   'rebalance:executed',
 ] as const
 export type Channel = (typeof CHANNELS)[number]

@@ -3,13 +3,15 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schemas } from '../api/client'
 import { indicatorHistoryQuery, riskStatusQuery } from '../api/queries'
-import { grouped, ratioToPlotNumber } from '../format/amounts'
+import { Emergencies } from '../emergency/Emergencies'
+import { ratioToPlotNumber } from '../format/amounts'
 import { formatUtc, serverNowMs, utcDay } from '../format/time'
-import { useI18n, type Key, type Translate } from '../i18n'
+import { useI18n, type Key } from '../i18n'
 import { DataTable, Empty, Loaded, Page, Panel, Tile } from '../ui/layout'
 import { LineChart } from '../ui/LineChart'
 import ui from '../ui/ui.module.css'
 import { Status, Time } from '../ui/values'
+import { indicatorName, measured } from './indicators'
 import { RiskEvents } from './RiskEvents'
 
 type RiskStatus = Schemas['RiskStatusView']
@@ -34,18 +36,9 @@ export function RiskPage() {
         )}
       </Loaded>
       <RiskEvents />
+      <Emergencies />
     </Page>
   )
-}
-
-export function indicatorName(name: string, t: Translate): string {
-  return t(`indicator.${name}` as Key) || name
-}
-
-/** A measured value; what is without bound is infinite. */
-function shown(value: string): string {
-  if (/^-?\d+(\.\d+)?$/.test(value)) return grouped(value, 4)
-  return value === 'Infinity' ? '∞' : value
 }
 
 function Level({ risk }: { risk: RiskStatus }) {
@@ -67,7 +60,7 @@ function Level({ risk }: { risk: RiskStatus }) {
         <Alert color="orange" title={t('risk.why')}>
           {risk.conditions.map(({ level, indicator, value, limit }) => (
             <div key={`${level}${indicator}`}>
-              {t('risk.condition', { level: t(`status.${level}` as Key) || level, indicator: indicatorName(indicator, t), value: shown(value), limit: shown(limit) })}
+              {t('risk.condition', { level: t(`status.${level}` as Key) || level, indicator: indicatorName(indicator, t), value: measured(value), limit: measured(limit) })}
             </div>
           ))}
         </Alert>
@@ -90,7 +83,7 @@ function Group({ name, group }: { name: (typeof GROUPS)[number]; group: Schemas[
         empty={t('assets.none')}
         columns={[
           { name: 'name', head: t('risk.indicator'), cell: (indicator) => <IndicatorDetail indicator={indicator} /> },
-          { name: 'value', head: t('risk.value'), right: true, cell: ({ value }) => (value === null ? '–' : shown(value)) },
+          { name: 'value', head: t('risk.value'), right: true, cell: ({ value }) => (value === null ? '–' : measured(value)) },
           { name: 'normal', head: t('risk.normal'), right: true, cell: ({ threshold }) => limitText(threshold, 'normal') },
           { name: 'critical', head: t('risk.critical'), right: true, cell: ({ threshold }) => limitText(threshold, 'critical') },
           { name: 'status', head: t('column.status'), cell: ({ status }) => <Status of={status} /> },

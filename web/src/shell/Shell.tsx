@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
 import { ownRightsQuery, slaQuery } from '../api/queries'
 import { openTickets } from '../approvals/ticket'
+import { EmergencyBanner } from '../emergency/EmergencyBanner'
 import { shortHex } from '../format/addresses'
 import { useI18n, type Key } from '../i18n'
 import { useLiveState } from '../live/LiveProvider'
@@ -28,6 +29,7 @@ export function Shell() {
       <Navigation />
       <main className={css.main} id="main">
         <LiveBanner />
+        <EmergencyBanner />
         <Outlet />
       </main>
       <Dialog above opened={expired} onClose={() => void signOut()} title={t('session.expired')}>

@@ -151,6 +151,12 @@ const risk = createRoute({
   component: lazyRouteComponent(() => import('../risk/RiskPage'), 'RiskPage'),
 })
 
+const emergency = createRoute({
+  getParentRoute: () => root,
+  path: '/risk/emergencies/$emergencyId',
+  component: lazyRouteComponent(() => import('../emergency/EmergencyPage'), 'EmergencyPage'),
+})
+
 const administration = createRoute({
   getParentRoute: () => root,
   path: '/administration',
@@ -208,6 +214,7 @@ export const router = createRouter({
     rebalancing,
     liquidity,
     risk,
+    emergency,
     nav,
     assets,
     asset,

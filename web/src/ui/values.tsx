@@ -85,6 +85,16 @@ export function Countdown({ until }: { until: string }) {
   )
 }
 
+/** How long something has lasted since a moment of the server's clock. */
+export function Elapsed({ since }: { since: string }) {
+  const span = spanOf(useSecond() - Date.parse(since))
+  return (
+    <time dateTime={since} title={formatUtc(since)} className={css.number} role="timer">
+      {formatSpan(span)}
+    </time>
+  )
+}
+
 /** The time left until a moment of the chain's clock, which on a test chain is not the server's. */
 export function ChainCountdown({ until }: { until: string }) {
   const { t } = useI18n()
@@ -187,6 +197,7 @@ const COLORS: Record<string, string> = {
   PROPOSED: 'blue', SUBMITTED: 'blue', PARTIALLY_EXECUTED: 'orange', NOT_EXECUTED: 'red', REFUSED: 'red', NEEDED: 'yellow', NOT_NEEDED: 'green', MET: 'yellow',
   FORECAST_NONE: 'green', FORECAST_MONITOR: 'yellow', FORECAST_PREPARE_LIQUIDITY: 'orange', FORECAST_EMERGENCY: 'red',
   AS_EXPECTED: 'green', NOT_AS_EXPECTED: 'orange',
+  ARMED: 'yellow', DECLARED: 'red', CONTAINING: 'red', FREEING: 'orange', STABLE: 'yellow', LEAVING: 'blue', CLOSED: 'green', NOT_SELECTED: 'orange',
   COVERED: 'green', KEPT: 'green', WITHIN_BAND: 'green', TRUSTED: 'green', COUNTED: 'green', SHADOW: 'blue', SAME_UPSTREAM: 'gray',
   STALE: 'orange', OUTLIER: 'orange', FAULTY: 'red', UNCOVERED: 'red', BROKEN: 'red', OUTSIDE_BAND: 'red', UNTRUSTED: 'red',
 }

@@ -27,6 +27,10 @@ const PERMISSION = {
   skip_log: 'handle_quarantine',
   publish_policy: 'manage_policy',
   end_stand_in: 'read',
+  start_drill: 'handle_emergency',
+  sign_drill_step: 'handle_emergency',
+  decline_emergency_step: 'handle_emergency',
+  stand_down_emergency: 'handle_emergency',
 } as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
 
 export type ActionName = keyof typeof PERMISSION

@@ -2,6 +2,7 @@
 import { administration } from './administration'
 import { approvals } from './approvals'
 import { assets } from './assets'
+import { emergency } from './emergency'
 import { liquidity } from './liquidity'
 import { nav } from './nav'
 import { notifications } from './notifications'
@@ -21,6 +22,7 @@ export const en = {
   ...administration,
   ...approvals,
   ...assets,
+  ...emergency,
   ...liquidity,
   ...nav,
   ...notifications,
