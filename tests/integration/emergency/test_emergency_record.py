@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
@@ -13,19 +14,36 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.api_client import ApiClient, require_example
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import context_of
-from tests.support.factories.emergencies import COLD_SAFE, NOTHING_PAUSED, record_cold_safe, record_level
+from tests.support.factories.emergencies import COLD_SAFE, NOTHING_PAUSED, record_cold_safe, record_fund, record_level
+from tests.support.factories.multisig_rows import HASH
+from tests.support.factories.rows import insert_row
+from tests.support.factories.snapshots import stamp
 from tests.support.sign_in import outcome
 
-from paimon.application.emergency.advance import EMERGENCY, advance_emergency
+from paimon.application.deployment.store import keep_facts
+from paimon.application.emergency.advance import EMERGENCY, advance_emergency, advance_once
 from paimon.application.emergency.observe import EmergencyContext
-from paimon.application.emergency.store import DatedEntry, insert_emergency, list_emergencies, list_entries
+from paimon.application.emergency.step_plans import payload_hash_of
+from paimon.application.emergency.store import (
+    DatedEntry,
+    insert_emergency,
+    list_emergencies,
+    list_entries,
+    save_emergency,
+)
+from paimon.application.risk_control.store import lock_findings
 from paimon.composition import AppContext
-from paimon.domain.kernel.chain import parse_address
-from paimon.domain.risk.emergency import Emergency, EmergencyState, EntryKind, StepKind, StepStatus
+from paimon.domain.deployment.contract_facts import ContractFacts, Deployment, FunctionState
+from paimon.domain.kernel.chain import ContractName, Hash32, parse_address
+from paimon.domain.kernel.units import RawAmount
+from paimon.domain.risk.emergency import Emergency, EmergencyState, EmergencyStep, EntryKind, StepKind, StepStatus
 from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.risk.risk_policy import RiskLevel
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeRow
 from paimon.infrastructure.database.models.ops.outbox import OutboxMessageRow
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.database.sessions import Database
@@ -110,6 +128,74 @@ async def test_critical_level_is_declared_once_with_its_evidence_and_alerts(
     event = await event_of(database, f"emergency {found.id}")
     assert (event.severity, event.status) == (Severity.CRITICAL, RiskStatus.OPEN)
     assert event.observed == "CONTAINING; to be submitted: PAUSE_VAULT, PAUSE_REDEMPTIONS, OPEN_EXIT"
+
+
+async def test_look_that_waited_sees_what_was_recorded_meanwhile(
+    database: Database, worker: EmergencyContext, eventually: Callable[..., Any]
+) -> None:
+    """What it had read before the locks would be older than what the look before it answered."""
+    await declare(database, worker)
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()")
+
+    async def is_waiting() -> bool:
+        async with database.read() as reader:
+            return bool((await reader.execute(waiting)).scalar_one())
+
+    async with database.write() as another:
+        await lock_findings(another)
+        second = asyncio.create_task(advance_once(worker))
+        await eventually(is_waiting, seconds_max=60)
+        await record_fund(database, CRITICAL, 60, flags=replace(NOTHING_PAUSED, vault_paused=True))
+    await second
+    (found,) = await emergencies(database)
+    pause = found.step(StepKind.PAUSE_VAULT)
+    assert pause is not None
+    assert (pause.status, pause.done_at_block) == (StepStatus.DONE, 1_060)
+
+
+async def test_function_that_the_deployment_lacks_is_said_in_the_step(
+    database: Database, worker: EmergencyContext, app_context: AppContext
+) -> None:
+    absent = {"setEmergencyMode(bool)": FunctionState.ABSENT}
+    vault = ContractFacts(ContractName.VAULT, COLD_SAFE, Hash32(bytes(32)), None, None, absent)
+    async with database.write() as session:
+        await keep_facts(session, Deployment(stamp(900), (vault,)), {})
+    found = await declare(database, worker)
+    step = found.step(StepKind.OPEN_EXIT)
+    assert step is not None
+    assert not step.is_selected
+    assert step.warning == (
+        "this Vault has no setEmergencyMode(bool), as its code showed at block 900: no plan can open redemptions that are due"
+        " in a day, which a pause does not close"
+    )
+
+
+@pytest.mark.parametrize(("closed_after", "expected"), [(-1, StepStatus.DONE), (1, StepStatus.SUBMITTED)])
+async def test_execution_by_others_that_left_no_event_ends_its_step_with_a_later_snapshot(
+    database: Database, worker: EmergencyContext, closed_after: int, expected: StepStatus
+) -> None:
+    """Such as a waterfall that sold nothing."""
+    found = await declare(database, worker)
+    step = EmergencyStep(
+        *(StepKind.FREE_LIQUIDITY, StepStatus.SUBMITTED, 1, found.started_at),
+        amount=RawAmount(5),
+        proposed_at=found.started_at,
+        plan_id=UUID(int=2),
+    )
+    snapshot_at = stamp(1_000, seconds=0).timestamp
+    executed = {"outcome": "EXECUTED", "executed_tx_hash": HASH, "closed_at": snapshot_at + timedelta(seconds=closed_after)}
+    plan = {"idempotency_key": found.key(step), "name": found.name, "wallet": PlanWallet.COLD, "proposal": HASH}
+    async with database.write() as session:
+        await insert_row(session, SafeRow)
+        await insert_row(session, SafeProposalRow, **executed)
+        payload_hash = payload_hash_of(found, step, worker.plans.contracts)
+        await insert_row(session, PlanRow, **plan, payload_hash=payload_hash)
+        await save_emergency(session, replace(found, steps=(*found.steps, step)), (), now=found.started_at)
+    await advance_emergency(worker)
+    (after,) = await emergencies(database)
+    freed = after.step(StepKind.FREE_LIQUIDITY)
+    assert freed is not None
+    assert freed.status is expected
 
 
 async def test_database_refuses_a_second_open_emergency(database: Database, worker: EmergencyContext) -> None:

@@ -30,6 +30,14 @@ async def record_level(
     database: Database, level: RiskLevel, seconds: int, *, flags: OperationalFlags = NOTHING_PAUSED
 ) -> RiskLevel:
     """Record a fund that indicates this level, at a block of its own, and assess it; return the level that it has then."""
+    await record_fund(database, level, seconds, flags=flags)
+    assessed = await assess_risk(database, RiskPolicy())
+    assert assessed is not None
+    return assessed.level.level
+
+
+async def record_fund(database: Database, level: RiskLevel, seconds: int, *, flags: OperationalFlags = NOTHING_PAUSED) -> None:
+    """Record a fund that indicates this level, at a block of its own, and assess nothing."""
     part = 10_000 * WAD
     l2_percent = {RiskLevel.NORMAL: 31, RiskLevel.CRITICAL: 4}[level]
     l2 = [holding(1, Tier.L2, l2_percent * part)]
@@ -44,9 +52,6 @@ async def record_level(
         session.add(snapshot_observation(fund))
         await session.execute(delete(CursorRow))
         await insert_row(session, CursorRow, number=at.number, hash=at.hash, timestamp=at.timestamp)
-    assessed = await assess_risk(database, RiskPolicy())
-    assert assessed is not None
-    return assessed.level.level
 
 
 async def record_cold_safe(database: Database, *owners: Address, threshold: int) -> None:

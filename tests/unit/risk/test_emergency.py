@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.emergency import (
     CONTAINING_MAX,
@@ -47,6 +47,10 @@ SETTLING: Final = timedelta(minutes=15)
 OFF: Final = OperationalFlags(vault_paused=False, manager_paused=False, controller_paused=False, emergency_mode=False)
 PERSON: Final = Address(bytes(20))
 PLAN: Final = UUID(int=7)
+OPEN_OR_DECIDED: Final = frozenset(
+    {PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS, PlanStatus.DONE, PlanStatus.PARTIALLY_DONE, PlanStatus.REJECTED}
+)
+"""Every other plan came to nothing."""
 
 
 def seen(level: RiskLevel = RiskLevel.CRITICAL, minutes: float = 0, **changes: object) -> Seen:
@@ -162,7 +166,59 @@ def test_declined_freeing_is_proposed_again_only_after_a_relapse() -> None:
     assert status(relapsed, StepKind.FREE_LIQUIDITY) is StepStatus.PROPOSED
 
 
-@pytest.mark.parametrize("ended", [PlanStatus.EXPIRED, PlanStatus.FAILED, PlanStatus.CANCELLED])
+def test_amount_to_free_follows_the_figures_under_a_new_key_and_is_withdrawn_when_nothing_is_missing() -> None:
+    freeing = advanced(declared(), seen(), seen(minutes=31))
+    key = freeing.key(require_step(freeing, StepKind.FREE_LIQUIDITY))
+    close = advanced(freeing, seen(minutes=32, missing=RawAmount(505)))
+    assert close.key(require_step(close, StepKind.FREE_LIQUIDITY)) == key, "a plan may drift by as much"
+    more = advanced(close, seen(minutes=33, missing=RawAmount(700)))
+    step = require_step(more, StepKind.FREE_LIQUIDITY)
+    assert (step.amount, step.attempt, step.proposed_at) == (700, 2, START + timedelta(minutes=33))
+    assert key in more.former_keys()
+    assert status(advanced(more, seen(minutes=34, missing=RawAmount(0))), StepKind.FREE_LIQUIDITY) is StepStatus.WITHDRAWN
+
+
+def test_void_plan_to_free_liquidity_is_proposed_again_with_what_is_missing_now() -> None:
+    freeing = advanced(declared(), seen(), seen(minutes=31))
+    plans = plan_for(freeing, StepKind.FREE_LIQUIDITY, PlanStatus.AWAITING_OWNERS)
+    waiting = advanced(freeing, seen(minutes=32, missing=RawAmount(700), plans=plans))
+    assert require_step(waiting, StepKind.FREE_LIQUIDITY).amount == 500, "what is signed has its amount"
+    ended = {key: replace(plan, status=PlanStatus.CANCELLED) for key, plan in plans.items()}
+    again = require_step(advanced(waiting, seen(minutes=33, missing=RawAmount(700), plans=ended)), StepKind.FREE_LIQUIDITY)
+    assert (again.status, again.amount, again.earlier_plans) == (StepStatus.PROPOSED, 700, (PLAN,))
+    over = advanced(waiting, seen(minutes=33, missing=RawAmount(0), plans=ended)).step(StepKind.FREE_LIQUIDITY)
+    assert over is not None
+    assert (over.status, over.earlier_plans) == (StepStatus.WITHDRAWN, (PLAN,))
+
+
+def test_opening_the_exit_is_selected_by_each_look_and_not_by_the_first() -> None:
+    covered = advanced(declared(), seen(exit_warning=None))
+    assert require_step(covered, StepKind.OPEN_EXIT).is_selected
+    look = advance(covered, seen(minutes=1, exit_warning="rcr_1d is 0.9"), settling=SETTLING)
+    step = require_step(look.emergency, StepKind.OPEN_EXIT)
+    assert (step.is_selected, step.warning) == (False, "rcr_1d is 0.9")
+    assert "not selected: rcr_1d is 0.9" in look.entries[-1].text
+    submitted = plan_for(covered, StepKind.OPEN_EXIT, PlanStatus.AWAITING_OWNERS)
+    waiting = advanced(covered, seen(minutes=1, exit_warning=None, plans=submitted))
+    falling = advanced(waiting, seen(minutes=2, exit_warning="rcr_1d is 0.8", plans=submitted))
+    step = require_step(falling, StepKind.OPEN_EXIT)
+    assert (step.status, step.is_selected, step.warning) == (StepStatus.SUBMITTED, False, "rcr_1d is 0.8")
+
+
+def test_step_that_the_deployment_cannot_take_says_so_and_is_waited_for_by_no_one() -> None:
+    absent = {StepKind.PAUSE_VAULT: "this Vault has no pause()", StepKind.FREE_LIQUIDITY: "no waterfall"}
+    containing = decline(
+        advanced(declared(), seen(absent=absent)), StepKind.PAUSE_REDEMPTIONS, "no", by=PERSON, now=START
+    ).emergency
+    step = require_step(containing, StepKind.PAUSE_VAULT)
+    assert (step.is_selected, step.warning) == (False, "this Vault has no pause()")
+    freeing = advanced(containing, seen(minutes=1, absent=absent))
+    assert freeing.state is EmergencyState.FREEING
+    step = require_step(freeing, StepKind.FREE_LIQUIDITY)
+    assert (step.is_selected, step.warning, step.amount) == (False, "no waterfall", 500)
+
+
+@pytest.mark.parametrize("ended", [ended for ended in PlanStatus if ended not in OPEN_OR_DECIDED])
 def test_step_is_proposed_again_under_a_new_key_when_its_plan_came_to_nothing(ended: PlanStatus) -> None:
     containing = advanced(declared(), seen())
     before = containing.key(require_step(containing, StepKind.PAUSE_VAULT))
@@ -196,6 +252,54 @@ def test_stable_lasts_the_settling_time(seconds: int, state: EmergencyState) -> 
     calm = seen(RiskLevel.ELEVATED, 40)
     after = replace(calm, now=calm.now + SETTLING + timedelta(seconds=seconds))
     assert advanced(declared(), seen(), calm, after).state is state
+
+
+def test_plan_that_the_owners_can_still_execute_is_named_when_its_step_ends() -> None:
+    left = Hash32(b"\xab" * 32)
+    containing = advanced(declared(), seen())
+    plans = plan_for(containing, StepKind.PAUSE_VAULT, PlanStatus.EXPIRED, safe_transaction=left)
+    again = advance(containing, seen(minutes=1, plans=plans), settling=SETTLING)
+    (entry,) = [entry for entry in again.entries if entry.step is StepKind.PAUSE_VAULT]
+    assert f"the owners are to reject Safe transaction 0x{left.hex()}" in entry.text
+    used = plan_for(containing, StepKind.PAUSE_VAULT, PlanStatus.FAILED)
+    again = advance(containing, seen(minutes=1, plans=used), settling=SETTLING)
+    assert not any("reject" in entry.text for entry in again.entries)
+
+
+def test_level_that_becomes_critical_again_while_freeing_has_the_pauses_proposed_again() -> None:
+    """LEAVING with the vault open again → HIGH → CRITICAL, and from FREEING alone."""
+    opened = advanced(leaving(flags=replace(OFF, vault_paused=True, manager_paused=True)), seen(RiskLevel.HIGH, 60))
+    assert opened.state is EmergencyState.FREEING
+    declined = decline(opened, StepKind.PAUSE_VAULT, "high only", by=PERSON, now=START).emergency
+    worse = START + timedelta(minutes=61)
+    relapsed = advanced(declined, seen(minutes=61, level_since=worse))
+    assert (relapsed.state, relapsed.critical_since) == (EmergencyState.CONTAINING, worse)
+    assert status(relapsed, StepKind.PAUSE_VAULT) is StepStatus.PROPOSED
+    after = advanced(relapsed, seen(minutes=92, level_since=worse), seen(minutes=93, level_since=worse))
+    assert after.state is EmergencyState.FREEING, "the same level is answered once"
+
+
+@pytest.mark.parametrize("level", [RiskLevel.HIGH, RiskLevel.CRITICAL])
+@pytest.mark.parametrize("minutes", [1, 40])
+def test_pause_that_ends_in_an_emergency_is_proposed_again(level: RiskLevel, minutes: int) -> None:
+    """Such as by an unpause that an owner signs late."""
+    paused = replace(OFF, vault_paused=True)
+    contained = advanced(declared(), seen(flags=OFF), seen(flags=paused), seen(level, minutes, flags=paused))
+    assert status(contained, StepKind.PAUSE_VAULT) is StepStatus.DONE
+    opened = advanced(contained, seen(level, minutes + 1))
+    step = require_step(opened, StepKind.PAUSE_VAULT)
+    assert (step.status, step.attempt) == (StepStatus.PROPOSED, 2)
+    no = decline(opened, StepKind.PAUSE_VAULT, "on purpose", by=PERSON, now=START).emergency
+    assert status(advanced(no, seen(level, minutes + 2)), StepKind.PAUSE_VAULT) is StepStatus.DECLINED
+
+
+def test_stable_proposes_nothing_new_and_keeps_what_is_open_until_leaving() -> None:
+    calm = seen(RiskLevel.NORMAL, 40)
+    stable = advanced(declared(), seen(), seen(minutes=31), calm)
+    assert stable.state is EmergencyState.STABLE
+    assert {StepKind.PAUSE_VAULT, StepKind.FREE_LIQUIDITY} <= {step.kind for step in stable.steps if step.is_open}
+    left = advanced(stable, replace(calm, now=calm.now + SETTLING))
+    assert {step.status for step in left.steps} == {StepStatus.WITHDRAWN}
 
 
 @pytest.mark.parametrize(
@@ -302,6 +406,7 @@ class _World:
     level_since: datetime = START
     flags: OperationalFlags = OFF
     missing: int = 500
+    exit_warning: str | None = "a reason"
     plans: dict[str, PlanSeen] = field(default_factory=dict)
     kinds: dict[str, StepKind] = field(default_factory=dict)
     freed: dict[str, int] = field(default_factory=dict)
@@ -309,8 +414,22 @@ class _World:
     def look(self) -> Seen:
         amount, sellable = RawAmount(self.missing), RawAmount(800)
         return Seen(
-            self.now, self.block, self.level, self.level_since, self.flags, amount, sellable, "a reason", dict(self.plans)
+            self.now,
+            self.block,
+            self.level,
+            self.level_since,
+            self.flags,
+            amount,
+            sellable,
+            self.exit_warning,
+            dict(self.plans),
         )
+
+
+def _without_texts(emergency: Emergency) -> Emergency:
+    """Leave out what follows each look without a word: which level was answered, and the words of a warning."""
+    steps = tuple(replace(step, warning=None) for step in emergency.steps)
+    return replace(emergency, steps=steps, critical_since=START)
 
 
 class EmergencyModel(RuleBasedStateMachine):
@@ -337,6 +456,10 @@ class EmergencyModel(RuleBasedStateMachine):
     @rule(missing=st.integers(0, 2_000))
     def requests_change(self, missing: int) -> None:
         self.world.missing = missing
+
+    @rule(exit_warning=st.sampled_from([None, "a reason", "another"]))
+    def cover_of_a_day_changes(self, exit_warning: str | None) -> None:
+        self.world.exit_warning = exit_warning
 
     @rule(name=st.sampled_from(sorted(set(_FLAG.values()))), value=st.booleans())
     def stranger_changes_a_flag(self, name: str, value: bool) -> None:
@@ -375,11 +498,12 @@ class EmergencyModel(RuleBasedStateMachine):
     def worker_looks(self) -> None:
         before, look = self.emergency, self.world.look()
         after = advance(before, look, settling=SETTLING)
-        assert after.entries or replace(after.emergency, critical_since=before.critical_since) == before, "no change is silent"
+        assert after.entries or _without_texts(after.emergency) == _without_texts(before), "no change is silent"
         self.emergency = after.emergency
         states = [entry for entry in after.entries if entry.kind is EntryKind.STATE]
         assert len(states) == (self.emergency.state is not before.state), "one transition at a time, each told once"
         self._check_transition(before.state, look)
+        self._check_protection(before, look)
         for step in self.emergency.steps[len(before.steps) :]:
             key = self.emergency.key(step)
             assert key not in self.keys, "a key stands for one plan"
@@ -387,6 +511,24 @@ class EmergencyModel(RuleBasedStateMachine):
             if step.kind is StepKind.FREE_LIQUIDITY:
                 shown = [block for freed, block in self.world.freed.items() if freed.startswith(key.rsplit("-", 1)[0])]
                 assert all(block <= look.block for block in shown), "what was freed is in a block before more is proposed"
+
+    def _check_protection(self, before: Emergency, look: Seen) -> None:
+        """Until the level is calm, each pause is there, proposed or declined; a new CRITICAL level has none declined."""
+        state = self.emergency.state
+        if look.is_calm or state not in {EmergencyState.CONTAINING, EmergencyState.FREEING}:
+            return
+        is_new = look.level is RiskLevel.CRITICAL and look.level_since > before.critical_since
+        asked = is_new and before.state in {EmergencyState.FREEING, EmergencyState.STABLE, EmergencyState.LEAVING}
+        assert not asked or state is EmergencyState.CONTAINING
+        for kind in CONTAINING_STEPS:
+            step, wanted = self.emergency.step(kind), STEPS[kind].wanted
+            if wanted is None or wanted(look.flags):
+                continue
+            assert step is not None
+            assert step.is_open or (step.status is StepStatus.DECLINED and not asked)
+        step = self.emergency.step(StepKind.OPEN_EXIT)
+        if step is not None and step.is_open:
+            assert (step.is_selected, step.warning) == (look.exit_warning is None, look.exit_warning)
 
     def _check_transition(self, before: EmergencyState, look: Seen) -> None:
         match self.emergency.state:

@@ -12,12 +12,14 @@ from typing import Final
 import structlog
 
 from paimon.application.emergency.observe import EmergencyContext, evidence_of, look
-from paimon.application.emergency.store import find_last_real, insert_emergency, lock_open, save_emergency
+from paimon.application.emergency.queries import list_left_proposals
+from paimon.application.emergency.store import find_last_real, insert_emergency, lock_open, save_answered, save_emergency
 from paimon.application.fund_risk.store import StoredAssessment, find_assessment
 from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.risk_control.queries import list_unresolved
 from paimon.application.risk_control.record_findings import record_check_results
 from paimon.application.risk_control.store import lock_findings
+from paimon.domain.kernel.chain import hex0x
 from paimon.domain.operations.outbox import OutboxPriority
 from paimon.domain.risk.emergency import (
     ENDED,
@@ -56,11 +58,12 @@ async def advance_emergency(context: EmergencyContext) -> None:
 async def advance_once(context: EmergencyContext) -> bool:
     """Take one transition. Report whether anything changed."""
     async with context.database.write() as session:
+        await lock_findings(session)  # before the emergency: who locks both takes them in this order
+        before = await lock_open(session)
+        # Read under the locks: what was seen before another look would repeat what that look has answered.
         assessment, snapshot = await find_assessment(session), await find_newest_snapshot(session)
         if assessment is None or snapshot is None:
             return False
-        await lock_findings(session)  # before the emergency: who locks both takes them in this order
-        before = await lock_open(session)
         after = await _advanced(session, before, snapshot, assessment, context)
         await _record_event(session, after, block=snapshot.at.number)
     return after != before
@@ -85,6 +88,7 @@ async def _advanced(
     settling = timedelta(0) if emergency.is_drill else context.policy.settling
     advanced = advance(emergency, seen, settling=settling)
     if advanced.emergency != emergency:
+        await save_answered(session, advanced.emergency)
         await record(session, advanced, snapshot, assessment)
     return advanced.emergency
 
@@ -126,16 +130,18 @@ async def _record_event(session: WriteSession, emergency: Emergency | None, *, b
     """Open or update the risk event of the open emergency, and resolve those of the ones that have ended."""
     is_open = emergency is not None and emergency.state not in ENDED
     if is_open or await list_unresolved(session, RiskKind.EMERGENCY):
-        findings = [_finding(emergency)] if emergency is not None and is_open else []
+        findings = [await _finding(session, emergency)] if emergency is not None and is_open else []
         await record_check_results(session, RiskKind.EMERGENCY, findings, block=block)
 
 
-def _finding(emergency: Emergency) -> Finding:
-    """Report an open emergency with what waits. A drill is a warning, and says that it is one."""
+async def _finding(session: WriteSession, emergency: Emergency) -> Finding:
+    """Report an open emergency with what waits, and what is to be rejected. A drill is a warning, and says that it is one."""
     waiting = [step.kind for step in emergency.steps if step.status is StepStatus.PROPOSED]
     signing = [step.kind for step in emergency.steps if step.status is StepStatus.SUBMITTED]
     parts = [f"{'DRILL, ' if emergency.is_drill else ''}{emergency.state}"]
     parts += [f"to be submitted: {', '.join(waiting)}"] if waiting else []
     parts += [f"wait for signatures: {', '.join(signing)}"] if signing else []
+    left = [f"{hex0x(hash_)} ({kind})" for kind, hash_ in await list_left_proposals(session, emergency)]
+    parts += [f"Safe transactions to be rejected by the owners: {', '.join(left)}"] if left else []
     severity = Severity.WARNING if emergency.is_drill else Severity.CRITICAL
     return Finding(RiskKind.EMERGENCY, emergency.name, "; ".join(parts), "ended", severity)

@@ -4,24 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
-from paimon.application.emergency.queries import find_last_block
-from paimon.application.emergency.step_plans import payload_hash_of
+from paimon.application.deployment.store import find_deployment
+from paimon.application.emergency.queries import find_last_block, find_status
+from paimon.application.emergency.step_plans import absent_steps, payload_hash_of
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.fund_risk.store import StoredAssessment
 from paimon.application.rebalance_engine.queries import list_transactions
+from paimon.application.transactions.multisig.store import get_proposal
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.queries import find_plan_by_key
 from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.assessment import value_text
-from paimon.domain.risk.emergency import Emergency, PlanSeen, Seen, drill_view
+from paimon.domain.risk.emergency import Emergency, PlanSeen, Seen, StepKind, drill_view
 from paimon.domain.risk.fund_risk_state import FundRiskState
 from paimon.domain.risk.indicators import confirmed_due
 from paimon.domain.risk.promises import liquidity_ladder
 from paimon.domain.risk.risk_policy import IndicatorName, RiskPolicy, plain_text
 from paimon.domain.transaction.wallet_selection import format_whole_units
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
 EXIT_RCR_MIN: Final = Decimal("1.5")
@@ -62,7 +67,8 @@ async def look(
         missing=RawAmount(max(confirmed_due(state, days=_DUE_DAYS) - snapshot.cash, 0)),
         sellable=RawAmount(snapshot.tier_assets(Tier.L1) + snapshot.tier_assets(Tier.L2)),
         exit_warning=_exit_warning(assessment, state, context.policy),
-        plans={} if emergency.is_drill else await _plans(session, emergency, context.plans),
+        plans={} if emergency.is_drill else await _plans(session, emergency, snapshot, context.plans),
+        absent={} if emergency.is_drill else absent_steps(await find_deployment(session), context.plans.contracts),
     )
     return drill_view(emergency, seen) if emergency.is_drill else seen
 
@@ -86,16 +92,42 @@ def _whole(amount: int, decimals: int) -> int:
     return amount - amount % unit
 
 
-async def _plans(session: WriteSession, emergency: Emergency, context: PlanContext) -> dict[str, PlanSeen]:
+async def _plans(
+    session: WriteSession, emergency: Emergency, snapshot: FundSnapshot, context: PlanContext
+) -> dict[str, PlanSeen]:
+    """Return the plans of the open steps, and of all that were to free liquidity."""
+    hashes = {
+        emergency.key(step): payload_hash_of(emergency, step, context.contracts) for step in emergency.steps if step.is_open
+    }
+    former = [key for key, kind in emergency.former_keys().items() if kind is StepKind.FREE_LIQUIDITY]
     found: dict[str, PlanSeen] = {}
-    for step in emergency.steps:
-        if step.is_open:
-            plan = await find_plan_by_key(session, emergency.key(step), context.safe_context)
-            if plan is not None:
-                wanted = payload_hash_of(emergency, step, context.contracts)
-                block = await find_last_block(session, await list_transactions(session, plan.id))
-                found[plan.idempotency_key] = PlanSeen(plan.id, plan.status, block, plan.payload_hash == wanted)
+    for key in (*hashes, *former):
+        plan = await find_plan_by_key(session, key, context.safe_context)
+        if plan is not None:
+            proposal = None if plan.proposal is None else await get_proposal(session, plan.proposal)
+            found[key] = PlanSeen(
+                plan.id,
+                await find_status(session, plan),
+                await _shown_at(session, plan.id, proposal, snapshot),
+                plan.payload_hash == hashes.get(key),
+                None if proposal is None or proposal.outcome is not None else Hash32(proposal.hash),
+            )
     return found
+
+
+async def _shown_at(
+    session: WriteSession, plan_id: UUID, proposal: SafeProposalRow | None, snapshot: FundSnapshot
+) -> int | None:
+    """Return a block that shows what a plan did.
+
+    That is its last transaction's. One that others sent and that left no event has no block here: a snapshot is as new when it
+    is dated after the end of the proposal was recorded.
+    """
+    block = await find_last_block(session, await list_transactions(session, plan_id))
+    closed_at = None if proposal is None else proposal.closed_at
+    if block is None and closed_at is not None and snapshot.at.timestamp > closed_at:
+        return snapshot.at.number
+    return block
 
 
 def evidence_of(snapshot: FundSnapshot, assessment: StoredAssessment) -> dict[str, Any]:

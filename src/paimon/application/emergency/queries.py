@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, text
@@ -22,9 +22,16 @@ from paimon.application.transactions.multisig.queries import ProposalDetail, get
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.queries import PlanDetail, get_plan
+from paimon.application.transactions.plans.store import list_executing_proposals
+from paimon.domain.approval.ticket import TicketStatus
 from paimon.domain.kernel.chain import Address, Hash32
-from paimon.domain.risk.emergency import EmergencyStep, EntryKind, StepStatus
+from paimon.domain.risk.emergency import Emergency, EmergencyStep, EntryKind, StepKind, StepStatus
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind
+from paimon.domain.transaction.plan import PlanStatus
+from paimon.infrastructure.database.clock import as_utc
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
+from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeSignatureRow
+from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
@@ -79,6 +86,37 @@ async def find_last_block(session: AsyncSession, hashes: Sequence[Hash32]) -> in
     return found
 
 
+_STATUS_BY_TICKET: Final = {
+    TicketStatus.REJECTED: PlanStatus.REJECTED,
+    TicketStatus.CANCELLED: PlanStatus.CANCELLED,
+    TicketStatus.EXPIRED: PlanStatus.EXPIRED,
+    TicketStatus.VOID: PlanStatus.FAILED,
+}
+_OPEN_PLANS: Final = frozenset({PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS})
+
+
+async def find_status(session: AsyncSession, plan: PlanDetail) -> PlanStatus:
+    """Return a plan's status. A ticket that ended without an approval ends its plan, unless we execute it already."""
+    if plan.proposal is None or plan.status not in _OPEN_PLANS:
+        return plan.status
+    ticket = await session.scalar(select(ApprovalTicketRow.status).where(ApprovalTicketRow.plan_id == plan.id))
+    if ticket is None or ticket not in _STATUS_BY_TICKET or plan.proposal in await list_executing_proposals(session):
+        return plan.status
+    return _STATUS_BY_TICKET[ticket]
+
+
+async def list_left_proposals(session: AsyncSession, emergency: Emergency) -> list[tuple[StepKind, Hash32]]:
+    """Return the Safe transactions of what is proposed no longer, which the owners can have executed until they reject them."""
+    keys = emergency.former_keys()
+    query = (
+        select(PlanRow.idempotency_key, SafeProposalRow.hash)
+        .join(SafeProposalRow, SafeProposalRow.hash == PlanRow.proposal)
+        .where(PlanRow.idempotency_key.in_(keys), PlanRow.name == emergency.name, SafeProposalRow.outcome.is_(None))
+        .order_by(SafeProposalRow.nonce)
+    )
+    return [(keys[key], Hash32(hash_)) for key, hash_ in await session.execute(query)]
+
+
 async def read_emergencies(session: ReadSession) -> list[StoredEmergency]:
     """Return the newest emergencies and drills, latest first."""
     return await list_emergencies(session, limit=EMERGENCIES_LISTED_MAX)
@@ -90,7 +128,10 @@ async def read_emergency(session: ReadSession | WriteSession, number: int, conte
     steps = tuple([await _step_detail(session, stored, step, context) for step in stored.emergency.steps])
     timeline = tuple(await list_entries(session, number))
     event = await _find_event(session, stored.emergency.name)
-    return EmergencyDetail(stored, steps, timeline, event, _timings(stored, steps, timeline, event))
+    earlier = [await get_plan(session, plan_id, context.safe_context) for step in steps for plan_id in step.step.earlier_plans]
+    plans = [*earlier, *(step.plan for step in steps if step.plan is not None)]
+    signed = await _list_signed(session, plans)
+    return EmergencyDetail(stored, steps, timeline, event, _timings(stored, steps, plans, signed, timeline, event))
 
 
 async def _step_detail(
@@ -111,13 +152,25 @@ async def _find_event(session: ReadSession | WriteSession, name: str) -> RiskEve
     return None if row is None else to_domain(row)
 
 
+async def _list_signed(session: ReadSession | WriteSession, plans: Sequence[PlanDetail]) -> list[datetime]:
+    """Return when owners signed the Safe transactions of these plans."""
+    hashes = [plan.proposal for plan in plans if plan.proposal is not None]
+    query = select(SafeSignatureRow.signed_at).where(SafeSignatureRow.proposal.in_(hashes))
+    return [as_utc(at) for at in await session.scalars(query)]
+
+
 def _timings(
-    stored: StoredEmergency, steps: Sequence[StepDetail], timeline: Sequence[DatedEntry], event: RiskEvent | None
+    stored: StoredEmergency,
+    steps: Sequence[StepDetail],
+    plans: Sequence[PlanDetail],
+    signed_at: Sequence[datetime],
+    timeline: Sequence[DatedEntry],
+    event: RiskEvent | None,
 ) -> Timings:
+    """Return the timings; `plans` are those of all attempts, and `signed_at` is when owners signed them."""
     emergency = stored.emergency
-    signed = [entry.at for entry in timeline if entry.entry.kind is EntryKind.SIGNED]
-    signed += [one.signed_at for step in steps if step.proposal for one in step.proposal.summary.signatures]
-    submitted = [step.plan.created_at for step in steps if step.plan is not None]
+    signed = [*signed_at, *(entry.at for entry in timeline if entry.entry.kind is EntryKind.SIGNED)]
+    submitted = [plan.created_at for plan in plans]
     effects = [step.step.done_at for step in steps if step.step.status is StepStatus.DONE and step.step.done_at]
     declared = [entry.at for entry in timeline if entry.entry.kind is EntryKind.STATE]
     acknowledged = [event.acknowledged.at] if event is not None and event.acknowledged is not None else []

@@ -110,6 +110,12 @@ async def list_emergencies(session: ReadSession | WriteSession, *, limit: int) -
     return [_stored(row) for row in await session.scalars(query.execution_options(populate_existing=True))]
 
 
+async def save_answered(session: WriteSession, emergency: Emergency) -> None:
+    """Write which CRITICAL level an emergency has answered; the worker's right alone."""
+    values = {"critical_since": emergency.critical_since}
+    await session.execute(update(EmergencyRow).where(EmergencyRow.id == emergency.id).values(values))
+
+
 async def save_emergency(
     session: WriteSession,
     emergency: Emergency,
@@ -118,16 +124,14 @@ async def save_emergency(
     now: datetime,
     end_evidence: dict[str, Any] | None = None,
 ) -> None:
-    """Write an emergency that this transaction has locked, and add the entries to its timeline."""
+    """Write an emergency that this transaction has locked, and add the entries to its timeline; see `save_answered`."""
     values = {
         "state": emergency.state,
         "state_since": emergency.state_since,
-        "critical_since": emergency.critical_since,
         "steps": _STEPS.dump_python(emergency.steps, mode="json"),
         "ended_at": emergency.ended_at,
         "end_reason": emergency.end_reason,
-        "end_evidence": end_evidence,
-    }
+    } | ({} if end_evidence is None else {"end_evidence": end_evidence})
     await session.execute(update(EmergencyRow).where(EmergencyRow.id == emergency.id).values(values))
     last = select(func.max(EmergencyEntryRow.number)).where(EmergencyEntryRow.emergency_id == emergency.id)
     first = ((await session.execute(last)).scalar() or 0) + 1

@@ -5,34 +5,38 @@
     CONTAINING   the pauses are proposed                                  ──► FREEING when each is done or declined, and
                                                                               after 30 minutes in any case
     FREEING      what is missing for the next 7 days is to be freed       ──► STABLE
-    STABLE       the level is ELEVATED or better                          ──► LEAVING after the policy's settling time
+    STABLE       the level is ELEVATED or better: nothing new is proposed ──► LEAVING after the policy's settling time
     LEAVING      what is paused or open is to be ended                    ──► CLOSED when nothing is, or people declined it
 
 From CONTAINING and FREEING on, a level of ELEVATED or better leads to STABLE. A level above it leads from STABLE and LEAVING
-back to FREEING, and to CONTAINING when it is CRITICAL. A person may stand an emergency down at any time (STOOD_DOWN); a drill
-is stood down when the fund is in an emergency.
+back to FREEING. A level that has become CRITICAL anew leads to CONTAINING from each of the three. A person may stand an
+emergency down at any time (STOOD_DOWN); a drill is stood down when the fund is in an emergency.
 
 A step is a plan that a person may submit, and that a wallet's owners sign. The protocol never submits one. What a step is for
-is judged by the chain's flags at a block, so it does not matter who changed them.
+is judged by the chain's flags at a block, so it does not matter who changed them. While CONTAINING and FREEING last, a pause
+that ends is proposed again, unless people declined it.
 
     PROPOSED ──► SUBMITTED ──► DONE
        │ ▲           │ │
-       │ └───────────┘ │                   its plan expired, failed or was cancelled: proposed again under a new key
+       │ └───────────┘ │                   its plan expired, failed, is void or was cancelled: proposed again, a new key
        ├───────────────┴─────► DECLINED    a person declined it, or its plan was rejected
        └───────────────┴─────► WITHDRAWN   what it was proposed for is over
+
+A proposed step follows the figures: opening the exit is selected or not by each look, and an amount to free that has changed by
+more than a plan may drift is proposed under a new key.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from paimon.domain.kernel.chain import Address, ContractName
+from paimon.domain.kernel.chain import Address, ContractName, Hash32, hex0x
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.risk_policy import RiskLevel
-from paimon.domain.transaction.plan import PlanStatus
+from paimon.domain.transaction.plan import PlanStatus, has_amount_drifted
 from paimon.domain.vault.fund_snapshot import OperationalFlags
 from paimon.errors import Conflict
 
@@ -135,6 +139,7 @@ class EmergencyStep:
     """One proposed step. `attempt` counts its plans, each with a key of its own.
 
     `is_selected` is False for a step that people are to choose by themselves; nothing waits for it. `amount` is what it frees.
+    `proposed_at` is of this attempt. `earlier_plans` are those of its earlier attempts.
     """
 
     kind: StepKind
@@ -149,6 +154,7 @@ class EmergencyStep:
     submitted_at: datetime | None = None
     done_at: datetime | None = None
     done_at_block: int | None = None
+    earlier_plans: tuple[UUID, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -209,25 +215,39 @@ class Emergency:
 
     def key(self, step: EmergencyStep) -> str:
         """Return the idempotency key of the step's plan."""
-        return f"{self.name} {step.kind.lower()} {step.attempt}".replace(" ", "-").replace("_", "-")
+        return self._key(step.kind, step.attempt)
+
+    def _key(self, kind: StepKind, attempt: int) -> str:
+        return f"{self.name} {kind.lower()} {attempt}".replace(" ", "-").replace("_", "-")
+
+    def former_keys(self) -> dict[str, StepKind]:
+        """Return the keys of all plans of its steps that are proposed no longer."""
+        newest = [step for kind in StepKind if (step := self.step(kind)) is not None]
+        keys = {self._key(step.kind, number + 1): step.kind for step in newest for number in range(step.attempt)}
+        wanted = {self.key(step) for step in newest if step.is_open}
+        return {key: kind for key, kind in keys.items() if key not in wanted}
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSeen:
-    """The plan that has a step's key. `block` is that of its last recorded transaction; `has_step_calls` whether it is ours."""
+    """The plan that has a step's key. `block` is one that shows what it did; `has_step_calls` whether it is ours.
+
+    `safe_transaction` is set while the Safe has not used its nonce: until then its owners can have it executed.
+    """
 
     id: UUID
     status: PlanStatus
     block: int | None
     has_step_calls: bool
+    safe_transaction: Hash32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the protocol sees now: the level, the flags and the figures at one block, and the plans by key.
+    """What the protocol sees now: the level, the flags and the figures at one block, and the plans of its steps by key.
 
     `missing` is what is due within 7 days beyond the cash; `sellable` is what L1 and L2 have to sell. `exit_warning` says
-    why opening the exit is not selected, None where it is.
+    why opening the exit is not selected, None where it is. `absent` says by step why the deployment cannot take it.
     """
 
     now: datetime
@@ -239,6 +259,7 @@ class Seen:
     sellable: RawAmount
     exit_warning: str | None
     plans: Mapping[str, PlanSeen]
+    absent: Mapping[StepKind, str] = field(default_factory=dict)
 
     @property
     def is_calm(self) -> bool:
@@ -276,20 +297,26 @@ def advance(emergency: Emergency, seen: Seen, *, settling: timedelta) -> Advance
     entries: list[TimelineEntry] = []
     steps = tuple(_refreshed(emergency, step, seen, entries) for step in emergency.steps)
     current = replace(emergency, steps=steps)
+    following = _following_state(current, seen, settling)
     if seen.level is RiskLevel.CRITICAL:
         current = replace(current, critical_since=max(current.critical_since, seen.level_since))
-    following = _following_state(current, seen, settling)
     if following is not current.state:
         current = _entered(current, following, seen, entries)
-    elif following is EmergencyState.LEAVING:
+    if following is EmergencyState.LEAVING:
         current = _proposed(current, _not_declined(current, LEAVING_STEPS), seen, entries)
+    if following in _PROTECTING and not seen.is_calm:
+        current = _proposed(current, _not_declined(current, CONTAINING_STEPS), seen, entries)
     if following is EmergencyState.FREEING:
         current = _free_liquidity(current, seen, entries)
     return Advanced(current, tuple(entries))
 
 
+_PROTECTING: Final = frozenset({EmergencyState.CONTAINING, EmergencyState.FREEING})
+"""The states in which a pause that is not there is proposed."""
+
+
 def _following_state(emergency: Emergency, seen: Seen, settling: timedelta) -> EmergencyState:
-    state = emergency.state
+    state, is_critical = emergency.state, seen.level is RiskLevel.CRITICAL
     match state:
         case EmergencyState.ARMED:
             return EmergencyState.DECLARED
@@ -299,10 +326,12 @@ def _following_state(emergency: Emergency, seen: Seen, settling: timedelta) -> E
             if seen.is_calm:
                 return EmergencyState.STABLE
             return EmergencyState.FREEING if _is_contained(emergency, seen.now) else state
+        case EmergencyState.FREEING if is_critical and seen.level_since > emergency.critical_since:
+            return EmergencyState.CONTAINING
         case EmergencyState.FREEING:
             return EmergencyState.STABLE if seen.is_calm else state
         case EmergencyState.STABLE | EmergencyState.LEAVING if not seen.is_calm:
-            return EmergencyState.CONTAINING if seen.level is RiskLevel.CRITICAL else EmergencyState.FREEING
+            return EmergencyState.CONTAINING if is_critical else EmergencyState.FREEING
         case EmergencyState.STABLE:
             return EmergencyState.LEAVING if seen.now - emergency.state_since >= settling else state
         case EmergencyState.LEAVING:
@@ -357,50 +386,64 @@ def _proposed(emergency: Emergency, kinds: Iterable[StepKind], seen: Seen, entri
         before = emergency.step(kind)
         if _is_as_wanted(kind, seen) or (before is not None and before.is_open):
             continue
-        warning = seen.exit_warning if kind is StepKind.OPEN_EXIT else None
-        emergency = _with_new_step(emergency, kind, seen, entries, warning=warning, is_selected=warning is None)
+        emergency = _with_new_step(emergency, kind, seen, entries)
     return emergency
 
 
 def _free_liquidity(emergency: Emergency, seen: Seen, entries: list[TimelineEntry]) -> Emergency:
     """Propose to free what is missing, once a block shows what the step before has freed, unless people declined it here."""
     before = emergency.step(StepKind.FREE_LIQUIDITY)
-    amount = RawAmount(min(seen.missing, seen.sellable))
-    if amount <= 0 or (before is not None and (before.is_open or _was_declined_here(emergency, before))):
+    if _amount_to_free(seen) <= 0 or (before is not None and (before.is_open or _was_declined_here(emergency, before))):
         return emergency
-    beyond = seen.missing - amount
-    warning = f"L1 and L2 do not reach: {beyond} more must come from L3, by a rebalance or an OTC order" if beyond else None
-    return _with_new_step(emergency, StepKind.FREE_LIQUIDITY, seen, entries, warning=warning, amount=amount)
+    if any(_is_effect_unseen(seen.plans.get(key), seen) for key in emergency.former_keys()):
+        return emergency
+    return _with_new_step(emergency, StepKind.FREE_LIQUIDITY, seen, entries)
+
+
+def _is_effect_unseen(plan: PlanSeen | None, seen: Seen) -> bool:
+    """Report whether a plan was executed that no block shows yet: its owners may have executed what was withdrawn."""
+    return plan is not None and plan.status in _PLAN_DONE and (plan.block is None or seen.block < plan.block)
+
+
+def _amount_to_free(seen: Seen) -> RawAmount:
+    """Return what the waterfall reaches of what is missing, in raw units of the vault's asset."""
+    return RawAmount(min(seen.missing, seen.sellable))
 
 
 def _was_declined_here(emergency: Emergency, step: EmergencyStep) -> bool:
     return step.status is StepStatus.DECLINED and step.since >= emergency.state_since
 
 
-def _with_new_step(
-    emergency: Emergency,
-    kind: StepKind,
-    seen: Seen,
-    entries: list[TimelineEntry],
-    *,
-    warning: str | None,
-    is_selected: bool = True,
-    amount: RawAmount | None = None,
-) -> Emergency:
+def _with_new_step(emergency: Emergency, kind: StepKind, seen: Seen, entries: list[TimelineEntry]) -> Emergency:
     before = emergency.step(kind)
-    step = EmergencyStep(
-        kind,
-        StepStatus.PROPOSED,
-        attempt=1 if before is None else before.attempt + 1,
-        since=seen.now,
-        is_selected=is_selected,
-        amount=amount,
-        warning=warning,
-        proposed_at=seen.now,
-    )
-    choice = "" if is_selected else "; not selected: " + (warning or "")
-    entries.append(TimelineEntry(EntryKind.PROPOSED, f"to {STEPS[kind].meaning}{choice}", kind))
+    attempt = 1 if before is None else before.attempt + 1
+    step = EmergencyStep(kind, StepStatus.PROPOSED, attempt, since=seen.now, proposed_at=seen.now)
+    step = _by_figures(step, seen)
+    entries.append(_selection(step, EntryKind.PROPOSED))
     return replace(emergency, steps=(*emergency.steps, step))
+
+
+def _by_figures(step: EmergencyStep, seen: Seen) -> EmergencyStep:
+    """Return a step with its amount, its warning, and whether it is selected, as the figures are now."""
+    if (absent := seen.absent.get(step.kind)) is not None:
+        amount = _amount_to_free(seen) if step.kind is StepKind.FREE_LIQUIDITY else None
+        return replace(step, amount=amount, warning=absent, is_selected=False)
+    match step.kind:
+        case StepKind.OPEN_EXIT:
+            return replace(step, warning=seen.exit_warning, is_selected=seen.exit_warning is None)
+        case StepKind.FREE_LIQUIDITY:
+            amount = _amount_to_free(seen)
+            beyond = seen.missing - amount
+            warning = (
+                f"L1 and L2 do not reach: {beyond} more must come from L3, by a rebalance or an OTC order" if beyond else None
+            )
+            return replace(step, amount=amount, warning=warning, is_selected=True)
+    return replace(step, warning=None, is_selected=True)
+
+
+def _selection(step: EmergencyStep, kind: EntryKind, why: str = "") -> TimelineEntry:
+    text = why or f"to {STEPS[step.kind].meaning}"
+    return TimelineEntry(kind, text if step.is_selected else f"{text}; not selected: {step.warning or ''}", step.kind)
 
 
 def _withdrawn(emergency: Emergency, kinds: Iterable[StepKind], seen: Seen, entries: list[TimelineEntry]) -> Emergency:
@@ -409,11 +452,23 @@ def _withdrawn(emergency: Emergency, kinds: Iterable[StepKind], seen: Seen, entr
     steps = []
     for step in emergency.steps:
         if step.kind in withdrawn and step.is_open:
-            entries.append(TimelineEntry(EntryKind.WITHDRAWN, f"no longer proposed: {STEPS[step.kind].meaning}", step.kind))
-            steps.append(replace(step, status=StepStatus.WITHDRAWN, since=seen.now))
+            steps.append(_withdrawn_step(step, seen.plans.get(emergency.key(step)), seen, entries))
         else:
             steps.append(step)
     return replace(emergency, steps=tuple(steps))
+
+
+def _withdrawn_step(step: EmergencyStep, plan: PlanSeen | None, seen: Seen, entries: list[TimelineEntry]) -> EmergencyStep:
+    text = f"no longer proposed: {STEPS[step.kind].meaning}{_to_be_rejected(plan)}"
+    entries.append(TimelineEntry(EntryKind.WITHDRAWN, text, step.kind))
+    return replace(step, status=StepStatus.WITHDRAWN, since=seen.now)
+
+
+def _to_be_rejected(plan: PlanSeen | None) -> str:
+    """Say that the owners could still execute what is proposed no longer."""
+    if plan is None or plan.safe_transaction is None or not plan.has_step_calls:
+        return ""
+    return f"; the owners are to reject Safe transaction {hex0x(plan.safe_transaction)}, which can be executed until then"
 
 
 _PLAN_OPEN: Final = frozenset({PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS})
@@ -421,28 +476,44 @@ _PLAN_DONE: Final = frozenset({PlanStatus.DONE, PlanStatus.PARTIALLY_DONE})
 
 
 def _refreshed(emergency: Emergency, step: EmergencyStep, seen: Seen, entries: list[TimelineEntry]) -> EmergencyStep:
-    """Return an open step as the flags and its plan show it."""
+    """Return an open step as the flags, its plan and the figures show it."""
     if not step.is_open:
         return step
-    if _is_as_wanted(step.kind, seen):
-        return _done(step, seen, entries)
     plan = seen.plans.get(emergency.key(step))
-    if plan is None:
-        return step
+    if _is_as_wanted(step.kind, seen):
+        known = step if plan is None or not plan.has_step_calls else replace(step, plan_id=plan.id)
+        return _done(known, seen, entries)
+    if plan is None:  # a step of a drill is submitted without one
+        return step if step.status is StepStatus.SUBMITTED else _refigured(step, seen, entries)
     if not plan.has_step_calls:
-        return _again(step, seen, entries, f"plan {plan.id} has its key and other calls")
+        return _again(step, plan, seen, entries, f"plan {plan.id} has its key and other calls")
     if plan.status in _PLAN_OPEN:
-        return step if step.status is StepStatus.SUBMITTED else _submitted(step, plan, seen, entries)
+        return _submitted(step, plan, seen, entries)
     if plan.status is PlanStatus.REJECTED:
-        entries.append(TimelineEntry(EntryKind.DECLINED, f"plan {plan.id} was rejected", step.kind))
+        entries.append(TimelineEntry(EntryKind.DECLINED, f"plan {plan.id} was rejected{_to_be_rejected(plan)}", step.kind))
         return replace(step, status=StepStatus.DECLINED, since=seen.now, plan_id=plan.id)
     if plan.status not in _PLAN_DONE:
-        return _again(step, seen, entries, f"plan {plan.id} is {plan.status}")
-    if plan.block is None or seen.block < plan.block:
-        return step if step.status is StepStatus.SUBMITTED else _submitted(step, plan, seen, entries)
+        return _again(step, plan, seen, entries, f"plan {plan.id} is {plan.status}{_to_be_rejected(plan)}")
+    if _is_effect_unseen(plan, seen):
+        return _submitted(step, plan, seen, entries)
     if STEPS[step.kind].wanted is not None:
-        return _again(step, seen, entries, f"plan {plan.id} is {plan.status}, and the chain does not show its effect any more")
+        why = f"plan {plan.id} is {plan.status}, and the chain does not show its effect any more"
+        return _again(step, plan, seen, entries, why)
     return _done(replace(step, plan_id=plan.id), seen, entries)
+
+
+def _refigured(step: EmergencyStep, seen: Seen, entries: list[TimelineEntry]) -> EmergencyStep:
+    """Return a step without a plan as the figures are now; an amount that is another has another key."""
+    now = _by_figures(step, seen)
+    if now.amount is not None and step.amount is not None:
+        if now.amount <= 0:
+            return _withdrawn_step(step, None, seen, entries)
+        if has_amount_drifted(step.amount, now.amount):
+            return _again(step, None, seen, entries, f"the amount is {now.amount} now, {step.amount} was proposed")
+        now = replace(now, amount=step.amount)
+    if now.is_selected is not step.is_selected:
+        entries.append(_selection(now, EntryKind.PROPOSED))
+    return now
 
 
 def _done(step: EmergencyStep, seen: Seen, entries: list[TimelineEntry]) -> EmergencyStep:
@@ -451,13 +522,33 @@ def _done(step: EmergencyStep, seen: Seen, entries: list[TimelineEntry]) -> Emer
 
 
 def _submitted(step: EmergencyStep, plan: PlanSeen, seen: Seen, entries: list[TimelineEntry]) -> EmergencyStep:
+    """Return a step whose plan waits for signatures; its amount is the plan's, and its warning follows the figures."""
+    now = replace(_by_figures(step, seen), amount=step.amount)
+    if step.status is StepStatus.SUBMITTED:
+        if now.is_selected is not step.is_selected:
+            entries.append(_selection(now, EntryKind.SUBMITTED, f"plan {plan.id} waits for signatures"))
+        return now
     entries.append(TimelineEntry(EntryKind.SUBMITTED, f"plan {plan.id} waits for signatures", step.kind))
-    return replace(step, status=StepStatus.SUBMITTED, since=seen.now, submitted_at=seen.now, plan_id=plan.id)
+    return replace(now, status=StepStatus.SUBMITTED, since=seen.now, submitted_at=seen.now, plan_id=plan.id)
 
 
-def _again(step: EmergencyStep, seen: Seen, entries: list[TimelineEntry], why: str) -> EmergencyStep:
+def _again(step: EmergencyStep, plan: PlanSeen | None, seen: Seen, entries: list[TimelineEntry], why: str) -> EmergencyStep:
+    """Propose a step under a new key, as the figures are now; nothing is left to free: then no longer."""
+    earlier = (*step.earlier_plans, plan.id) if plan is not None and plan.has_step_calls else step.earlier_plans
+    now = _by_figures(step, seen)
+    if now.amount is not None and now.amount <= 0:
+        return replace(_withdrawn_step(step, plan, seen, entries), earlier_plans=earlier, plan_id=None)
     entries.append(TimelineEntry(EntryKind.PROPOSED_AGAIN, why, step.kind))
-    return replace(step, status=StepStatus.PROPOSED, attempt=step.attempt + 1, since=seen.now, plan_id=None, submitted_at=None)
+    return replace(
+        now,
+        status=StepStatus.PROPOSED,
+        attempt=step.attempt + 1,
+        since=seen.now,
+        proposed_at=seen.now,
+        plan_id=None,
+        submitted_at=None,
+        earlier_plans=earlier,
+    )
 
 
 def require_open(emergency: Emergency) -> None:
