@@ -13,6 +13,9 @@
     follow_erasure  a person who erased another's key of personal data signed that action
     follow_profile  a person who set an asset's profile signed that action
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
+    follow_drill    a role that does not advance emergencies adds drills only, each as a person signed it
+    follow_decision such a role ends an emergency, and declines or signs a step of it, as a person signed that and no further
+    follow_actor    an entry of an emergency's timeline names a person who signed that in its transaction
 
 Retention removes no evidence: a row may go only when something that outlasts it proves what it said, and nothing does yet
 (docs/concepts/database-roles.md, "Evidence"). The functions and triggers belong to the owner of the tables, so no process can
@@ -260,6 +263,85 @@ _FUNCTIONS: Final = (
     END
     $body$
     """,
+    # The role that may say which level was answered judges the level, and advances emergencies by it.
+    f"""
+    CREATE OR REPLACE FUNCTION ops.follow_drill() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+        IF NOT has_column_privilege('ops.emergencies', 'critical_since', 'UPDATE') AND NOT (
+            NEW.is_drill AND NEW.state = 'ARMED' AND NEW.steps = '[]' AND EXISTS (
+                SELECT FROM ops.signed_actions
+                 WHERE action = '{ActionName.START_DRILL}' AND resource = '/emergencies' AND signer = NEW.started_by
+                   AND accepted_at = NEW.started_at)) THEN
+            RAISE EXCEPTION 'emergency %: this role adds drills that a person signed, and nothing else', NEW.id
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
+    f"""
+    CREATE OR REPLACE FUNCTION ops.follow_decision() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+        path text := '/emergencies/' || NEW.id;
+        place bigint;
+        before jsonb;
+        after jsonb;
+        is_followed boolean;
+    BEGIN
+        IF has_column_privilege('ops.emergencies', 'critical_since', 'UPDATE') THEN
+            RETURN NEW;
+        END IF;
+        IF NEW.state IS DISTINCT FROM OLD.state THEN
+            is_followed := NEW.state = 'STOOD_DOWN' AND NEW.steps = OLD.steps AND EXISTS (
+                SELECT FROM ops.signed_actions
+                 WHERE action = '{ActionName.STAND_DOWN_EMERGENCY}' AND resource = path AND accepted_at = NEW.ended_at);
+        ELSE
+            is_followed := ROW(NEW.state_since, NEW.ended_at, NEW.end_reason, NEW.end_evidence)
+                IS NOT DISTINCT FROM ROW(OLD.state_since, OLD.ended_at, OLD.end_reason, OLD.end_evidence)
+                AND jsonb_array_length(NEW.steps) = jsonb_array_length(OLD.steps);
+            FOR place, before, after IN
+                SELECT known.ordinality, known.value, NEW.steps -> (known.ordinality - 1)::integer
+                  FROM jsonb_array_elements(OLD.steps) WITH ORDINALITY AS known
+            LOOP
+                -- What a decision changes of a step, and nothing else: its status, with when.
+                is_followed := is_followed AND (before = after OR (
+                    before - '{{status,since,submitted_at,done_at,done_at_block}}'::text[]
+                        = after - '{{status,since,submitted_at,done_at,done_at_block}}'::text[]
+                    AND before ->> 'status' IN ('PROPOSED', 'SUBMITTED')
+                    AND EXISTS (
+                        SELECT FROM ops.signed_actions
+                         WHERE resource = path || '/steps/' || (before ->> 'kind')
+                           AND accepted_at >= (before ->> 'proposed_at')::timestamptz
+                           AND CASE WHEN after ->> 'status' = 'DECLINED' THEN action = '{ActionName.DECLINE_EMERGENCY_STEP}'
+                                    ELSE NEW.is_drill AND action = '{ActionName.SIGN_DRILL_STEP}' END)));
+            END LOOP;
+        END IF;
+        IF is_followed IS NOT TRUE THEN
+            RAISE EXCEPTION 'emergency %: no person signed that', NEW.id USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,  # noqa: S608 — the actions are constants
+    """
+    CREATE OR REPLACE FUNCTION ops.follow_actor() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+        path text := '/emergencies/' || NEW.emergency_id;
+    BEGIN
+        IF NOT EXISTS (SELECT FROM ops.signed_actions
+                        WHERE signer = NEW.actor AND accepted_at = NEW.at AND resource = CASE NEW.kind
+                              WHEN 'DRILL_STARTED' THEN '/emergencies' WHEN 'STATE' THEN path
+                              ELSE path || '/steps/' || NEW.step END) THEN
+            RAISE EXCEPTION 'timeline of emergency %: this person signed nothing of the kind', NEW.emergency_id
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END
+    $body$
+    """,
 )
 
 _COLUMNS: Final = text("""
@@ -348,6 +430,17 @@ _FOLLOWING: Final = {
     ),
     ("ops.asset_profiles", "follow_profile"): (
         "CREATE TRIGGER follow_profile BEFORE INSERT ON ops.asset_profiles FOR EACH ROW EXECUTE FUNCTION ops.follow_profile()"
+    ),
+    ("ops.emergencies", "follow_drill"): (
+        "CREATE TRIGGER follow_drill BEFORE INSERT ON ops.emergencies FOR EACH ROW EXECUTE FUNCTION ops.follow_drill()"
+    ),
+    ("ops.emergencies", "follow_decision"): (
+        "CREATE TRIGGER follow_decision BEFORE UPDATE ON ops.emergencies FOR EACH ROW"
+        " WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION ops.follow_decision()"
+    ),
+    ("ops.emergency_timeline", "follow_actor"): (
+        "CREATE TRIGGER follow_actor BEFORE INSERT ON ops.emergency_timeline FOR EACH ROW"
+        " WHEN (NEW.actor IS NOT NULL OR NEW.kind = 'SIGNED') EXECUTE FUNCTION ops.follow_actor()"
     ),
     ("ops.transaction_intents", "follow_plan"): (
         "CREATE CONSTRAINT TRIGGER follow_plan AFTER INSERT ON ops.transaction_intents DEFERRABLE INITIALLY DEFERRED"

@@ -41,7 +41,9 @@ _GRANT_ADDED: Final = (
 """The time is the database's, so that a check refuses a grant whose signature has expired."""
 _TRIAGED: Final = "UPDATE (status, owner_role, owner_address, acknowledged_at, acknowledged_by, resolved_at, resolved_by, note)"
 """What people do with a risk event. What was found is the checks' own."""
+_EMERGENCY_DECIDED: Final = "UPDATE (state, state_since, steps, ended_at, end_reason, end_evidence)"
 _EMERGENCY_ADVANCED: Final = "UPDATE (state, state_since, critical_since, steps, ended_at, end_reason, end_evidence)"
+"""Which level was answered is the worker's to say. Of the others, `follow_decision` asks for what a person signed."""
 _REBALANCE_SUBMITTED: Final = "UPDATE (status, plan_id, closed_at, close_reason)"
 _TICKET_DECIDED: Final = "UPDATE (status, decided_at, closed_at, decided_externally, void_reason)"
 
@@ -230,8 +232,8 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.emergencies": _row(
         _OPS_READERS,
         {
-            _API: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
-            _CLI: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
+            _API: f"SELECT, INSERT, {_EMERGENCY_DECIDED}",
+            _CLI: f"SELECT, INSERT, {_EMERGENCY_DECIDED}",
             _WORKER: f"SELECT, INSERT, {_EMERGENCY_ADVANCED}",
         },
     ),
