@@ -22,6 +22,11 @@ async def api_server(
         yield opened
 
 
+def unsigned_rows(kind: str) -> float:
+    """Return how often this process has left a row of this kind out because no one who may signed it."""
+    return REGISTRY.get_sample_value("paimon_unsigned_rows_total", {"kind": kind}) or 0.0
+
+
 def refused_content(use: str) -> float:
     """Return how much content of this use this process has refused."""
     return sum(

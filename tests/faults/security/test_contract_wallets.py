@@ -10,6 +10,7 @@ from tests.support.api_client import ApiClient, api_client_for, approver_row, re
 from tests.support.chain.fund import TestFund
 from tests.support.chain.safe_messages import sign_for_safe
 from tests.support.chain.safes import SafeFactory, address_of, owner_account, signature_by_safe_message
+from tests.support.factories.rows import insert_row
 from tests.support.faults.false_endpoint import FalseEndpoint, false_endpoints
 from tests.support.sign_in import outcome, personal_sign
 from tests.support.signed_grants import grant
@@ -18,8 +19,11 @@ from paimon.application.approval_workflow.open_ticket import open_ticket_if_need
 from paimon.composition import AppContext
 from paimon.domain.approval.first_policy import FIRST_POLICY
 from paimon.domain.kernel.chain import Address, checksum, hex0x, parse_address
+from paimon.domain.risk.risk_event import RiskKind, RiskStatus, Severity
 from paimon.domain.user.roles import UserRole
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.derived import AssetConfigRow
+from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.rows.redemption import to_domain
 from paimon.infrastructure.database.sessions import Database
 from paimon.infrastructure.keys.signatures import typed_digest
@@ -152,3 +156,43 @@ async def test_vote_of_a_contract_wallet_is_refused_with_a_reason(
     assert (answer.status_code, error["code"], error["details"][0]["code"]) == (403, "FORBIDDEN", "KEY_SIGNATURE_REQUIRED")
     assert "a contract wallet signs no vote, no plan and no policy" in error["message"].lower()
     assert (await api_client.get("/approvals/TKT-R000001")).json()["data"]["votes"] == []
+
+
+async def test_confirmation_and_profile_of_a_contract_wallet_are_refused_with_a_reason(
+    api_client: ApiClient, database: Database, fund: TestFund, safe: Address
+) -> None:
+    """The contract accepts the signature. A worker that verifies it later has no contract to ask, so it would never count."""
+    fund.wait_until_final()
+    await grant(database, fund, "the fund's Safe", UserRole.ADMIN, address=safe)
+    await seed_session(database, safe, "safe")
+    async with database.write() as session:
+        changed = {"kind": RiskKind.CONTRACT_CHANGED, "severity": Severity.CRITICAL, "status": RiskStatus.OPEN}
+        await insert_row(session, RiskEventRow, id=1, **changed)
+        await insert_row(session, RiskEventRow, id=2, **changed | {"kind": RiskKind.UNSIGNED_GRANT})
+        await insert_row(session, AssetConfigRow, token=safe, added_block=1)
+    headers = {"Authorization": f"Bearer {api_client.token_of(safe, 'safe')}"}
+
+    async def post(path: str, body: dict[str, Any]) -> Any:
+        return await api_client.client.post(f"/api/v1{path}", json=body, headers=headers)
+
+    async def signed(proposed: Any) -> tuple[str, dict[str, Any]]:
+        data = proposed.json()["data"]
+        message = data["typedData"]["message"]
+        signature = signature_by_safe_message(safe, OWNERS[:2], typed_digest(data["typedData"]), chain_id=31337)
+        terms = {name: message[name] for name in ("nonce", "expiresAt", "reason")}
+        return data["submitTo"], terms | {"signature": hex0x(signature)}
+
+    profile = {"counterparty": "North Bank", "daysToCash": 2, "costBps": 30, "reason": "a test"}
+    confirmation = {"action": "resolve_risk_event", "resource": "/risk/events/1", "reason": "a test"}
+    for proposed, body in (
+        (await post("/signed-actions", confirmation), {}),
+        (await post(f"/assets/{checksum(safe)}/preview", profile), profile),
+    ):
+        path, terms = await signed(proposed)
+        answer = await post(path, body | terms)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["details"][0]["code"]) == (403, "KEY_SIGNATURE_REQUIRED"), error
+        assert "verified later by the key that signed it" in error["message"]
+    # What nothing verifies later, it signs as ever.
+    path, terms = await signed(await post("/signed-actions", confirmation | {"resource": "/risk/events/2"}))
+    assert (await post(path, terms)).status_code == 200

@@ -73,7 +73,11 @@ function EventActions({ event }: { event: Schemas['RiskEventView'] }) {
         </Button>
       ) : null}
       {acknowledge.error ? <ProblemNotice error={acknowledge.error} /> : null}
-      <Actions resource={`/risk/events/${event.id}`} actions={['resolve_risk_event']} />
+      <Actions
+        resource={`/risk/events/${event.id}`}
+        actions={['resolve_risk_event']}
+        permission={event.kind === 'CONTRACT_CHANGED' ? 'administer_fund' : undefined}
+      />
     </>
   )
 }

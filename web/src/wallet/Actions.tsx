@@ -41,10 +41,17 @@ interface Action {
   resource: string
 }
 
+interface Offer {
+  resource: string
+  actions: readonly [ActionName, ...ActionName[]]
+  /** Where this thing needs another right than its actions do in general. */
+  permission?: Permission | undefined
+}
+
 /** Offer actions on one thing, all of one right; or say why this person may not. */
-export function Actions({ resource, actions }: { resource: string; actions: readonly [ActionName, ...ActionName[]] }) {
+export function Actions({ resource, actions, permission = PERMISSION[actions[0]] }: Offer) {
   const { t } = useI18n()
-  const right = useRight(PERMISSION[actions[0]])
+  const right = useRight(permission)
   const [open, setOpen] = useState<ActionName | null>(null)
   return (
     <>

@@ -4,16 +4,15 @@ A version counts if someone who might publish it signed exactly its document and
 the owner of its tables. A version that does not count is left out everywhere, and the one before it stays in force.
 """
 
-import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import structlog
 
 from paimon.application.approval_policy.store import StoredVersion, list_stored_versions
+from paimon.application.common.stored_signature import recover_signer
 from paimon.application.identity.signed_users import list_past_holders
 from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.approval.policy_document import canonical_text, parse_policy
@@ -26,7 +25,6 @@ from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 log = structlog.get_logger(__name__)
 
-_REMEMBERED: Final = 1_000
 _FIRST_VERSION: Final = 1
 
 
@@ -111,17 +109,6 @@ def _fault(stored: StoredVersion, publishers: Collection[Address], scope: Signin
         document = content.document(stored.reason, stored.evidence.terms, scope)
     except (KeyError, TypeError):
         return "what was signed is no publication"
-    if _signer(canonical_text(document), stored.evidence.signature) != stored.published_by:
+    if recover_signer(document, stored.evidence.signature) != stored.published_by:
         return f"{checksum(stored.published_by)} did not sign it"
     return None
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _signer(document: str, signature: bytes) -> Address | None:
-    # Here, because the library takes half a second to load, and `paimon policy show` of version 1 checks no signature.
-    from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
-
-    try:
-        return recover_typed(json.loads(document), signature)
-    except MalformedSignature:
-        return None

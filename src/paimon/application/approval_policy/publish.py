@@ -20,7 +20,7 @@ from paimon.application.approval_policy.store import (
     insert_policy,
     lock_policies,
 )
-from paimon.application.common.signed_action import KeySignatureRequired, ProposedAction
+from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.domain.approval.policy import ApprovalPolicy
 from paimon.domain.approval.policy_check import PolicyBounds, check_policy
@@ -59,8 +59,6 @@ async def publish_policy(
     async with context.database.write() as session:  # on the primary: a replica may lag behind
         _, proposed = await propose_publication(session, draft_id, publisher, bounds, scope=scope)
     accepted = await accept_action(request, proposed, context)
-    if accepted.evidence.verified_at_block is not None:
-        raise KeySignatureRequired
     async with context.database.write() as session:
         await lock_policies(session)
         draft, now_proposed = await propose_publication(session, draft_id, publisher, bounds, scope=scope, lock=True)
@@ -97,7 +95,7 @@ async def propose_publication(
         statement=f"Publish approval policy {draft.policy.version}: {_changes(current, draft.policy)}",
     )
     rejection = _rejection(draft, current, publisher, bounds)
-    return draft, ProposedAction(content, Permission.MANAGE_POLICY, rejection)
+    return draft, ProposedAction(content, Permission.MANAGE_POLICY, rejection, needs_key=True)
 
 
 def _rejection(

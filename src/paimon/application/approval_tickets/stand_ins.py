@@ -6,13 +6,16 @@ from datetime import datetime
 import structlog
 
 from paimon.application.approval_tickets.stand_in_store import SignedStandIn, list_latest, list_since
+from paimon.application.common.stored_signature import recover_signer
 from paimon.application.identity.signed_users import find_user
 from paimon.domain.approval.plan_ticket import AnyTicket
 from paimon.domain.approval.stand_in import Pairs, StandIn, lend
 from paimon.domain.kernel.eip712 import SigningScope
+from paimon.domain.operations.refusals import UnsignedRow
 from paimon.domain.user.roles import User
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
+from paimon.infrastructure.observability.metrics import UNSIGNED_ROWS
 
 log = structlog.get_logger(__name__)
 
@@ -40,18 +43,12 @@ async def with_lent_rights(session: ReadSession | WriteSession, user: User, scop
 
 def verified(stored: Iterable[SignedStandIn], scope: SigningScope) -> list[StandIn]:
     """Return those that the person signed; another row is reported in the log, and counts for nothing."""
-    # Here, because the library takes half a second to load, and most lists are empty.
-    from paimon.infrastructure.keys.signatures import MalformedSignature, recover_typed
-
     found = []
     for each in stored:
         pair = each.stand_in.pair
-        try:
-            signer = recover_typed(pair.content().document(each.stand_in.reason, each.terms, scope), each.signature)
-        except MalformedSignature:
-            signer = None
-        if signer == pair.person:
+        if recover_signer(pair.content().document(each.stand_in.reason, each.terms, scope), each.signature) == pair.person:
             found.append(each.stand_in)
         else:
             log.critical("stand_in.not_signed", stand_in=each.stand_in.id)
+            UNSIGNED_ROWS.labels(UnsignedRow.STAND_IN).inc()
     return found

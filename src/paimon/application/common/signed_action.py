@@ -42,7 +42,7 @@ class SignerMismatch(Forbidden):
 
 
 class KeySignatureRequired(Forbidden):
-    """A contract wallet signs no vote, no plan and no policy: they are verified later, by the key that signed them."""
+    """A contract wallet signs no vote, no plan and no policy, nor what else is verified later by the key that signed it."""
 
     field = "signature"
     code = DetailCode.KEY_SIGNATURE_REQUIRED
@@ -74,11 +74,15 @@ class SignableContent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProposedAction:
-    """An action as it would happen now. `rejection` is the error that it would end with."""
+    """An action as it would happen now. `rejection` is the error that it would end with.
+
+    `needs_key`: the signature is verified again later, where no contract can be asked, so a contract wallet's does not count.
+    """
 
     content: SignableContent
     permission: Permission
     rejection: Conflict | Forbidden | None = None
+    needs_key: bool = False
 
 
 def verify_signed_action(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from paimon.application.common.contract_wallets import ContractWallets
 from paimon.application.common.signed_action import (
     ActionChanged,
+    KeySignatureRequired,
     ProposedAction,
     SignableContent,
     SignedAction,
@@ -70,8 +71,8 @@ async def accept_action(request: SignedRequest, proposed: ProposedAction, contex
     """Return the accepted action. No transaction is open while a contract wallet is asked.
 
     Raises:
-        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, WalletNotRead, NotPermitted, and the action's own
-        rejection.
+        MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, WalletNotRead, NotPermitted, the action's own rejection,
+        and KeySignatureRequired.
     """
     terms = request.signed.terms
     async with context.database.write() as session:  # the primary: a replica may not have a nonce yet
@@ -89,4 +90,6 @@ async def accept_action(request: SignedRequest, proposed: ProposedAction, contex
     require_permission(request.user, proposed.permission, held)
     if proposed.rejection is not None:
         raise proposed.rejection
+    if proposed.needs_key and evidence.verified_at_block is not None:
+        raise KeySignatureRequired
     return AcceptedAction(proposed.content, evidence)

@@ -26,6 +26,12 @@ async def list_unresolved(session: AsyncSession, kind: RiskKind) -> list[RiskEve
     return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.id))]
 
 
+async def list_all(session: AsyncSession, kind: RiskKind) -> list[RiskEvent]:
+    """Return every event of one kind, oldest first: for kinds that are rare."""
+    query = select(RiskEventRow).where(RiskEventRow.kind == kind).execution_options(populate_existing=True)
+    return [to_domain(row) for row in await session.scalars(query.order_by(RiskEventRow.id))]
+
+
 async def list_events(session: AsyncSession, page: PageRequest, filters: RiskFilter) -> Page[RiskEvent]:
     """Return events, latest first."""
     conditions: list[ColumnElement[bool]] = []

@@ -28,6 +28,7 @@ from paimon.domain.risk.risk_event import (
     RiskStatus,
     Severity,
     clear_event,
+    reopen_event,
     update_event,
 )
 from paimon.infrastructure.database.clock import database_now
@@ -138,6 +139,14 @@ async def record_check_result(
         updated = update_event(known, finding, stamp)
         await save(session, [updated])
         await _alert(session, _escalated([updated], {subject: known}))
+
+
+async def reopen_events(session: WriteSession, events: Sequence[RiskEvent]) -> list[RiskEvent]:
+    """Open events again whose resolution does not count, alert, and return them. The caller has locked the findings."""
+    reopened = [reopen_event(event) for event in events]
+    await save(session, reopened)
+    await _alert(session, reopened)
+    return reopened
 
 
 def _escalated(updated: Iterable[RiskEvent], known: Mapping[str, RiskEvent]) -> list[RiskEvent]:

@@ -11,10 +11,10 @@ from paimon.application.identity.signed_users import find_user
 from paimon.application.risk_control.store import RiskEventNotFound, get_event, lock_event, save_triage
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.eip712 import SigningScope
-from paimon.domain.kernel.signed_action import ActionContent, ActionName, effect_hash
 from paimon.domain.risk import risk_event as risk
+from paimon.domain.risk.resolution import is_verified_later, resolution_content, resolution_permission
 from paimon.domain.risk.risk_event import InvalidOwner, RiskEvent, RiskOwner, RiskStatus, format_owner
-from paimon.domain.user.roles import Permission, User, UserRole
+from paimon.domain.user.roles import User, UserRole
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import Database, WriteSession
 
@@ -66,7 +66,7 @@ async def resolve_event(event_id: int, request: SignedRequest, context: SigningC
 
     Raises:
         RiskEventNotFound, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch, NotPermitted, ActionChanged,
-        RiskEventClosed, StillDetected, RpcUnavailable.
+        RiskEventClosed, StillDetected, KeySignatureRequired, RpcUnavailable.
     """
     async with context.database.write() as session:  # on the primary: a replica may lag behind
         proposed = propose_resolution(await get_event(session, event_id))
@@ -81,15 +81,14 @@ async def resolve_event(event_id: int, request: SignedRequest, context: SigningC
 
 
 def propose_resolution(event: RiskEvent) -> ProposedAction:
-    """Return what a person signs to resolve this event: the finding with both figures as they are now."""
-    finding = event.finding
-    content = ActionContent(
-        action=ActionName.RESOLVE_RISK_EVENT,
-        resource=f"/risk/events/{event.id}",
-        statement=f"Resolve {finding.severity} risk event {event.id}, {finding.kind}: {event}",
-        effect=effect_hash(finding.kind, finding.severity, finding.subject, finding.observed, finding.expected),
+    """Return what a person signs to resolve this event now."""
+    kind = event.finding.kind
+    return ProposedAction(
+        resolution_content(event),
+        resolution_permission(kind),
+        risk.resolution_rejection(event),
+        needs_key=is_verified_later(kind),
     )
-    return ProposedAction(content, Permission.HANDLE_RISK, risk.resolution_rejection(event))
 
 
 async def _require_user(session: WriteSession, owner: RiskOwner | None, scope: SigningScope) -> None:

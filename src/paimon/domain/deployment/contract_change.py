@@ -6,8 +6,3 @@ from paimon.domain.kernel.chain import Address, ContractName, checksum
 def change_subject(contract: ContractName, address: Address, *, block: int) -> str:
     """Return the subject: one event for each change, named by the block at which it was found."""
     return f"{contract} {checksum(address)} at block {block}"
-
-
-def is_change_of(subject: str, address: Address) -> bool:
-    """Report whether this is the subject of a change of the contract at this address."""
-    return checksum(address) in subject.split()

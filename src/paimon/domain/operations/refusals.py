@@ -1,4 +1,4 @@
-"""What processes refuse from outside, by stable words. Their counters start at zero for each, so that the first one shows."""
+"""What processes do not believe, by stable words. Their counters start at zero for each, so that the first one shows."""
 
 from enum import StrEnum
 
@@ -17,6 +17,14 @@ class RefusalReason(StrEnum):
     FORGED = "forged"  # no code of ours, or that of another place or use
     STALE = "stale"
     MALFORMED = "malformed"  # its code is right, or it has the wrong Redis type; no version of ours writes it
+
+
+class UnsignedRow(StrEnum):
+    """What a row of the database says in a person's name, and no one who may has signed."""
+
+    ASSET_PROFILE = "asset_profile"
+    CONFIRMATION = "confirmation"  # of a changed contract
+    STAND_IN = "stand_in"
 
 
 class CallerRefusal(StrEnum):

@@ -308,6 +308,11 @@ def clear_event(event: RiskEvent, check: CheckStamp) -> RiskEvent:
     return replace(event, status=RiskStatus.RESOLVED, cleared=check)
 
 
+def reopen_event(event: RiskEvent) -> RiskEvent:
+    """Undo a resolution that does not count. The note stays: it is what was given as the reason."""
+    return replace(event, status=RiskStatus.OPEN, cleared=None, resolved=None)
+
+
 def acknowledge(
     event: RiskEvent, by: User, *, now: datetime, owner: RiskOwner | None = None, note: str | None = None
 ) -> RiskEvent:

@@ -87,7 +87,7 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
         "speed up, cancel and retry transactions, clear a wallet's fault", UserRole.ADMIN, is_signed=True
     ),
     Permission.ADMINISTER_FUND: PermissionRule(
-        "submit plans with other calls than a wallet's money functions, and set the profiles of assets",
+        "submit plans with other calls than a wallet's money functions, set profiles of assets, and confirm changed contracts",
         UserRole.ADMIN,
         is_signed=True,
     ),

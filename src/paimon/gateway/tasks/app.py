@@ -20,6 +20,7 @@ from paimon.application.approval_workflow.queue_call import queue_decided_calls
 from paimon.application.approval_workflow.sla import sweep_deadlines
 from paimon.application.common.chain_position import NothingRecorded, chain_position
 from paimon.application.common.live import LiveMessage
+from paimon.application.deployment.confirmation import undo_unsigned_confirmations
 from paimon.application.deployment.examine import examine_contracts
 from paimon.application.emergency.advance import advance_emergency
 from paimon.application.fund_risk.forecast import make_forecasts
@@ -282,7 +283,7 @@ async def _advance_emergency(context: AppContext) -> None:
 
 
 async def _forecast_liquidity(context: AppContext) -> None:
-    await make_forecasts(context.database, context.settings.risk.policy())
+    await make_forecasts(context.database, context.settings.risk.policy(), context.signing_rules.scope)
 
 
 async def _heartbeat(context: AppContext) -> None:
@@ -316,6 +317,7 @@ async def _check_users(context: AppContext) -> None:
         block, scope = at.number if at else 0, context.signing_rules.scope
         await check_users(session, scope, block=block)
         await check_versions(session, scope, block=block)
+        await undo_unsigned_confirmations(session, scope)
         await log_faults(session, scope, policy_bounds(context.settings))
 
 

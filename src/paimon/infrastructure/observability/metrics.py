@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from paimon.domain.events.log_status import LogStatus
 from paimon.domain.operations.rate_limit import LimitGroup, WithoutCount
-from paimon.domain.operations.refusals import CallerRefusal, ContentUse, RefusalReason
+from paimon.domain.operations.refusals import CallerRefusal, ContentUse, RefusalReason, UnsignedRow
 from paimon.domain.rebalance.buffer import PlannerLook
 
 HTTP_REQUESTS: Final = Counter("paimon_http_requests", "HTTP requests by route template.", ("method", "route", "status"))
@@ -87,6 +87,12 @@ REDIS_CONTENT_REFUSED: Final = Counter(
     ("use", "reason"),
 )
 
+UNSIGNED_ROWS: Final = Counter(
+    "paimon_unsigned_rows",
+    "Rows of the database without the signature of a person who may, each time that one was read and left out, by kind.",
+    ("kind",),
+)
+
 SIGNER_CONNECTIONS_REFUSED: Final = Counter(
     "paimon_signer_connections_refused",
     "Connections that the signer refused or cut, by reason: an unknown user or certificate, too many, or too slow.",
@@ -99,6 +105,8 @@ for _group in LimitGroup:
 for _use in ContentUse:
     for _reason in RefusalReason:
         REDIS_CONTENT_REFUSED.labels(_use.value, _reason.value)
+for _kind in UnsignedRow:
+    UNSIGNED_ROWS.labels(_kind.value)
 for _refusal in CallerRefusal:
     SIGNER_CONNECTIONS_REFUSED.labels(_refusal.value)
 

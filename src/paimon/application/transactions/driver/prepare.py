@@ -5,7 +5,8 @@ In this order, under the wallet's lock, in one transaction:
 1. Nothing of the wallet is unacknowledged, and not too much is in flight.
 2. The effect is still due at the latest final block. If someone else brought it about, or it became impossible, the intent
    ends.
-3. The contract that it calls is the program that it was, or a person has confirmed what it became. Otherwise the intent waits.
+3. The fund's contracts are the programs that they were, or an administrator has confirmed what they became. Otherwise the
+   intent waits, unless it is a pause.
 4. The call passes at the latest block, its price is within the cap, and the wallet can pay the worst case of this call and of
    what is in flight. Otherwise, and if the node does not tell, the intent stays queued with its reason and next check, and
    the next intent gets its turn. So does a plan's call that the approval policy in force keeps from the hot key.
@@ -22,8 +23,7 @@ from typing import Any, Final
 
 import structlog
 
-from paimon.application.deployment.confirmation import find_unconfirmed_change
-from paimon.application.transactions.driver.called_contracts import contracts_to_confirm
+from paimon.application.transactions.driver.changed_contracts import find_hold
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.intent_status import close, hold_simulated, requeue, requeue_state_unknown
 from paimon.application.transactions.driver.node_queries import CallQuote, quote_requests, read_quote
@@ -99,8 +99,7 @@ async def _prepare(
     effect, description = found
     if (end_status := ending(effect, ours_succeeded=False)) is not None:
         return close(intent, end_status, description, now=now)
-    contracts = contracts_to_confirm(intent, multi_send=context.options.multi_send)
-    if (change := await find_unconfirmed_change(session, contracts)) is not None:
+    if (change := await find_hold(context, session, intent)) is not None:
         return requeue(intent, change, now=now, wait_seconds=recheck_seconds)
     try:
         quoted = _quoted(context, intent, answers)

@@ -7,8 +7,9 @@ Only the wallet's lowest nonce that is not mined can hold up the others. Three t
 - the lowest nonce has waited too long.
 
 The replacement makes the same call. If the effect has come or become impossible meanwhile, the replacement is a self-send
-that only uses up the nonce, because the signer would rightly refuse the call. Every hash of the nonce stays watched; the one
-that is mined decides what happened.
+that only uses up the nonce, because the signer would rightly refuse the call. While an unconfirmed change of a contract holds
+the call back (driver/changed_contracts.py), there is no replacement but the self-send. Every hash of the nonce stays watched;
+the one that is mined decides what happened.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -18,6 +19,7 @@ from uuid import UUID
 
 import structlog
 
+from paimon.application.transactions.driver.changed_contracts import find_hold
 from paimon.application.transactions.driver.context import SendingContext
 from paimon.application.transactions.driver.intent_status import block
 from paimon.application.transactions.driver.node_queries import FundsQuote, read_funds_quote
@@ -154,6 +156,8 @@ async def _sign_replacement(
     if isinstance(planned, str):
         return planned
     transaction, is_cancellation = planned.transaction, planned.is_cancellation
+    if not is_cancellation and (change := await find_hold(context, session, intent)) is not None:
+        return f"stuck at nonce {transaction.nonce}, and not replaced: {change}"
     votes = () if is_cancellation else await list_votes(session, intent)
     plan = None if is_cancellation else await find_signed_plan(session, intent)
     try:

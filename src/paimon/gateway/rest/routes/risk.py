@@ -87,6 +87,7 @@ async def resolve(
     """Resolve the event as the operator signed it: the document of `resolve_risk_event` from `POST /signed-actions`.
 
     Its reason becomes the event's note. 409 for a kind that only a later check, a reconciliation or `paimon recover` resolves.
+    `CONTRACT_CHANGED` takes `administer_fund` and the signature of a key: it lets signing go on.
     """
     event = await resolve_event(event_id, body.request_of(user), context.signing)
     return Envelope[RiskEventView](data=await _view(context, event))

@@ -21,8 +21,8 @@ _LOW, _MEDIUM, _HIGH = AuditRetention.LOW, AuditRetention.MEDIUM, AuditRetention
 class Audited:
     """One operation: the change of a row that it is, its resource, and the column of the person who did it.
 
-    `columns` are those of an UPDATE, of which one must change. `key` is the column of the resource's id. The payload is the row
-    `without` these columns. Without `actor`, the system did it.
+    `columns` are those of an UPDATE, of which one must change, and `when` is what else must hold, in SQL. `key` is the column
+    of the resource's id. The payload is the row `without` these columns. Without `actor`, the system did it.
     """
 
     operation: str
@@ -32,6 +32,7 @@ class Audited:
     actor: str | None = None
     columns: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    when: str | None = None
 
     @property
     def name(self) -> str:
@@ -42,6 +43,7 @@ class Audited:
         """Return the statement that makes the trigger."""
         changed = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in self.columns)
         event = "UPDATE" if self.columns else "INSERT"
+        changed = changed if self.when is None else f"({changed}) AND {self.when}"
         condition = f" WHEN ({changed})" if changed else ""
         values = (self.operation, self.retention, self.resource, self.key, self.actor or "", ",".join(self.without))
         arguments = ", ".join(f"'{value}'" for value in values)
@@ -120,7 +122,17 @@ AUDITED: Final[Mapping[str, tuple[Audited, ...]]] = {
     ),
     "ops.risk_events": (
         Audited("risk_event.acknowledged", _MEDIUM, "risk_event", "id", actor="acknowledged_by", columns=("acknowledged_at",)),
-        Audited("risk_event.resolved", _MEDIUM, "risk_event", "id", actor="resolved_by", columns=("resolved_at",)),
+        Audited(
+            "risk_event.resolved",
+            _MEDIUM,
+            "risk_event",
+            "id",
+            actor="resolved_by",
+            columns=("resolved_at",),
+            when="NEW.resolved_at IS NOT NULL",
+        ),
+        # What had no valid signature is undone.
+        Audited("risk_event.reopened", _MEDIUM, "risk_event", "id", columns=("resolved_at",), when="NEW.resolved_at IS NULL"),
     ),
 }
 """By table, with the retention of docs/concepts/fund.md, "People and permissions"."""

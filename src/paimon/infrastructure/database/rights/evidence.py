@@ -9,9 +9,10 @@
                     with the recorded log that shows it, whose topics only the listener writes
     follow_safe     the ticket of a plan is decided by the signatures of its Safe's proposal, by a recorded rejection, by the
                     requester's cancellation, by its deadline, by a drift with its reason, or by the use of the Safe's nonce
-    follow_action   a person who resolved a risk event signed that action; its signature is verified with the audit trail
+    follow_action   a person who resolved a risk event signed that action; its signature is verified with the audit trail, and
+                    that of a changed contract wherever something is to be signed
     follow_erasure  a person who erased another's key of personal data signed that action
-    follow_profile  a person who set an asset's profile signed that action
+    follow_profile  a person who set an asset's profile signed that action; the signature is verified where it is read
     follow_plan     an intent of a plan is the call that its recorded plan has; checked at the commit
     follow_drill    a role that does not advance emergencies adds drills only, each as a person signed it
     follow_decision such a role ends an emergency, and declines or signs a step of it, as a person signed that and no further

@@ -1,12 +1,13 @@
-"""The contracts whose changes must be confirmed before a call is signed, also those that a Safe calls, alone or in a batch."""
+"""Which calls wait while the change of a contract is not confirmed, also those that a Safe makes, alone or in a batch."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from paimon.application.transactions.driver.called_contracts import contracts_to_confirm
+from paimon.application.transactions.driver.changed_contracts import waits_for_confirmation
 from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent import Intent
 from paimon.domain.transaction.intent_subject import IntentSubject
 from paimon.domain.transaction.lifecycle import Call, IntentKind, IntentStatus
@@ -45,29 +46,41 @@ def intent(kind: IntentKind, call: Call) -> Intent:
     )
 
 
-def named(kind: IntentKind, call: Call) -> set[Address]:
-    return set(contracts_to_confirm(intent(kind, call), multi_send=MULTI_SEND))
+def is_held(kind: IntentKind, call: Call) -> bool:
+    return waits_for_confirmation(intent(kind, call), multi_send=MULTI_SEND)
 
 
 def executed(*calls: Call) -> Call:
     return build_execution_call(SAFE, build_safe_transaction(calls, 0, multi_send=MULTI_SEND), b"")
 
 
-def test_call_of_a_key_names_its_contract() -> None:
-    assert named(IntentKind.SETTLE_REDEMPTION, BUY) == {CONTROLLER}
+@pytest.mark.parametrize(
+    ("call", "held"),
+    [
+        (BUY, True),
+        (Call(VAULT, PAUSE), False),
+        (Call(VAULT, PAUSE + bytes(32)), True),
+        (Call(SAFE, b""), True),  # a key's plain transfer is no rejection
+    ],
+)
+def test_change_holds_every_call_of_a_key_but_a_pause(call: Call, held: bool) -> None:
+    assert is_held(IntentKind.PLAN_STEP, call) is held
 
 
 @pytest.mark.parametrize(
-    ("call", "contracts"),
+    ("call", "held"),
     [
-        (executed(BUY), {CONTROLLER}),
-        (executed(BUY, SWITCH), {CONTROLLER, VAULT}),
-        (executed(BUY, Call(VAULT, PAUSE)), {CONTROLLER}),
-        (executed(Call(VAULT, PAUSE)), set()),
-        (executed(Call(VAULT, PAUSE + bytes(32))), {VAULT}),
-        (build_execution_call(SAFE, rejection_transaction(0, SAFE), b""), {SAFE}),
-        (Call(SAFE, b"none of a Safe"), {SAFE}),
+        (executed(BUY), True),
+        (executed(BUY, SWITCH), True),
+        (executed(Call(VAULT, PAUSE), BUY), True),
+        (executed(Call(VAULT, PAUSE)), False),
+        (executed(Call(VAULT, PAUSE), Call(CONTROLLER, PAUSE)), False),
+        (executed(Call(VAULT, PAUSE + bytes(32))), True),
+        (executed(Call(VAULT, b"")), True),
+        (executed(Call(SAFE, b"", RawAmount(1))), True),
+        (build_execution_call(SAFE, rejection_transaction(0, SAFE), b""), False),
+        (Call(SAFE, b"none of a Safe"), True),
     ],
 )
-def test_execution_of_a_safe_names_what_the_safe_calls(call: Call, contracts: set[Address]) -> None:
-    assert named(IntentKind.EXECUTE_SAFE, call) == contracts
+def test_change_holds_what_a_safe_executes_but_pauses_and_a_rejection(call: Call, held: bool) -> None:
+    assert is_held(IntentKind.EXECUTE_SAFE, call) is held
