@@ -44,7 +44,7 @@ async def look(app_context: AppContext, plan_harness: PlanHarness, *, settling: 
     plan_harness.fund.warp(60)
     await snapshot_now(app_context, plan_harness.fund)
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
-        assessed = await assess_risk(worker.database, POLICY)
+        assessed = await assess_risk(worker.database, POLICY, worker.signing_rules.scope)
     policy = POLICY if settling is None else replace(POLICY, settling=settling)
     await advance_emergency(EmergencyContext(policy, plan_harness.worker_context))
     assert assessed is not None

@@ -13,6 +13,7 @@ from tests.support.factories.risk_states import holding
 from tests.support.factories.rows import insert_row
 from tests.support.factories.series_histories import snapshot_observation
 from tests.support.factories.snapshots import snapshot, stamp
+from tests.support.factories.strategies import address
 
 from paimon.application.fund_risk.assess import assess_risk
 from paimon.application.fund_risk.history import HistoryInterval, dry_run, read_indicator_history, read_status
@@ -22,6 +23,7 @@ from paimon.application.fund_risk.store import OVERALL_LEVEL, find_assessment
 from paimon.application.monitoring.queries import query_figures
 from paimon.application.nav.series import fund_row
 from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.redemption.request import RedemptionStatus
 from paimon.domain.risk.assessment import Assessment
@@ -45,6 +47,7 @@ from paimon_devkit.stack.embedded_postgres import ROLE_PREFIX, EmbeddedPostgres
 pytestmark = pytest.mark.integration
 
 POLICY: Final = RiskPolicy()
+SCOPE: Final = SigningScope(31337, address(1))
 MILLION: Final = 10**6 * WAD
 MINUTE: Final = 60
 
@@ -73,7 +76,7 @@ async def record(database: Database, *funds: FundSnapshot) -> None:
 
 async def assess_at(database: Database, seconds: int, *, l1_percent: int = 11) -> Assessment | None:
     await record(database, fund_at(seconds, l1_percent=l1_percent))
-    return await assess_risk(database, POLICY)
+    return await assess_risk(database, POLICY, SCOPE)
 
 
 async def events(database: Database, kind: RiskKind) -> Sequence[RiskEventRow]:
@@ -87,7 +90,7 @@ async def count(database: Database, table: Any) -> int:
 
 
 async def test_nothing_is_assessed_before_the_first_snapshot(database: Database) -> None:
-    assert await assess_risk(database, POLICY) is None
+    assert await assess_risk(database, POLICY, SCOPE) is None
 
 
 async def test_assessment_is_stored_as_it_was_made(database: Database) -> None:
@@ -122,7 +125,7 @@ async def test_worker_assesses_and_others_read_with_their_own_rights(
 
     worker = opened(DatabaseRole.WORKER)
     try:
-        assert await assess_risk(worker, POLICY) is not None
+        assert await assess_risk(worker, POLICY, SCOPE) is not None
     finally:
         await worker.close()
     for role in (DatabaseRole.API, DatabaseRole.CLI):
@@ -130,7 +133,7 @@ async def test_worker_assesses_and_others_read_with_their_own_rights(
         try:
             async with reader.read() as session:
                 assert (await read_status(session)).assessment.block_number == 1_000
-                assert await read_promises(session, POLICY)
+                assert await read_promises(session, POLICY, SCOPE)
                 for interval in HistoryInterval:
                     assert await read_indicator_history(
                         session, "l1_ratio", first_day=None, last_day=None, interval=interval, points_max=10
@@ -143,14 +146,14 @@ async def test_worker_assesses_and_others_read_with_their_own_rights(
 async def test_second_assessment_of_a_block_changes_nothing(database: Database) -> None:
     await assess_at(database, 0, l1_percent=9)
     rows = await count(database, RiskMetricRow)
-    assert await assess_risk(database, POLICY) is None
+    assert await assess_risk(database, POLICY, SCOPE) is None
     assert await count(database, RiskMetricRow) == rows
     assert len(await events(database, RiskKind.INDICATOR_BREACH)) == 2  # l1_ratio and the unknown counterparty
 
 
 async def test_workers_at_the_same_time_assess_a_block_once(database: Database) -> None:
     await record(database, fund_at(0, l1_percent=7))
-    made = await asyncio.gather(*(assess_risk(database, POLICY) for _ in range(4)))
+    made = await asyncio.gather(*(assess_risk(database, POLICY, SCOPE) for _ in range(4)))
     assert len([one for one in made if one is not None]) == 1
     async with database.read() as session:
         assert set(await session.scalars(select(RiskMetricHourRow.samples))) == {1}
@@ -161,7 +164,7 @@ async def test_snapshot_of_a_removed_block_is_not_assessed(database: Database) -
     async with database.write() as session:
         await session.execute(delete(BlockRow))
         await session.execute(delete(CursorRow))
-    assert await assess_risk(database, POLICY) is None
+    assert await assess_risk(database, POLICY, SCOPE) is None
     assert await count(database, RiskMetricRow) == 0
 
 
@@ -221,7 +224,7 @@ async def test_breach_stays_open_while_its_indicator_is_not_measured(database: D
     await assess_at(database, 0, l1_percent=7)
     empty = snapshot(at=stamp(2_000, seconds=MINUTE), cash=RawAmount(0), total_supply=RawAmount(0))
     await record(database, empty)
-    assert await assess_risk(database, POLICY) is not None
+    assert await assess_risk(database, POLICY, SCOPE) is not None
     breaches = await events(database, RiskKind.INDICATOR_BREACH)
     assert RiskStatus.OPEN in {row.status for row in breaches if row.subject == IndicatorName.L1_RATIO}
 
@@ -229,7 +232,7 @@ async def test_breach_stays_open_while_its_indicator_is_not_measured(database: D
 async def test_clock_assesses_each_minute_above_normal_and_every_five_at_normal(database: Database) -> None:
     async def scheduled(minute: int, l1_percent: int) -> bool:
         await record(database, fund_at(minute * MINUTE, l1_percent=l1_percent))
-        return await assess_risk(database, POLICY, only_if_due=True) is not None
+        return await assess_risk(database, POLICY, SCOPE, only_if_due=True) is not None
 
     calm = [await scheduled(minute, 11) for minute in range(6)]
     assert calm == [True, False, False, False, False, True]
@@ -255,7 +258,7 @@ async def test_state_is_read_as_of_the_snapshots_block(database: Database) -> No
     await request(6, at - timedelta(days=14), 100_000, **closed)
     async with database.write() as session:
         await insert_row(session, DepositRow, at=at - timedelta(hours=2), assets=7)
-        state = await load_risk_state(session, now, now=at, system_health=1)
+        state = await load_risk_state(session, now, SCOPE, now=at, system_health=1)
     assert [(one.amount, one.awaits_approval) for one in state.open_requests] == [(1, False), (10, True), (1_000, False)]
     assert (state.utc_day.requested, state.last_24_hours.requested) == (1, 11)
     assert (state.utc_day.deposited, state.last_24_hours.deposited) == (0, 7)
@@ -276,5 +279,5 @@ async def test_failed_transactions_are_counted_until_one_succeeds(database: Data
             await insert_row(session, IntentRow, **key, status=status, closed_at=closed_at, subject_id=str(number))
         old = {"id": "99999999-0000-0000-0000-000000000000", "idempotency_key": "old", "subject_id": "9"}
         await insert_row(session, IntentRow, **old, status=IntentStatus.FAILED, closed_at=now - timedelta(hours=25))
-        state = await load_risk_state(session, fund_at(0), now=now, system_health=None)
+        state = await load_risk_state(session, fund_at(0), SCOPE, now=now, system_health=None)
     assert state.sending == SendingRecord(final_sends=4, final_failures=3, failed_in_a_row=2)

@@ -31,7 +31,7 @@ POLICY: Final = RiskPolicy()
 
 async def forecast(app_context: AppContext) -> list[ForecastReport]:
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
-        return await make_forecasts(worker.database, POLICY)
+        return await make_forecasts(worker.database, POLICY, worker.signing_rules.scope)
 
 
 async def shortage(app_context: AppContext) -> RiskEventRow:
@@ -59,7 +59,7 @@ async def test_forecast_is_made_once_a_block_and_shown_with_its_days(
     assert found["asOf"]["number"] == made[0].at.number
     assert (await api_client.get("/risk/liquidity-forecast", horizon="2d")).json()["error"]["code"] == "VALIDATION_ERROR"
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
-        assessment = await assess_risk(worker.database, POLICY)
+        assessment = await assess_risk(worker.database, POLICY, worker.signing_rules.scope)
     assert assessment is not None
     measured = {one.name: one for one in assessment.measurements}
     stressed = measured[IndicatorName.RCR_7D_STRESSED]

@@ -43,7 +43,7 @@ async def assess(app_context: AppContext, fund: TestFund) -> RiskLevel:
     fund.warp(60)
     await snapshot_now(app_context, fund)
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
-        made = await assess_risk(worker.database, worker.settings.risk.policy())
+        made = await assess_risk(worker.database, worker.settings.risk.policy(), worker.signing_rules.scope)
     assert made is not None
     return made.level.level
 

@@ -109,7 +109,7 @@ async def test_old_price_is_untrusted_and_breaches_staleness(
     await snapshot_judged(app_context, fund)
     fund.warp(13 * 3_600)
     await snapshot_judged(app_context, fund)
-    made = await assess_risk(app_context.database, app_context.settings.risk.policy())
+    made = await assess_risk(app_context.database, app_context.settings.risk.policy(), app_context.signing_rules.scope)
     assert made is not None
     staleness = {one.name: one for one in made.measurements}[IndicatorName.ORACLE_STALENESS]
     assert (staleness.value, staleness.status) == (Decimal(1), IndicatorStatus.WARNING)

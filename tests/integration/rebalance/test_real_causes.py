@@ -92,7 +92,7 @@ async def test_calibrated_forecast_of_a_shortage_starts_a_plan_and_its_requests_
     snapshot = await snapshot_now(app_context, fund)
     policy, short = near(snapshot), 700 * WAD
     async with context_of(DatabaseRole.WORKER, app_context) as worker:
-        await make_forecasts(worker.database, RiskPolicy())
+        await make_forecasts(worker.database, RiskPolicy(), worker.signing_rules.scope)
         for is_calibrated in (False, True):
             async with worker.database.write() as session:
                 report = await find_forecast(session, Horizon.THIRTY_DAYS)

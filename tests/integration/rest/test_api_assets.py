@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.integration.fund_risk.test_assess import fund_at, record
-from tests.support.api_client import ApiClient, require_example, signed_body
+from tests.support.api_client import ApiClient, fund_signing_rules, require_example, signed_body
+from tests.support.chain.fund import TestFund
 from tests.support.factories.rows import insert_row
 from tests.support.sign_in import outcome
 
@@ -132,13 +133,14 @@ async def test_two_profiles_at_once_do_not_overwrite_each_other(
     assert len((await api_client.get(PATH, by="vera")).json()["data"]["profiles"]) == 1
 
 
-async def test_risk_counts_an_asset_by_its_newest_profile(api_client: ApiClient, database: Database) -> None:
+async def test_risk_counts_an_asset_by_its_newest_profile(api_client: ApiClient, database: Database, fund: TestFund) -> None:
     for counterparty in ("North Bank", "South Bank"):
         for token in (TOKEN, OTHER):
             path = f"/assets/{checksum(token)}"
             assert (await set_profile(api_client, NORTH | {"counterparty": counterparty}, path=path)).status_code == 200
     async with database.read() as session:
-        state = await load_risk_state(session, FUND, now=FUND.at.timestamp, system_health=None)
+        scope = fund_signing_rules(fund).scope
+        state = await load_risk_state(session, FUND, scope, now=FUND.at.timestamp, system_health=None)
     assert state.profiles == dict.fromkeys((TOKEN, OTHER), AssetProfile("South Bank", Liquidity(2, Bps(30))))
     assert counterparty_concentration(state, RiskPolicy()).note == "assets without a profile count together"
 

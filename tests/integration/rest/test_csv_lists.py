@@ -120,7 +120,7 @@ async def filled_lists(app_context: AppContext, fund: TestFund, api_client: ApiC
     await observe_tokens(app_context.database, app_context.contracts)
     await reconcile(app_context.database, app_context.contracts)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
-    assert await assess_risk(app_context.database, app_context.settings.risk.policy())
+    assert await assess_risk(app_context.database, app_context.settings.risk.policy(), app_context.signing_rules.scope)
     async with app_context.database.write() as session:
         session.add(RiskEventRow(**VALID[RiskEventRow]))
         await insert_row(session, NotificationRow)

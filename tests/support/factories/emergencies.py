@@ -12,6 +12,7 @@ from tests.support.factories.snapshots import snapshot, stamp
 from paimon.application.fund_risk.assess import assess_risk
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, Hash32
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import WAD, RawAmount
 from paimon.domain.risk.risk_policy import RiskLevel, RiskPolicy
 from paimon.domain.transaction.safe_transaction import SafeName
@@ -31,7 +32,7 @@ async def record_level(
 ) -> RiskLevel:
     """Record a fund that indicates this level, at a block of its own, and assess it; return the level that it has then."""
     await record_fund(database, level, seconds, flags=flags)
-    assessed = await assess_risk(database, RiskPolicy())
+    assessed = await assess_risk(database, RiskPolicy(), SigningScope(31337, COLD_SAFE))
     assert assessed is not None
     return assessed.level.level
 

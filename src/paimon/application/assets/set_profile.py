@@ -4,12 +4,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from paimon.application.assets.store import find_profile, insert_profile, lock_profiles, require_asset
+from paimon.application.assets.store import (
+    PERMISSION,
+    find_profile,
+    insert_profile,
+    lock_profiles,
+    next_version,
+    require_asset,
+)
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
 from paimon.domain.asset.profile import AssetProfile, RecordedProfile, require_valid
 from paimon.domain.kernel.chain import Address, checksum
-from paimon.domain.user.roles import Permission
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.errors import Conflict
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession, WriteSession
@@ -30,13 +37,15 @@ class SetProfile:
     request: SignedRequest
 
 
-async def propose_profile(session: ReadSession | WriteSession, token: Address, profile: AssetProfile) -> ProposedAction:
+async def propose_profile(
+    session: ReadSession | WriteSession, token: Address, profile: AssetProfile, scope: SigningScope
+) -> ProposedAction:
     """Return what a person signs to make this the asset's next profile.
 
     Raises:
         InvalidProfile, AssetNotFound.
     """
-    return (await _next_profile(session, token, profile))[1]
+    return (await _next_profile(session, token, profile, scope))[1]
 
 
 async def set_profile(command: SetProfile, context: SigningContext) -> RecordedProfile:
@@ -44,15 +53,15 @@ async def set_profile(command: SetProfile, context: SigningContext) -> RecordedP
 
     Raises:
         InvalidProfile, AssetNotFound, ProfileUnchanged, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch,
-        WalletNotRead, NotPermitted, ActionChanged.
+        WalletNotRead, NotPermitted, KeySignatureRequired, ActionChanged.
     """
-    token, profile, request = command.token, command.profile, command.request
+    token, profile, request, scope = command.token, command.profile, command.request, context.rules.scope
     async with context.database.write() as session:
-        proposed = await propose_profile(session, token, profile)
+        proposed = await propose_profile(session, token, profile, scope)
     accepted = await accept_action(request, proposed, context)
     async with context.database.write() as session:
         await lock_profiles(session)
-        version, proposed = await _next_profile(session, token, profile)
+        version, proposed = await _next_profile(session, token, profile, scope)
         await accepted.record(session, proposed)
         now, by = await database_now(session), request.user.address
         recorded = RecordedProfile(token, version, profile, request.reason, by, now)
@@ -62,11 +71,11 @@ async def set_profile(command: SetProfile, context: SigningContext) -> RecordedP
 
 
 async def _next_profile(
-    session: ReadSession | WriteSession, token: Address, profile: AssetProfile
+    session: ReadSession | WriteSession, token: Address, profile: AssetProfile, scope: SigningScope
 ) -> tuple[int, ProposedAction]:
     require_valid(profile)
     await require_asset(session, token)
-    known = await find_profile(session, token)
-    version = 1 if known is None else known.version + 1
+    known = await find_profile(session, token, scope)
+    version = await next_version(session, token, known)
     rejection = ProfileUnchanged() if known is not None and known.profile == profile else None
-    return version, ProposedAction(profile.content(token, version), Permission.ADMINISTER_FUND, rejection)
+    return version, ProposedAction(profile.content(token, version), PERMISSION, rejection, needs_key=True)

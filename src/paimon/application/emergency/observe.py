@@ -17,6 +17,7 @@ from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.queries import find_plan_by_key
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Hash32
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.assessment import value_text
 from paimon.domain.risk.emergency import Emergency, PlanSeen, Seen, StepKind, drill_view
@@ -46,6 +47,11 @@ class EmergencyContext:
     def database(self) -> Database:
         return self.plans.database
 
+    @property
+    def scope(self) -> SigningScope:
+        """Where signed actions about the fund count."""
+        return self.plans.signing_rules.scope
+
 
 async def look(
     session: WriteSession,
@@ -57,7 +63,7 @@ async def look(
     now: datetime,
 ) -> Seen:
     """Return what the protocol sees now; a drill sees its own breach."""
-    state = await load_risk_state(session, snapshot, now=now, system_health=None)
+    state = await load_risk_state(session, snapshot, context.scope, now=now, system_health=None)
     seen = Seen(
         now=now,
         block=snapshot.at.number,

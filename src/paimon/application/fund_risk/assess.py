@@ -19,6 +19,7 @@ from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.risk_control.record_findings import record_check_result, record_check_results
 from paimon.application.risk_control.store import lock_findings
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.assessment import Assessment, assess, breach_findings, level_findings
 from paimon.domain.risk.levels import check_interval
 from paimon.domain.risk.risk_event import RiskKind
@@ -33,7 +34,7 @@ _SLACK: Final = timedelta(seconds=15)
 
 
 async def assess_risk(
-    database: Database, policy: RiskPolicy, *, system_health: int | None = None, only_if_due: bool = False
+    database: Database, policy: RiskPolicy, scope: SigningScope, *, system_health: int | None = None, only_if_due: bool = False
 ) -> Assessment | None:
     """Assess the newest snapshot and record what was found; None when there is nothing new to assess.
 
@@ -49,7 +50,7 @@ async def assess_risk(
         if previous is not None and not _is_due(previous, snapshot.at, only_if_due=only_if_due):
             return None
         now = await database_now(session)
-        state = await load_risk_state(session, snapshot, now=now, system_health=system_health)
+        state = await load_risk_state(session, snapshot, scope, now=now, system_health=system_health)
         assessment = assess(state, policy, None if previous is None else previous.level)
         await save_assessment(session, assessment, policy, now=now)
         await _record_events(session, assessment, policy)

@@ -27,6 +27,7 @@ from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.risk_control.record_findings import record_check_results
 from paimon.application.risk_control.store import lock_findings, lock_unresolved
 from paimon.application.vault.queries import list_holders
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import WAD
 from paimon.domain.risk.flow_model import FlowHistory
 from paimon.domain.risk.forecast import forecast_liquidity
@@ -52,14 +53,14 @@ class NotForecast(NotFound):
     """The fund's liquidity was not forecast yet: the worker forecasts it each hour, after the first snapshot."""
 
 
-async def make_forecasts(database: Database, policy: RiskPolicy) -> list[ForecastReport]:
+async def make_forecasts(database: Database, policy: RiskPolicy, scope: SigningScope) -> list[ForecastReport]:
     """Forecast every horizon from the newest snapshot; none when there is nothing new to forecast from."""
     async with database.read() as session:
         snapshot = await find_newest_snapshot(session)
         known = await find_forecast(session, Horizon.THIRTY_DAYS)
         if snapshot is None or (known is not None and known.at.number >= snapshot.at.number):
             return []
-        state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
+        state = await load_risk_state(session, snapshot, scope, now=await database_now(session), system_health=None)
         history = await _load_history(session, snapshot)
     forecasts = await asyncio.to_thread(_forecast_all, state, policy, history)  # about a second without any await
     return await _save(database, forecasts, state, policy)

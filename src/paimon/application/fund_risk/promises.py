@@ -6,6 +6,7 @@ from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.nav.as_of import NoSnapshotYet
 from paimon.application.nav.store import find_newest_snapshot
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.risk.liquidity import default_liquidity_note
 from paimon.domain.risk.promises import LadderDay, Promise, first_shortage, liquidity_ladder, promise_ledger
 from paimon.domain.risk.risk_policy import RiskPolicy
@@ -25,7 +26,7 @@ class PromiseLedger:
     note: str | None
 
 
-async def read_promises(session: ReadSession, policy: RiskPolicy) -> PromiseLedger:
+async def read_promises(session: ReadSession, policy: RiskPolicy, scope: SigningScope) -> PromiseLedger:
     """Return the ledger of the newest snapshot.
 
     Raises:
@@ -34,7 +35,7 @@ async def read_promises(session: ReadSession, policy: RiskPolicy) -> PromiseLedg
     snapshot = await find_newest_snapshot(session)
     if snapshot is None:
         raise NoSnapshotYet
-    state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
+    state = await load_risk_state(session, snapshot, scope, now=await database_now(session), system_health=None)
     ladder = liquidity_ladder(state, policy)
     return PromiseLedger(
         snapshot.at,

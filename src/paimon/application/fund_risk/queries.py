@@ -11,10 +11,12 @@ from paimon.application.assets.store import load_profiles
 from paimon.application.fund_risk.store import find_outflow_estimate
 from paimon.application.oracle.queries import load_judged_prices
 from paimon.domain.kernel.chain import Address
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import NavPerShare, RawAmount
 from paimon.domain.redemption.request import RedemptionChannel
 from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest, PriceState, SendingRecord, WindowFlows
 from paimon.domain.vault.fund_snapshot import FundSnapshot
+from paimon.infrastructure.database.sessions import ReadSession, WriteSession
 
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
@@ -73,9 +75,17 @@ _RECORDED_SINCE: Final = text("SELECT timestamp FROM derived.blocks ORDER BY num
 
 
 async def load_risk_state(
-    session: AsyncSession, snapshot: FundSnapshot, *, now: datetime, system_health: int | None
+    session: ReadSession | WriteSession,
+    snapshot: FundSnapshot,
+    scope: SigningScope,
+    *,
+    now: datetime,
+    system_health: int | None,
 ) -> FundRiskState:
-    """Load the state at a snapshot's block; `now` is the database's time, by which transactions ended."""
+    """Load the state at a snapshot's block; `now` is the database's time, by which transactions ended.
+
+    `scope` is where signatures over profiles of assets count.
+    """
     at = snapshot.at.timestamp
     day_start = at.replace(hour=0, minute=0, second=0, microsecond=0)
     times: dict[str, Any] = {
@@ -113,7 +123,7 @@ async def load_risk_state(
             token: PriceState(judged.missed, judged.deviation)
             for token, judged in (await load_judged_prices(session, block=snapshot.at.number)).items()
         },
-        profiles={token: recorded.profile for token, recorded in (await load_profiles(session)).items()},
+        profiles={token: recorded.profile for token, recorded in (await load_profiles(session, scope)).items()},
     )
 
 

@@ -9,6 +9,7 @@ from paimon.application.nav.as_of import NoSnapshotYet
 from paimon.application.nav.store import find_newest_snapshot
 from paimon.application.vault.queries import list_holders
 from paimon.domain.kernel.chain import BlockStamp
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import Bps, RawAmount
 from paimon.domain.risk.fund_risk_state import FundRiskState
 from paimon.domain.risk.gate import Gate, GateResult, run_gate
@@ -59,13 +60,15 @@ class InvestorReport:
     concentration: InvestorConcentration | None
 
 
-async def run_stress_tests(session: ReadSession, policy: RiskPolicy, scenarios: Sequence[Scenario]) -> StressReport:
+async def run_stress_tests(
+    session: ReadSession, policy: RiskPolicy, scope: SigningScope, scenarios: Sequence[Scenario]
+) -> StressReport:
     """Run scenarios on the newest snapshot.
 
     Raises:
         NoSnapshotYet.
     """
-    state, holdings = await _load(session)
+    state, holdings = await _load(session, scope)
     return StressReport(
         state.fund.at,
         state.fund.asset_decimals,
@@ -79,33 +82,33 @@ async def run_stress_tests(session: ReadSession, policy: RiskPolicy, scenarios: 
     )
 
 
-async def try_gate(session: ReadSession, policy: RiskPolicy, gate: Gate, scenario: Scenario) -> GateReport:
+async def try_gate(session: ReadSession, policy: RiskPolicy, scope: SigningScope, gate: Gate, scenario: Scenario) -> GateReport:
     """Show what a gate would do to the open requests and those of a scenario, from the newest snapshot on.
 
     Raises:
         NoSnapshotYet.
     """
-    state, holdings = await _load(session)
+    state, holdings = await _load(session, scope)
     result = run_gate(stressed_state(state, scenario, holdings), policy, gate)
     return GateReport(state.fund.at, result, default_liquidity_note(state))
 
 
-async def read_investor_concentration(session: ReadSession, policy: RiskPolicy) -> InvestorReport:
+async def read_investor_concentration(session: ReadSession, policy: RiskPolicy, scope: SigningScope) -> InvestorReport:
     """Return the concentration of the holders at the newest snapshot.
 
     Raises:
         NoSnapshotYet.
     """
-    state, holdings = await _load(session)
+    state, holdings = await _load(session, scope)
     return InvestorReport(state.fund.at, investor_concentration(state, policy, holdings))
 
 
-async def _load(session: ReadSession) -> tuple[FundRiskState, list[RawAmount]]:
+async def _load(session: ReadSession, scope: SigningScope) -> tuple[FundRiskState, list[RawAmount]]:
     """Return the state of the newest snapshot and the values of its holders' redeemable shares, largest first."""
     snapshot = await find_newest_snapshot(session)
     if snapshot is None:
         raise NoSnapshotYet
-    state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
+    state = await load_risk_state(session, snapshot, scope, now=await database_now(session), system_health=None)
     register = await list_holders(session, PageRequest(1, HOLDERS_MAX), block=None, holder=None)
     nav = snapshot.nav_per_share
     values = [RawAmount(holder.redeemable_shares * nav // 10**18) for holder in register.page.items]

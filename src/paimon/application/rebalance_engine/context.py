@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paimon.application.transactions.plans.context import PlanContext
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.risk.risk_policy import RiskPolicy
 from paimon.infrastructure.database.sessions import Database
@@ -22,3 +23,8 @@ class RebalanceContext:
     @property
     def database(self) -> Database:
         return self.plans.database
+
+    @property
+    def scope(self) -> SigningScope:
+        """Where signed actions about the fund count."""
+        return self.plans.signing_rules.scope

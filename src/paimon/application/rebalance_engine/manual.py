@@ -70,7 +70,7 @@ async def preview_manual(user: User, targets: Mapping[Tier, Bps] | None, context
     """
     policy = policy_with(context.policy, targets)
     async with context.database.read() as session:
-        measured = await measure_fund(session, policy, context.risk_policy, NO_MEMORY)
+        measured = await measure_fund(session, policy, context.risk_policy, NO_MEMORY, context.scope)
     return await _kept(user, measured, (), context)
 
 
@@ -89,7 +89,7 @@ async def preview_reversal(user: User, rebalance_id: UUID, context: RebalanceCon
             raise RebalanceNotReversible(f"rebalance {record.id} is {record.status}: it traded nothing that could be undone")
         if (other := await find_reversal_of(session, record.id)) is not None:
             raise RebalanceNotReversible(f"rebalance {record.id} is reversed by {other.key}, which is {other.status}")
-        measured = await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY)
+        measured = await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY, context.scope)
     asked = replace(measured, inputs=replace(measured.inputs, reversal=reversed_trades(done, measured.snapshot)))
     return await _kept(user, asked, (reverses(record.id),), context)
 

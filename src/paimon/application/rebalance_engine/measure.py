@@ -20,6 +20,7 @@ from paimon.application.rebalance_engine.forecast_outflows import (
 from paimon.application.rebalance_engine.trigger_events import load_events
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, BlockStamp
+from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
 from paimon.domain.rebalance.decision import PlanInputs, PlanResult
 from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
@@ -71,29 +72,35 @@ class PlanPreview:
     plan: PlanResult
 
 
-async def preview_rebalance(database: Database, solver: Solver, policy: PlanPolicy, risk_policy: RiskPolicy) -> PlanPreview:
+async def preview_rebalance(
+    database: Database, solver: Solver, policy: PlanPolicy, risk_policy: RiskPolicy, scope: SigningScope
+) -> PlanPreview:
     """Measure the fund and plan its trades. No transaction is open while the solver works.
 
     Raises:
         NoSnapshotYet, TargetsNotPossible.
     """
     async with database.read() as session:
-        measured = await measure_fund(session, policy, risk_policy, NO_MEMORY)
+        measured = await measure_fund(session, policy, risk_policy, NO_MEMORY, scope)
     return PlanPreview(measured, (await solver.solve(measured.inputs)).result)
 
 
 async def measure_fund(
-    session: ReadSession, policy: PlanPolicy, risk_policy: RiskPolicy, memory: Mapping[str, ConditionMemory]
+    session: ReadSession,
+    policy: PlanPolicy,
+    risk_policy: RiskPolicy,
+    memory: Mapping[str, ConditionMemory],
+    scope: SigningScope,
 ) -> Measurement:
     """Measure the fund at the newest snapshot and judge the triggers at the time of its block.
 
-    `memory` is what is known of each condition's last firing.
+    `memory` is what is known of each condition's last firing, `scope` is where signatures over profiles of assets count.
 
     Raises:
         NoSnapshotYet, TargetsNotPossible.
     """
     snapshot = await get_newest_snapshot(session)
-    state = await load_risk_state(session, snapshot, now=await database_now(session), system_health=None)
+    state = await load_risk_state(session, snapshot, scope, now=await database_now(session), system_health=None)
     untrusted = await load_untrusted(session, block=snapshot.at.number)
     forecast = await find_counted_forecast(session, snapshot)
     requests = () if forecast is None else requests_paid(forecast)

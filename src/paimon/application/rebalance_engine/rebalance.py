@@ -51,7 +51,7 @@ async def rebalance_once(planner: Planner, context: RebalanceContext) -> Planner
         return await _submit(planner, proposed, context)
     async with context.database.read() as session:
         memory = await load_memory(session)
-        measured = await measure_fund(session, context.policy, context.risk_policy, memory)
+        measured = await measure_fund(session, context.policy, context.risk_policy, memory, context.scope)
         why = await _why_wait(session, measured.at, context)
         measured = replace(measured, triggers=hold_back(measured.triggers, memory, why))
     if not met_conditions(measured.triggers):

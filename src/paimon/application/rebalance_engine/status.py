@@ -48,7 +48,7 @@ async def read_state(context: RebalanceContext) -> RebalanceState:
     async with context.database.read() as session:
         under_way = await list_open(session, RebalanceStatus.SUBMITTED)
         return RebalanceState(
-            measured=await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY),
+            measured=await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY, context.scope),
             judged={each.name: each for each in await list_judged_conditions(session)},
             under_way=under_way[0] if under_way else None,
             last=await find_last_executed(session),

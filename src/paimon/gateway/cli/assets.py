@@ -8,6 +8,7 @@ import typer
 
 from paimon.application.assets.set_profile import SetProfile, propose_profile, set_profile
 from paimon.application.assets.store import list_history, list_profiles, require_asset
+from paimon.composition import signing_rules
 from paimon.domain.asset.profile import COST_BPS_MAX, DAYS_TO_CASH_MAX, AssetProfile, Liquidity
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.units import Bps
@@ -96,13 +97,13 @@ def set_command(
 
 async def _list(settings: Settings) -> ProfiledAssetsView:
     async with opened_database(settings, process=_PROCESS) as database, database.read() as session:
-        return ProfiledAssetsView.of(await list_profiles(session))
+        return ProfiledAssetsView.of(await list_profiles(session, signing_rules(settings).scope))
 
 
 async def _history(settings: Settings, token: Address) -> AssetHistoryView:
     async with opened_database(settings, process=_PROCESS) as database, database.read() as session:
         await require_asset(session, token)
-        return AssetHistoryView.of(token, await list_history(session, token))
+        return AssetHistoryView.of(token, await list_history(session, token, signing_rules(settings).scope))
 
 
 async def _set(
@@ -110,6 +111,6 @@ async def _set(
 ) -> int:
     async with opened_app_context(settings, process=_PROCESS) as app_context:
         async with app_context.database.write() as session:
-            proposed = await propose_profile(session, token, profile)
+            proposed = await propose_profile(session, token, profile, app_context.signing_rules.scope)
         request = await sign_action(app_context, proposed, keystore=keystore, password_file=password_file, reason=reason)
         return (await set_profile(SetProfile(token, profile, request), app_context.signing)).version

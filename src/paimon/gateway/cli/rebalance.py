@@ -15,6 +15,7 @@ from paimon.application.rebalance_engine.manual import execute_manual, preview_r
 from paimon.application.rebalance_engine.measure import PlanPreview, preview_rebalance
 from paimon.application.rebalance_engine.queries import RebalanceFilter, get_rebalance, list_rebalances
 from paimon.application.transactions.plans.submit import PlanSignature
+from paimon.composition import signing_rules
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import checksum
 from paimon.domain.kernel.units import BPS_ONE, WAD, Bps, RawAmount
@@ -97,7 +98,8 @@ def preview_command(context: typer.Context, as_json: AsJson = False) -> None:
 async def _read_preview(settings: Settings) -> PlanPreview:
     solver = Solver(settings.rebalance.solver_seconds_max)
     async with opened_database(settings, process="rebalance") as database:
-        return await preview_rebalance(database, solver, settings.rebalance.policy(), settings.risk.policy())
+        policy, scope = settings.rebalance.policy(), signing_rules(settings).scope
+        return await preview_rebalance(database, solver, policy, settings.risk.policy(), scope)
 
 
 def _preview_lines(preview: PlanPreview) -> Iterator[str]:

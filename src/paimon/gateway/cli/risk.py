@@ -18,6 +18,7 @@ from paimon.application.fund_risk.history import (
     read_status,
 )
 from paimon.application.fund_risk.promises import PromiseLedger, read_promises
+from paimon.composition import signing_rules
 from paimon.domain.asset.tier import Tier
 from paimon.domain.risk.assessment import describe_threshold, value_text
 from paimon.domain.risk.indicators import Measurement
@@ -83,7 +84,7 @@ def promises_command(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def read(settings: Settings) -> PromiseLedger:
         async with opened_database(settings, process="risk") as database, database.read() as session:
-            return await read_promises(session, settings.risk.policy())
+            return await read_promises(session, settings.risk.policy(), signing_rules(settings).scope)
 
     with exit_on_error():
         ledger = asyncio.run(read(load_settings(context.obj)))

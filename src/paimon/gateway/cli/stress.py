@@ -13,6 +13,7 @@ from paimon.application.fund_risk.stress import (
     read_investor_concentration,
     run_stress_tests,
 )
+from paimon.composition import signing_rules
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address, parse_address
 from paimon.domain.kernel.units import Bps
@@ -80,9 +81,10 @@ def stress_command(
 
 
 async def _run(settings: Settings, scenarios: tuple[Scenario, ...]) -> tuple[StressReport, InvestorReport]:
-    policy = settings.risk.policy()
+    policy, scope = settings.risk.policy(), signing_rules(settings).scope
     async with opened_database(settings, process="stress") as database, database.read() as session:
-        return await run_stress_tests(session, policy, scenarios), await read_investor_concentration(session, policy)
+        report = await run_stress_tests(session, policy, scope, scenarios)
+        return report, await read_investor_concentration(session, policy, scope)
 
 
 def _lines(report: StressReport, investors: InvestorReport) -> Iterator[str]:

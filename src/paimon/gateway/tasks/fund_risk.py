@@ -9,7 +9,8 @@ from paimon.gateway.tasks.system_health import system_health
 async def assess_fund_risk(context: AppContext, *, only_if_due: bool) -> None:
     """Assess the newest snapshot; with `only_if_due`, at the interval of the present level."""
     health = await _system_health(context)
-    await assess_risk(context.database, context.settings.risk.policy(), system_health=health, only_if_due=only_if_due)
+    policy, scope = context.settings.risk.policy(), context.signing_rules.scope
+    await assess_risk(context.database, policy, scope, system_health=health, only_if_due=only_if_due)
 
 
 async def _system_health(context: AppContext) -> int:

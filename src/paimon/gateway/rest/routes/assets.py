@@ -34,7 +34,8 @@ _Token = Annotated[AddressText, Path(description="the asset's token")]
 )
 async def index(_user: SignedInUser, context: ContextDep) -> Envelope[ProfiledAssetsView]:
     async with context.database.read() as session:
-        return Envelope[ProfiledAssetsView](data=ProfiledAssetsView.of(await list_profiles(session)))
+        profiles = await list_profiles(session, context.signing_rules.scope)
+    return Envelope[ProfiledAssetsView](data=ProfiledAssetsView.of(profiles))
 
 
 @router.get(
@@ -46,7 +47,8 @@ async def index(_user: SignedInUser, context: ContextDep) -> Envelope[ProfiledAs
 async def history(token: _Token, _user: SignedInUser, context: ContextDep) -> Envelope[AssetHistoryView]:
     async with context.database.read() as session:
         await require_asset(session, token)
-        return Envelope[AssetHistoryView](data=AssetHistoryView.of(token, await list_history(session, token)))
+        versions = await list_history(session, token, context.signing_rules.scope)
+    return Envelope[AssetHistoryView](data=AssetHistoryView.of(token, versions))
 
 
 @router.post(
@@ -61,7 +63,7 @@ async def preview(
     """Nothing changes yet. Send the same to `submitTo`, with the signature, `message.nonce` and `message.expiresAt`."""
     rules = context.signing_rules
     async with context.database.write() as session:  # the primary: a replica may lack the version before
-        proposed = await propose_profile(session, token, body.profile)
+        proposed = await propose_profile(session, token, body.profile, rules.scope)
         terms = rules.new_terms(await database_now(session))
     if proposed.rejection is not None:
         raise proposed.rejection

@@ -95,7 +95,7 @@ async def history(
 async def promises(context: ContextDep, _user: SignedInUser, response_format: ResponseFormatDep) -> Any:
     """As of the newest snapshot. It assumes that no price moves and that nothing more is requested: it is no forecast."""
     async with context.database.read() as session:
-        ledger = await read_promises(session, context.settings.risk.policy())
+        ledger = await read_promises(session, context.settings.risk.policy(), context.signing_rules.scope)
     return await unpaged_response(context, response_format, _PROMISES, PromiseLedgerView.of(ledger))
 
 
@@ -122,7 +122,7 @@ async def liquidity_forecast(
 async def stress_test(body: StressBody, context: ContextDep, _user: RiskHandler) -> Envelope[StressReportView]:
     """It changes nothing. Each scenario also has the smallest run that breaks a promise."""
     async with context.database.read() as session:
-        report = await run_stress_tests(session, context.settings.risk.policy(), body.chosen())
+        report = await run_stress_tests(session, context.settings.risk.policy(), context.signing_rules.scope, body.chosen())
     return Envelope[StressReportView](data=StressReportView.of(report))
 
 
@@ -135,7 +135,8 @@ async def stress_test(body: StressBody, context: ContextDep, _user: RiskHandler)
 async def gate(body: GateBody, context: ContextDep, _user: RiskHandler) -> Envelope[GateReportView]:
     """As of the newest snapshot, over a year. The contracts have no gate, so it cannot be switched on."""
     async with context.database.read() as session:
-        report = await try_gate(session, context.settings.risk.policy(), body.gate(), body.scenario.scenario())
+        policy, scope = context.settings.risk.policy(), context.signing_rules.scope
+        report = await try_gate(session, policy, scope, body.gate(), body.scenario.scenario())
     return Envelope[GateReportView](data=GateReportView.of(report))
 
 
@@ -148,7 +149,8 @@ async def gate(body: GateBody, context: ContextDep, _user: RiskHandler) -> Envel
 async def investors(context: ContextDep, _user: SignedInUser) -> Envelope[InvestorsView]:
     """As of the newest snapshot."""
     async with context.database.read() as session:
-        report = await read_investor_concentration(session, context.settings.risk.policy())
+        policy, scope = context.settings.risk.policy(), context.signing_rules.scope
+        report = await read_investor_concentration(session, policy, scope)
     return Envelope[InvestorsView](data=InvestorsView.of(report))
 
 
