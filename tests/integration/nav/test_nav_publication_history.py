@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from tests.support.api_client import ApiClient, api_client_for, require_example, running_app, seed_users
+from tests.support.chain.altered_contracts import make_proxy, proxy_code, set_code
 from tests.support.chain.fund import WAD, TestFund
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
+from paimon.application.deployment.examine import examine_contracts
 from paimon.application.nav.publication import publish_nav
 from paimon.application.reconciliation.reconcile import reconcile
 from paimon.composition import AppContext
+from paimon.domain.kernel.chain import Address
 from paimon.domain.risk.nav_publication import NavStatus
 from paimon.gateway.fund_documents import FundDocuments
 from paimon.infrastructure.cache.live import messages
@@ -64,6 +67,34 @@ async def test_nav_point_waits_for_a_clean_reconciliation_at_or_after_its_block(
     later = await snapshot_now(app_context, fund)
     await publish_nav(app_context.database, FundDocuments(app_context.database, app_context.redis))
     assert later.at.number not in await point_statuses(app_context)
+
+
+async def test_nav_without_the_value_of_delayed_settlements_is_never_official(
+    app_context: AppContext, fund: TestFund, api_client: ApiClient
+) -> None:
+    """The value is read before the contracts were examined and after, and no later reconciliation releases the points."""
+    controller, implementation = fund.addresses.asset_controller, Address(bytes.fromhex("e1" * 20))
+    value = 5 * WAD
+    make_proxy(fund, controller, implementation, answers={"totalPendingValue()": value})
+    first = await snapshot_now(app_context, fund)
+    assert await examine_contracts(app_context.database, app_context.contracts) is not None
+    fund.send("ada", "Vault", "updateNav")
+    second = await snapshot_now(app_context, fund)
+    assert (first.pending_value, second.pending_value) == (value, value)
+    await reconcile_and_publish(app_context)
+    official = (await api_client.get("/fund/overview")).json()["data"]["official"]
+    reason = f"{value} in delayed settlements (totalPendingValue) is not counted at this block"
+    assert (official["status"], official["withheldReason"]) == ("WITHHELD", reason)
+
+    set_code(fund, controller, proxy_code(implementation, answers={"totalPendingValue()": 0}))
+    fund.send("ada", "Vault", "updateNav")
+    third = await snapshot_now(app_context, fund)
+    await reconcile_and_publish(app_context)
+    assert await point_statuses(app_context) == {
+        first.at.number: NavStatus.WITHHELD,
+        second.at.number: NavStatus.WITHHELD,
+        third.at.number: NavStatus.PUBLISHED,
+    }
 
 
 async def test_nav_is_withheld_by_a_material_break_and_released_by_its_repair(

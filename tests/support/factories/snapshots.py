@@ -139,4 +139,5 @@ def snapshots(draw: st.DrawFn) -> FundSnapshot:
         ),
         contract=ContractFigures(draw(MONEY), NavPerShare(draw(MONEY)), draw(MONEY), draw(MONEY), draw(MONEY), draw(MONEY)),
         roles=tuple(draw(st.lists(ROLES, max_size=3))),
+        pending_value=draw(MONEY),
     )

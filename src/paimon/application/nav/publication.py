@@ -10,7 +10,8 @@ again. Those points stay withheld: what was provisional at its time does not bec
 A snapshot is read from the contracts and needs no reconciliation to be true. A material break puts in doubt whether this
 system understands the fund, so no figure is official until the break is resolved. Open breaks are risk events, and the critical
 ones among them are the material ones: there is no second list. A snapshot on which our valuation of a tier differs from the
-contract's is not released automatically: an operator must investigate.
+contract's is not released automatically: an operator must investigate. Nor is one that lacks the value of delayed settlements,
+which this system does not count: it never becomes official.
 """
 
 from collections.abc import Sequence

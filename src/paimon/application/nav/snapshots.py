@@ -111,6 +111,8 @@ def _log_snapshot(snapshot: FundSnapshot, *, kept: bool) -> None:
     block = snapshot.at.number
     if not snapshot.tier_values_match:
         log.error("fund.tier_values_differ", block=block, ours=[str(position.value) for position in snapshot.assets])
+    if snapshot.pending_value:
+        log.error("fund.pending_value_not_counted", block=block, value=str(snapshot.pending_value))
     if snapshot.has_stale_cache:
         log.info("fund.contract_cache_stale", block=block, cached=str(snapshot.contract.asset_value))
     log.info("fund.snapshot_taken", block=block, net_assets=str(snapshot.net_assets), kept=kept)

@@ -190,7 +190,12 @@ _ADD_NAV_POINTS: Final = text("""
            CASE WHEN decision.reason IS NULL THEN now() END
       FROM derived.daily_snapshots AS snapshot
      CROSS JOIN LATERAL (
+           SELECT coalesce(max(CAST(data ->> 'pendingValue' AS numeric)), 0) AS value FROM derived.observations
+            WHERE kind = 'fund_snapshot' AND subject = 'fund' AND block_hash = snapshot.block_hash) AS pending
+     CROSS JOIN LATERAL (
            SELECT CASE WHEN NOT snapshot.tier_values_match THEN 'our valuation of a tier is not the contract''s at this block'
+                       WHEN pending.value > 0 THEN
+                            format('%s in delayed settlements (totalPendingValue) is not counted at this block', pending.value)
                        ELSE coalesce(CAST(:reason AS text),
                                      (SELECT format('untrusted %s: %s', subject, observed) FROM ops.risk_events
                                        WHERE kind = 'PRICE_UNTRUSTED' AND first_seen_block <= snapshot.block_number
@@ -212,6 +217,9 @@ _RELEASE_NAV_POINTS: Final = text("""
        AND NOT EXISTS (SELECT FROM ops.risk_events
                         WHERE kind = 'PRICE_UNTRUSTED' AND first_seen_block <= point.block_number
                           AND coalesce(resolved_block > point.block_number, true))
+       AND NOT EXISTS (SELECT FROM derived.observations
+                        WHERE kind = 'fund_snapshot' AND subject = 'fund' AND block_hash = snapshot.block_hash
+                          AND CAST(data ->> 'pendingValue' AS numeric) > 0)
     RETURNING point.status
 """)
 

@@ -85,6 +85,7 @@ def to_stored_json(snapshot: FundSnapshot) -> dict[str, Any]:
             {"contract": grant.contract.value, "role": hex0x(grant.role), "account": checksum(grant.account)}
             for grant in snapshot.roles
         ],
+        "pendingValue": str(snapshot.pending_value),
     }
 
 
@@ -192,6 +193,7 @@ def from_stored_json(data: dict[str, Any]) -> FundSnapshot:
             )
             for grant in data.get("roles", ())  # the first snapshots were taken without roles
         ),
+        pending_value=_raw(data.get("pendingValue", "0")),  # nor was it read for them
     )
 
 

@@ -7,6 +7,9 @@
 All of it is computed here from fresh parts. The contract's own figures (`ContractFigures`) are kept beside it, since they
 may come from a value cache up to five minutes old. Accrued fees are in neither: they lower net assets when they are
 collected, and are shown as pending until then.
+
+What a later deployment has in settlements under way (`pending_value`) is not counted yet. A snapshot with such a value lacks
+a part of the fund, so its NAV is never official.
 """
 
 from dataclasses import dataclass
@@ -169,6 +172,8 @@ class FundSnapshot:
     in_transit: tuple[OrderInTransit, ...]
     contract: ContractFigures
     roles: tuple[RoleAssignment, ...] = ()
+    pending_value: RawAmount = RawAmount(0)
+    """What the contract counts for delayed settlements, and no figure here does: `totalPendingValue()`."""
 
     def tier_assets(self, tier: Tier) -> RawAmount:
         """Return the value of a tier's assets without cash."""
@@ -205,7 +210,8 @@ class FundSnapshot:
     @property
     def has_stale_cache(self) -> bool:
         """Report whether the contract's cached asset value differs from the present one."""
-        return self.contract.asset_value != self.contract.layer1_yield + self.contract.layer2 + self.contract.layer3
+        tiers = self.contract.layer1_yield + self.contract.layer2 + self.contract.layer3
+        return self.contract.asset_value != tiers + self.pending_value
 
     @property
     def tier_values_match(self) -> bool:

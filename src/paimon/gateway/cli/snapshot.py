@@ -65,6 +65,7 @@ def _lines(snapshot: FundSnapshot) -> dict[str, str]:
         "redemption fees held": money(snapshot.withdrawable_redemption_fees),
         "fees pending": money(snapshot.fees.pending_management + snapshot.fees.pending_performance),
         "OTC in transit": money(snapshot.in_transit_total),
+        **({"NOT COUNTED": f"{money(snapshot.pending_value)} in delayed settlements"} if snapshot.pending_value else {}),
         "shares": f"{display(snapshot.total_supply, 18)}, {display(snapshot.locked_shares, 18)} of them locked",
         "oldest price": "unknown" if age is None else f"{age} old",
         **{

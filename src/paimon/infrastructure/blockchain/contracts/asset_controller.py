@@ -94,6 +94,10 @@ class AssetController(ManagedContract):
     def pending_fees(self) -> ContractRead[PendingFees]:
         return self._read("getPendingFees", convert=_pending_fees)
 
+    def total_pending_value(self) -> ContractRead[RawAmount]:
+        """What delayed settlements are worth, in later deployments."""
+        return self._read("totalPendingValue", convert=RawAmount)
+
     def accumulated_management_fees(self) -> ContractRead[RawAmount]:
         return self._read("accumulatedManagementFees", convert=RawAmount)
 

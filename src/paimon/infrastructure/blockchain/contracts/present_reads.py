@@ -27,8 +27,14 @@ class PresentReads(ReadBatch):
             self.pending.append(pending)
         return pending
 
+    def add_if_found(self, read: ContractRead[T], absent: Absent) -> PendingRead[T | Absent]:
+        """Add a read that few deployments have. Where it is not known whether this one has it, it may fail."""
+        return self.try_add(read) if self._state(read) is FunctionState.UNKNOWN else self.add_if_present(read, absent)
+
     def _is_absent(self, read: ContractRead[object]) -> bool:
+        return self._state(read) is FunctionState.ABSENT
+
+    def _state(self, read: ContractRead[object]) -> FunctionState:
         if self._deployment is None or read.address not in self._names:
-            return False
-        signature = read.abi.functions[read.function].signature
-        return self._deployment.state(self._names[read.address], signature) is FunctionState.ABSENT
+            return FunctionState.UNKNOWN
+        return self._deployment.state(self._names[read.address], read.abi.functions[read.function].signature)

@@ -8,7 +8,8 @@ A large fund takes several requests of `BATCH_MAX` calls each, still at one bloc
 
 A read that the deployment does not have is not sent. It has the value that its absence means: no fee is owed, no order is in
 transit, no contract is paused, no band is narrower than everything. A read that the deployment has and that fails stops the
-snapshot: what it would have said is not known.
+snapshot: what it would have said is not known. Before the contracts were examined, the value of delayed settlements is asked
+all the same; only its failure then is its absence.
 """
 
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ async def read_snapshot(
     performance_fees = batch.add_if_present(controller.accumulated_performance_fees(), RawAmount(0))
     fee_recipient = batch.add_if_present(controller.fee_recipient(), ZERO_ADDRESS)
     slippage = batch.add_if_present(controller.default_swap_slippage(), Bps(0))
+    pending_value = batch.add_if_found(controller.total_pending_value(), RawAmount(0))
     oracle = batch.add(controller.oracle_adapter())
     otc_manager = batch.add_if_present(controller.otc_manager(), ZERO_ADDRESS)
     held = [batch.add(contracts.managed(role.contract).has_role(role.role, role.account)) for role in requested_roles]
@@ -126,6 +128,7 @@ async def read_snapshot(
             layer3=breakdown.result.layer3,
         ),
         roles=tuple(role for role, is_held in zip(requested_roles, held, strict=True) if is_held.result),
+        pending_value=_optional(pending_value) or RawAmount(0),
     )
 
 
