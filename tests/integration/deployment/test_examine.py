@@ -171,6 +171,50 @@ async def test_facts_are_extended_until_they_change_and_a_change_is_critical(app
     assert len(rows) == 3
 
 
+async def fingerprint(app_context: AppContext, fund: TestFund) -> list[tuple[str, str]]:
+    """Examine, and return the subject's contract and what was observed of each change so far."""
+    await examine(app_context, fund)
+    return [(change.subject.split()[0], change.observed.split(";")[0]) for change in await changes(app_context)]
+
+
+@pytest.mark.parametrize("gone", ["code", "implementation"])
+async def test_code_that_is_gone_is_a_change_and_hides_no_later_change_of_another(
+    app_context: AppContext, fund: TestFund, gone: str
+) -> None:
+    manager, vault = fund.addresses.redemption_manager, fund.addresses.vault
+    await examine(app_context, fund)
+    code = code_at(fund, manager)
+    if gone == "implementation":
+        set_slot(fund, manager, IMPLEMENTATION_SLOT, OTHER)
+        observed = f"no code of the implementation {checksum(OTHER)}"
+    else:
+        set_code(fund, manager, b"")
+        observed = "no code"
+    first = ("RedemptionManager", observed)
+    assert await fingerprint(app_context, fund) == [first]
+    assert await fingerprint(app_context, fund) == [first]
+    set_code(fund, vault, code_at(fund, vault) + b"\x00")
+    assert [contract for contract, _ in await fingerprint(app_context, fund)] == ["RedemptionManager", "Vault"]
+    set_slot(fund, manager, IMPLEMENTATION_SLOT, Address(bytes(20)))
+    set_code(fund, manager, code)
+    back = await fingerprint(app_context, fund)
+    assert [contract for contract, _ in back] == ["RedemptionManager", "Vault", "RedemptionManager"]
+
+
+@pytest.mark.parametrize("hostile", ["answers of no kind", "a beacon that reverts", "a beacon that answers no word"])
+async def test_changed_contract_whose_answers_fail_is_a_change(app_context: AppContext, fund: TestFund, hostile: str) -> None:
+    vault = fund.addresses.vault
+    await examine(app_context, fund)
+    if hostile == "answers of no kind":
+        set_code(fund, vault, b"\xfe")  # INVALID: the node's error is none of a revert
+    else:
+        set_code(fund, OTHER, bytes.fromhex("5f5ffd" if "reverts" in hostile else "60055ff3"))
+        set_slot(fund, vault, BEACON_SLOT, OTHER)
+        set_code(fund, vault, proxy_code(ELSEWHERE))
+    ((contract, observed),) = await fingerprint(app_context, fund)
+    assert (contract, observed.startswith("code 0x")) == ("Vault", True)
+
+
 async def test_read_that_fails_for_a_while_is_no_change_of_the_contract(app_context: AppContext, fund: TestFund) -> None:
     make_proxy(fund, fund.addresses.vault, ELSEWHERE)
     before = await examine(app_context, fund)

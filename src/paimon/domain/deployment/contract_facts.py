@@ -105,6 +105,11 @@ class Deployment:
         """Report whether each contract has code."""
         return all(facts.code_hash != NO_CODE for facts in self.contracts)
 
+    def differs_from(self, before: "Deployment") -> bool:
+        """Report whether a contract is another one than before."""
+        known = {facts.contract: facts.identity for facts in before.contracts}
+        return any(known.get(facts.contract, facts.identity) != facts.identity for facts in self.contracts)
+
     def find(self, contract: ContractName) -> ContractFacts | None:
         return next((facts for facts in self.contracts if facts.contract is contract), None)
 

@@ -5,7 +5,8 @@
     3. every expected function that reads without arguments, asked          one request
 
 What the code shows and what the contract answers are put together (`_function_state`). The code says that a function exists,
-also one that cannot be asked without effect. The answer says that it works, and with which shape.
+also one that cannot be asked without effect. The answer says that it works, and with which shape. The first two steps alone say
+what program each contract is (`read_programs`).
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from paimon.infrastructure.blockchain.contracts.reads import ContractRead, Faile
 from paimon.infrastructure.blockchain.rpc.endpoint import Request
 from paimon.infrastructure.blockchain.rpc.errors import RpcError
 
+_WORD_BYTES: Final = 32
+
 EXAMINED: Final = (ContractName.VAULT, ContractName.REDEMPTION_MANAGER, ContractName.ASSET_CONTROLLER)
 
 
@@ -46,7 +49,7 @@ _HALLMARK: Final = bytes(keccak(text="hasRole(bytes32,address)")[:SELECTOR_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class _Code:
+class Program:
     """The code that runs at an address, and where it came from."""
 
     own: bytes
@@ -67,7 +70,11 @@ async def read_deployment(contracts: FundContracts, *, at: BlockStamp) -> Deploy
     Raises:
         RpcUnavailable, RpcError: the node's failures, which say nothing of the contracts.
     """
-    codes = await _read_codes(contracts, at=at)
+    return await ask_functions(contracts, await read_programs(contracts, at=at), at=at)
+
+
+async def ask_functions(contracts: FundContracts, programs: Mapping[ContractName, Program], *, at: BlockStamp) -> Deployment:
+    """Ask each expected function, and put the answers beside what the code shows. Raises as `read_deployment`."""
     reads = [
         ContractRead(contracts.address(name), contracts.abis[name], signature, (), lambda value: value)
         for name in EXAMINED
@@ -76,7 +83,12 @@ async def read_deployment(contracts: FundContracts, *, at: BlockStamp) -> Deploy
     ]
     answers = await contracts.try_read(reads, at=at)
     answered = {(read.address, read.function): answer for read, answer in zip(reads, answers, strict=True)}
-    return Deployment(at, tuple(_facts(name, contracts, codes[name], answered) for name in EXAMINED))
+    return Deployment(at, tuple(_facts(name, contracts, programs[name], answered) for name in EXAMINED))
+
+
+def show_functions(contracts: FundContracts, programs: Mapping[ContractName, Program], *, at: BlockStamp) -> Deployment:
+    """Return what the code alone shows, where the contracts could not be asked."""
+    return Deployment(at, tuple(_facts(name, contracts, programs[name], {}) for name in EXAMINED))
 
 
 def _is_askable(abi: ContractAbi, signature: str) -> bool:
@@ -85,17 +97,17 @@ def _is_askable(abi: ContractAbi, signature: str) -> bool:
 
 
 def _facts(
-    name: ContractName, contracts: FundContracts, code: _Code, answered: Mapping[tuple[Address, str], Any]
+    name: ContractName, contracts: FundContracts, program: Program, answered: Mapping[tuple[Address, str], Any]
 ) -> ContractFacts:
-    address, abi, selectors = contracts.address(name), contracts.abis[name], code.selectors
+    address, abi, selectors = contracts.address(name), contracts.abis[name], program.selectors
     expected = {signature: bytes(keccak(text=signature)[:SELECTOR_BYTES]) for signature in expected_functions(name)}
     known = {*abi.functions_by_selector, *expected.values()}
     return ContractFacts(
         contract=name,
         address=address,
-        code_hash=Hash32(keccak(code.running)),
-        implementation=code.implementation,
-        admin=code.admin,
+        code_hash=Hash32(keccak(program.running)),
+        implementation=program.implementation,
+        admin=program.admin,
         functions={
             signature: _function_state(
                 None if selectors is None else selector in selectors,
@@ -107,7 +119,7 @@ def _facts(
         errors=frozenset(
             error
             for contract, error in DISABLED_BY_ERROR.values()
-            if contract is name and has_error(code.running, bytes(keccak(text=error)[:SELECTOR_BYTES]))
+            if contract is name and has_error(program.running, bytes(keccak(text=error)[:SELECTOR_BYTES]))
         ),
         unknown_selectors=tuple(sorted((selectors or frozenset()) - known)),
     )
@@ -136,7 +148,8 @@ def _function_state(in_code: bool | None, *, is_asked: bool, answer: Any) -> Fun
     return FunctionState.ABSENT if is_empty and not in_code else FunctionState.OTHER_SHAPE
 
 
-async def _read_codes(contracts: FundContracts, *, at: BlockStamp) -> dict[ContractName, _Code]:
+async def read_programs(contracts: FundContracts, *, at: BlockStamp) -> dict[ContractName, Program]:
+    """Read the code that runs at each address. Raises as `read_deployment`."""
     block = {"blockHash": hex0x(at.hash)}
     addresses = [contracts.address(name) for name in EXAMINED]
     requests: list[Request] = []
@@ -152,10 +165,10 @@ async def _read_codes(contracts: FundContracts, *, at: BlockStamp) -> dict[Contr
         for code, implementation, admin, beacon in zip(*[iter(answers)] * 4, strict=True)
     ]
     beacons = [beacon for _, _, _, beacon in found if beacon is not None]
-    named = await rpc.batch(
+    named = await rpc.try_batch(
         [("eth_call", [{"to": checksum(beacon), "data": _BEACON_IMPLEMENTATION}, block]) for beacon in beacons]
     )
-    by_beacon = dict(zip(beacons, map(_address, named), strict=True))
+    by_beacon = dict(zip(beacons, map(_named_by_beacon, named), strict=True))
     targets = [
         implementation or (by_beacon[beacon] if beacon is not None else None) or minimal_proxy_target(code)
         for code, implementation, _, beacon in found
@@ -164,7 +177,7 @@ async def _read_codes(contracts: FundContracts, *, at: BlockStamp) -> dict[Contr
     codes = await rpc.batch([("eth_getCode", [checksum(target), block]) for target in proxied])
     by_target = dict(zip(proxied, map(_bytes, codes), strict=True))
     return {
-        name: _Code(own, own if target is None else by_target[target], target, admin)
+        name: Program(own, own if target is None else by_target[target], target, admin)
         for name, (own, _, admin, _), target in zip(EXAMINED, found, targets, strict=True)
     }
 
@@ -176,7 +189,16 @@ def _bytes(answer: Any) -> bytes:
         raise RpcError("eth_getCode", 0, f"the node's answer is no hex text: {str(answer)[:66]}") from error
 
 
+def _named_by_beacon(answer: Any) -> Address | None:
+    """Return the implementation; None where the beacon reverts, which must not stop the examination of the others."""
+    if isinstance(answer, RpcError):
+        if not answer.is_revert:
+            raise answer
+        return None
+    return _address(answer)
+
+
 def _address(answer: Any) -> Address | None:
-    """Read an address from a word; None for zero."""
-    word = _bytes(answer)
-    return Address(word[-20:]) if any(word[-20:]) else None
+    """Read an address from a word; None for zero, and for what is no word."""
+    word = _bytes(answer)[:_WORD_BYTES]
+    return Address(word[-20:]) if len(word) == _WORD_BYTES and any(word[-20:]) else None
