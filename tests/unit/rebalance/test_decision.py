@@ -15,7 +15,7 @@ from paimon.domain.rebalance.applied_trades import fund_after
 from paimon.domain.rebalance.decision import PlanInputs, decide, inputs_text, parse_inputs, parse_result, result_text
 from paimon.domain.rebalance.measured_fund import MeasuredFund
 from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan
+from paimon.domain.rebalance.rebalance_plan import AskedTrade, Method, RebalancePlan, Side
 from paimon.domain.rebalance.rebalance_record import TradeCall, share_differences
 from paimon.domain.rebalance.simulated_run import example_fund
 from paimon.gateway.rest.views.rebalance import RebalanceView
@@ -40,6 +40,32 @@ def test_stored_inputs_give_the_same_bytes_again() -> None:
     assert isinstance(result, RebalancePlan)
     assert result.method is Method.OPTIMISED
     assert result_text(decide(parse_inputs(inputs_text(inputs)))) == result_text(result)
+
+
+STORED: Final = (
+    '{"asset_decimals":18,"fund":{"arriving":[],"assets":[{"buying":{"steps":[{"cost":10,"up_to":null}]},"buys_in":0,'
+    '"counterparty":null,"days_to_cash":5,"in_transit":0,"selling":{"steps":[{"cost":10,"up_to":null}]},"sells_in":0,'
+    '"smallest_purchase":0,"tier":"L2","token":"0202020202020202020202020202020202020202","value":900000000000000000000000}],'
+    '"cash":100000000000000000000000,"high_water_mark":0,"outflows":[{"day":3,"due":7000000000000000000,"expected":0,'
+    '"stressed":0}],"performance_fee":0,"reserved":0},"policy":{"asset_cap":2500,"bands":{"L1":{"maximum":2000,'
+    '"minimum":500},"L2":{"maximum":4000,"minimum":2000},"L3":{"maximum":7000,"minimum":5000}},"contract_bands":{"L1":'
+    '{"maximum":3000,"minimum":500},"L2":{"maximum":5000,"minimum":1000},"L3":{"maximum":8000,"minimum":3000}},'
+    '"counterparty_cap":10000,"days":[0,1,3,7,14],"deviation_cost_per_day":10,"gas_per_trade":500000000000000000,'
+    '"gas_share_max":1000,"landing":25,"slippage_max":500,"slippage_warning":200,"smallest_plan":1000000000000000000000,'
+    '"targets":{"L1":1100,"L2":3100,"L3":5800},"top3_cap":6000},"without_solver":"a test"}'
+)
+"""The text of a decision's inputs as processes wrote it that knew no reversals."""
+
+
+def test_text_of_before_a_field_was_added_stays_the_same_and_is_what_is_written_where_the_field_says_nothing() -> None:
+    inputs = parse_inputs(STORED)
+    assert inputs.reversal == ()
+    assert inputs_text(inputs) == STORED
+    undone = replace(inputs, reversal=(AskedTrade(Side.SELL, inputs.fund.assets[0].token, usdt(7)),))
+    assert '"reversal":[{"amount":7' in inputs_text(undone)
+    assert parse_inputs(inputs_text(undone)) == undone
+    # One that was stored while the empty field was in the text is still read.
+    assert parse_inputs(STORED.replace('},"without_solver"', '},"reversal":[],"without_solver"')) == inputs
 
 
 @pytest.mark.parametrize("left_out", [0, 1, 2])

@@ -5,18 +5,26 @@
     tuple       list                          int       a number of any size
     datetime    ISO 8601
 
-One of several dataclasses has the name of its own as `type`. A type that is not in this table is refused.
+One of several dataclasses has the name of its own as `type`. A type that is not in this table is refused, and so is a field
+that the dataclass does not have. A field that is added to a dataclass with stored texts is therefore an `added_field`: at its
+default it is not in the text. Processes of before read that text, and texts of before give the same bytes again.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 _CONTAINERS = (Mapping, dict)
+_ADDED = "added after texts were stored"
+
+
+def added_field(default: Any) -> Any:
+    """Declare a field that is in the text only where its value is not this default, which must never change."""
+    return field(default=default, metadata={_ADDED: True})
 
 
 def to_text(value: Any, declared: Any) -> str:
@@ -58,7 +66,11 @@ def to_record(value: Any, declared: Any) -> Any:
         return {"type": type(value).__name__, **to_record(value, type(value))}
     if is_dataclass(declared):
         hints = get_type_hints(declared)
-        return {field.name: to_record(getattr(value, field.name), hints[field.name]) for field in fields(declared)}
+        return {
+            each.name: to_record(item, hints[each.name])
+            for each in fields(declared)
+            if not _is_left_out(each, item := getattr(value, each.name))
+        }
     if origin in _CONTAINERS:
         return {str(to_record(key, arguments[0])): to_record(item, arguments[1]) for key, item in value.items()}
     if origin is tuple:
@@ -100,6 +112,10 @@ def _decode(found: Any, declared: Any) -> Any:
     if type(found) is not declared:
         raise TypeError(f"{found!r} is no {declared.__name__}")
     return found
+
+
+def _is_left_out(declared: Field[Any], value: Any) -> bool:
+    return _ADDED in declared.metadata and bool(value == declared.default)
 
 
 def _items(arguments: tuple[Any, ...], count: int) -> tuple[Any, ...]:

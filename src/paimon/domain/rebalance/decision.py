@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from paimon.domain.kernel.record_text import from_text, to_text
+from paimon.domain.kernel.record_text import added_field, from_text, to_text
 from paimon.domain.rebalance.measured_fund import MeasuredFund
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.rebalance_plan import AskedTrade, NoPlan, RebalancePlan
@@ -22,7 +22,7 @@ class PlanInputs:
     policy: PlanPolicy
     asset_decimals: int
     without_solver: str | None = None
-    reversal: tuple[AskedTrade, ...] = ()
+    reversal: tuple[AskedTrade, ...] = added_field(())
 
 
 def decide(inputs: PlanInputs) -> PlanResult:
