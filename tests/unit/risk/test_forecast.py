@@ -1,7 +1,7 @@
 """The liquidity forecast: total on every history, equal to the ladder without flows, and calibrated on new markets."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.factories.flow_markets import MARKETS, draw_history
 from tests.support.factories.risk_states import fund_of, open_request, risk_state, risk_states
 
+from paimon.application.rebalance_engine.forecast_outflows import forecast_shortage, requests_paid
 from paimon.domain.kernel.units import WAD
 from paimon.domain.risk.flow_model import (
     BLOCK_DAYS_MAX,
@@ -82,7 +83,11 @@ def test_forecast_is_total_and_consistent_on_every_fund_and_history(
     assert chances[0] >= 0
     assert chances == sorted(chances)
     assert chances[-1] == found.shortfall_chance <= 1
-    assert found.balance_lower <= found.balance_upper
+    assert all(day.balance_lower <= day.balance_upper for day in found.fan)
+    last = found.fan[-1]
+    assert (last.balance_lower, last.balance_upper) == (found.balance_lower, found.balance_upper)
+    uppers = [day.requests_upper for day in found.fan]
+    assert uppers == sorted(uppers), "requests are sums"
     assert found.stressed_outflow >= 0 <= found.shortfall_amount
     assert (found.first_short_day is not None) is bool(shortage_findings(found))
     assert found.is_calibrated is (history.days >= 120)
@@ -113,6 +118,34 @@ def test_shortage_of_open_requests_alone_is_certain_from_its_day_on() -> None:
 def test_no_more_is_requested_than_the_fund_has() -> None:
     run = history_of(np.full(200, 900.0), net_assets=1_000.0)
     assert forecast(risk_state(fund_of(1_000, 0, 0, asset_decimals=0)), run).probable_outflow == 1_000
+
+
+def test_each_day_of_the_fan_has_the_ends_that_past_forecasts_corrected() -> None:
+    """Each week asks for twice as much as the one before, so every forecast of the past was too low."""
+    growing = history_of(np.repeat(2.0 ** np.arange(30), 7), net_assets=1e12)
+    state = risk_state(fund_of(10**12, 0, 0, asset_decimals=0))
+    found = forecast(state, growing)
+    assert found.calibration.levels.upper == 0
+    largest = simulate_flows(growing, days=7, paths=200, seed=1).requests.cumsum(axis=1).max(axis=0)
+    assert [day.requests_upper for day in found.fan] == [round(1.5 * amount) for amount in largest]
+    assert [day.balance_lower for day in found.fan] == near([10**12 - day.requests_upper for day in found.fan])
+    assert [day.balance_upper for day in found.fan] == near(10**12 - lower_of(growing, found))
+    assert requests_paid(found)[-1].stressed == found.fan[-1].requests_upper - found.fan[-2].requests_upper
+    short = forecast(risk_state(fund_of(int(largest[-1]), 0, 0, asset_decimals=0)), growing)
+    assert forecast_shortage(short, days=7) == near(0.5 * largest[-1])
+    poor = forecast(state, replace(growing, net_assets=1_000.0))
+    assert {day.requests_upper for day in poor.fan} == {1_000}, "no more than the fund has"
+
+
+def near(amounts: Any) -> Any:
+    return pytest.approx(amounts, abs=1)
+
+
+def lower_of(history: FlowHistory, found: LiquidityForecast) -> Floats:
+    """Return the lower end of the requests so far, by day, at the levels of the forecast."""
+    requests = simulate_flows(history, days=len(found.fan), paths=200, seed=1).requests.cumsum(axis=1)
+    lower: Floats = np.quantile(requests, found.calibration.levels.lower, axis=0)
+    return lower
 
 
 def test_deposits_count_at_half_and_requests_whole() -> None:

@@ -7,7 +7,7 @@
 A simulated request counts on the day it is made, though the contracts pay it days later: the fund must begin to free the cash
 then. Deposits count at half. Without simulated flows the balance is that of the liquidity ladder. The interval of requests is
 corrected by how earlier forecasts of this history did (adaptive conformal inference with delayed feedback): each end moves out
-after a miss and in after a hit.
+after a miss and in after a hit. Those forecasts are of the whole horizon; their levels count for each day of the fan.
 """
 
 from collections.abc import Sequence
@@ -60,12 +60,24 @@ def forecast_liquidity(
     closing = np.array([float(row.closing_if_approved) for row in ladder]) / unit
     balance = closing - requests + inflow
     calibration = calibrate(history, days=horizon.days)
-    lower_outflow, upper_outflow = interval_of(requests[:, -1], calibration.levels)
-    stressed = max(float(np.quantile(requests[:, -1], 1 - STRESS_LEVEL)), upper_outflow)
-    without_requests = float(closing[-1] + inflow[:, -1].mean())
-    lower, upper = without_requests - upper_outflow, without_requests - lower_outflow
+    least, most = bounds_of(requests, calibration.levels)
+    most = np.minimum(most, (history.net_assets + deposits).max(axis=0))
+    stressed = max(float(np.quantile(requests[:, -1], 1 - STRESS_LEVEL)), float(most[-1]))
+    without_requests = closing + inflow.mean(axis=0)
     worst = balance.min(axis=1)
     chances = np.logical_or.accumulate(balance < 0, axis=1).mean(axis=0)
+    fan = tuple(
+        FanDay(
+            day,
+            _raw(requests[:, day].mean(), unit),
+            _raw(most[day], unit),
+            _signed(balance[:, day].mean(), unit),
+            _signed(without_requests[day] - most[day], unit),
+            _signed(without_requests[day] - least[day], unit),
+            float(chances[day]),
+        )
+        for day in range(horizon.days)
+    )
     chance = float(chances[-1])
     return LiquidityForecast(
         horizon=horizon,
@@ -77,15 +89,15 @@ def forecast_liquidity(
         due_outflow=_due(ladder),
         probable_outflow=_raw(requests[:, -1].mean(), unit),
         stressed_outflow=_raw(stressed, unit),
-        projected_balance=round(float(balance[:, -1].mean()) * unit),
-        balance_lower=round(lower * unit),
-        balance_upper=round(upper * unit),
+        projected_balance=fan[-1].balance_mean,
+        balance_lower=fan[-1].balance_lower,
+        balance_upper=fan[-1].balance_upper,
         shortfall_chance=chance,
         shortfall_amount=_raw(-worst[worst < 0].mean() if chance > 0 else 0.0, unit),
         recommendation=recommend(chance),
-        suggested_amount=_raw(-lower, unit),
+        suggested_amount=RawAmount(max(-fan[-1].balance_lower, 0)),
         first_short_day=next((day for day, by_then in enumerate(chances) if by_then >= SHORTAGE_CHANCE), None),
-        fan=_fan(requests, balance, chances, unit),
+        fan=fan,
         history_days=history.days,
         is_calibrated=history.is_calibrated,
         calibration=calibration,
@@ -122,36 +134,31 @@ def forecast_interval(
 
 
 def interval_of(outflows: Floats, levels: Levels) -> tuple[float, float]:
-    """Return the quantiles of both levels; a level of 0 means that misses have used up the sample on its side."""
-    lower, upper = np.quantile(outflows, [max(levels.lower, _LEVEL_MIN), 1 - max(levels.upper, _LEVEL_MIN)])
-    if levels.lower <= 0:
-        lower = 0.0
-    if levels.upper <= 0:
-        upper = outflows.max() * _BEYOND
+    """Return both ends for the outflows of one day or window."""
+    lower, upper = bounds_of(outflows, levels)
     return float(lower), float(upper)
+
+
+def bounds_of(outflows: Floats, levels: Levels) -> tuple[Floats, Floats]:
+    """Return the quantiles of both levels, of the paths' outflows by day where there are several days.
+
+    A level of 0 means that misses have used up the sample on its side.
+    """
+    lower, upper = np.quantile(outflows, [max(levels.lower, _LEVEL_MIN), 1 - max(levels.upper, _LEVEL_MIN)], axis=0)
+    if levels.lower <= 0:
+        lower = np.zeros_like(lower)
+    if levels.upper <= 0:
+        upper = outflows.max(axis=0) * _BEYOND
+    return lower, upper
 
 
 def _due(ladder: Sequence[LadderDay]) -> RawAmount:
     return RawAmount(sum(row.due + row.due_if_approved for row in ladder))
 
 
-def _fan(requests: Floats, balance: Floats, chances: Floats, unit: float) -> tuple[FanDay, ...]:
-    upper = np.quantile(requests, 1 - TAIL_LEVEL, axis=0)
-    lower_balance, upper_balance = np.quantile(balance, [TAIL_LEVEL, 1 - TAIL_LEVEL], axis=0)
-    mean_requests, mean_balance = requests.mean(axis=0), balance.mean(axis=0)
-    return tuple(
-        FanDay(
-            day,
-            _raw(mean_requests[day], unit),
-            _raw(upper[day], unit),
-            round(float(mean_balance[day]) * unit),
-            round(float(lower_balance[day]) * unit),
-            round(float(upper_balance[day]) * unit),
-            float(chances[day]),
-        )
-        for day in range(requests.shape[1])
-    )
-
-
 def _raw(amount: float, unit: float) -> RawAmount:
     return RawAmount(max(round(float(amount) * unit), 0))
+
+
+def _signed(amount: float, unit: float) -> int:
+    return round(float(amount) * unit)

@@ -79,7 +79,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class FanDay:
-    """One coming day, counted from 0: requests so far, and the balance after all that is due, each with its interval.
+    """One coming day, counted from 0: requests so far, and the balance after all that is due, each with its corrected interval.
 
     `shortfall_chance` is the chance that the balance was below zero on this day or before.
     """

@@ -50,7 +50,7 @@ class FanDayView(ApiModel):
 
     day: int
     requests_mean: BigInt
-    requests_upper: BigInt = Field(description="95 % quantile, not corrected")
+    requests_upper: BigInt = Field(description="upper end, corrected by how earlier forecasts did")
     balance_mean: SignedInt
     balance_lower: SignedInt
     balance_upper: SignedInt
