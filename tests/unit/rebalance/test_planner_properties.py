@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.factories.rebalance import assets, funds, healthy_funds, usdt
+from tests.support.factories.rebalance import assets, funds, healthy_funds, token, usdt
 
-from paimon.domain.kernel.units import BPS_ONE, RawAmount
+from paimon.domain.asset.tier import Tier
+from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.rebalance.applied_trades import broken_limits, deviation_beyond_landing, fund_after
-from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund
+from paimon.domain.rebalance.measured_fund import CostCurve, MeasuredFund, OutflowDay, TradableAsset
 from paimon.domain.rebalance.plan_policy import PlanPolicy
 from paimon.domain.rebalance.planner import make_greedy_plan, make_plan
 from paimon.domain.rebalance.rebalance_plan import Method, NoPlan, RebalancePlan, Side, Trade
@@ -105,6 +106,47 @@ def test_fund_on_target_is_left_alone(fund: MeasuredFund) -> None:
     )
     on_target = MeasuredFund(RawAmount(total - sum(asset.value for asset in placed)), placed)
     assert isinstance(make_plan(on_target, POLICY), NoPlan)
+
+
+def short_in_a_week(*, due: int = 0, expected: int = 0) -> MeasuredFund:
+    """A fund of a million that is on target; what is sold of its L2 today is cash in a week."""
+    costs = {Tier.L2: CostCurve.flat(Bps(10)), Tier.L3: CostCurve.flat(Bps(200))}
+    held = ((1, Tier.L2, 155_000), (2, Tier.L2, 155_000), *((number, Tier.L3, 145_000) for number in range(3, 7)))
+    return MeasuredFund(
+        usdt(110_000),
+        tuple(
+            TradableAsset(token(number), tier, usdt(value), costs[tier], costs[tier], days_to_cash=7)
+            for number, tier, value in held
+        ),
+        outflows=(OutflowDay(7, due=usdt(due), expected=usdt(expected), stressed=usdt(expected)),),
+    )
+
+
+SMALL = replace(POLICY, smallest_plan=usdt(900_000))
+DEAR = replace(POLICY, gas_share_max=Bps(0))
+
+
+def test_payout_that_is_due_excuses_a_small_plan_and_dear_gas_and_a_forecast_does_not() -> None:
+    forecast = short_in_a_week(expected=160_000)
+    plan = make_plan(forecast, POLICY)
+    assert {trade.side for trade in trades_of(plan)} == {Side.SELL}, "it is worth what averting the shortage is worth"
+    for policy, why in ((SMALL, "less than the smallest"), (DEAR, "gas of")):
+        refused = make_plan(forecast, policy)
+        assert isinstance(refused, NoPlan)
+        assert why in refused.reason
+        assert trades_of(make_plan(short_in_a_week(due=160_000), policy))
+
+
+@settings(max_examples=EXAMPLES)
+@given(st.one_of(funds(), healthy_funds()), st.integers(1, 20_000_000), st.sampled_from((SMALL, DEAR)))
+def test_plan_for_what_is_only_forecast_is_large_enough_and_worth_its_gas(
+    fund: MeasuredFund, amount: int, policy: PlanPolicy
+) -> None:
+    fund = replace(fund, outflows=(OutflowDay(7, expected=usdt(amount), stressed=usdt(amount)),))
+    plan = make_greedy_plan(fund, policy, "a test")
+    if isinstance(plan, RebalancePlan) and plan.broken == broken_limits(fund, policy, fund_after(fund, ())):
+        assert plan.amount >= policy.smallest_plan
+        assert plan.gas * BPS_ONE <= policy.gas_share_max * plan.benefit
 
 
 @settings(max_examples=EXAMPLES)

@@ -40,7 +40,7 @@ from paimon.domain.rebalance.simple_plans import greedy_trades, split_pro_rata
 from paimon.domain.rebalance.trade_selection import select_trades
 
 _BENEFIT_DAYS: Final = 30
-"""A deviation that is not ended counts for this long."""
+"""A deviation that is not ended, and a shortage that is not averted, counts for this long."""
 
 
 def make_plan(fund: MeasuredFund, policy: PlanPolicy, *, asset_decimals: int = 18) -> RebalancePlan | NoPlan:
@@ -107,11 +107,14 @@ def _greedy(fund: MeasuredFund, policy: PlanPolicy, why: str) -> RebalancePlan:
 def _worth_it(
     fund: MeasuredFund, policy: PlanPolicy, plan: RebalancePlan, before: FundAfter, broken_before: tuple[BrokenLimit, ...]
 ) -> RebalancePlan | NoPlan:
-    """Refuse a plan that is too small or whose gas is too dear, unless a limit or a payout asks for it."""
+    """Refuse a plan that is too small or whose gas is too dear, unless a limit or a payout that is due asks for it.
+
+    What no one has asked for yet, as the forecast's requests, makes a plan worth more and excuses none.
+    """
     deviation = deviation_beyond_landing(policy, before.tier_values, before.total)
     if not plan.trades:
         return NoPlan("no trade of today is worth what it costs", _ratio(deviation, fund))
-    if _by_rank(plan.broken) < _by_rank(broken_before) or _leaving(fund, policy) > fund.cash:
+    if _by_rank(plan.broken) < _by_rank(broken_before) or _due(fund, policy) > fund.cash:
         return plan
     if plan.amount < policy.smallest_plan:
         return NoPlan(
@@ -147,6 +150,10 @@ def _explain(
     ended = deviation_beyond_landing(policy, before.tier_values, before.total) - deviation_beyond_landing(
         policy, after.tier_values, after.total
     )
+    raised = sum(
+        trade.proceeds if trade.side is Side.SELL else -trade.amount for trade in trades if trade.settles_in <= policy.days[-1]
+    )
+    averted = min(max(_leaving(fund, policy) - fund.cash, 0), max(raised, 0))
     grown = after.tier_values[Tier.L3] - before.tier_values[Tier.L3]
     fee = fund.performance_fee_at(after.tier_values[Tier.L3]) - fund.performance_fee_at(before.tier_values[Tier.L3])
     return RebalancePlan(
@@ -155,7 +162,7 @@ def _explain(
         after=after,
         cost=RawAmount(sum(trade.cost for trade in trades)),
         gas=RawAmount(policy.gas_per_trade * len(trades)),
-        benefit=RawAmount(max(ended, 0) * policy.deviation_cost_per_day * _BENEFIT_DAYS // BPS_ONE),
+        benefit=RawAmount((max(ended, 0) + averted) * policy.deviation_cost_per_day * _BENEFIT_DAYS // BPS_ONE),
         broken=broken_limits(fund, policy, after),
         conflict=conflict,
         performance_fee=RawAmount(max(fee, 0)),
@@ -223,6 +230,11 @@ def _without_costly_trades(fund: MeasuredFund, policy: PlanPolicy) -> MeasuredFu
             replace(asset, selling=asset.selling.below(most), buying=asset.buying.below(most)) for asset in fund.assets
         ),
     )
+
+
+def _due(fund: MeasuredFund, policy: PlanPolicy) -> RawAmount:
+    """Return what is confirmed and due within the days of the schedule."""
+    return RawAmount(sum(outflow.due for outflow in fund.outflows if outflow.day <= policy.days[-1]))
 
 
 def _leaving(fund: MeasuredFund, policy: PlanPolicy) -> RawAmount:

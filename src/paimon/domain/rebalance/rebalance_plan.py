@@ -101,7 +101,7 @@ class RebalancePlan:
     cost: RawAmount
     gas: RawAmount
     benefit: RawAmount
-    """What it is worth: the cost of being off target that it ends, and shortages that it avoids."""
+    """What it is worth: the cost of being off target that it ends, and of the shortage that it averts."""
     broken: tuple[BrokenLimit, ...] = ()
     conflict: tuple[LimitGroup, ...] = ()
     performance_fee: RawAmount = RawAmount(0)
