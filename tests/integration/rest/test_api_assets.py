@@ -103,6 +103,28 @@ async def test_impossible_profile_is_refused_with_the_reason(api_client: ApiClie
     assert says in refused.text
 
 
+@pytest.mark.parametrize("name", ["north bank", "North  Bank", "NORTHBANK", "\uff2eorth Bank"])
+async def test_counterparty_in_another_spelling_than_a_known_one_is_refused(api_client: ApiClient, name: str) -> None:
+    assert (await set_profile(api_client, NORTH)).status_code == 200
+    other = f"/assets/{checksum(OTHER)}"
+    refused = await set_profile(api_client, NORTH | {"counterparty": name}, path=other)
+    detail = refused.json()["error"]["details"][0]
+    assert outcome(refused) == (400, "VALIDATION_ERROR")
+    assert (detail["field"], detail["code"]) == ("counterparty", "COUNTERPARTY_SPELLING")
+    assert "counterparty is 'North Bank'" in refused.text
+    for accepted in (NORTH, NORTH | {"counterparty": "Northern Bank"}):
+        assert (await set_profile(api_client, accepted, path=other)).status_code == 200
+    # The one asset that has a name may have it in another spelling.
+    assert (await set_profile(api_client, NORTH | {"counterparty": name})).status_code == 200
+
+
+async def test_of_two_spellings_that_were_signed_at_once_one_is_refused(api_client: ApiClient) -> None:
+    other = f"/assets/{checksum(OTHER)}"
+    _, body = await signed(api_client, NORTH | {"counterparty": "north bank"}, path=other)
+    assert (await set_profile(api_client, NORTH)).status_code == 200
+    assert outcome(await api_client.post(other, body, by="vera")) == (400, "VALIDATION_ERROR")
+
+
 async def test_only_administrators_set_a_profile_and_only_of_the_funds_assets(api_client: ApiClient) -> None:
     assert outcome(await set_profile(api_client, NORTH, by="otto")) == (403, "FORBIDDEN")
     stranger = f"/assets/{api_client.accounts.address('ines')}"

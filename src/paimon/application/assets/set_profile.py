@@ -8,13 +8,14 @@ from paimon.application.assets.store import (
     PERMISSION,
     find_profile,
     insert_profile,
+    load_profiles,
     lock_profiles,
     next_version,
     require_asset,
 )
 from paimon.application.common.signed_action import ProposedAction
 from paimon.application.identity.accept_action import SignedRequest, SigningContext, accept_action
-from paimon.domain.asset.profile import AssetProfile, RecordedProfile, require_valid
+from paimon.domain.asset.profile import AssetProfile, RecordedProfile, require_known_spelling, require_valid
 from paimon.domain.kernel.chain import Address, checksum
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.errors import Conflict
@@ -43,7 +44,7 @@ async def propose_profile(
     """Return what a person signs to make this the asset's next profile.
 
     Raises:
-        InvalidProfile, AssetNotFound.
+        InvalidProfile, CounterpartySpelling, AssetNotFound.
     """
     return (await _next_profile(session, token, profile, scope))[1]
 
@@ -52,8 +53,8 @@ async def set_profile(command: SetProfile, context: SigningContext) -> RecordedP
     """Record the next version. What is computed from now on uses it.
 
     Raises:
-        InvalidProfile, AssetNotFound, ProfileUnchanged, MalformedSignature, InvalidExpiry, NonceUsed, SignerMismatch,
-        WalletNotRead, NotPermitted, KeySignatureRequired, ActionChanged.
+        InvalidProfile, CounterpartySpelling, AssetNotFound, ProfileUnchanged, MalformedSignature, InvalidExpiry, NonceUsed,
+        SignerMismatch, WalletNotRead, NotPermitted, KeySignatureRequired, ActionChanged.
     """
     token, profile, request, scope = command.token, command.profile, command.request, context.rules.scope
     async with context.database.write() as session:
@@ -75,6 +76,8 @@ async def _next_profile(
 ) -> tuple[int, ProposedAction]:
     require_valid(profile)
     await require_asset(session, token)
+    others = (recorded.profile for of, recorded in (await load_profiles(session, scope)).items() if of != token)
+    require_known_spelling(profile.counterparty, (other.counterparty for other in others))
     known = await find_profile(session, token, scope)
     version = await next_version(session, token, known)
     rejection = ProfileUnchanged() if known is not None and known.profile == profile else None
