@@ -11,6 +11,7 @@ import { RowsCsvButton } from '../ui/CsvButton'
 import { DataTable, Empty, Panel, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Time } from '../ui/values'
+import { isSameGate } from './gate'
 import { scenarioOf } from './scenario'
 
 type Report = Schemas['GateReportView']
@@ -43,11 +44,12 @@ function GateForm() {
   const isLimit = limitBps !== null && limitBps <= LIMIT_BPS_MAX
   const isWindow = windowDays !== null && windowDays >= 1 && windowDays <= WINDOW_DAYS_MAX
   const scenario = scenarioOf(search, t)
+  const asked = isLimit && isWindow ? { limitBps, windowDays, ...(scenario === null ? {} : { scenario }) } : null
   const gate = useMutation({ mutationFn: (body: Schemas['GateBody']) => read(api.POST('/api/v1/risk/gate', { body })) })
   const run = (event: FormEvent) => {
     event.preventDefault()
     setTried(true)
-    if (isLimit && isWindow) gate.mutate({ limitBps, windowDays, ...(scenario === null ? {} : { scenario }) })
+    if (asked !== null) gate.mutate(asked)
   }
   return (
     <>
@@ -76,7 +78,7 @@ function GateForm() {
         </div>
       </form>
       {gate.error ? <ProblemNotice error={gate.error} /> : null}
-      {gate.data === undefined ? null : <Result report={gate.data} />}
+      {gate.data !== undefined && isSameGate(gate.variables, asked) ? <Result report={gate.data} /> : null}
     </>
   )
 }
