@@ -53,13 +53,18 @@ async def test_people_drill_decline_and_stand_down_as_the_role_of_a_person_at_a_
             await advance_emergency(worker.emergency_context)
 
     assert emergency("list").startswith("no emergencies and no drills yet")
-    await record_cold_safe(database, parse_address(fund.accounts.address("vera")), threshold=1)
+    await record_cold_safe(database, parse_address(fund.accounts.address("otto")), threshold=1)
     await record_level(database, RiskLevel.NORMAL, 0)
     assert "needs the role admin" in emergency("drill", *key["otto"], code=2)
     assert emergency("drill", *key["vera"]).startswith("drill 1 has started")
     await look()
-    assert emergency("sign", "1", "PAUSE_VAULT", *key["vera"]) == "signed step PAUSE_VAULT of drill 1\n"
-    assert "is DONE" in emergency("sign", "1", "PAUSE_VAULT", *key["vera"], code=2)
+    assert "owners: paimon emergency sign" in emergency("show")
+    refused = emergency("submit", "1", "PAUSE_VAULT", *key["vera"][:4], "--yes", code=2)
+    assert "drill 1 is a drill" in refused
+    assert "paimon emergency sign 1 PAUSE_VAULT" in refused
+    assert "Only the owners of the cold Safe" in emergency("sign", "1", "PAUSE_VAULT", *key["vera"], code=2)
+    assert emergency("sign", "1", "PAUSE_VAULT", *key["otto"]) == "signed step PAUSE_VAULT of drill 1\n"
+    assert "is DONE" in emergency("sign", "1", "PAUSE_VAULT", *key["otto"], code=2)
 
     await record_level(database, RiskLevel.CRITICAL, 3_600)
     await look()

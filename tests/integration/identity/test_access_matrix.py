@@ -101,7 +101,7 @@ CHANGES: Final[dict[str, Access | Permission | Signed]] = {
     "standDownEmergency": Signed(Permission.HANDLE_EMERGENCY),
     "declineEmergencyStep": Signed(Permission.HANDLE_EMERGENCY),
     "startDrill": Signed(Permission.HANDLE_EMERGENCY),
-    "signDrillStep": Signed(Permission.HANDLE_EMERGENCY),
+    "signDrillStep": Signed(READ),  # of the cold Safe's owners
     "previewStandIn": Signed(READ),
     "nameStandIn": Signed(READ),
     "endStandIn": Signed(READ),

@@ -183,6 +183,18 @@ async def test_names_of_the_rebalance_engine_are_refused_for_other_plans(
             assert "POST /rebalance/execute" in answer.text
 
 
+@pytest.mark.parametrize("name", ["drill-3-pause-vault-1", "drill 3", "Drill 3", "DRILL-x"])
+async def test_plan_of_a_drills_name_is_refused(api_client: ApiClient, fund: TestFund, name: str) -> None:
+    """It would be a real call that its signers take for an exercise."""
+    plan = body(fund, 1)
+    request = signed(plan, (await preview(api_client, plan))["signing"], api_client, "otto")
+    for field in ("key", "plan"):
+        for path, given in (("/plans/preview", plan), ("/plans", request)):
+            answer = await api_client.post(path, given | {field: name}, by="otto")
+            assert error_of(answer) == (400, field, "RESERVED_NAME")
+            assert "sign_drill_step" in answer.text
+
+
 def status_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 

@@ -179,7 +179,7 @@ async def start_drill(request: SignedRequest, signing: SigningContext, context: 
 async def propose_drill_signature(
     session: WriteSession, number: int, kind: StepKind, user: User, context: EmergencyContext
 ) -> ProposedAction:
-    """Raises EmergencyNotFound."""
+    """Return what an owner of the cold Safe signs, with whatever role. Raises EmergencyNotFound."""
     drill = await lock_emergency(session, number)
     step, safe = drill.step(kind), await _cold_safe(session, context)
     content = ActionContent(
@@ -195,7 +195,7 @@ async def propose_drill_signature(
         rejection = NotAnOwner()
     elif rejection is None and step is not None and user.address in await list_drill_signers(session, drill, step):
         rejection = AlreadySigned()
-    return ProposedAction(content, Permission.HANDLE_EMERGENCY, rejection)
+    return ProposedAction(content, Permission.READ, rejection)
 
 
 async def sign_drill_step(

@@ -47,14 +47,20 @@ _LAST_BLOCK: Final = text("""
 class StepDetail:
     """A step with the plan that a person may submit for it, the plan that was submitted, and the owners' signatures.
 
-    `drill_signers` have signed it in a drill.
+    A step of a drill has no plans: `drill_signers` have signed it.
     """
 
     step: EmergencyStep
-    request: PlanRequest
+    request: PlanRequest | None
     plan: PlanDetail | None
     proposal: ProposalDetail | None
     drill_signers: tuple[Address, ...]
+
+    @property
+    def behind_nonce(self) -> int | None:
+        """The nonce that the owners use before this step's: a Safe executes in order. None when the step's is the next one."""
+        summary = None if self.proposal is None else self.proposal.summary
+        return None if summary is None or summary.nonce <= summary.safe_nonce else summary.safe_nonce
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,8 @@ async def _step_detail(
     if plan is not None and plan.proposal is not None:
         proposal = await get_proposal_detail(session, plan.proposal, context.safe_context)
     signers = await list_drill_signers(session, emergency, step) if emergency.is_drill else frozenset()
-    return StepDetail(step, plan_of(emergency, step), plan, proposal, tuple(sorted(signers)))
+    request = None if emergency.is_drill else plan_of(emergency, step)
+    return StepDetail(step, request, plan, proposal, tuple(sorted(signers)))
 
 
 async def _find_event(session: ReadSession | WriteSession, name: str) -> RiskEvent | None:

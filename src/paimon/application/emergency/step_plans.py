@@ -10,11 +10,23 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.emergency import STEPS, Emergency, EmergencyStep, StepKind
 from paimon.domain.transaction.plan import plan_payload_hash
+from paimon.errors import Conflict
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 
 
+class DrillHasNoPlans(Conflict):
+    """A drill has no plans: its steps are signed, and nothing is sent."""
+
+
 def plan_of(emergency: Emergency, step: EmergencyStep) -> PlanRequest:
-    """Return the plan that carries a step out, ready for a person to submit."""
+    """Return the plan that carries a step out, ready for a person to submit.
+
+    Raises:
+        DrillHasNoPlans.
+    """
+    if emergency.is_drill:
+        signs = f"its owners sign it with `paimon emergency sign {emergency.id} {step.kind}`"
+        raise DrillHasNoPlans(f"{emergency.name} is a drill, and no plan carries {step.kind} out: {signs}, and nothing is sent")
     call = _call_of(step.kind, step.amount)
     return PlanRequest(emergency.key(step), emergency.name, (call,), f"{emergency.name}: {STEPS[step.kind].meaning}")
 

@@ -34,6 +34,9 @@ REFILL_PREFIX: Final = "refill-buffer:"
 ENGINE_PREFIXES: Final = (REBALANCE_PREFIX, REFILL_PREFIX)
 """What the keys and names of the rebalance engine's plans begin with. It makes them under rules of their own."""
 
+DRILL_PREFIXES: Final = ("drill-", "drill ")
+"""What keys and names of a drill's plans would begin with. It has none: who signs one of this name takes it for no effect."""
+
 DRIFT_MAX_BPS: Final = Bps(100)
 """Largest drift of the amount since it was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 

@@ -96,7 +96,7 @@ PERMISSIONS: Final[Mapping[Permission, PermissionRule]] = {
         "draft the approval policy, and publish another person's draft", UserRole.ADMIN, is_signed=True
     ),
     Permission.HANDLE_EMERGENCY: PermissionRule(
-        "stand an emergency down, decline its steps, start drills and sign their steps", UserRole.ADMIN, is_signed=True
+        "stand an emergency down, decline its steps, and start drills", UserRole.ADMIN, is_signed=True
     ),
     Permission.READ_AUDIT: PermissionRule("read the audit trail and its proofs", UserRole.ADMIN),
     Permission.MANAGE_USERS: PermissionRule(

@@ -25,7 +25,7 @@ from paimon.application.identity.accept_action import SignedRequest
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.composition import AppContext
 from paimon.domain.kernel.chain import checksum
-from paimon.domain.risk.emergency import STEPS, StepKind, require_step
+from paimon.domain.risk.emergency import OPEN_STEPS, STEPS, StepKind, StepStatus, require_step
 from paimon.gateway.cli.command_app import CommandApp
 from paimon.gateway.cli.json_output import AsJson, json_of, print_json
 from paimon.gateway.cli.keystore_signing import (
@@ -76,14 +76,17 @@ _STEPS: Final[Table[EmergencyStepView]] = Table(
 
 
 def _waits_for(step: EmergencyStepView) -> str:
-    if step.status == "PROPOSED":
-        return "a person to submit it"
-    if step.status != "SUBMITTED":
+    if step.status not in OPEN_STEPS:
         return ""
+    if step.request is None:
+        return f"owners: paimon emergency sign; signed: {len(step.signed_by)}"
+    if step.status is StepStatus.PROPOSED:
+        return "a person to submit it"
     if step.signatures_needed is None:
         return f"owners; signed: {len(step.signed_by)}"
     missing = ", ".join(checksum(owner) for owner in step.missing_signers)
-    return f"{max(step.signatures_needed - len(step.signed_by), 0)} of {missing}"
+    behind = "" if step.behind_nonce is None else f"; behind nonce {step.behind_nonce}: execute or reject it first"
+    return f"{max(step.signatures_needed - len(step.signed_by), 0)} of {missing}{behind}"
 
 
 def _decide(
@@ -172,7 +175,10 @@ def submit(
     password_file: PasswordOption,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
 ) -> None:
-    """Submit the plan of a step: show its preview, sign exactly that, and propose it to the wallet's owners."""
+    """Submit the plan of a step: show its preview, sign exactly that, and propose it to the wallet's owners.
+
+    A drill has no plans: its owners sign its steps with `paimon emergency sign`.
+    """
 
     async def run(settings: Settings) -> None:
         async with opened_database(settings, process=_PROCESS) as database, database.write() as session:

@@ -13,7 +13,7 @@ from paimon.application.transactions.multisig.describe import describe_call
 from paimon.domain.approval.policy import NONE, Initiator
 from paimon.domain.kernel.chain import Address, ContractName, InvalidAddress, checksum, parse_address
 from paimon.domain.transaction.lifecycle import Call
-from paimon.domain.transaction.plan import CALLS_MAX, ENGINE_PREFIXES, PlanStep
+from paimon.domain.transaction.plan import CALLS_MAX, DRILL_PREFIXES, ENGINE_PREFIXES, PlanStep
 from paimon.domain.transaction.wallet_selection import RebalancerFunction
 from paimon.errors import DetailCode, InvalidRequest
 from paimon.infrastructure.blockchain.abi.contract_abi import AbiEntry, Parameter, to_json_value
@@ -56,7 +56,7 @@ class PlanRequest:
     """Whether the rebalance engine makes this plan, under rules of its own. Other plans may not take its names."""
 
     def __post_init__(self) -> None:
-        """Raises InvalidPlan for a text that is empty or too long, and for a name of the rebalance engine's."""
+        """Raises InvalidPlan for a text that is empty or too long, and for a name of the rebalance engine's or of a drill."""
         for field, length_max in TEXT_MAX.items():
             given = getattr(self, field)
             if not (given.strip() == given and 1 <= len(given) <= length_max and given.isprintable()):
@@ -72,6 +72,14 @@ class PlanRequest:
                     field,
                     f"{' and '.join(ENGINE_PREFIXES)} begin the names of the rebalance engine's plans: choose another {field},"
                     " or submit a decision with POST /rebalance/execute",
+                )
+        for field in ("key", "plan"):
+            if getattr(self, field).casefold().startswith(DRILL_PREFIXES):
+                raise InvalidPlan(
+                    DetailCode.RESERVED_NAME,
+                    field,
+                    f"a drill has no plans, its steps are signed with the action sign_drill_step: choose another {field} than"
+                    f" one that begins with {' or '.join(map(repr, DRILL_PREFIXES))}",
                 )
 
 

@@ -40,7 +40,7 @@ async def index(context: ContextDep, _user: SignedInUser) -> Envelope[Emergencie
     responses=documented_responses("emergency", 400, 401, 404, 503),
 )
 async def detail(emergency_id: EmergencyId, context: ContextDep, _user: SignedInUser) -> Envelope[EmergencyDetailView]:
-    """A step's `request` is the plan that a person submits for it; its owners sign it as any other plan."""
+    """A step's `request` is the plan that a person submits for it; its owners sign it as any other plan. A drill has none."""
     async with context.database.read() as session:
         found = await read_emergency(session, emergency_id, context.plan_context)
     return Envelope[EmergencyDetailView](data=EmergencyDetailView.of_detail(found))

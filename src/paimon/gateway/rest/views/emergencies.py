@@ -9,6 +9,7 @@ from pydantic import Field
 
 from paimon.application.emergency.queries import EmergencyDetail, StepDetail, Timings
 from paimon.application.emergency.store import DatedEntry, StoredEmergency
+from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.domain.kernel.chain import Hash32
 from paimon.domain.risk.emergency import STEPS, EmergencyState, EntryKind, StepKind, StepStatus
 from paimon.domain.transaction.plan import PlanStatus
@@ -72,7 +73,9 @@ class EmergencyStepView(ApiModel):
     done_at_block: int | None
     review_at: Time | None = Field(description="when a pause that was made is to be reviewed")
     amount: BigInt | None = Field(description="what it is to free, in raw units of the vault's asset")
-    request: PlanBody = Field(description="the body for `POST /plans/preview`: preview it, sign it, and submit it")
+    request: PlanBody | None = Field(
+        description="the body for `POST /plans/preview`: preview it, sign it, submit it; null in a drill, which has no plans"
+    )
     plan_id: UUID | None
     plan_status: PlanStatus | None
     ticket_id: str | None
@@ -80,15 +83,14 @@ class EmergencyStepView(ApiModel):
     signed_by: list[AddressText] = Field(description="the owners whose signatures count; in a drill, who signed")
     missing_signers: list[AddressText] = Field(description="the owners who have not signed")
     signatures_needed: int | None
+    behind_nonce: int | None = Field(
+        description="the nonce of the Safe transaction that the owners execute or reject before this one; null: none"
+    )
 
     @classmethod
     def of(cls, detail: StepDetail) -> Self:
         step, plan = detail.step, detail.plan
         tally = None if detail.proposal is None else detail.proposal.summary.tally
-        calls = [
-            CallBody(contract=call.contract, function=call.function, arguments=dict(call.arguments))
-            for call in detail.request.calls
-        ]
         return cls(
             kind=step.kind,
             status=step.status,
@@ -102,7 +104,7 @@ class EmergencyStepView(ApiModel):
             done_at_block=step.done_at_block,
             review_at=step.review_at,
             amount=step.amount,
-            request=PlanBody(key=detail.request.key, plan=detail.request.plan, calls=calls, reason=detail.request.reason),
+            request=None if detail.request is None else _body(detail.request),
             plan_id=step.plan_id,
             plan_status=None if plan is None else plan.status,
             ticket_id=None if detail.proposal is None else detail.proposal.ticket_id,
@@ -110,7 +112,13 @@ class EmergencyStepView(ApiModel):
             signed_by=list(detail.drill_signers if tally is None else tally.valid_signers),
             missing_signers=[] if tally is None else list(tally.missing_signers),
             signatures_needed=None if tally is None else tally.threshold,
+            behind_nonce=detail.behind_nonce,
         )
+
+
+def _body(request: PlanRequest) -> PlanBody:
+    calls = [CallBody(contract=call.contract, function=call.function, arguments=dict(call.arguments)) for call in request.calls]
+    return PlanBody(key=request.key, plan=request.plan, calls=calls, reason=request.reason)
 
 
 class EmergencyEntryView(ApiModel):
