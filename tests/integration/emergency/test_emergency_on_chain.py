@@ -103,8 +103,7 @@ async def test_run_on_the_fund_is_answered_freed_and_closed_with_its_record(
     }
     await carry_out(app_context, plan_harness, StepKind.PAUSE_VAULT)
     await decline(app_context, fund, StepKind.PAUSE_REDEMPTIONS)
-    if status(await shown(app_context, plan_harness), StepKind.OPEN_EXIT) is StepStatus.PROPOSED:
-        await decline(app_context, fund, StepKind.OPEN_EXIT)
+    await decline(app_context, fund, StepKind.OPEN_EXIT)
     await look(app_context, plan_harness)
     detail = await shown(app_context, plan_harness)
     assert detail.stored.emergency.state is EmergencyState.FREEING

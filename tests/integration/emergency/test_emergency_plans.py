@@ -1,5 +1,7 @@
 """The plans of an emergency's steps: submitted at a terminal, and ended by their tickets before the Safe used the nonce."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,15 @@ from paimon.application.emergency.advance import advance_emergency
 from paimon.application.emergency.observe import EmergencyContext
 from paimon.application.emergency.queries import EmergencyDetail, read_emergency
 from paimon.application.emergency.step_plans import plan_of
+from paimon.application.transactions.multisig.propose import propose_rejection
 from paimon.domain.approval.ticket import Verdict
-from paimon.domain.kernel.chain import checksum, hex0x, parse_address
-from paimon.domain.risk.emergency import EmergencyStep, StepKind, StepStatus, require_step
+from paimon.domain.kernel.chain import Hash32, checksum, hex0x, parse_address
+from paimon.domain.risk.emergency import EmergencyState, EmergencyStep, StepKind, StepStatus, require_step
 from paimon.domain.risk.risk_event import RiskKind
 from paimon.domain.risk.risk_policy import RiskLevel, RiskPolicy
+from paimon.domain.transaction.safe_transaction import SafeName
 from paimon.domain.user.roles import UserRole
+from paimon.gateway.rest.views.emergencies import EmergencyDetailView
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
 from paimon.infrastructure.database.sessions import Database
 from paimon.settings import Settings
@@ -31,10 +36,12 @@ from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 pytestmark = pytest.mark.integration
 
 PAUSE = StepKind.PAUSE_VAULT
+POLICY = RiskPolicy()
+HOUR = 3_600
 
 
-async def look(harness: PlanHarness) -> None:
-    await advance_emergency(EmergencyContext(RiskPolicy(), harness.worker_context))
+async def look(harness: PlanHarness, policy: RiskPolicy = POLICY) -> None:
+    await advance_emergency(EmergencyContext(policy, harness.worker_context))
 
 
 async def shown(harness: PlanHarness) -> EmergencyDetail:
@@ -96,6 +103,66 @@ async def test_ticket_that_ended_without_an_approval_ends_the_plan_of_its_step(
     assert f"the owners are to reject Safe transaction {hex0x(plan.proposal)}" in after.timeline[-1].entry.text
 
 
+async def test_step_is_proposed_again_when_the_owners_executed_another_transaction_at_its_nonce(
+    plan_harness: PlanHarness, database: Database
+) -> None:
+    """Only their rejection of it says that they do not want it."""
+    emergency = (await declare(plan_harness, database)).stored.emergency
+    request = plan_of(emergency, require_step(emergency, PAUSE))
+    plan = await plan_harness.submit(*request.calls, key=request.key, plan=request.plan)
+    await look(plan_harness)
+    safe_harness = plan_harness.safe_harness
+    assert plan.proposal is not None
+    nonce = (await safe_harness.row(Hash32(plan.proposal))).nonce
+    other = await safe_harness.propose("other", safe_harness.no_op_call(), safe=SafeName.COLD, at_nonce=nonce)
+    await safe_harness.sign(other, 4, 5, 6)
+    await safe_harness.execute_externally(other)
+    await record_level(database, RiskLevel.CRITICAL, HOUR)
+    await look(plan_harness)
+    step = pause_of(await shown(plan_harness))
+    assert (step.status, step.attempt, step.earlier_plans) == (StepStatus.PROPOSED, 2, (plan.id,))
+
+
+async def test_emergency_is_not_closed_before_the_owners_reject_a_pause_that_they_can_still_execute(
+    plan_harness: PlanHarness, database: Database
+) -> None:
+    """Its plan has expired meanwhile: with its signatures, anyone can execute it all the same."""
+    emergency = (await declare(plan_harness, database)).stored.emergency
+    request = plan_of(emergency, require_step(emergency, PAUSE))
+    plan = await plan_harness.submit(*request.calls, key=request.key, plan=request.plan)
+    await look(plan_harness)
+    safe_harness = plan_harness.safe_harness
+    assert plan.proposal is not None
+    proposed = Hash32(plan.proposal)
+    await safe_harness.expire(proposed)
+    for after in (HOUR, HOUR + 16 * 60):
+        await record_level(database, RiskLevel.NORMAL, after)
+        await look(plan_harness)
+    await look(plan_harness, replace(POLICY, settling=timedelta(0)))  # by the database's clock
+    assert (await shown(plan_harness)).stored.emergency.state is EmergencyState.LEAVING
+    assert f"to be rejected by the owners: {hex0x(proposed)} (PAUSE_VAULT)" in await observed(database)
+    rejection = await propose_rejection(proposed, safe_harness.context, proposed_by=safe_harness.vera.address)
+    await safe_harness.sign(rejection, 4, 5, 6)
+    await safe_harness.execute_externally(rejection)
+    await look(plan_harness, replace(POLICY, settling=timedelta(0)))
+    assert (await shown(plan_harness)).stored.emergency.state is EmergencyState.CLOSED
+
+
+async def test_step_says_which_nonce_its_owners_use_first(plan_harness: PlanHarness, database: Database) -> None:
+    """A Safe executes in order: what frees liquidity waits for the pauses, although it is proposed without them."""
+    emergency = (await declare(plan_harness, database)).stored.emergency
+    for kind in (PAUSE, StepKind.OPEN_EXIT):
+        request = plan_of(emergency, require_step(emergency, kind))
+        await plan_harness.submit(*request.calls, key=request.key, plan=request.plan)
+    await look(plan_harness)
+    found = await shown(plan_harness)
+    first, second = (step for step in found.steps if step.plan is not None)
+    assert first.proposal is not None
+    assert (first.behind_nonce, second.behind_nonce) == (None, first.proposal.summary.nonce)
+    shown_steps = [step for step in EmergencyDetailView.of_detail(found).steps if step.plan_id]
+    assert [step.behind_nonce for step in shown_steps] == [None, first.proposal.summary.nonce]
+
+
 async def test_step_is_submitted_at_a_terminal_as_the_role_of_a_person(
     plan_harness: PlanHarness,
     database: Database,
@@ -121,4 +188,13 @@ async def test_step_is_submitted_at_a_terminal_as_the_role_of_a_person(
     step = pause_of(await shown(plan_harness))
     assert step.status is StepStatus.SUBMITTED
     assert str(step.plan_id) in submitted
-    assert "3 of" in output_of(cli.start("emergency", "show", env=env)), "the owners who are waited for"
+    assert "; behind nonce" not in output_of(cli.start("emergency", "show", env=env))
+    emergency = (await shown(plan_harness)).stored.emergency
+    request = plan_of(emergency, require_step(emergency, StepKind.OPEN_EXIT))
+    await plan_harness.submit(*request.calls, key=request.key, plan=request.plan)
+    await look(plan_harness)
+    table = output_of(cli.start("emergency", "show", env=env))
+    assert "3 of" in table, "the owners who are waited for"
+    first = next(found.proposal for found in (await shown(plan_harness)).steps if found.step.kind is PAUSE)
+    assert first is not None
+    assert f"behind nonce {first.summary.nonce}: execute or reject it first" in table

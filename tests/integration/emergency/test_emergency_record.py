@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.api_client import ApiClient, require_example
 from tests.support.cli_processes import CliRunner, environment_of
 from tests.support.database_roles import context_of
-from tests.support.factories.emergencies import COLD_SAFE, NOTHING_PAUSED, record_cold_safe, record_fund, record_level
+from tests.support.factories.emergencies import (
+    COLD_SAFE,
+    NOTHING_PAUSED,
+    RECORDED_FROM,
+    record_cold_safe,
+    record_fund,
+    record_level,
+)
 from tests.support.factories.multisig_rows import HASH
 from tests.support.factories.rows import insert_row
 from tests.support.factories.snapshots import stamp
@@ -182,8 +189,8 @@ async def test_execution_by_others_that_left_no_event_ends_its_step_with_a_later
         proposed_at=found.started_at,
         plan_id=UUID(int=2),
     )
-    snapshot_at = stamp(1_000, seconds=0).timestamp
-    executed = {"outcome": "EXECUTED", "executed_tx_hash": HASH, "closed_at": snapshot_at + timedelta(seconds=closed_after)}
+    closed_at = RECORDED_FROM + timedelta(seconds=closed_after)
+    executed = {"outcome": "EXECUTED", "executed_tx_hash": HASH, "closed_at": closed_at}
     plan = {"idempotency_key": found.key(step), "name": found.name, "wallet": PlanWallet.COLD, "proposal": HASH}
     async with database.write() as session:
         await insert_row(session, SafeRow)
@@ -256,6 +263,35 @@ async def test_emergency_closes_when_the_level_has_settled_and_nothing_is_paused
     assert len(await emergencies(database)) == 1
 
 
+OLD: Final = "now() - interval '11 minutes'"
+
+
+@pytest.mark.parametrize(
+    "made_old",
+    [
+        f"UPDATE ops.risk_assessment SET assessed_at = {OLD}",
+        f"UPDATE ops.risk_assessment SET block_at = {OLD}",
+        f"UPDATE derived.observations SET data = jsonb_set(data, '{{block,timestamp}}', to_jsonb({OLD}))",
+    ],
+)
+async def test_emergency_is_not_left_until_new_figures_say_that_the_fund_is_calm(
+    database: Database, worker: EmergencyContext, made_old: str
+) -> None:
+    """The node is away, or the worker assessed nothing."""
+    await declare(database, worker)
+    await settle_at_normal(database, worker, HOUR)
+    async with database.write() as session:
+        await session.execute(text(made_old))
+    settled = replace(worker, policy=replace(worker.policy, settling=timedelta(0)))
+    await advance_emergency(settled)
+    (waiting,) = await emergencies(database)
+    assert waiting.state is EmergencyState.STABLE
+    await record_level(database, CALM, 2 * HOUR)
+    await advance_emergency(settled)
+    (closed,) = await emergencies(database)
+    assert closed.state is EmergencyState.CLOSED
+
+
 async def test_person_stands_an_emergency_down_and_the_same_level_declares_no_other(
     database: Database, worker: EmergencyContext, api_client: ApiClient
 ) -> None:
@@ -284,7 +320,8 @@ async def test_person_stands_an_emergency_down_and_the_same_level_declares_no_ot
 async def test_drill_is_followed_to_its_end_by_the_owners_signatures(
     database: Database, worker: EmergencyContext, api_client: ApiClient, app_context: AppContext, cli: CliRunner
 ) -> None:
-    owners = [parse_address(api_client.accounts.address(name)) for name in ("vera", "viktor", "willa")]
+    """An owner needs no other right than to read: otto is an operator, and willa a viewer."""
+    owners = [parse_address(api_client.accounts.address(name)) for name in ("otto", "viktor", "willa")]
     assert outcome(await api_client.sign("start_drill", "/emergencies", by="vera")) == (409, "CONFLICT"), "no Safe yet"
     await record_cold_safe(database, *owners, threshold=2)
     await record_level(database, CALM, 0)
@@ -306,16 +343,18 @@ async def test_drill_is_followed_to_its_end_by_the_owners_signatures(
             assert event.severity is Severity.WARNING
             step = f"{path}/steps/PAUSE_VAULT"
             assert outcome(await api_client.sign("sign_drill_step", step, by="ada")) == (403, "FORBIDDEN"), "no owner"
-            assert (await api_client.sign("sign_drill_step", step, by="vera")).status_code == 200
-            assert outcome(await api_client.sign("sign_drill_step", step, by="vera")) == (409, "CONFLICT"), "once each"
-            answer = await api_client.sign("sign_drill_step", step, by="viktor")
+            assert outcome(await api_client.sign("sign_drill_step", step, by="vera")) == (403, "FORBIDDEN"), "an administrator"
+            assert (await api_client.sign("sign_drill_step", step, by="otto")).status_code == 200
+            assert outcome(await api_client.sign("sign_drill_step", step, by="otto")) == (409, "CONFLICT"), "once each"
+            answer = await api_client.sign("sign_drill_step", step, by="willa")
             assert {one["kind"]: one["status"] for one in answer.json()["data"]["steps"]}["PAUSE_VAULT"] == "DONE"
             open_steps.remove("PAUSE_VAULT")
         for kind in open_steps:
-            for name in ("vera", "viktor"):
+            for name in ("otto", "viktor"):
                 signed = await api_client.sign("sign_drill_step", f"{path}/steps/{kind}", by=name)
                 assert signed.status_code == 200, signed.text
     assert states == ["CONTAINING", "FREEING", "LEAVING", "CLOSED"]
+    assert {step["request"] for step in drill["steps"]} == {None}, "nothing to submit"
     assert {step["kind"] for step in drill["steps"]} == set(StepKind)
     assert all(step["planId"] is None for step in drill["steps"])
     for name in ("plans", "transaction_intents", "safe_proposals"):

@@ -1,6 +1,7 @@
 """Recorded states of a fund that is calm or in an emergency, and the cold Safe whose owners sign in a drill."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete
@@ -21,6 +22,8 @@ from paimon.infrastructure.database.models.derived import BlockRow, CursorRow
 from paimon.infrastructure.database.models.ops.multisig import SafeRow
 from paimon.infrastructure.database.sessions import Database
 
+RECORDED_FROM: Final = datetime.now(UTC).replace(microsecond=0)
+"""Time of the block with second 0: an emergency is not left on figures that are old by the database's clock."""
 COLD_SAFE: Final = Address(b"\xc0" * 20)
 NOTHING_PAUSED: Final = OperationalFlags(
     vault_paused=False, manager_paused=False, controller_paused=False, emergency_mode=False
@@ -43,10 +46,8 @@ async def record_fund(database: Database, level: RiskLevel, seconds: int, *, fla
     l2_percent = {RiskLevel.NORMAL: 31, RiskLevel.CRITICAL: 4}[level]
     l2 = [holding(1, Tier.L2, l2_percent * part)]
     l3 = [holding(number, Tier.L3, (89 - l2_percent) * part // 4) for number in (3, 4, 5, 6)]
-    fund = replace(
-        snapshot(at=stamp(1_000 + seconds, seconds=seconds), cash=RawAmount(11 * part), assets=(*l2, *l3)), flags=flags
-    )
-    at = fund.at
+    at = replace(stamp(1_000 + seconds), timestamp=RECORDED_FROM + timedelta(seconds=seconds))
+    fund = replace(snapshot(at=at, cash=RawAmount(11 * part), assets=(*l2, *l3)), flags=flags)
     async with database.write() as session:
         block = {"number": at.number, "hash": at.hash, "parent_hash": at.hash, "previous_kept_number": 0}
         await insert_row(session, BlockRow, **block, timestamp=at.timestamp)

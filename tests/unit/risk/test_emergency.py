@@ -17,6 +17,7 @@ from paimon.domain.risk.emergency import (
     CONTAINING_STEPS,
     ENDED,
     LEAVING_STEPS,
+    SEEN_AGE_MAX,
     STEPS,
     AlreadySigned,
     Emergency,
@@ -45,6 +46,7 @@ pytestmark = pytest.mark.unit
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 SETTLING: Final = timedelta(minutes=15)
 OFF: Final = OperationalFlags(vault_paused=False, manager_paused=False, controller_paused=False, emergency_mode=False)
+RECENT: Final = START + timedelta(days=1)
 PERSON: Final = Address(bytes(20))
 PLAN: Final = UUID(int=7)
 OPEN_OR_DECIDED: Final = frozenset(
@@ -64,6 +66,7 @@ def seen(level: RiskLevel = RiskLevel.CRITICAL, minutes: float = 0, **changes: o
         sellable=RawAmount(800),
         exit_warning="rcr_1d is 0.4",
         plans={},
+        as_of=RECENT,
     )
     return replace(found, **changes)  # type: ignore[arg-type]
 
@@ -234,6 +237,21 @@ def test_rejected_plan_declines_its_step() -> None:
     assert status(advanced(containing, seen(plans=plans)), StepKind.PAUSE_VAULT) is StepStatus.DECLINED
 
 
+@pytest.mark.parametrize("kind", [StepKind.PAUSE_VAULT, StepKind.FREE_LIQUIDITY])
+def test_superseded_plan_is_no_rejection_and_is_proposed_again_once_a_block_shows_what_was_executed(kind: StepKind) -> None:
+    """The owners executed another transaction at the nonce, such as one that the Safe had waiting."""
+    freeing = advanced(declared(), seen(), seen(minutes=31))
+    plans = plan_for(freeing, kind, PlanStatus.AWAITING_OWNERS)
+    waiting = advanced(freeing, seen(minutes=32, plans=plans))
+    unseen = {key: replace(plan, status=PlanStatus.REJECTED, is_superseded=True) for key, plan in plans.items()}
+    still = advanced(waiting, seen(minutes=33, missing=RawAmount(700), plans=unseen))
+    assert status(still, kind) is StepStatus.SUBMITTED
+    shown = {key: replace(plan, block=134) for key, plan in unseen.items()}
+    again = require_step(advanced(still, seen(minutes=34, missing=RawAmount(700), plans=shown)), kind)
+    assert (again.status, again.attempt, again.plan_id) == (StepStatus.PROPOSED, 2, None)
+    assert again.amount == (700 if kind is StepKind.FREE_LIQUIDITY else None)
+
+
 def test_foreign_plan_with_a_steps_key_is_not_taken_for_it() -> None:
     containing = advanced(declared(), seen())
     plans = plan_for(containing, StepKind.PAUSE_VAULT, PlanStatus.IN_PROGRESS, has_step_calls=False)
@@ -254,8 +272,66 @@ def test_stable_lasts_the_settling_time(seconds: int, state: EmergencyState) -> 
     assert advanced(declared(), seen(), calm, after).state is state
 
 
+@pytest.mark.parametrize(("seconds", "is_recent"), [(0, True), (1, False)])
+def test_nothing_is_left_or_closed_on_old_figures(seconds: int, is_recent: bool) -> None:
+    """The node is away after the first calm assessment; it may be anything but calm by now."""
+    calm = seen(RiskLevel.NORMAL, 40)
+    settled = calm.now + SETTLING
+    age = SEEN_AGE_MAX + timedelta(seconds=seconds)
+    stable = advanced(declared(), seen(), calm)
+    after = advanced(stable, replace(calm, now=settled, as_of=settled - age))
+    assert after.state is (EmergencyState.LEAVING if is_recent else EmergencyState.STABLE)
+    ending = advanced(leaving(), seen(RiskLevel.NORMAL, 60, as_of=START + timedelta(minutes=60) - age))
+    assert ending.state is (EmergencyState.CLOSED if is_recent else EmergencyState.LEAVING)
+    relapsed = advanced(leaving(), seen(RiskLevel.HIGH, 60, as_of=START))
+    assert relapsed.state is EmergencyState.FREEING, "protection does not wait for newer figures"
+
+
+SAFE_TRANSACTION: Final = Hash32(b"\xab" * 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.IN_PROGRESS}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.EXPIRED, "safe_transaction": SAFE_TRANSACTION}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.REJECTED, "safe_transaction": SAFE_TRANSACTION}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.DONE}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.DONE, "block": 161}, EmergencyState.LEAVING),
+        ({"status": PlanStatus.DONE, "block": 160}, EmergencyState.CLOSED),
+        ({"status": PlanStatus.REJECTED}, EmergencyState.CLOSED),
+        ({"status": PlanStatus.FAILED}, EmergencyState.CLOSED),
+        ({"has_step_calls": False}, EmergencyState.CLOSED),
+    ],
+)
+@pytest.mark.parametrize("kind", CONTAINING_STEPS)
+def test_emergency_stays_open_while_a_withdrawn_pause_can_still_take_effect(
+    kind: StepKind, changes: dict[str, object], state: EmergencyState
+) -> None:
+    """Closed before, the vault would be paused with no emergency and no event."""
+    containing = advanced(declared(), seen())
+    plans = plan_for(containing, kind, PlanStatus.AWAITING_OWNERS)
+    calm = seen(RiskLevel.NORMAL, 40, plans=plans)
+    left = advanced(containing, seen(minutes=1, plans=plans), calm, replace(calm, now=calm.now + SETTLING))
+    assert (left.state, status(left, kind)) == (EmergencyState.LEAVING, StepStatus.WITHDRAWN)
+    now = {key: replace(plan, **changes) for key, plan in plans.items()}  # type: ignore[arg-type]
+    assert advanced(left, seen(RiskLevel.NORMAL, 60, plans=now)).state is state
+
+
+def test_pause_that_a_person_declined_holds_the_end_up_until_its_safe_transaction_is_rejected() -> None:
+    containing = advanced(declared(), seen())
+    plans = plan_for(containing, StepKind.PAUSE_VAULT, PlanStatus.AWAITING_OWNERS)
+    declined = decline(containing, StepKind.PAUSE_VAULT, "no", by=PERSON, now=START).emergency
+    calm = seen(RiskLevel.NORMAL, 40, plans=plans)
+    left = advanced(declined, calm, replace(calm, now=calm.now + SETTLING), seen(RiskLevel.NORMAL, 60, plans=plans))
+    assert left.state is EmergencyState.LEAVING
+    rejected = {key: replace(plan, status=PlanStatus.REJECTED) for key, plan in plans.items()}
+    assert advanced(left, seen(RiskLevel.NORMAL, 61, plans=rejected)).state is EmergencyState.CLOSED
+
+
 def test_plan_that_the_owners_can_still_execute_is_named_when_its_step_ends() -> None:
-    left = Hash32(b"\xab" * 32)
+    left = SAFE_TRANSACTION
     containing = advanced(declared(), seen())
     plans = plan_for(containing, StepKind.PAUSE_VAULT, PlanStatus.EXPIRED, safe_transaction=left)
     again = advance(containing, seen(minutes=1, plans=plans), settling=SETTLING)
@@ -401,6 +477,7 @@ class _World:
     """The chain, the clock and the plans that the protocol is played against."""
 
     now: datetime = START
+    as_of: datetime = START
     block: int = 100
     level: RiskLevel = RiskLevel.CRITICAL
     level_since: datetime = START
@@ -423,6 +500,7 @@ class _World:
             sellable,
             self.exit_warning,
             dict(self.plans),
+            as_of=self.as_of,
         )
 
 
@@ -451,7 +529,12 @@ class EmergencyModel(RuleBasedStateMachine):
     @rule(minutes=st.integers(1, 40))
     def time_passes(self, minutes: int) -> None:
         self.world.now += timedelta(minutes=minutes)
+        self.world.as_of = self.world.now
         self.world.block += minutes
+
+    @rule(minutes=st.integers(1, 40))
+    def node_is_away(self, minutes: int) -> None:
+        self.world.now += timedelta(minutes=minutes)
 
     @rule(missing=st.integers(0, 2_000))
     def requests_change(self, missing: int) -> None:
@@ -536,12 +619,21 @@ class EmergencyModel(RuleBasedStateMachine):
                 declined = {kind for kind in LEAVING_STEPS if status(self.emergency, kind) is StepStatus.DECLINED}
                 left = {kind for kind in LEAVING_STEPS if not (wanted := STEPS[kind].wanted) or not wanted(look.flags)}
                 assert look.is_calm
+                assert look.now - look.as_of <= SEEN_AGE_MAX
                 assert left <= declined
+                for key, plan in look.plans.items():
+                    if self.world.kinds[key] in CONTAINING_STEPS and plan.has_step_calls and self._is_of_this_one(key):
+                        assert plan.status is not PlanStatus.AWAITING_OWNERS, "no pause can still take effect"
+                        assert plan.block is None or plan.block <= look.block
             case EmergencyState.LEAVING:
                 assert look.is_calm
+                assert before is EmergencyState.LEAVING or look.now - look.as_of <= SEEN_AGE_MAX
                 assert before in {EmergencyState.STABLE, EmergencyState.LEAVING}
             case EmergencyState.STABLE:
                 assert look.is_calm
+
+    def _is_of_this_one(self, key: str) -> bool:
+        return key.startswith(f"emergency-{self.emergency.id}-")
 
     @precondition(lambda self: self.emergency.state is EmergencyState.STABLE)
     @rule()

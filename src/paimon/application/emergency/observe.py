@@ -20,11 +20,12 @@ from paimon.domain.kernel.chain import Hash32
 from paimon.domain.kernel.eip712 import SigningScope
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.risk.assessment import value_text
-from paimon.domain.risk.emergency import Emergency, PlanSeen, Seen, StepKind, drill_view
+from paimon.domain.risk.emergency import CONTAINING_STEPS, Emergency, PlanSeen, Seen, StepKind, drill_view
 from paimon.domain.risk.fund_risk_state import FundRiskState
 from paimon.domain.risk.indicators import confirmed_due
 from paimon.domain.risk.promises import liquidity_ladder
 from paimon.domain.risk.risk_policy import IndicatorName, RiskPolicy, plain_text
+from paimon.domain.transaction.safe_proposal import ProposalOutcome
 from paimon.domain.transaction.wallet_selection import format_whole_units
 from paimon.domain.vault.fund_snapshot import FundSnapshot
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
@@ -75,6 +76,7 @@ async def look(
         exit_warning=_exit_warning(assessment, state, context.policy),
         plans={} if emergency.is_drill else await _plans(session, emergency, snapshot, context.plans),
         absent={} if emergency.is_drill else absent_steps(await find_deployment(session), context.plans.contracts),
+        as_of=min(snapshot.at.timestamp, assessment.level.assessed_at, assessment.assessed_at),
     )
     return drill_view(emergency, seen) if emergency.is_drill else seen
 
@@ -101,13 +103,14 @@ def _whole(amount: int, decimals: int) -> int:
 async def _plans(
     session: WriteSession, emergency: Emergency, snapshot: FundSnapshot, context: PlanContext
 ) -> dict[str, PlanSeen]:
-    """Return the plans of the open steps, and of all that were to free liquidity."""
-    hashes = {
-        emergency.key(step): payload_hash_of(emergency, step, context.contracts) for step in emergency.steps if step.is_open
-    }
-    former = [key for key, kind in emergency.former_keys().items() if kind is StepKind.FREE_LIQUIDITY]
+    """Return the plans of the open steps, and those that are proposed no longer and could still pause, open or free."""
+    steps = {emergency.key(step): step for step in emergency.steps if step.is_open}
+    former = emergency.former_keys()
+    of_kind = {step.kind: step for step in emergency.steps}  # but for an amount, all attempts at a kind have one payload
+    steps |= {key: of_kind[kind] for key, kind in former.items() if kind in CONTAINING_STEPS}
+    hashes = {key: payload_hash_of(emergency, step, context.contracts) for key, step in steps.items()}
     found: dict[str, PlanSeen] = {}
-    for key in (*hashes, *former):
+    for key in (*hashes, *(key for key, kind in former.items() if kind is StepKind.FREE_LIQUIDITY)):
         plan = await find_plan_by_key(session, key, context.safe_context)
         if plan is not None:
             proposal = None if plan.proposal is None else await get_proposal(session, plan.proposal)
@@ -117,6 +120,7 @@ async def _plans(
                 await _shown_at(session, plan.id, proposal, snapshot),
                 plan.payload_hash == hashes.get(key),
                 None if proposal is None or proposal.outcome is not None else Hash32(proposal.hash),
+                is_superseded=proposal is not None and proposal.outcome is ProposalOutcome.SUPERSEDED,
             )
     return found
 

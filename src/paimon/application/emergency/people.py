@@ -179,7 +179,7 @@ async def start_drill(request: SignedRequest, signing: SigningContext, context: 
 async def propose_drill_signature(
     session: WriteSession, number: int, kind: StepKind, user: User, context: EmergencyContext
 ) -> ProposedAction:
-    """Return what an owner of the cold Safe signs, with whatever role. Raises EmergencyNotFound."""
+    """Return what an owner of the cold Safe signs, in any role. Raises EmergencyNotFound."""
     drill = await lock_emergency(session, number)
     step, safe = drill.step(kind), await _cold_safe(session, context)
     content = ActionContent(

@@ -6,11 +6,13 @@
                                                                               after 30 minutes in any case
     FREEING      what is missing for the next 7 days is to be freed       ──► STABLE
     STABLE       the level is ELEVATED or better: nothing new is proposed ──► LEAVING after the policy's settling time
-    LEAVING      what is paused or open is to be ended                    ──► CLOSED when nothing is, or people declined it
+    LEAVING      what is paused or open is to be ended                    ──► CLOSED when nothing is, or people declined it,
+                                                                              and no pause can come into effect any more
 
 From CONTAINING and FREEING on, a level of ELEVATED or better leads to STABLE. A level above it leads from STABLE and LEAVING
 back to FREEING. A level that has become CRITICAL anew leads to CONTAINING from each of the three. A person may stand an
-emergency down at any time (STOOD_DOWN); a drill is stood down when the fund is in an emergency.
+emergency down at any time (STOOD_DOWN); a drill is stood down when the fund is in an emergency. LEAVING and CLOSED take figures
+that are recent: without new ones, nothing says that the level is calm still.
 
 A step is a plan that a person may submit, and that a wallet's owners sign. The protocol never submits one. What a step is for
 is judged by the chain's flags at a block, so it does not matter who changed them. While CONTAINING and FREEING last, a pause
@@ -18,7 +20,8 @@ that ends is proposed again, unless people declined it.
 
     PROPOSED ──► SUBMITTED ──► DONE
        │ ▲           │ │
-       │ └───────────┘ │                   its plan expired, failed, is void or was cancelled: proposed again, a new key
+       │ └───────────┘ │                   its plan expired, failed, is void, was cancelled or superseded: proposed again, a
+       │               │                   new key
        ├───────────────┴─────► DECLINED    a person declined it, or its plan was rejected
        └───────────────┴─────► WITHDRAWN   what it was proposed for is over
 
@@ -76,7 +79,10 @@ class StepStatus(StrEnum):
 OPEN_STEPS: Final = frozenset({StepStatus.PROPOSED, StepStatus.SUBMITTED})
 
 CONTAINING_MAX: Final = timedelta(minutes=30)
-"""Freeing liquidity waits no longer for the signatures of the pauses, which stay proposed."""
+"""Freeing liquidity is proposed no later. The pauses stay proposed, and those submitted have the Safe's nonces before it."""
+
+SEEN_AGE_MAX: Final = timedelta(minutes=10)
+"""Older figures end no protection. At NORMAL the level is assessed each 5 minutes: one assessment may be missing."""
 
 PAUSE_REVIEWED_AFTER: Final = timedelta(hours=24)
 """A pause that was made by the protocol is to be reviewed after this time."""
@@ -232,7 +238,8 @@ class Emergency:
 class PlanSeen:
     """The plan that has a step's key. `block` is one that shows what it did; `has_step_calls` whether it is ours.
 
-    `safe_transaction` is set while the Safe has not used its nonce: until then its owners can have it executed.
+    `safe_transaction` is set while the Safe has not used its nonce: until then its owners can have it executed. `is_superseded`
+    when they executed another transaction at its nonce, which does not say that they rejected this one.
     """
 
     id: UUID
@@ -240,6 +247,7 @@ class PlanSeen:
     block: int | None
     has_step_calls: bool
     safe_transaction: Hash32 | None = None
+    is_superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +255,8 @@ class Seen:
     """What the protocol sees now: the level, the flags and the figures at one block, and the plans of its steps by key.
 
     `missing` is what is due within 7 days beyond the cash; `sellable` is what L1 and L2 have to sell. `exit_warning` says
-    why opening the exit is not selected, None where it is. `absent` says by step why the deployment cannot take it.
+    why opening the exit is not selected, None where it is. `absent` says by step why the deployment cannot take it. `as_of` is
+    the oldest time of what all this was read from.
     """
 
     now: datetime
@@ -260,10 +269,15 @@ class Seen:
     exit_warning: str | None
     plans: Mapping[str, PlanSeen]
     absent: Mapping[StepKind, str] = field(default_factory=dict)
+    as_of: datetime = field(kw_only=True)
 
     @property
     def is_calm(self) -> bool:
         return self.level in {RiskLevel.NORMAL, RiskLevel.ELEVATED}
+
+    @property
+    def is_recent(self) -> bool:
+        return self.now - self.as_of <= SEEN_AGE_MAX
 
 
 class EmergencyEnded(Conflict):
@@ -333,9 +347,10 @@ def _following_state(emergency: Emergency, seen: Seen, settling: timedelta) -> E
         case EmergencyState.STABLE | EmergencyState.LEAVING if not seen.is_calm:
             return EmergencyState.CONTAINING if is_critical else EmergencyState.FREEING
         case EmergencyState.STABLE:
-            return EmergencyState.LEAVING if seen.now - emergency.state_since >= settling else state
-        case EmergencyState.LEAVING:
-            return state if _is_left_to_end(emergency, seen) else EmergencyState.CLOSED
+            has_settled = seen.now - emergency.state_since >= settling
+            return EmergencyState.LEAVING if has_settled and seen.is_recent else state
+        case EmergencyState.LEAVING if seen.is_recent and not _is_left_to_end(emergency, seen):
+            return EmergencyState.CLOSED
     return state
 
 
@@ -346,7 +361,16 @@ def _is_contained(emergency: Emergency, now: datetime) -> bool:
 
 
 def _is_left_to_end(emergency: Emergency, seen: Seen) -> bool:
-    return any(not _is_as_wanted(kind, seen) for kind in _not_declined(emergency, LEAVING_STEPS))
+    """Report whether something is paused or open, or can come to be by a plan that is proposed no longer."""
+    former = [seen.plans.get(key) for key, kind in emergency.former_keys().items() if kind in CONTAINING_STEPS]
+    return any(not _is_as_wanted(kind, seen) for kind in _not_declined(emergency, LEAVING_STEPS)) or any(
+        plan is not None and plan.has_step_calls and _can_take_effect(plan, seen) for plan in former
+    )
+
+
+def _can_take_effect(plan: PlanSeen, seen: Seen) -> bool:
+    """Report whether a plan is open, its owners can execute it although it is not, or no block shows yet what it did."""
+    return plan.status in _PLAN_OPEN or plan.safe_transaction is not None or _is_effect_unseen(plan, seen)
 
 
 def _is_as_wanted(kind: StepKind, seen: Seen) -> bool:
@@ -401,8 +425,10 @@ def _free_liquidity(emergency: Emergency, seen: Seen, entries: list[TimelineEntr
 
 
 def _is_effect_unseen(plan: PlanSeen | None, seen: Seen) -> bool:
-    """Report whether a plan was executed that no block shows yet: its owners may have executed what was withdrawn."""
-    return plan is not None and plan.status in _PLAN_DONE and (plan.block is None or seen.block < plan.block)
+    """Report whether no block shows yet what the owners executed: the plan, even if withdrawn, or another in its place."""
+    if plan is None or not (plan.status in _PLAN_DONE or plan.is_superseded):
+        return False
+    return plan.block is None or seen.block < plan.block
 
 
 def _amount_to_free(seen: Seen) -> RawAmount:
@@ -487,15 +513,15 @@ def _refreshed(emergency: Emergency, step: EmergencyStep, seen: Seen, entries: l
         return step if step.status is StepStatus.SUBMITTED else _refigured(step, seen, entries)
     if not plan.has_step_calls:
         return _again(step, plan, seen, entries, f"plan {plan.id} has its key and other calls")
-    if plan.status in _PLAN_OPEN:
+    if plan.status in _PLAN_OPEN or _is_effect_unseen(plan, seen):
         return _submitted(step, plan, seen, entries)
+    if plan.is_superseded:
+        return _again(step, plan, seen, entries, f"plan {plan.id}: the owners executed another transaction at its nonce")
     if plan.status is PlanStatus.REJECTED:
         entries.append(TimelineEntry(EntryKind.DECLINED, f"plan {plan.id} was rejected{_to_be_rejected(plan)}", step.kind))
         return replace(step, status=StepStatus.DECLINED, since=seen.now, plan_id=plan.id)
     if plan.status not in _PLAN_DONE:
         return _again(step, plan, seen, entries, f"plan {plan.id} is {plan.status}{_to_be_rejected(plan)}")
-    if _is_effect_unseen(plan, seen):
-        return _submitted(step, plan, seen, entries)
     if STEPS[step.kind].wanted is not None:
         why = f"plan {plan.id} is {plan.status}, and the chain does not show its effect any more"
         return _again(step, plan, seen, entries, why)
@@ -616,6 +642,7 @@ def drill_view(drill: Emergency, seen: Seen) -> Seen:
         ),
         missing=RawAmount(0 if is_over else seen.sellable // _DRILL_DIVISOR),
         plans={},
+        as_of=seen.now,
     )
 
 
