@@ -10,16 +10,16 @@ import { Empty, ProblemNotice } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { SignDialog, signedFields, type SignedDocument } from '../wallet/SignDialog'
 
-type Step = Schemas['EmergencyStepView']
+type Body = Schemas['PlanBody']
 type Plan = Schemas['PreviewView']
 
 /** An administrator looks at what a step's plan would do now, and submits it by a signature. */
-export function SubmitStep({ step }: { step: Step }) {
+export function SubmitStep({ request }: { request: Body }) {
   const { t } = useI18n()
   const right = useRight('administer_fund')
-  const preview = useMutation({ mutationFn: () => read(api.POST('/api/v1/plans/preview', { body: step.request })) })
+  const preview = useMutation({ mutationFn: () => read(api.POST('/api/v1/plans/preview', { body: request })) })
   const [signing, setSigning] = useState(false)
-  const submit = useMutation({ mutationFn: (signed: SignedDocument) => submitPlan(step, signed) })
+  const submit = useMutation({ mutationFn: (signed: SignedDocument) => submitPlan(request, signed) })
   const plan = preview.data
   if (submit.data !== undefined) {
     return (
@@ -61,9 +61,9 @@ export function SubmitStep({ step }: { step: Step }) {
   )
 }
 
-function submitPlan(step: Step, signed: SignedDocument): Promise<Schemas['PlanDetailView']> {
+function submitPlan(request: Body, signed: SignedDocument): Promise<Schemas['PlanDetailView']> {
   const { wallet, amount } = signed.document.message as { wallet: Schemas['PlanWallet']; amount: string }
-  return read(api.POST('/api/v1/plans', { body: { ...step.request, ...signedFields(signed), wallet, amount } }))
+  return read(api.POST('/api/v1/plans', { body: { ...request, ...signedFields(signed), wallet, amount } }))
 }
 
 function WillHappen({ plan }: { plan: Plan }) {

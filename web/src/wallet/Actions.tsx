@@ -28,7 +28,7 @@ const PERMISSION = {
   publish_policy: 'manage_policy',
   end_stand_in: 'read',
   start_drill: 'handle_emergency',
-  sign_drill_step: 'handle_emergency',
+  sign_drill_step: 'read',
   decline_emergency_step: 'handle_emergency',
   stand_down_emergency: 'handle_emergency',
 } as const satisfies Partial<Record<Schemas['ActionName'], Permission>>
