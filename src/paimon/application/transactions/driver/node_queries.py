@@ -10,6 +10,7 @@ from paimon.domain.transaction.attempt import AttemptReceipt
 from paimon.domain.transaction.broadcast_result import BroadcastResult, classify_broadcast_error
 from paimon.domain.transaction.lifecycle import Call
 from paimon.domain.transaction.signing import GasFees, GasFeeType, market_fees
+from paimon.infrastructure.blockchain.abi.contract_abi import load_abi
 from paimon.infrastructure.blockchain.contracts.fund import FundContracts
 from paimon.infrastructure.blockchain.contracts.money_calls import has_no_effect
 from paimon.infrastructure.blockchain.contracts.reads import CallReverted
@@ -22,10 +23,13 @@ from paimon.infrastructure.blockchain.rpc.pool import Rpc
 _NONCES_MAX: Final = 8
 """Nonces in one request: with eight attempts each, 73 calls. Providers refuse far larger batches."""
 
+_CALLED_BY_THE_FUND: Final = ("SwapHelper", "OracleAdapter", "AssetScheduler")
+"""ABIs of contracts that the fund's contracts call, beside those that it names."""
+
 
 def explain_revert(contracts: FundContracts, data: bytes | None) -> CallReverted:
-    """Describe the revert. A settlement passes on errors of the vault and the controller, so that every ABI is tried."""
-    for abi in contracts.abis.values():
+    """Describe the revert. A contract passes on errors of those that it calls, so that every ABI is tried."""
+    for abi in (*contracts.abis.values(), *map(load_abi, _CALLED_BY_THE_FUND)):
         if (name := abi.error_name(data)) is not None:
             return CallReverted(abi.explain_revert(data), name)
     return CallReverted(describe_revert(data), None)
