@@ -23,9 +23,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import make_url
 from tests.support.warm_up import warm_up
 
 from paimon.domain.kernel.chain import checksum
+from paimon.infrastructure.database.rights.roles import DatabaseRole
 from paimon.infrastructure.keys.keystore import create_keystore
 from paimon.settings import Settings
 from paimon_devkit.stack.accounts import DemoAccounts
@@ -145,6 +147,13 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "PAIMON_AUTH__DOMAIN": settings.auth.domain,
         "PAIMON_AUTH__URI": settings.auth.uri,
     }
+
+
+def environment_at_a_terminal(settings: Settings) -> dict[str, str]:
+    """Return the same for a person at a terminal: sessions of the database have the rights of that role, and no others."""
+    url = make_url(settings.database.url.get_secret_value())
+    url = url.update_query_dict({"options": f"-c role={DatabaseRole.CLI.server_name('paimon_')}"})
+    return environment_of(settings) | {"PAIMON_DATABASE__URL": url.render_as_string(hide_password=False)}
 
 
 def _serve_forks() -> None:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 from tests.support.api_client import ApiClient, request_row, require_example, signed_body
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal
 
 from paimon.application.approval_policy.publications import get_current_policy
 from paimon.application.approval_tickets.store import get_ticket
@@ -199,7 +199,7 @@ def test_published_version_never_changes(database: Database, owner_url: str, sta
 async def test_command_line_shows_checks_and_tries_a_policy(
     cli: CliRunner, app_context: AppContext, api_client: ApiClient, tmp_path: Path
 ) -> None:
-    environment = environment_of(app_context.settings)
+    environment = environment_at_a_terminal(app_context.settings)
 
     async def run(*words: str, code: int = 0) -> str:
         process = cli.start("policy", *words, env=environment)

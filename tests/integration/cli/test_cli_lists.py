@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.api_client import BLOCK_TIME, ApiClient, add_block, request_row
 from tests.support.chain.fund import TestFund
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal
 from tests.support.factories.rows import insert_row
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
@@ -34,7 +34,7 @@ class Lists:
 
     def __init__(self, cli: CliRunner, app_context: AppContext, api_client: ApiClient) -> None:
         self._cli, self._api_client = cli, api_client
-        self._env = environment_of(app_context.settings)
+        self._env = environment_at_a_terminal(app_context.settings)
 
     async def text(self, line: str, *, code: int = 0) -> str:
         process = self._cli.start(*line.split(), env=self._env)

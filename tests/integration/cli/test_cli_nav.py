@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.chain.fund import TestFund
 from tests.support.chain.recording import record_all
-from tests.support.cli_processes import CliProcess, CliRunner, environment_of
+from tests.support.cli_processes import CliProcess, CliRunner, environment_at_a_terminal
 from tests.support.scenarios.fund_activity import FundActivity
 
 from paimon.application.monitoring.retention import apply_retention
@@ -20,7 +20,7 @@ UNKNOWN_ADDRESS = "0x" + "77" * 20
 
 @pytest.fixture
 def env(settings: Settings) -> dict[str, str]:
-    return environment_of(settings)
+    return environment_at_a_terminal(settings)
 
 
 def output_of(process: CliProcess, *, code: int = 0) -> str:

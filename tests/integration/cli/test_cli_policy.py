@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal
 from tests.support.paths import DOCS
 
 from paimon.composition import AppContext
@@ -28,7 +28,7 @@ def commands() -> list[str]:
 
 
 def test_commands_of_the_page_run_in_their_order(cli: CliRunner, app_context: AppContext, tmp_path: Path) -> None:
-    env, file = environment_of(app_context.settings), tmp_path / "policy.json"
+    env, file = environment_at_a_terminal(app_context.settings), tmp_path / "policy.json"
     for command in commands():
         words, _, into = command.partition(" > ")
         process = cli.start("policy", *shlex.split(words.replace(file.name, str(file))), env=env)

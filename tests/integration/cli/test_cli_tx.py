@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.support.api_client import seed_users
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.cli_processes import CliProcess, CliRunner, environment_of, keystore_options
+from tests.support.cli_processes import CliProcess, CliRunner, environment_at_a_terminal, keystore_options
 from tests.support.scenarios.multisig import FundSafes
 from tests.support.scenarios.sending import SendingHarness
 
@@ -28,7 +28,7 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
 ) -> None:
     wallets = {"hot": parse_address(fund.accounts.address("hot")), "warm": fund_safes.warm, "cold": fund_safes.cold}
     wallets["multi_send"] = fund_safes.safe_factory.multi_send
-    env = environment_of(settings.model_copy(update={"sending": settings.sending.model_copy(update=wallets)}))
+    env = environment_at_a_terminal(settings.model_copy(update={"sending": settings.sending.model_copy(update=wallets)}))
     await seed_users(database, fund)
 
     def plan(command: str, usdt: int, *options: str, key: str = "monday") -> CliProcess:
@@ -56,7 +56,7 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
     assert "succeed and do nothing" in output_of(plan("preview", 900, key="tuesday"), 1), "it is below the asset's minimum"
     assert output_of(cli.start("tx", "plan", "list", "--ended", env=env)) == "0 ended\n"
     assert output_of(cli.start("tx", "plan", "list", "--all", env=env)).splitlines()[0] == "1 total"
-    env = environment_of(settings)
+    env = environment_at_a_terminal(settings)
     assert "NO WALLET" in output_of(plan("preview", 900, key="tuesday"), 1)
     unreadable_call = cli.start("tx", "plan", "preview", "--key", "k", "--call", "pause", "--reason", "r", env=env)
     assert "is not a call" in output_of(unreadable_call, 2)
@@ -65,7 +65,7 @@ async def test_plan_commands_preview_submit_and_show_a_plan(
 async def test_cancel_is_signed_with_the_operators_own_keystore(
     cli: CliRunner, settings: Settings, harness: SendingHarness, tmp_path: Path
 ) -> None:
-    env = environment_of(settings)
+    env = environment_at_a_terminal(settings)
     await seed_users(harness.database, harness.fund)
     request_id = harness.due_request()
     intent = await harness.queue_settlement(request_id)

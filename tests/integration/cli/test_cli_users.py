@@ -7,7 +7,7 @@ import pytest
 from tests.integration.cli.test_cli_tx import output_of
 from tests.support.api_client import seed_sessions, seed_users, session_id_of
 from tests.support.chain.fund import TestFund
-from tests.support.cli_processes import CliRunner, environment_of, keystore_options
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal, environment_of, keystore_options
 
 from paimon.application.identity.api_keys import NewApiKey, create_key
 from paimon.domain.kernel.chain import parse_address
@@ -129,7 +129,7 @@ async def test_sessions_of_a_person_are_listed_and_ended(
     cli: CliRunner, settings: Settings, fund: TestFund, database: Database
 ) -> None:
     await seed_sessions(database, fund.accounts)
-    env, vera = environment_of(settings), fund.accounts.address("vera")
+    env, vera = environment_at_a_terminal(settings), fund.accounts.address("vera")
 
     def sessions(*arguments: str, code: int = 0) -> str:
         return output_of(cli.start("sessions", *arguments, env=env), code)
@@ -149,7 +149,7 @@ async def test_api_keys_of_a_person_are_listed_and_revoked(
     maker = User(parse_address(otto), UserRole.OPERATOR, "Otto")
     wanted = NewApiKey("Nightly report", frozenset({Permission.READ}), (ip_network("10.0.0.0/8"),), 30)
     key, text = await create_key(wanted, maker, database=database)
-    env = environment_of(settings)
+    env = environment_at_a_terminal(settings)
 
     def api_keys(*arguments: str, code: int = 0) -> str:
         return output_of(cli.start("api-keys", *arguments, env=env), code)

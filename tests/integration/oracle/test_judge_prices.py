@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import WAD, TestFund
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal
 from tests.support.scenarios.fund_activity import FundActivity, snapshot_now
 
 from paimon.application.fund_risk.assess import assess_risk
@@ -194,7 +194,7 @@ async def test_api_and_terminal_show_prices_and_their_history(
     assert [int(item["price"]) for item in items] == [int(found["price"]), int(found["price"]) // 2]
     unknown = await api_client.get(f"/prices/0x{1:040x}/observations")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "NOT_FOUND")
-    environment = environment_of(app_context.settings)
+    environment = environment_at_a_terminal(app_context.settings)
     commands = (["list", "--json"], ["history", asset.address])
     started = [cli.start("prices", *command, env=environment) for command in commands]
     codes = await asyncio.gather(*(asyncio.to_thread(process.wait) for process in started))

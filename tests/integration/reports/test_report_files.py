@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 from tests.support.api_client import ApiClient, require_example
 from tests.support.chain.fund import DAY, TestFund
-from tests.support.cli_processes import CliRunner, environment_of
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal
 from tests.support.database_roles import context_of
 from tests.support.factories.rows import insert_row
 from tests.support.s3 import serving_s3
@@ -217,7 +217,7 @@ async def test_commands_make_save_verify_and_explain_in_any_zone_and_locale(
     made = await make_report(app_context.database, objects, period, now=datetime.now(UTC), steps_max=STEPS)
 
     def run(*arguments: str, code: int = 0, **changes: str) -> str:
-        process = cli.start("report", *arguments, env=environment_of(settings) | changes)
+        process = cli.start("report", *arguments, env=environment_at_a_terminal(settings) | changes)
         assert process.wait() == code, process.output_text
         return process.output_text
 

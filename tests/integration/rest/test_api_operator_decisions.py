@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 from tests.support.api_client import ApiClient, add_block, log_row, request_row, require_example, seconds_from_now, signed_body
-from tests.support.cli_processes import CliRunner, environment_of, keystore_options
+from tests.support.cli_processes import CliRunner, environment_at_a_terminal, keystore_options
 from tests.support.outbox import Broker, add, relay, row
 
 from paimon.composition import AppContext
@@ -174,7 +174,7 @@ async def test_command_line_decision_is_signed_by_a_user_with_the_role(
     api_client: ApiClient, app_context: AppContext, dead_lettered: int, cli: CliRunner, tmp_path: Path
 ) -> None:
     await _record_skipped_and_applied_logs(app_context.database)
-    run = partial(_run, cli, environment_of(api_client.settings))
+    run = partial(_run, cli, environment_at_a_terminal(api_client.settings))
     await _decide_on_the_command_line(api_client, dead_lettered, run, tmp_path)
     _, skipped = await run("quarantine", "show", "2", "0")
     assert skipped.splitlines()[1] == "    skipped"
