@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -12,12 +13,13 @@ from tests.support.scenarios.plans import appoint_owners
 
 from paimon.application.rebalance_engine.context import RebalanceContext
 from paimon.application.rebalance_engine.planner_signature import Planner
+from paimon.application.rebalance_engine.status import read_state
 from paimon.composition import AppContext
 from paimon.domain.approval.ticket import TicketStatus
 from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.decision import decide, result_text
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
-from paimon.domain.rebalance.triggers import Trigger
+from paimon.domain.rebalance.triggers import ConditionName, Hold, HoldCode, Trigger, TriggerAnswer
 from paimon.domain.transaction.lifecycle import IntentStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon_devkit.stack.accounts import ADMIN
@@ -68,6 +70,14 @@ async def test_shortage_of_l1_becomes_a_plan_that_the_owners_of_the_cold_safe_si
     assert record.trigger is Trigger.LIQUIDITY
     assert await harness.look(engine) is PlannerLook.NOTHING_DUE
     assert (await harness.reasons())["l1_below"].endswith(f"waits: the plan {record.key} is under way")
+    state = await read_state(engine)
+    verdicts = {verdict.condition.name: verdict for verdict in state.measured.triggers}
+    fired_at = state.judged["l1_below"].fired_at
+    assert fired_at is not None
+    assert state.hold == Hold(HoldCode.PLAN_UNDER_WAY, record.key)
+    assert state.answer_of(verdicts[ConditionName.L1_BELOW]) is TriggerAnswer.QUIET
+    assert state.quiet_until(verdicts[ConditionName.L1_BELOW]) == fired_at + timedelta(hours=1)
+    assert state.answer_of(verdicts[ConditionName.DEPOSIT]) is TriggerAnswer.NOT_MET, "it counts since the trigger fired"
     plan = await harness.plans.row(record.key)
     assert plan.wallet is PlanWallet.COLD
     ticket = await harness.plans.owner_signs(plan, 4, 5, 6)

@@ -24,9 +24,11 @@ from paimon.application.transactions.plans.calls import InvalidPlan
 from paimon.application.transactions.plans.submit import PlanSignature
 from paimon.composition import AppContext
 from paimon.domain.approval.policy import initiator_of
+from paimon.domain.approval.ticket import Verdict
 from paimon.domain.kernel.chain import parse_address
 from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
+from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.domain.user.roles import User, UserRole
 from paimon.errors import DetailCode, PaimonError
 from paimon.gateway.cli.planner import plan_once
@@ -151,6 +153,51 @@ async def test_person_waits_for_any_plan_and_for_the_snapshot_that_shows_it(
         await execute_manual(record.id, signature, engine)
     record, signature = await previewed(harness, engine, "otto")
     assert (await execute_manual(record.id, signature, engine)).status is RebalanceStatus.SUBMITTED
+
+
+async def test_refill_waits_for_a_rebalance_that_its_owners_have_not_signed(
+    harness: PlannerHarness, app_context: AppContext, fund: TestFund
+) -> None:
+    spend_from_outside(fund, 1_400_000)
+    await snapshot_now(app_context, fund)
+    assert await harness.look(harness.engine(app_context)) is PlannerLook.PLANNED
+    (record,) = await harness.history()
+    assert (await harness.plans.row(record.key)).wallet is PlanWallet.COLD
+    assert await harness.refill() is None
+
+
+async def test_rebalance_waits_for_a_refill_that_its_owners_have_not_signed_and_no_longer_than_its_ticket(
+    harness: PlannerHarness, app_context: AppContext, fund: TestFund
+) -> None:
+    spend_from_outside(fund, 1_400_000)
+    await snapshot_now(app_context, fund)
+    refill = await harness.refill()
+    assert refill.wallet is PlanWallet.COLD
+    engine = harness.engine(app_context)
+    assert await harness.look(engine) is PlannerLook.NOTHING_DUE
+    assert (await harness.reasons())["l1_below"].endswith(f"waits: the plan {refill.name} is under way")
+    people = of_people(harness, engine)
+    person, signature = await previewed(harness, people, "otto")
+    with pytest.raises(RebalanceUnderWay, match=f"the plan {refill.name} is under way"):
+        await execute_manual(person.id, signature, people)
+    await harness.plans.vote(refill, "vera", Verdict.REJECT)
+    assert await harness.look(engine) is PlannerLook.PLANNED
+
+
+async def test_refill_that_a_person_overtakes_while_it_is_signed_is_not_made(
+    harness: PlannerHarness, app_context: AppContext, fund: TestFund
+) -> None:
+    spend_from_outside(fund, 1_400_000)
+    people = of_people(harness, harness.engine(app_context, **near(await snapshot_now(app_context, fund))))
+    person, signature = await previewed(harness, people, "otto")
+
+    async def person_executes() -> None:
+        await execute_manual(person.id, signature, people)
+
+    overtaken = replace(harness, planner=planner_who(harness, person_executes))
+    assert await overtaken.refill(hot_limit=10**9) is None
+    async with harness.plans.context.database.read() as session:
+        assert list(await session.scalars(select(PlanRow.name))) == [person.key]
 
 
 async def test_person_submits_nothing_while_the_fund_is_paused(

@@ -1,12 +1,17 @@
 """A rebalance is undone on request, by a plan as any other, once."""
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import pytest
+from tests.integration.cli.test_cli_tx import output_of
 from tests.support.chain.fund import TestFund
+from tests.support.cli_processes import CliRunner, environment_of, keystore_options
 from tests.support.scenarios.fund_activity import snapshot_now
+from tests.support.scenarios.multisig import FundSafes
 from tests.support.scenarios.planning import PlannerHarness, near
 from tests.support.scenarios.plans import sign_plan
 
@@ -21,7 +26,9 @@ from paimon.domain.rebalance.decision import decide, result_text
 from paimon.domain.rebalance.rebalance_plan import Method, RebalancePlan, Side
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
 from paimon.domain.user.roles import User, UserRole
+from paimon.settings import Settings
 from paimon_devkit.stack.accounts import ADMIN
+from paimon_devkit.stack.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +85,38 @@ async def test_reversal_undoes_what_was_traded_and_is_made_once(
     assert all(abs(position.value - held[position.token]) <= held[position.token] // 1_000 for position in after.assets)
     with pytest.raises(RebalanceNotReversible, match="which is EXECUTED"):
         await preview_reversal(otto, done.id, people)
+
+
+async def test_person_at_a_terminal_reverses_a_rebalance_as_their_own_database_role(
+    harness: PlannerHarness,
+    app_context: AppContext,
+    fund: TestFund,
+    settings: Settings,
+    fund_safes: FundSafes,
+    cli: CliRunner,
+    postgres: EmbeddedPostgres,
+    database_name: str,
+    tmp_path: Path,
+) -> None:
+    engine = harness.engine(app_context, **near(await snapshot_now(app_context, fund)))
+    await harness.look(engine)
+    done = await executed(harness, app_context, engine)
+    named = {"hot": harness.plans.hot, "warm": fund_safes.warm, "cold": fund_safes.cold}
+    sending = settings.sending.model_copy(update=named | {"multi_send": fund_safes.safe_factory.multi_send})
+    env = environment_of(settings.model_copy(update={"sending": sending})) | {
+        "PAIMON_DATABASE__URL": postgres.url("paimon_cli", database_name)
+    }
+    otto = keystore_options(fund.accounts, "otto", tmp_path)
+
+    def reverse(code: int) -> str:
+        return output_of(cli.start("rebalance", "reverse", str(done.id), *otto, "--yes", env=env), code)
+
+    shown = await asyncio.to_thread(reverse, 0)
+    reversal = (await harness.history())[-1]
+    by = parse_address(fund.accounts.address("otto"))
+    assert (reversal.status, reversal.requested_by) == (RebalanceStatus.SUBMITTED, by)
+    assert shown.endswith(f"{reversal.id} SUBMITTED: plan {reversal.plan_id}\n")
+    assert f"is reversed by {reversal.key}" in await asyncio.to_thread(reverse, 2)
 
 
 async def test_reversal_that_cannot_be_made_today_trades_nothing(

@@ -53,6 +53,10 @@ async def test_previewed_rebalance_is_submitted_once_and_shown(
     before = (await api_client.get("/rebalance/status")).json()["data"]
     assert (before["pendingPlan"], before["lastRebalance"], before["isAutomatic"]) == (None, None, False)
     assert {each["name"] for each in before["triggers"]} >= {"l1_below", "tier_deviation", "manual_request"}
+    assert {(each["isMet"], each["answer"], each["heldBy"]) for each in before["triggers"]} == {
+        (True, "held_back", "automatic_off"),
+        (False, "not_met", None),
+    }
 
     older = await preview(api_client)
     assert (older["plan"], older["rebalance"]["status"], older["rebalance"]["actions"]) == (None, "NOTHING_TO_DO", [])

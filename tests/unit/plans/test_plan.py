@@ -99,4 +99,12 @@ def test_every_proposal_status_maps_to_a_plan_status() -> None:
     assert {status_of_proposal(status) for status in ProposalStatus} == set(PlanStatus) - {
         PlanStatus.PARTIALLY_DONE,
         PlanStatus.CANCELLED,
+        PlanStatus.VOID,
     }
+
+
+@pytest.mark.parametrize("refused", [PlanStatus.REJECTED, PlanStatus.CANCELLED, PlanStatus.EXPIRED, PlanStatus.VOID])
+def test_ticket_ends_a_plan_whose_nonce_is_unused_and_not_about_to_be_used(refused: PlanStatus) -> None:
+    ended = {status for status in ProposalStatus if status_of_proposal(status, refused=refused) is refused}
+    by_chain = {status for status in ProposalStatus if status_of_proposal(status) is refused}
+    assert ended - by_chain == {ProposalStatus.COLLECTING, ProposalStatus.READY, ProposalStatus.EXPIRED} - by_chain

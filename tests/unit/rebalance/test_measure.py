@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 import pytest
 from tests.support.factories.risk_states import holding, open_request, risk_state
@@ -11,9 +12,13 @@ from paimon.application.rebalance_engine.measure import TargetsNotPossible, meas
 from paimon.domain.asset.profile import AssetProfile, Liquidity
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.units import WAD, Bps, RawAmount
-from paimon.domain.rebalance.measured_fund import TradableAsset
+from paimon.domain.rebalance.decision import PlanInputs, decide
+from paimon.domain.rebalance.measured_fund import OutflowDay, TradableAsset
 from paimon.domain.rebalance.plan_policy import PlanPolicy
-from paimon.domain.risk.fund_risk_state import FundRiskState
+from paimon.domain.rebalance.rebalance_plan import NoPlan, RebalancePlan, Side, TradeReason
+from paimon.domain.redemption.request import RedemptionChannel
+from paimon.domain.risk.fund_risk_state import FundRiskState, OpenRequest
+from paimon.domain.risk.promises import liquidity_ladder
 from paimon.domain.risk.risk_policy import RiskPolicy
 from paimon.domain.vault.fund_snapshot import AssetPosition, OrderInTransit, TierLimits
 
@@ -43,6 +48,45 @@ def test_requests_due_within_a_week_are_reserved_and_later_ones_only_planned_for
     assert fund.reserved == 30 * WAD
     assert [(outflow.day, outflow.due) for outflow in fund.outflows] == [(0, 10 * WAD), (7, 20 * WAD), (8, 40 * WAD)]
     assert fund.total == state.fund.vault.gross_assets - 30 * WAD
+
+
+@pytest.mark.parametrize(
+    ("channel", "day"), [(RedemptionChannel.STANDARD, 7), (RedemptionChannel.EMERGENCY, 1), (RedemptionChannel.SCHEDULED, 0)]
+)
+def test_request_that_awaits_approval_leaves_in_the_stressed_case_at_its_earliest_date(
+    channel: RedemptionChannel, day: int
+) -> None:
+    state = risk_state(open_requests=(open_request(80 * WAD, due_days=None, channel=channel),))
+    forecast = (OutflowDay(day, expected=RawAmount(1), stressed=RawAmount(3)),)
+    fund = measured_fund(state, RISK_POLICY, requests=forecast)
+    assert fund.outflows == (OutflowDay(day, expected=RawAmount(1), stressed=RawAmount(80 * WAD + 3)),)
+    assert fund.reserved == 0
+
+
+QUICK: Final = AssetProfile("North", Liquidity(1, Bps(10)))
+
+
+def on_target(*requests: OpenRequest) -> FundRiskState:
+    """A fund of a million with every tier on target and no limit broken, whose L2 is cash a day after its sale."""
+    held = [holding(number, Tier.L2, 155_000 * WAD) for number in (2, 3)]
+    held += [holding(number, Tier.L3, 145_000 * WAD) for number in (4, 5, 6, 7)]
+    fund = snapshot(cash=RawAmount(110_000 * WAD), assets=tuple(held))
+    profiles = {position.token: QUICK for position in held if position.tier is Tier.L2}
+    return risk_state(fund, open_requests=requests, profiles=profiles)
+
+
+def test_shortage_from_requests_that_await_approval_is_planned_for_on_a_fund_that_is_on_target() -> None:
+    waiting = open_request(450_000 * WAD, due_days=None, channel=RedemptionChannel.EMERGENCY)
+    state = on_target(waiting)
+    assert min(day.closing_if_approved for day in liquidity_ladder(state, RISK_POLICY, days=7)) < 0, "what the forecast sees"
+    plan = decide(PlanInputs(measured_fund(state, RISK_POLICY), PlanPolicy(), 18))
+    assert isinstance(plan, RebalancePlan), plan
+    assert {(each.trade.side, each.trade.tier, each.reason) for each in plan.trades} == {
+        (Side.SELL, Tier.L2, TradeReason.PAYOUT)
+    }
+    calm = decide(PlanInputs(measured_fund(on_target(), RISK_POLICY), PlanPolicy(), 18))
+    assert isinstance(calm, NoPlan)
+    assert "every tier is on target" in calm.reason
 
 
 def test_asset_without_a_profile_has_the_terms_of_its_tier_and_one_with_a_profile_its_own() -> None:

@@ -14,9 +14,13 @@ from paimon.domain.rebalance.triggers import (
     Beyond,
     ConditionMemory,
     FundEvents,
+    Hold,
+    HoldCode,
     Trigger,
+    TriggerAnswer,
     TriggerPolicy,
     Verdict,
+    answer_of,
     conditions,
     judge_triggers,
 )
@@ -149,6 +153,34 @@ def test_event_of_its_quiet_time_fires_when_that_is_over(name: str, events: Fund
         memory[name] = verdict.memory
         fires.append((verdict.fires, "quiet until 13:00" in verdict.reason))
     assert fires == [(True, False), (False, False), (False, True), (True, False)]
+
+
+FIRED = ConditionMemory(NOON - timedelta(minutes=10), is_armed=False)
+LONG_AGO = ConditionMemory(NOON - timedelta(days=2), is_armed=False)
+
+
+@pytest.mark.parametrize(
+    ("memory", "why", "answer"),
+    [
+        (None, None, TriggerAnswer.NOT_JUDGED),
+        (None, Hold(HoldCode.PAUSED), TriggerAnswer.HELD_BACK),
+        (ConditionMemory(), None, TriggerAnswer.PLANS),
+        (FIRED, None, TriggerAnswer.QUIET),
+        (FIRED, Hold(HoldCode.PLAN_UNDER_WAY, "p"), TriggerAnswer.QUIET),
+        (LONG_AGO, None, TriggerAnswer.PLANS),
+        (LONG_AGO, Hold(HoldCode.NOT_IN_SNAPSHOT, "7"), TriggerAnswer.HELD_BACK),
+    ],
+)
+def test_answer_says_what_a_condition_does_now(memory: ConditionMemory | None, why: Hold | None, answer: TriggerAnswer) -> None:
+    met = judged(short=1)
+    assert answer_of(met["short_of_cash"], memory, why, now=NOON) is answer
+    assert answer_of(met["l1_below"], memory, why, now=NOON) is TriggerAnswer.NOT_MET
+
+
+def test_each_hold_has_its_sentence() -> None:
+    sentences = {code: str(Hold(code, "rebalance:1")) for code in HoldCode}
+    assert len(set(sentences.values())) == len(HoldCode)
+    assert sentences[HoldCode.PLAN_UNDER_WAY] == "the plan rebalance:1 is under way"
 
 
 def test_empty_fund_fires_nothing() -> None:

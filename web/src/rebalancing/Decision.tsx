@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router'
 import type { Schemas } from '../api/client'
 import { planQuery } from '../api/queries'
 import { useSymbolOf } from '../assets/symbols'
-import { bpsPercent, parseRaw } from '../format/amounts'
+import { bpsPercent } from '../format/amounts'
 import { formatUtc } from '../format/time'
 import { useI18n, type Key, type Translate } from '../i18n'
 import { PlanProgress } from '../transactions/PlanProgress'
@@ -12,13 +12,14 @@ import { RowsCsvButton } from '../ui/CsvButton'
 import { DataTable, Empty, Facts, Loaded, Panel } from '../ui/layout'
 import ui from '../ui/ui.module.css'
 import { Address, Amount, Status, Time } from '../ui/values'
+import { savedByPlan } from './saved'
 import { TIERS } from './targets'
 import { TierShares } from './TierShares'
 
 export type Decision = Schemas['RebalanceView']
 type Action = Schemas['ActionView']
 
-const CSV_COLUMNS = ['type', 'asset', 'fromLayer', 'toLayer', 'amount', 'estimatedCost', 'estimatedSlippage', 'settlesInDays', 'reason', 'saved'] as const
+const CSV_COLUMNS = ['type', 'asset', 'fromLayer', 'toLayer', 'amount', 'estimatedCost', 'estimatedSlippage', 'settlesInDays', 'reason', 'saved', 'isLeft'] as const
 
 /** One decision that was submitted: what it trades and why, how its plan stands, and what came of it. */
 export function DecisionPanel({ title, decision }: { title: string; decision: Decision }) {
@@ -125,7 +126,7 @@ function Trades({ decision }: { decision: Decision }) {
 type Fact = Parameters<typeof Facts>[0]['of'][number]
 
 function factsOf(decision: Decision, t: Translate): Fact[] {
-  const saved = decision.actions.reduce((sum, action) => sum + parseRaw(action.saved), 0n)
+  const saved = savedByPlan(decision.actions)
   const isTrading = decision.actions.length > 0
   return [
     [t('rebalance.trigger'), t(`trigger.${decision.trigger}` as Key) || decision.trigger],
@@ -154,6 +155,7 @@ function outcomeFacts(outcome: Schemas['OutcomeView'], t: Translate): Fact[] {
     [t('rebalance.difference'), TIERS.map((tier) => `${tier} ${bpsPercent(outcome.differences[tier])}`).join(', ')],
     [t('rebalance.tradesDone'), outcome.trades],
     [t('rebalance.realCost'), <Amount key="r" raw={outcome.cost} unit="USDT" />],
+    [t('rebalance.excessCost'), bpsPercent(outcome.excessCost)],
     [t('rebalance.realGas'), <Amount key="w" raw={outcome.gasCostWei} unit="BNB" places={6} />],
   ]
 }

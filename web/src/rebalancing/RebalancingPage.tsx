@@ -37,7 +37,7 @@ export function RebalancingPage() {
               </Panel>
               <Preview state={state} />
             </div>
-            <Triggers triggers={state.triggers} isAutomatic={state.isAutomatic} />
+            <Triggers triggers={state.triggers} />
             {state.lastRebalance === null ? null : <DecisionPanel title={t('rebalance.last')} decision={state.lastRebalance} />}
           </>
         )}

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react'
 import type { Schemas } from '../api/client'
 import { bpsPercent, formatRaw, parseRaw } from '../format/amounts'
 import { useI18n, type Key, type Translate } from '../i18n'
@@ -9,10 +10,10 @@ import { unitOf } from './conditions'
 
 type TriggerState = Schemas['TriggerView']
 
-const CSV_COLUMNS = ['name', 'trigger', 'figure', 'threshold', 'isMet', 'reason', 'firedAt', 'judgedAt'] as const
+const CSV_COLUMNS = ['name', 'trigger', 'figure', 'threshold', 'isMet', 'answer', 'quietUntil', 'heldBy', 'heldBySubject', 'reason', 'firedAt', 'judgedAt'] as const
 
 /** Each condition that starts a plan: its figure against the threshold, and why it started a plan or did not. */
-export function Triggers({ triggers, isAutomatic }: { triggers: readonly TriggerState[]; isAutomatic: boolean }) {
+export function Triggers({ triggers }: { triggers: readonly TriggerState[] }) {
   const { t } = useI18n()
   return (
     <Panel
@@ -30,7 +31,7 @@ export function Triggers({ triggers, isAutomatic }: { triggers: readonly Trigger
           { name: 'figure', head: t('rebalance.figure'), right: true, cell: ({ name, figure }) => measured(name, figure, t) },
           { name: 'threshold', head: t('rebalance.firesAt'), right: true, cell: (row) => firesAt(row, t) },
           { name: 'met', head: t('column.status'), cell: ({ isMet }) => <Status of={isMet ? 'MET' : 'NOT_MET'} /> },
-          { name: 'why', head: t('rebalance.whyNot'), wide: true, cell: (row) => <span title={row.reason}>{why(row, isAutomatic, t)}</span> },
+          { name: 'why', head: t('rebalance.whyNot'), wide: true, cell: (row) => <span title={row.reason}>{why(row, t)}</span> },
           { name: 'fired', head: t('rebalance.firedAt'), cell: ({ firedAt }) => (firedAt === null ? '–' : <Time at={firedAt} />) },
         ]}
       />
@@ -49,11 +50,14 @@ function firesAt({ name, threshold }: TriggerState, t: Translate): string {
   return t(name === 'l1_below' ? 'rebalance.below' : 'rebalance.above', { threshold: measured(name, threshold, t) })
 }
 
-/** Why a condition started no plan. What the planner adds to the comparison stands behind it: a quiet time, or what it waits for. */
-function why({ isMet, reason, judgedAt }: TriggerState, isAutomatic: boolean, t: Translate): string {
-  if (!isMet) return t('rebalance.notBeyond')
-  const added = reason.split('; ').slice(1).join('; ')
-  if (added !== '') return added
-  if (judgedAt === null) return t('rebalance.notJudged')
-  return t(isAutomatic ? 'rebalance.startsPlan' : 'rebalance.wouldStartPlan')
+/** Why a condition starts no plan now. An answer of a newer API is shown as the planner's own sentence. */
+function why({ answer, quietUntil, heldBy, heldBySubject, reason }: TriggerState, t: Translate): ReactNode {
+  const text = t(`triggerAnswer.${answer}` as Key) || reason
+  if (answer === 'held_back') return t(`triggerHold.${heldBy}` as Key, { subject: heldBySubject ?? '' }) || reason
+  if (quietUntil === null) return text
+  return (
+    <>
+      {text} <Time at={quietUntil} />
+    </>
+  )
 }

@@ -1,7 +1,9 @@
 """Tickets and votes in the database: `approval_tickets`, `approval_records`, and who holds the approver role."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -9,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from paimon.application.common.signing_rules import SignatureEvidence
-from paimon.domain.approval.plan_ticket import AnyTicket, PlanTicket
+from paimon.domain.approval.plan_ticket import REFUSED_TICKETS, AnyTicket, PlanTicket, RefusedTicket
 from paimon.domain.approval.ticket import RedemptionTicket, SlaStage, TicketStatus, Verdict, Vote
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.eip712 import SignatureTerms
@@ -150,6 +152,16 @@ async def find_plan_ticket_id(session: AsyncSession, safe_tx_hash: Hash32) -> st
     """Return the id of the ticket of the plan that this Safe transaction carries out."""
     query = select(ApprovalTicketRow.id).join(PlanRow).where(PlanRow.proposal == safe_tx_hash)
     return (await session.scalars(query)).one_or_none()
+
+
+async def list_refused_plan_tickets(session: AsyncSession, plan_ids: Collection[UUID]) -> dict[UUID, RefusedTicket]:
+    """Return the tickets of these plans that ended without an approval while the Safe has not used the nonce, by plan."""
+    row = ApprovalTicketRow
+    query = select(row.plan_id, row.id, row.status, row.void_reason).where(
+        row.plan_id.in_(plan_ids), row.closed_at.is_(None), row.status.in_(REFUSED_TICKETS)
+    )
+    found = await session.execute(query)
+    return {plan_id: RefusedTicket(id_, status, reason) for plan_id, id_, status, reason in found if plan_id is not None}
 
 
 async def list_unclosed_plan_tickets(session: AsyncSession) -> list[PlanTicket]:

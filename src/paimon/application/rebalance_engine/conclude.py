@@ -1,7 +1,7 @@
 """Compare a plan that has ended with what the chain shows, and end its decision.
 
 the plan is open                              → wait
-no call had its effect                        → NOT_EXECUTED, with the plan's status
+no call had its effect                        → NOT_EXECUTED, with the plan's status and how its ticket ended
 the last transaction is in no snapshot yet    → wait
 otherwise                                     → EXECUTED or PARTIALLY_EXECUTED, with the outcome; watchers are told
 """
@@ -33,7 +33,7 @@ from paimon.domain.rebalance.rebalance_record import (
     RebalanceStatus,
     share_differences,
 )
-from paimon.domain.transaction.plan import PlanStatus
+from paimon.domain.transaction.plan import OPEN_PLANS, PlanStatus
 from paimon.domain.vault.fund_snapshot import FundSnapshot, token_value
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession
@@ -44,7 +44,6 @@ log = structlog.get_logger(__name__)
 REBALANCE: Final = "rebalance"
 """Kind of the outbox message that tells watchers of a rebalance that was carried out."""
 
-_OPEN: Final = frozenset({PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS})
 _EXECUTED: Final = {
     PlanStatus.DONE: RebalanceStatus.EXECUTED,
     PlanStatus.PARTIALLY_DONE: RebalanceStatus.PARTIALLY_EXECUTED,
@@ -63,7 +62,7 @@ async def _conclude(record: RebalanceRecord, context: PlanContext) -> None:
     assert record.plan_id is not None  # noqa: S101 — the table has a check for it
     async with context.database.read() as session:
         plan = await get_plan(session, record.plan_id, context.safe_context)
-        if plan.status in _OPEN:
+        if plan.status in OPEN_PLANS:
             return
         status = _EXECUTED.get(plan.status, RebalanceStatus.NOT_EXECUTED)
         outcome = None
@@ -73,6 +72,8 @@ async def _conclude(record: RebalanceRecord, context: PlanContext) -> None:
                 return
     async with context.database.write() as session:
         reason = f"its plan is {plan.status}"
+        if status is RebalanceStatus.NOT_EXECUTED and plan.refused is not None:
+            reason += f"; {plan.refused}; the owners must reject its Safe transaction, which they can still execute"
         await close(session, record.id, status, reason, now=await database_now(session), outcome=outcome)
         if outcome is not None:
             await outbox.add(session, REBALANCE, str(record.id), priority=OutboxPriority.NORMAL)

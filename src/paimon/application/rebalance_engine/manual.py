@@ -15,8 +15,9 @@ from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_
 from paimon.application.rebalance_engine.measure import NO_MEMORY, Measurement, TargetsNotPossible, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request, reversed_trades
 from paimon.application.rebalance_engine.queries import (
-    find_reversal_of,
+    TradeDone,
     get_rebalance,
+    list_reversals_of,
     list_trades_of,
     list_transactions,
 )
@@ -77,21 +78,33 @@ async def preview_manual(user: User, targets: Mapping[Tier, Bps] | None, context
 async def preview_reversal(user: User, rebalance_id: UUID, context: RebalanceContext) -> ManualPreview:
     """Decide to undo what a rebalance did: sell what it bought, and buy back for what its sales brought.
 
-    It is a plan as any other: simulated, within the limits of its wallet, and approved as the policy asks.
+    It is a plan as any other: simulated, within the limits of its wallet, and approved as the policy asks. What a reversal
+    that was carried out in part has left is undone by another one.
 
     Raises:
         RebalanceNotFound, RebalanceNotReversible, NoSnapshotYet, TargetsNotPossible, UntrustedPrice, RpcUnavailable, RpcError.
     """
     async with context.database.read() as session:
         record = await get_rebalance(session, rebalance_id)
-        done = await list_trades_of(session, await _transactions_of(session, record))
-        if not done:
-            raise RebalanceNotReversible(f"rebalance {record.id} is {record.status}: it traded nothing that could be undone")
-        if (other := await find_reversal_of(session, record.id)) is not None:
-            raise RebalanceNotReversible(f"rebalance {record.id} is reversed by {other.key}, which is {other.status}")
+        done = await _list_not_undone(session, record)
         measured = await measure_fund(session, context.policy, context.risk_policy, NO_MEMORY, context.scope)
     asked = replace(measured, inputs=replace(measured.inputs, reversal=reversed_trades(done, measured.snapshot)))
     return await _kept(user, asked, (reverses(record.id),), context)
+
+
+async def _list_not_undone(session: ReadSession, record: RebalanceRecord) -> list[TradeDone]:
+    """Return the trades of a rebalance that no reversal has undone yet. Raises RebalanceNotReversible: there are none."""
+    done = await list_trades_of(session, await _transactions_of(session, record))
+    if not done:
+        raise RebalanceNotReversible(f"rebalance {record.id} is {record.status}: it traded nothing that could be undone")
+    for reversal in await list_reversals_of(session, record.id):
+        if reversal.status is not RebalanceStatus.PARTIALLY_EXECUTED:
+            raise RebalanceNotReversible(f"rebalance {record.id} is reversed by {reversal.key}, which is {reversal.status}")
+        undone = await list_trades_of(session, await _transactions_of(session, reversal))
+        done = [trade for trade in done if not any(trade.is_undone_by(later) for later in undone)]
+    if not done:
+        raise RebalanceNotReversible(f"rebalance {record.id} is reversed: nothing of it is left to be undone")
+    return done
 
 
 async def _transactions_of(session: ReadSession, record: RebalanceRecord) -> list[Hash32]:

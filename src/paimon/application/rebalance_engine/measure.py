@@ -4,6 +4,7 @@ Where an asset has no profile, days to cash and cost are the defaults of its tie
 traded, and none can while the controller is paused. What is no longer listed is worth nothing, as for the contract.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -136,18 +137,22 @@ def measured_fund(
     """Describe a state of the fund as the planner needs it. Days are counted from the snapshot's block.
 
     The assets whose prices are untrusted count with their value and are not traded. `requests` is what a forecast expects to
-    leave beside what is due.
+    leave beside what is due. What awaits approval leaves in the stressed case, at the earliest date that it can have, as in the
+    forecast.
     """
     snapshot = state.fund
     at = snapshot.at.timestamp
-    due: dict[int, int] = {}
+    due, awaiting = defaultdict[int, int](int), defaultdict[int, int](int)
     for request in state.open_requests:
-        if not request.awaits_approval:
-            day = max((due_date(request, at) - at).days, 0)
-            due[day] = due.get(day, 0) + request.amount
+        day = max((due_date(request, at) - at).days, 0)
+        (awaiting if request.awaits_approval else due)[day] += request.amount
     forecast = {outflow.day: outflow for outflow in requests}
-    days = sorted(due.keys() | forecast.keys())
-    outflows = tuple(replace(forecast.get(day, OutflowDay(day)), due=RawAmount(due.get(day, 0))) for day in days)
+
+    def outflow_of(day: int) -> OutflowDay:
+        further = forecast.get(day, OutflowDay(day))
+        return replace(further, due=RawAmount(due[day]), stressed=RawAmount(further.stressed + awaiting[day]))
+
+    outflows = tuple(map(outflow_of, sorted(due.keys() | awaiting.keys() | forecast.keys())))
     return MeasuredFund(
         cash=snapshot.cash,
         assets=tuple(

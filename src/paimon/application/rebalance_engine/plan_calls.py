@@ -13,7 +13,6 @@ from typing import Final
 from paimon.application.rebalance_engine.queries import TradeDone
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall
 from paimon.domain.approval.policy import Initiator
-from paimon.domain.asset.trade import TradeKind
 from paimon.domain.kernel.chain import Address, ContractName, checksum
 from paimon.domain.kernel.units import RawAmount, Rounding, divide
 from paimon.domain.rebalance.decision import PlanResult
@@ -55,7 +54,7 @@ def reversed_trades(done: Sequence[TradeDone], snapshot: FundSnapshot) -> tuple[
     positions = {position.token: position for position in snapshot.assets}
 
     def undo(trade: TradeDone) -> AskedTrade:
-        if trade.kind is not TradeKind.PURCHASE:
+        if not trade.is_purchase:
             return AskedTrade(Side.BUY, trade.token, trade.usdt)
         position = positions.get(trade.token)
         value = 0 if position is None else token_value(trade.tokens, position.price or 0, position.decimals)

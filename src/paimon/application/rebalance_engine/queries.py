@@ -15,7 +15,7 @@ from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.record_text import to_record
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.rebalance.rebalance_record import MetCondition, RebalanceRecord, RebalanceStatus, reverses
-from paimon.domain.rebalance.triggers import Trigger
+from paimon.domain.rebalance.triggers import ConditionMemory, Trigger
 from paimon.errors import NotFound
 from paimon.infrastructure.database.models.ops.rebalance import RebalanceRow, RebalanceTriggerRow
 from paimon.infrastructure.database.paging import Page, PageRequest, fetch_page, latest_first
@@ -44,9 +44,13 @@ class JudgedCondition:
     figure: int
     fires: bool
     reason: str
-    fired_at: datetime | None
+    memory: ConditionMemory
     judged_at: datetime
     block_number: int
+
+    @property
+    def fired_at(self) -> datetime | None:
+        return self.memory.fired_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,14 @@ class TradeDone:
     token: Address
     usdt: RawAmount
     tokens: RawAmount
+
+    @property
+    def is_purchase(self) -> bool:
+        return self.kind is TradeKind.PURCHASE
+
+    def is_undone_by(self, later: "TradeDone") -> bool:
+        """Report whether a trade of its reversal took it back. A call has its effect as a whole, or none."""
+        return self.token == later.token and self.is_purchase is not later.is_purchase
 
 
 async def get_rebalance(session: AsyncSession, record_id: UUID) -> RebalanceRecord:
@@ -88,19 +100,33 @@ async def find_last_executed(session: AsyncSession) -> RebalanceRecord | None:
     return None if row is None else record_of(row)
 
 
-async def find_reversal_of(session: AsyncSession, record_id: UUID) -> RebalanceRecord | None:
-    """Return the rebalance that undoes this one, if one is under way or has traded."""
+async def find_last_of_planner(session: AsyncSession) -> RebalanceRecord | None:
+    """Return the last decision that the planner made by itself."""
+    query = select(RebalanceRow).where(RebalanceRow.requested_by.is_(None))
+    row = (await session.scalars(query.order_by(RebalanceRow.created_at.desc()).limit(1))).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def list_reversals_of(session: AsyncSession, record_id: UUID) -> list[RebalanceRecord]:
+    """Return the rebalances that undo this one and are under way or have traded, the oldest first."""
     undoes = RebalanceRow.conditions.contains(to_record((reverses(record_id),), tuple[MetCondition, ...]))
     counts = (RebalanceStatus.SUBMITTED, RebalanceStatus.EXECUTED, RebalanceStatus.PARTIALLY_EXECUTED)
-    row = (await session.scalars(select(RebalanceRow).where(undoes, RebalanceRow.status.in_(counts)).limit(1))).one_or_none()
-    return None if row is None else record_of(row)
+    query = select(RebalanceRow).where(undoes, RebalanceRow.status.in_(counts))
+    return [record_of(row) for row in await session.scalars(query.order_by(RebalanceRow.created_at, RebalanceRow.id))]
 
 
 async def list_judged_conditions(session: AsyncSession) -> list[JudgedCondition]:
     """Return the planner's last verdicts; none before its first look."""
     return [
         JudgedCondition(
-            row.name, row.trigger, int(row.figure), row.fires, row.reason, row.fired_at, row.judged_at, row.block_number
+            name=row.name,
+            trigger=row.trigger,
+            figure=int(row.figure),
+            fires=row.fires,
+            reason=row.reason,
+            memory=ConditionMemory(row.fired_at, row.is_armed),
+            judged_at=row.judged_at,
+            block_number=row.block_number,
         )
         for row in await session.scalars(select(RebalanceTriggerRow))
     ]

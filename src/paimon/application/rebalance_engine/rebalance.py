@@ -4,10 +4,14 @@
     a proposed decision of the planner's own       → submit its plan, or end it when it is too old or something is in its way
     a trigger fires, and nothing holds it back     → decide; a decision with trades is submitted
 
+A decision without trades is kept once for its cause: while its conditions stay beyond their thresholds, the fund is decided on
+anew after each quiet time, and only a decision that has trades is kept then.
+
 Each step is committed before the next, and finds at the next look what an interrupted one has left. There is one plan at a
 time: while one is under way, and until a snapshot shows what it did, every trigger waits and says for what.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import structlog
@@ -18,6 +22,7 @@ from paimon.application.rebalance_engine.decisions import DECISION_AGE_MAX, new_
 from paimon.application.rebalance_engine.measure import Measurement, measure_fund
 from paimon.application.rebalance_engine.plan_calls import plan_request
 from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
+from paimon.application.rebalance_engine.queries import find_last_of_planner
 from paimon.application.rebalance_engine.store import (
     close,
     insert_record,
@@ -31,7 +36,7 @@ from paimon.domain.kernel.chain import BlockStamp
 from paimon.domain.rebalance.buffer import PlannerLook
 from paimon.domain.rebalance.rebalance_plan import NoPlan
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus, met_conditions
-from paimon.domain.rebalance.triggers import ConditionMemory, hold_back
+from paimon.domain.rebalance.triggers import ConditionMemory, Hold, HoldCode, hold_back
 from paimon.errors import Conflict, InvalidRequest
 from paimon.infrastructure.database.clock import database_now
 from paimon.infrastructure.database.sessions import ReadSession
@@ -75,9 +80,9 @@ async def _find_own_proposed(context: RebalanceContext) -> RebalanceRecord | Non
     return found
 
 
-async def _why_wait(session: ReadSession, at: BlockStamp, context: RebalanceContext) -> str | None:
+async def _why_wait(session: ReadSession, at: BlockStamp, context: RebalanceContext) -> Hold | None:
     """Return why no plan of the fund at this block may be made now, though a trigger fires."""
-    return await why_wait(session, at) if context.is_automatic else "automatic plans are off"
+    return await why_wait(session, at) if context.is_automatic else Hold(HoldCode.AUTOMATIC_OFF)
 
 
 async def _keep_verdicts(measured: Measurement, context: RebalanceContext) -> None:
@@ -92,8 +97,13 @@ async def _decide(measured: Measurement, memory: dict[str, ConditionMemory], con
     async with context.database.write() as session:
         now = await database_now(session)
         record = new_record(measured, decision, trigger, met_conditions(measured.triggers), requested_by=None, now=now)
-        await insert_record(session, record)
+        is_known = _has_old_cause(record, memory) and _repeats(record, await find_last_of_planner(session))
+        if not is_known:
+            await insert_record(session, record)
         await save_verdicts(session, measured.triggers, at=measured.at, now=now)
+    if is_known:
+        log.info("rebalance.still_nothing_to_do", trigger=trigger, reason=record.close_reason)
+        return record
     log.info(
         "rebalance.decided",
         rebalance_id=str(record.id),
@@ -105,12 +115,25 @@ async def _decide(measured: Measurement, memory: dict[str, ConditionMemory], con
     return record
 
 
+def _has_old_cause(record: RebalanceRecord, memory: Mapping[str, ConditionMemory]) -> bool:
+    """Report whether every condition of a decision has stayed beyond its threshold since it fired before."""
+    return all(not memory.get(met.name, ConditionMemory()).is_armed for met in record.conditions)
+
+
+def _repeats(record: RebalanceRecord, last: RebalanceRecord | None) -> bool:
+    """Report whether the last decision said already that nothing is to be done about these conditions."""
+    nothing = RebalanceStatus.NOTHING_TO_DO
+    if last is None or record.status is not nothing or last.status is not nothing:
+        return False
+    return {met.name for met in record.conditions} <= {met.name for met in last.conditions}
+
+
 async def _submit(planner: Planner, record: RebalanceRecord, context: RebalanceContext) -> PlannerLook:
     """Submit a decision's plan, or end the decision: what is in its way changes the fund that it was made for."""
     async with context.database.read() as session:
         why = await _why_wait(session, record.at, context)
     if why is not None:
-        return await _end(record, RebalanceStatus.SUPERSEDED, why, context)
+        return await _end(record, RebalanceStatus.SUPERSEDED, str(why), context)
     try:
         await sign_and_submit(planner, plan_request(record), context.plans, recorded_with_plan(record))
     except (RebalanceUnderWay, RebalanceEnded) as overtaken:

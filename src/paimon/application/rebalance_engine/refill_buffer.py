@@ -1,7 +1,7 @@
 """Plan the refill of L1 when it is low, sign the plan with the planner's key, and submit it as a person would.
 
 L1 at or above the limit      → nothing
-calls of a plan are under way → nothing: they may change L1
+another plan is under way     → nothing: it may change L1, and there is one plan of the engine at a time
 a plan of this UTC day exists → nothing: however it ended, people look at it before another one
 the plan is small             → calls of the hot key, within what the signer's policy lets the planner sign
 the plan is larger            → a Safe's proposal: its owners decide
@@ -10,7 +10,11 @@ the plan is larger            → a Safe's proposal: its owners decide
 import structlog
 
 from paimon.application.rebalance_engine.planner_signature import Planner, sign_and_submit
-from paimon.application.rebalance_engine.queries import find_moving_plan
+from paimon.application.rebalance_engine.submission import (
+    RebalanceUnderWay,
+    find_plan_under_way,
+    require_no_plan_under_way,
+)
 from paimon.application.transactions.plans.calls import PlanRequest, RequestedCall, parse_calls
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.store import find_existing_plan
@@ -37,7 +41,7 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
     if not is_refill_due(level, policy):
         return None
     async with context.database.write() as session:  # on the primary: a replica may lag behind
-        if await find_moving_plan(session) is not None:
+        if await find_plan_under_way(session) is not None:
             return None
         key = refill_key(await database_now(session))
         missing = format_whole_units(level.missing, await contracts.asset_decimals(at=await context.final_block()))
@@ -51,7 +55,11 @@ async def refill_buffer(planner: Planner, policy: RefillPolicy, context: PlanCon
     )
     if await _exists(request, context):
         return None
-    return await sign_and_submit(planner, request, context)
+    try:
+        return await sign_and_submit(planner, request, context, require_no_plan_under_way)
+    except RebalanceUnderWay as overtaken:
+        log.info("refill.overtaken", reason=str(overtaken))
+        return None
 
 
 async def _exists(request: PlanRequest, context: PlanContext) -> bool:

@@ -37,6 +37,8 @@ from paimon.domain.kernel.units import RawAmount
 _UNDECIDED: Final = OPEN_TICKETS | {TicketStatus.APPROVED}
 """What signatures, a deadline or a drift may still change."""
 _BY_VERDICT: Final = frozenset({TicketStatus.REJECTED, TicketStatus.CANCELLED})
+REFUSED_TICKETS: Final = _BY_VERDICT | {TicketStatus.EXPIRED, TicketStatus.VOID}
+"""Ends without an approval: what the ticket is about is executed by this system no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,18 @@ class PlanTicket(Ticket):
 
 
 AnyTicket = RedemptionTicket | PlanTicket
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTicket:
+    """The ticket of a plan that ended without an approval; `void_reason` is set if it is void."""
+
+    id: str
+    status: TicketStatus
+    void_reason: str | None
+
+    def __str__(self) -> str:
+        return f"ticket {self.id} is {self.status}" + ("" if self.void_reason is None else f": {self.void_reason}")
 
 
 def plan_ticket_id(plan_id: UUID) -> str:

@@ -119,7 +119,7 @@ class TradableAsset:
 
 @dataclass(frozen=True, slots=True)
 class OutflowDay:
-    """What leaves the fund on one day from now: confirmed and due, and further outflow at two quantiles of the forecast."""
+    """What leaves the fund on one day from now: confirmed and due, and more: as expected, and in the stressed case."""
 
     day: int
     due: RawAmount = RawAmount(0)

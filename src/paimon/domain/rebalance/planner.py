@@ -16,7 +16,6 @@ from paimon.domain.rebalance.applied_trades import (
     ImpossibleTrade,
     broken_limits,
     deviation_beyond_landing,
-    due_today,
     fund_after,
 )
 from paimon.domain.rebalance.linear_model import SOLVER, NoSolution
@@ -175,7 +174,7 @@ def _reasons(
     fund: MeasuredFund, policy: PlanPolicy, trades: tuple[Trade, ...], *, is_reversal: bool
 ) -> Iterable[ExplainedTrade]:
     assets = {asset.token: asset for asset in fund.assets}
-    payout = due_today(fund) > fund.cash
+    payout = _leaving(fund, policy) > fund.cash
     pro_rata = _pro_rata_costs(fund, trades)
     for trade in trades:
         asset = assets[trade.token]
@@ -238,9 +237,10 @@ def _due(fund: MeasuredFund, policy: PlanPolicy) -> RawAmount:
 
 
 def _leaving(fund: MeasuredFund, policy: PlanPolicy) -> RawAmount:
-    """Return what leaves the fund within the days of the schedule, as expected."""
+    """Return what leaves the fund within the days of the schedule, in the worse of the expected and the stressed case."""
     within = [outflow for outflow in fund.outflows if outflow.day <= policy.days[-1]]
-    return RawAmount(sum(outflow.due + outflow.expected for outflow in within))
+    further = max(sum(outflow.expected for outflow in within), sum(outflow.stressed for outflow in within))
+    return RawAmount(sum(outflow.due for outflow in within) + further)
 
 
 def _ratio(deviation: int, fund: MeasuredFund) -> Bps:

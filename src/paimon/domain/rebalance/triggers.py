@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from paimon.domain.asset.tier import Tier
 from paimon.domain.kernel.chain import Address
@@ -43,6 +44,44 @@ class ConditionName(StrEnum):
     PRICE_MOVE = "price_move"
     DAILY_DEVIATION = "daily_deviation"
     MANUAL_REQUEST = "manual_request"
+
+
+class HoldCode(StrEnum):
+    """What holds every plan back, however far a figure is beyond its threshold."""
+
+    AUTOMATIC_OFF = "automatic_off"
+    PAUSED = "paused"
+    PLAN_UNDER_WAY = "plan_under_way"
+    NOT_IN_SNAPSHOT = "not_in_snapshot"
+
+
+_HOLD_TEXTS: Final[Mapping[HoldCode, str]] = {
+    HoldCode.AUTOMATIC_OFF: "automatic plans are off",
+    HoldCode.PAUSED: "the AssetController is paused",
+    HoldCode.PLAN_UNDER_WAY: "the plan {subject} is under way",
+    HoldCode.NOT_IN_SNAPSHOT: "no snapshot shows the fund after the transaction of block {subject} yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why no plan may be made now; `subject` is the plan's name or the transaction's block."""
+
+    code: HoldCode
+    subject: str | None = None
+
+    def __str__(self) -> str:
+        return _HOLD_TEXTS[self.code].format(subject=self.subject)
+
+
+class TriggerAnswer(StrEnum):
+    """What a condition does now, by its figure, its quiet time and what holds every plan back."""
+
+    NOT_MET = "not_met"
+    QUIET = "quiet"
+    HELD_BACK = "held_back"
+    NOT_JUDGED = "not_judged"
+    PLANS = "plans"
 
 
 class Beyond(StrEnum):
@@ -150,7 +189,7 @@ def judge_triggers(
     )
 
 
-def hold_back(verdicts: tuple[Verdict, ...], memory: Mapping[str, ConditionMemory], why: str | None) -> tuple[Verdict, ...]:
+def hold_back(verdicts: tuple[Verdict, ...], memory: Mapping[str, ConditionMemory], why: Hold | None) -> tuple[Verdict, ...]:
     """Let no condition fire, for this reason; each that would have fired stays as it was, and fires when the reason is gone."""
     if why is None:
         return verdicts
@@ -162,6 +201,18 @@ def hold_back(verdicts: tuple[Verdict, ...], memory: Mapping[str, ConditionMemor
         return replace(verdict, fires=False, reason=f"{verdict.reason}; waits: {why}", memory=known)
 
     return tuple(held(verdict) for verdict in verdicts)
+
+
+def answer_of(verdict: Verdict, memory: ConditionMemory | None, why: Hold | None, *, now: datetime) -> TriggerAnswer:
+    """Return what a condition does now. `memory` is the planner's; None: it has not judged the condition yet."""
+    condition = verdict.condition
+    if not condition.is_met(verdict.figure):
+        return TriggerAnswer.NOT_MET
+    if memory is not None and condition.is_quiet(memory, now):
+        return TriggerAnswer.QUIET
+    if why is not None:
+        return TriggerAnswer.HELD_BACK
+    return TriggerAnswer.NOT_JUDGED if memory is None else TriggerAnswer.PLANS
 
 
 def conditions(policy: TriggerPolicy) -> tuple[Condition, ...]:

@@ -7,8 +7,11 @@ their amount. If another wallet is needed by then, or the amount of the calls ha
        │  └───────► PARTIALLY_DONE    some calls had, and none is in progress any more
        │  └───────► FAILED · EXPIRED · CANCELLED · REJECTED   no call had
     AWAITING_OWNERS ──► IN_PROGRESS · EXPIRED · REJECTED · DONE (executed externally)
+       └──────────────────────────────► REJECTED · CANCELLED · EXPIRED · VOID   its ticket ended without an approval
 
-The status is derived from what executes the plan, the hot wallet's intents or a Safe proposal; it is stored nowhere.
+The status is derived from what executes the plan, the hot wallet's intents or a Safe proposal, and from the end of its ticket;
+it is stored nowhere. A plan that its ticket has ended is executed by this system no more. Its Safe transaction stays valid for
+the Safe until the owners use the nonce, and what the chain shows then is the status.
 """
 
 from collections.abc import Iterable, Sequence
@@ -66,6 +69,10 @@ class PlanStatus(StrEnum):
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+    VOID = "VOID"
+
+
+OPEN_PLANS: Final = frozenset({PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,10 @@ _STATUS_OF_PROPOSAL: Final = {
 }
 
 
-def status_of_proposal(status: ProposalStatus) -> PlanStatus:
-    """Derive the status of a Safe's plan."""
-    return _STATUS_OF_PROPOSAL[status]
+_ENDED_BY_TICKET: Final = frozenset({ProposalStatus.COLLECTING, ProposalStatus.READY, ProposalStatus.EXPIRED})
+"""The nonce is unused, and no transaction of ours is about to use it."""
+
+
+def status_of_proposal(status: ProposalStatus, *, refused: PlanStatus | None = None) -> PlanStatus:
+    """Derive the status of a Safe's plan. `refused` is what a ticket that ended without an approval makes of it."""
+    return refused if refused is not None and status in _ENDED_BY_TICKET else _STATUS_OF_PROPOSAL[status]

@@ -3,24 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from paimon.application.approval_tickets.store import list_refused_plan_tickets
 from paimon.application.transactions.multisig.context import SafeContext
 from paimon.application.transactions.multisig.queries import list_summaries
 from paimon.application.transactions.multisig.store import with_signatures
 from paimon.application.transactions.plans.store import list_executing_proposals
+from paimon.domain.approval.plan_ticket import REFUSED_TICKETS, RefusedTicket
+from paimon.domain.approval.ticket import TicketStatus
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.kernel.units import RawAmount
 from paimon.domain.transaction.intent import IntentWithAttempts
 from paimon.domain.transaction.plan import PlanStatus, status_of_intents, status_of_proposal
+from paimon.domain.transaction.safe_proposal import ProposalStatus
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.errors import NotFound
 from paimon.infrastructure.database.clock import database_now
+from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow
 from paimon.infrastructure.database.models.ops.plan import PlanCallRow, PlanRow
 from paimon.infrastructure.database.models.ops.transaction import IntentRow
@@ -72,6 +77,8 @@ class PlanDetail:
     signature: bytes
     status: PlanStatus
     calls: tuple[PlanCallDetail, ...]
+    refused: RefusedTicket | None
+    """The plan's ticket, where it ended without an approval. The Safe transaction is its owners' to reject."""
 
 
 async def list_plans(session: AsyncSession, page: PageRequest, context: SafeContext, filters: PlanFilter) -> Page[PlanDetail]:
@@ -109,32 +116,54 @@ def _plan_query() -> Select[PlanRow]:
     return select(PlanRow).options(intents)
 
 
+async def find_open_plan(session: AsyncSession, prefixes: Sequence[str], *, other_than: str | None) -> str | None:
+    """Return the name of the oldest open plan whose key begins with one of the prefixes, but not the one with this key."""
+    begins = or_(*(PlanRow.idempotency_key.startswith(prefix, autoescape=True) for prefix in prefixes))
+    query = select(PlanRow.name).where(begins, await _is_open(session), PlanRow.idempotency_key.is_distinct_from(other_than))
+    found: str | None = await session.scalar(query.order_by(PlanRow.created_at, PlanRow.id).limit(1))
+    return found
+
+
 async def _is_open(session: AsyncSession) -> ColumnElement[bool]:
     """Return the condition that `PlanStatus` means by an open plan."""
     now, executing = await database_now(session), await list_executing_proposals(session)
     by_hot_key = exists().where(
         PlanCallRow.plan_id == PlanRow.id, PlanCallRow.intent_id == IntentRow.id, IntentRow.closed_at.is_(None)
     )
-    in_time = or_(SafeProposalRow.expires_at > now, SafeProposalRow.hash.in_(executing))
-    by_safe = exists().where(and_(SafeProposalRow.hash == PlanRow.proposal, SafeProposalRow.outcome.is_(None), in_time))
-    return or_(by_hot_key, by_safe)
+    is_refused = exists().where(ApprovalTicketRow.plan_id == PlanRow.id, ApprovalTicketRow.status.in_(REFUSED_TICKETS))
+
+    def by_safe(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(SafeProposalRow.hash == PlanRow.proposal, SafeProposalRow.outcome.is_(None), condition)
+
+    is_executing, is_in_time = by_safe(SafeProposalRow.hash.in_(executing)), by_safe(SafeProposalRow.expires_at > now)
+    return or_(by_hot_key, is_executing, and_(is_in_time, ~is_refused))
 
 
 async def _with_status(session: AsyncSession, rows: Sequence[PlanRow], context: SafeContext) -> list[PlanDetail]:
     hashes = [row.proposal for row in rows if row.proposal is not None]
     proposals = list(await session.scalars(with_signatures(select(SafeProposalRow).where(SafeProposalRow.hash.in_(hashes)))))
     summaries = await list_summaries(session, proposals, context)
-    statuses = {summary.hash: status_of_proposal(summary.status) for summary in summaries}
-    return [_plan_detail(row, _status_of(row, statuses)) for row in rows]
+    statuses = {summary.hash: summary.status for summary in summaries}
+    refused = await list_refused_plan_tickets(session, [row.id for row in rows if row.proposal is not None])
+    return [_plan_detail(row, _status_of(row, statuses, refused.get(row.id)), refused.get(row.id)) for row in rows]
 
 
-def _status_of(row: PlanRow, proposals: dict[Hash32, PlanStatus]) -> PlanStatus:
+_STATUS_OF_REFUSED: Final = {
+    TicketStatus.REJECTED: PlanStatus.REJECTED,
+    TicketStatus.CANCELLED: PlanStatus.CANCELLED,
+    TicketStatus.EXPIRED: PlanStatus.EXPIRED,
+    TicketStatus.VOID: PlanStatus.VOID,
+}
+
+
+def _status_of(row: PlanRow, proposals: dict[Hash32, ProposalStatus], refused: RefusedTicket | None) -> PlanStatus:
     if row.proposal is not None:
-        return proposals[Hash32(row.proposal)]
+        ended_as = None if refused is None else _STATUS_OF_REFUSED[refused.status]
+        return status_of_proposal(proposals[Hash32(row.proposal)], refused=ended_as)
     return status_of_intents([call.intent.status for call in row.calls if call.intent is not None])
 
 
-def _plan_detail(row: PlanRow, status: PlanStatus) -> PlanDetail:
+def _plan_detail(row: PlanRow, status: PlanStatus, refused: RefusedTicket | None) -> PlanDetail:
     return PlanDetail(
         id=row.id,
         idempotency_key=row.idempotency_key,
@@ -151,6 +180,7 @@ def _plan_detail(row: PlanRow, status: PlanStatus) -> PlanDetail:
         signature=row.signature,
         status=status,
         calls=tuple(_call_detail(call) for call in row.calls),
+        refused=refused,
     )
 
 

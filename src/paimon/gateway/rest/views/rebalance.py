@@ -14,7 +14,7 @@ from paimon.domain.kernel.units import BPS_ONE, Bps, RawAmount
 from paimon.domain.rebalance.plan_policy import LimitGroup
 from paimon.domain.rebalance.rebalance_plan import ExplainedTrade, Method, NoPlan, RebalancePlan, Side, TradeReason
 from paimon.domain.rebalance.rebalance_record import RebalanceRecord, RebalanceStatus
-from paimon.domain.rebalance.triggers import ConditionName, Trigger
+from paimon.domain.rebalance.triggers import ConditionName, HoldCode, Trigger, TriggerAnswer
 from paimon.domain.transaction.wallet_selection import PlanWallet
 from paimon.gateway.rest.envelope import BlockStampView
 from paimon.gateway.rest.schema import AddressText, ApiModel, BigInt, Time
@@ -48,6 +48,10 @@ class TriggerView(ApiModel):
     reason: str
     fired_at: Time | None
     judged_at: Time | None = Field(description="null: the planner has not judged it yet, the reason is that of now")
+    answer: TriggerAnswer = Field(description="what it does now; `reason` is the planner's, of its last look")
+    quiet_until: Time | None = Field(description="with `quiet`: it fired, and may fire again from then on")
+    held_by: HoldCode | None = Field(description="with `held_back`: what holds every plan back")
+    held_by_subject: str | None = Field(description="the plan under way, or the block that no snapshot shows yet")
 
 
 class ThresholdsView(ApiModel):
@@ -284,7 +288,8 @@ class RebalanceExecutedView(ApiModel):
 
 def _triggers(state: RebalanceState) -> Iterable[TriggerView]:
     for verdict in state.measured.triggers:
-        judged = state.judged.get(verdict.condition.name)
+        judged, answer = state.judged.get(verdict.condition.name), state.answer_of(verdict)
+        hold = state.hold if answer is TriggerAnswer.HELD_BACK else None
         yield TriggerView(
             name=verdict.condition.name,
             trigger=verdict.condition.trigger,
@@ -294,6 +299,10 @@ def _triggers(state: RebalanceState) -> Iterable[TriggerView]:
             reason=state.reason_of(verdict),
             fired_at=None if judged is None else judged.fired_at,
             judged_at=None if judged is None else judged.judged_at,
+            answer=answer,
+            quiet_until=state.quiet_until(verdict),
+            held_by=None if hold is None else hold.code,
+            held_by_subject=None if hold is None else hold.subject,
         )
 
 

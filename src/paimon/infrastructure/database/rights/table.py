@@ -179,7 +179,7 @@ TABLES: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ops.rebalance_history": _row(
         _OPS_READERS,
         {
-            _API: f"SELECT, INSERT, {_REBALANCE_SUBMITTED}",
+            **dict.fromkeys((_API, _CLI), f"SELECT, INSERT, {_REBALANCE_SUBMITTED}"),
             _PLANNER: "SELECT, INSERT, UPDATE (status, plan_id, closed_at, close_reason, outcome)",
         },
     ),
