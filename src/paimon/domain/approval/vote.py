@@ -12,7 +12,7 @@ from paimon.domain.kernel.signed_action import ActionName
 from paimon.domain.kernel.units import RawAmount
 from paimon.errors import Conflict
 
-_DOCUMENT: Final = DocumentType(
+REDEMPTION_DECISION: Final = DocumentType(
     "RedemptionDecision",
     {
         "ticketId": "string",
@@ -59,7 +59,7 @@ def redemption_decision(ticket: RedemptionTicket, verdict: Verdict, reason: str,
 
 def redemption_decision_document(decision: RedemptionDecision, scope: SigningScope) -> dict[str, Any]:
     """Build the EIP-712 document of the decision."""
-    return _DOCUMENT.build(
+    return REDEMPTION_DECISION.build(
         {
             "ticketId": decision.ticket_id,
             "requestId": decision.request_id,
@@ -75,7 +75,7 @@ def redemption_decision_document(decision: RedemptionDecision, scope: SigningSco
     )
 
 
-_PLAN_DOCUMENT: Final = DocumentType(
+PLAN_DECISION: Final = DocumentType(
     "PlanDecision",
     {
         "ticketId": "string",
@@ -93,7 +93,7 @@ def plan_decision_document(
     ticket: PlanTicket, verdict: Verdict, reason: str, terms: SignatureTerms, scope: SigningScope
 ) -> dict[str, Any]:
     """Build the EIP-712 document of a rejection or a cancellation. An approval is a signature over the Safe transaction."""
-    return _PLAN_DOCUMENT.build(
+    return PLAN_DECISION.build(
         {
             "ticketId": ticket.id,
             "plan": ticket.plan,

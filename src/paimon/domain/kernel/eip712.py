@@ -13,8 +13,8 @@ from typing import Any, Final
 from paimon.domain.kernel.chain import Address, Hash32, checksum, hex0x
 from paimon.errors import InvalidRequest
 
-_DOMAIN_NAME: Final = "Paimon Prime Fund"
-_DOMAIN_VERSION: Final = "1"
+DOMAIN_NAME: Final = "Paimon Prime Fund"
+DOMAIN_VERSION: Final = "1"
 _DOMAIN_FIELDS: Final = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
 _TERMS_FIELDS: Final = {"nonce": "bytes32", "expiresAt": "uint256"}
 
@@ -52,6 +52,11 @@ class DocumentType:
     fields: Mapping[str, str]
     structs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def signed_fields(self) -> dict[str, str]:
+        """Return all fields that a signature covers, those of `SignatureTerms` too, by name and Solidity type."""
+        return {**self.fields, **_TERMS_FIELDS}
+
     def build(self, values: Mapping[str, Any], terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]:
         """Build the document a wallet shows and signs, in the JSON form of `eth_signTypedData_v4`.
 
@@ -60,15 +65,15 @@ class DocumentType:
         """
         if values.keys() != self.fields.keys():
             raise ValueError(f"{self.primary_type} has the fields {', '.join(self.fields)}, got {', '.join(values)}")
-        types = {"EIP712Domain": _DOMAIN_FIELDS, **self.structs, self.primary_type: {**self.fields, **_TERMS_FIELDS}}
+        types = {"EIP712Domain": _DOMAIN_FIELDS, **self.structs, self.primary_type: self.signed_fields}
         return {
             "types": {
                 name: [{"name": member, "type": kind} for member, kind in members.items()] for name, members in types.items()
             },
             "primaryType": self.primary_type,
             "domain": {
-                "name": _DOMAIN_NAME,
-                "version": _DOMAIN_VERSION,
+                "name": DOMAIN_NAME,
+                "version": DOMAIN_VERSION,
                 "chainId": scope.chain_id,
                 "verifyingContract": checksum(scope.redemption_manager),
             },
@@ -90,6 +95,12 @@ class DocumentType:
                 return hex0x(value)
         struct = self.structs[kind.removesuffix("[]")]
         return [{name: self._json_value(inner, item[name]) for name, inner in struct.items()} for item in value]
+
+
+def encode_type(primary_type: str, fields: Mapping[str, str], structs: Mapping[str, Mapping[str, str]]) -> str:
+    """Return EIP-712's `encodeType`: the primary type with its fields, then the structs by name. Its hash names the type."""
+    types = [(primary_type, fields), *sorted(structs.items())]
+    return "".join(f"{name}({','.join(f'{kind} {member}' for member, kind in members.items())})" for name, members in types)
 
 
 def require_valid_expiry(expires_at: datetime, *, now: datetime, ttl_seconds_max: int) -> None:

@@ -17,7 +17,7 @@ from paimon.domain.kernel.units import RawAmount
 
 STATEMENT_CHARACTERS_MAX: Final = 200
 
-_DOCUMENT: Final = DocumentType(
+SIGNED_ACTION: Final = DocumentType(
     "SignedAction",
     {
         "action": "string",
@@ -71,7 +71,7 @@ class ActionContent:
 
     def document(self, reason: str, terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]:
         """Build the EIP-712 document of the action."""
-        return _DOCUMENT.build(
+        return SIGNED_ACTION.build(
             {
                 "action": self.action,
                 "resource": self.resource,

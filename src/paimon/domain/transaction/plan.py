@@ -43,7 +43,7 @@ DRILL_PREFIXES: Final = ("drill-", "drill ")
 DRIFT_MAX_BPS: Final = Bps(100)
 """Largest drift of the amount since it was signed. Source: docs/concepts/fund.md, "Wallets and their limits"."""
 
-_DOCUMENT: Final = DocumentType(
+PLAN_EXECUTION: Final = DocumentType(
     "PlanExecution",
     {
         "action": "string",
@@ -113,7 +113,7 @@ def has_amount_drifted(signed: RawAmount, now: RawAmount) -> bool:
 
 def plan_document(execution: PlanExecution, terms: SignatureTerms, scope: SigningScope) -> dict[str, Any]:
     """Build the EIP-712 document of the execution."""
-    return _DOCUMENT.build(
+    return PLAN_EXECUTION.build(
         {
             "action": "execute_plan",
             "key": execution.key,

@@ -19,6 +19,7 @@ from typing import Any, Final
 from eth_utils.crypto import keccak
 
 from paimon.domain.kernel.chain import ZERO_ADDRESS, Address, Hash32, checksum, hex0x, parse_address
+from paimon.domain.kernel.eip712 import encode_type
 from paimon.domain.kernel.signature import SIGNATURE_BYTES, normalized_signature
 from paimon.domain.transaction.lifecycle import Call
 
@@ -71,19 +72,22 @@ def rejection_transaction(nonce: int, safe: Address) -> SafeTransaction:
 
 
 _DOMAIN_TYPE: Final = keccak(text="EIP712Domain(uint256 chainId,address verifyingContract)")
-_FIELDS: Final = (
-    ("to", "address"),
-    ("value", "uint256"),
-    ("data", "bytes"),
-    ("operation", "uint8"),
-    ("safeTxGas", "uint256"),
-    ("baseGas", "uint256"),
-    ("gasPrice", "uint256"),
-    ("gasToken", "address"),
-    ("refundReceiver", "address"),
-    ("nonce", "uint256"),
-)
-_TYPE: Final = keccak(text=f"SafeTx({','.join(f'{kind} {name}' for name, kind in _FIELDS)})")
+SAFE_TRANSACTION: Final = "SafeTx"
+SAFE_TRANSACTION_FIELDS: Final = {
+    "to": "address",
+    "value": "uint256",
+    "data": "bytes",
+    "operation": "uint8",
+    "safeTxGas": "uint256",
+    "baseGas": "uint256",
+    "gasPrice": "uint256",
+    "gasToken": "address",
+    "refundReceiver": "address",
+    "nonce": "uint256",
+}
+"""The primary type of what an owner signs, and its fields by name and Solidity type."""
+
+_TYPE: Final = keccak(text=encode_type(SAFE_TRANSACTION, SAFE_TRANSACTION_FIELDS, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,9 @@ def safe_transaction_document(transaction: SafeTransaction, scope: SafeScope) ->
     return {
         "types": {
             "EIP712Domain": [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}],
-            "SafeTx": [{"name": name, "type": kind} for name, kind in _FIELDS],
+            SAFE_TRANSACTION: [{"name": name, "type": kind} for name, kind in SAFE_TRANSACTION_FIELDS.items()],
         },
-        "primaryType": "SafeTx",
+        "primaryType": SAFE_TRANSACTION,
         "domain": {"chainId": scope.chain_id, "verifyingContract": checksum(scope.safe)},
         "message": {
             "to": checksum(call.to),
