@@ -41,7 +41,7 @@ test-servers: $(VENV)/.ready
 	@$(BIN)/python -m tests.support.timescaledb
 	@$(BIN)/python -m tests.support.debian_programs
 
-# As above: what generates clients of the API, and the schema of AsyncAPI documents.
+# As above: what generates clients of the API, the schema of AsyncAPI documents, and a reader of ERC-7730.
 .PHONY: api-clients
 api-clients: $(VENV)/.ready
 	@$(BIN)/python -m tests.support.api_clients

@@ -3,7 +3,7 @@
     Python      openapi-python-client, in an environment of its own (`.api-clients/`): it needs an older typer than we do
     TypeScript  openapi-typescript, openapi-fetch and tsc from npm, below `tests/api_clients/`
 
-The same npm packages have the JSON schema of AsyncAPI documents.
+The same npm packages have the JSON schema of AsyncAPI documents, and an implementation of ERC-7730 that is not ours.
 """
 
 import fcntl
@@ -33,11 +33,13 @@ class ProgramFailed(Exception):
     """A program ended with an error; the message has the end of its output."""
 
 
-def run_program(*command: str | Path, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
-    """Run a program to its end, and return what it printed."""
+def run_program(
+    *command: str | Path, cwd: Path | None = None, variables: Mapping[str, str] | None = None, text: str | None = None
+) -> str:
+    """Run a program to its end with this text on its standard input, and return what it printed."""
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")} | dict(variables or {})
     result = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False
+        command, cwd=cwd, env=environment, input=text, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False
     )
     if result.returncode:
         raise ProgramFailed(f"{command[0]} ended with {result.returncode}: {(result.stderr + result.stdout)[-3_000:]}")
@@ -67,7 +69,7 @@ def _install_python() -> Path:
     return home / "bin"
 
 
-def _install_packages() -> None:
+def install_packages() -> None:
     """Install the npm packages unless they are there."""
     installed, wanted = _PACKAGES / "installed.json", PROGRAMS / "package-lock.json"
     with _installing():
@@ -78,7 +80,7 @@ def _install_packages() -> None:
 
 def asyncapi_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 7) that every AsyncAPI 3.0 document matches."""
-    _install_packages()
+    install_packages()
     schema: dict[str, Any] = json.loads(_ASYNCAPI_SCHEMA.read_bytes())
     return schema
 
@@ -108,7 +110,7 @@ def python_client(folder: Path) -> GeneratedClient:
 
 def typescript_client(folder: Path) -> GeneratedClient:
     """Generate the types, and compile the program that uses them: tsc refuses what the document does not allow."""
-    _install_packages()
+    install_packages()
     (folder / "node_modules").symlink_to(_PACKAGES)
     (folder / "package.json").write_text(json.dumps({"type": "module"}))
     shutil.copyfile(PROGRAMS / "use_client.ts", folder / "use_client.ts")
@@ -122,7 +124,7 @@ def typescript_client(folder: Path) -> GeneratedClient:
 def main() -> None:
     """Install all of it. `make test` calls this first, so that no test waits for a download."""
     _install_python()
-    _install_packages()
+    install_packages()
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from paimon_devkit.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 
-NOT_CONNECTING: Final = {"signer", "demo", "smoke", "market"}
-"""The signer never reads the database, and the tools run commands of the others."""
+NOT_CONNECTING: Final = {"signer", "clear-signing", "demo", "smoke", "market"}
+"""The signer never reads the database, descriptors come from settings and chain, and the tools run commands of the others."""
 
 CONNECTING: Final = (
     "api",

@@ -74,6 +74,11 @@ COMMANDS: Final = (
     CommandEntry(
         "contracts", "Show what the fund's contracts are, and what they can and cannot do.", "paimon.gateway.cli.contracts"
     ),
+    CommandEntry(
+        "clear-signing",
+        "Write a descriptor (ERC-7730) of each document that people sign, for wallets that show documents in words.",
+        "paimon.gateway.cli.clear_signing",
+    ),
     CommandEntry("redemptions", "List redemption requests, latest first.", "paimon.gateway.cli.redemptions"),
     CommandEntry("approvals", "List approval tickets, latest first.", "paimon.gateway.cli.approvals"),
     CommandEntry(
