@@ -138,18 +138,6 @@ def test_payout_that_is_due_excuses_a_small_plan_and_dear_gas_and_a_forecast_doe
 
 
 @settings(max_examples=EXAMPLES)
-@given(st.one_of(funds(), healthy_funds()), st.integers(1, 20_000_000), st.sampled_from((SMALL, DEAR)))
-def test_plan_for_what_is_only_forecast_is_large_enough_and_worth_its_gas(
-    fund: MeasuredFund, amount: int, policy: PlanPolicy
-) -> None:
-    fund = replace(fund, outflows=(OutflowDay(7, expected=usdt(amount), stressed=usdt(amount)),))
-    plan = make_greedy_plan(fund, policy, "a test")
-    if isinstance(plan, RebalancePlan) and plan.broken == broken_limits(fund, policy, fund_after(fund, ())):
-        assert plan.amount >= policy.smallest_plan
-        assert plan.gas * BPS_ONE <= policy.gas_share_max * plan.benefit
-
-
-@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_pro_rata_split_places_all_that_there_is_room_for(data: st.DataObject) -> None:
     members = [data.draw(assets(number)) for number in range(1, 6)]

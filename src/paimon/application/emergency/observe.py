@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from paimon.application.deployment.store import find_deployment
-from paimon.application.emergency.queries import find_last_block, find_status
+from paimon.application.emergency.queries import find_last_block
 from paimon.application.emergency.step_plans import absent_steps, payload_hash_of
 from paimon.application.fund_risk.queries import load_risk_state
 from paimon.application.fund_risk.store import StoredAssessment
@@ -116,7 +116,7 @@ async def _plans(
             proposal = None if plan.proposal is None else await get_proposal(session, plan.proposal)
             found[key] = PlanSeen(
                 plan.id,
-                await find_status(session, plan),
+                plan.status,
                 await _shown_at(session, plan.id, proposal, snapshot),
                 plan.payload_hash == hashes.get(key),
                 None if proposal is None or proposal.outcome is not None else Hash32(proposal.hash),

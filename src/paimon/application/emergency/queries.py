@@ -22,14 +22,10 @@ from paimon.application.transactions.multisig.queries import ProposalDetail, get
 from paimon.application.transactions.plans.calls import PlanRequest
 from paimon.application.transactions.plans.context import PlanContext
 from paimon.application.transactions.plans.queries import PlanDetail, get_plan
-from paimon.application.transactions.plans.store import list_executing_proposals
-from paimon.domain.approval.ticket import TicketStatus
 from paimon.domain.kernel.chain import Address, Hash32
 from paimon.domain.risk.emergency import Emergency, EmergencyStep, EntryKind, StepKind, StepStatus
 from paimon.domain.risk.risk_event import RiskEvent, RiskKind
-from paimon.domain.transaction.plan import PlanStatus
 from paimon.infrastructure.database.clock import as_utc
-from paimon.infrastructure.database.models.ops.approval import ApprovalTicketRow
 from paimon.infrastructure.database.models.ops.multisig import SafeProposalRow, SafeSignatureRow
 from paimon.infrastructure.database.models.ops.plan import PlanRow
 from paimon.infrastructure.database.models.ops.risk import RiskEventRow
@@ -90,25 +86,6 @@ async def find_last_block(session: AsyncSession, hashes: Sequence[Hash32]) -> in
     """Return the last block of these transactions, as it is recorded or as their sender saw it; None where neither is."""
     found: int | None = (await session.execute(_LAST_BLOCK, {"hashes": list(hashes)})).scalar()
     return found
-
-
-_STATUS_BY_TICKET: Final = {
-    TicketStatus.REJECTED: PlanStatus.REJECTED,
-    TicketStatus.CANCELLED: PlanStatus.CANCELLED,
-    TicketStatus.EXPIRED: PlanStatus.EXPIRED,
-    TicketStatus.VOID: PlanStatus.FAILED,
-}
-_OPEN_PLANS: Final = frozenset({PlanStatus.AWAITING_OWNERS, PlanStatus.IN_PROGRESS})
-
-
-async def find_status(session: AsyncSession, plan: PlanDetail) -> PlanStatus:
-    """Return a plan's status. A ticket that ended without an approval ends its plan, unless we execute it already."""
-    if plan.proposal is None or plan.status not in _OPEN_PLANS:
-        return plan.status
-    ticket = await session.scalar(select(ApprovalTicketRow.status).where(ApprovalTicketRow.plan_id == plan.id))
-    if ticket is None or ticket not in _STATUS_BY_TICKET or plan.proposal in await list_executing_proposals(session):
-        return plan.status
-    return _STATUS_BY_TICKET[ticket]
 
 
 async def list_left_proposals(session: AsyncSession, emergency: Emergency) -> list[tuple[StepKind, Hash32]]:
