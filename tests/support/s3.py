@@ -6,6 +6,7 @@ from typing import Final
 
 import boto3
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 REGION: Final = "eu-central-1"
@@ -19,6 +20,8 @@ def serving_s3() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     try:
+        # moto keeps the buckets of the process's last server
+        requests.post(f"http://{host}:{port}/moto-api/reset", timeout=60).raise_for_status()
         with pytest.MonkeyPatch.context() as environment:
             for name, value in {
                 "AWS_ENDPOINT_URL": f"http://{host}:{port}",
